@@ -1,0 +1,16 @@
+//! Reads an Envoy v3 bootstrap and yields checked, plain values.
+//!
+//! The way of a file: `text` (serde_yaml driven by the schema) -> `wire` (Envoy's own messages) ->
+//! `field_rules` (the validation rules Envoy's schema carries) -> `support` (what ringmain does) ->
+//! the model below. A parsed value is legal: nothing downstream checks it again. The model keeps
+//! Envoy's field names, so an error reads like the user's own file.
+
+pub mod access_log;
+pub mod address;
+pub mod bootstrap;
+pub mod cluster;
+pub mod header_mutation;
+pub mod http_connection_manager;
+pub mod listener;
+pub mod route;
+pub mod substitution_format;
