@@ -1,1 +1,26 @@
-//! placeholder
+//! The end-to-end harness: starts real proxies on loopback, plays a client and an upstream that
+//! are scripted byte by byte, and compares ringmain with Envoy.
+//!
+//! Everything blocks and every wait is bounded: a peer that stays silent fails the test with what
+//! was seen so far. No test asserts how long something took.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`workspace`], [`port`], [`wait`] | scratch folders, free ports, bounded polling |
+//! | [`process`], [`proxy`], [`envoy`], [`admin`] | the proxy under test and its admin interface |
+//! | [`message`], [`client`], [`upstream`] | both ends of the wire |
+//! | [`template`], [`parity`], [`normalize`] | one case through two proxies, and the comparison |
+
+pub mod admin;
+pub mod client;
+pub mod envoy;
+pub mod message;
+pub mod normalize;
+pub mod parity;
+pub mod port;
+pub mod process;
+pub mod proxy;
+pub mod template;
+pub mod upstream;
+pub mod wait;
+pub mod workspace;

@@ -1,0 +1,108 @@
+//! The configuration that holds all cases of a list.
+
+use super::Case;
+use crate::template::{self, Values, indented};
+
+/// One `--config-path` file for `cases`, still with the places `{{admin}}`, `{{scratch}}`,
+/// `{{listener_<case>}}`, `{{upstream_<case>}}` and `{{refused_port}}`.
+pub fn bootstrap(cases: &[Case]) -> String {
+    let listeners: String = cases.iter().map(listener).collect();
+    let clusters: String = cases.iter().map(clusters).collect();
+    format!(
+        "admin:
+  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
+static_resources:
+  listeners:
+{}  clusters:
+{}",
+        indented(&listeners, 2),
+        indented(&clusters, 2)
+    )
+}
+
+fn listener(case: &Case) -> String {
+    let hcm = format!(
+        "{}route_config:
+  name: {{{{name}}}}
+{}  virtual_hosts:
+{}",
+        indented(&case.hcm, 0),
+        indented(&case.route_config, 2),
+        indented(&case.virtual_hosts, 2),
+    );
+    let text = format!(
+        r#"- name: {{{{name}}}}
+  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
+  filter_chains:
+  - filters:
+    - name: http
+      typed_config:
+        "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+        stat_prefix: {{{{name}}}}
+        delayed_close_timeout: 0.1s
+        http_filters:
+        - name: router
+          typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
+        access_log:
+        - name: default_format
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+            path: "{{{{scratch}}}}/{{{{name}}}}.log"
+        - name: details
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+            path: "{{{{scratch}}}}/{{{{name}}}}.details"
+            log_format:
+              text_format_source:
+                inline_string: "details %RESPONSE_CODE_DETAILS% route %ROUTE_NAME% cluster %UPSTREAM_CLUSTER% attempts %UPSTREAM_REQUEST_ATTEMPT_COUNT% remote %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% direct %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%\n"
+{}"#,
+        indented(&hcm, 8)
+    );
+    template::fill(&text, &case_values(case))
+}
+
+fn clusters(case: &Case) -> String {
+    let uses = |place: &str| format!("{}{}", case.virtual_hosts, case.route_config).contains(place);
+    let mut text = cluster("{{cluster}}", Some("{{upstream}}"), &case.cluster);
+    if uses("{{refused}}") {
+        text += &cluster("{{refused}}", Some("{{refused_port}}"), &case.cluster);
+    }
+    if uses("{{empty}}") {
+        text += &cluster("{{empty}}", None, &case.cluster);
+    }
+    template::fill(&text, &case_values(case))
+}
+
+fn cluster(name: &str, port: Option<&str>, fields: &str) -> String {
+    let host = |port: &str| {
+        format!(
+            "[{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }} }} }}]"
+        )
+    };
+    format!(
+        "- name: {name}
+  type: STATIC
+  load_assignment:
+    cluster_name: {name}
+    endpoints: [{{ lb_endpoints: {} }}]
+{}",
+        port.map_or_else(|| "[]".into(), host),
+        indented(fields, 2)
+    )
+}
+
+/// A case's own places. Some stand for places of the whole file.
+fn case_values(case: &Case) -> Values {
+    let name = case.name;
+    let values = [
+        ("name", name.to_owned()),
+        ("cluster", format!("{name}_cluster")),
+        ("refused", format!("{name}_refused")),
+        ("empty", format!("{name}_empty")),
+        ("listener", format!("{{{{listener_{name}}}}}")),
+        ("upstream", format!("{{{{upstream_{name}}}}}")),
+        ("refused_port", "{{refused_port}}".into()),
+        ("scratch", "{{scratch}}".into()),
+    ];
+    values.map(|(place, value)| (place.into(), value)).into()
+}

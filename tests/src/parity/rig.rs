@@ -1,0 +1,204 @@
+//! Runs cases through proxies.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::bootstrap::bootstrap;
+use super::stats::chosen;
+use super::{Case, Observation};
+use crate::admin::Stats;
+use crate::client::{Transcript, play};
+use crate::normalize;
+use crate::port::RefusingPort;
+use crate::proxy::{Program, Proxy};
+use crate::template::Values;
+use crate::upstream::Upstream;
+use crate::wait::poll_for;
+
+/// How long counters and log lines may trail behind the last byte on the wire.
+const SETTLING_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Runs every case through Envoy and through ringmain on each engine; fails with all differences.
+#[track_caller]
+pub fn compare(cases: Vec<Case>) {
+    let cases = selected(cases);
+    let expected = observe(Program::Envoy, &cases, &[]);
+    let mut failures = unmet_expectations(&cases, &expected);
+    if std::env::var_os("PARITY_SHOW").is_some() {
+        for (case, observation) in cases.iter().zip(&expected) {
+            eprintln!("=== {}\n{observation}", case.name);
+        }
+    } else {
+        for program in Program::ringmains() {
+            let observed = observe(program, &cases, &expected);
+            failures += &differences(program, &cases, &expected, &observed);
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+/// Runs every case through `program`. Stats are polled until they are those of `expected`, where
+/// that is given, since a proxy may publish them a little later than it answers.
+#[track_caller]
+pub fn observe(program: Program, cases: &[Case], expected: &[Observation]) -> Vec<Observation> {
+    assert_unique(cases);
+    let rig = Rig::start(program, cases);
+    cases
+        .iter()
+        .zip(&rig.upstreams)
+        .enumerate()
+        .map(|(index, (case, upstream))| rig.observe(case, upstream, expected.get(index)))
+        .collect()
+}
+
+fn selected(cases: Vec<Case>) -> Vec<Case> {
+    match std::env::var("PARITY_CASE") {
+        Ok(name) => cases.into_iter().filter(|case| case.name == name).collect(),
+        Err(_) => cases,
+    }
+}
+
+fn assert_unique(cases: &[Case]) {
+    let names: BTreeSet<&str> = cases.iter().map(|case| case.name).collect();
+    assert_eq!(names.len(), cases.len(), "every case of a list has a name of its own");
+}
+
+/// A case whose reference run does not show what the case is about proves nothing.
+fn unmet_expectations(cases: &[Case], expected: &[Observation]) -> String {
+    let mut text = String::new();
+    for (case, observation) in cases.iter().zip(expected) {
+        let whole = observation.to_string();
+        let missing = case.shown.iter().filter(|shown| !whole.contains(**shown));
+        let present = case.absent.iter().filter(|absent| whole.contains(**absent));
+        for expectation in missing.chain(present) {
+            let _ = writeln!(
+                text,
+                "=== {}: `{expectation}` is not as expected in envoy's\n{whole}",
+                case.name
+            );
+        }
+    }
+    text
+}
+
+fn differences(
+    program: Program,
+    cases: &[Case],
+    expected: &[Observation],
+    observed: &[Observation],
+) -> String {
+    let mut text = String::new();
+    for (case, (expected, observed)) in cases.iter().zip(expected.iter().zip(observed)) {
+        if let Some(difference) = expected.difference(observed) {
+            let _ = write!(text, "=== {} through {program}\n{difference}", case.name);
+        }
+    }
+    text
+}
+
+/// A proxy with all cases loaded, and their upstreams.
+struct Rig {
+    proxy: Proxy,
+    upstreams: Vec<Upstream>,
+    refusing: RefusingPort,
+}
+
+impl Rig {
+    #[track_caller]
+    fn start(program: Program, cases: &[Case]) -> Self {
+        let upstreams: Vec<Upstream> =
+            cases.iter().map(|case| Upstream::start(case.script())).collect();
+        let refusing = RefusingPort::bind();
+        let mut values =
+            Values::from([("refused_port".into(), refusing.address().port().to_string())]);
+        for (case, upstream) in cases.iter().zip(&upstreams) {
+            values.insert(format!("upstream_{}", case.name), upstream.address().port().to_string());
+        }
+        let proxy = Proxy::start(program, &bootstrap(cases), &values);
+        Self { proxy, upstreams, refusing }
+    }
+
+    fn observe(
+        &self,
+        case: &Case,
+        upstream: &Upstream,
+        expected: Option<&Observation>,
+    ) -> Observation {
+        let transcript = play(self.proxy.port(&format!("listener_{}", case.name)), &case.steps);
+        upstream.settle();
+        self.wait_until_idle(case);
+        let ports = self.port_names(case, upstream, &transcript);
+        let normal = |text: &str| normalize::ports(text, &ports);
+        let lines = self.stat(case, "downstream_rq_total");
+        let log = self.log_lines(&format!("{}.log", case.name), lines);
+        let observation = Observation {
+            client: normalize::headers(&normal(&transcript.text)),
+            upstream: normalize::headers(&normal(&upstream.transcript())),
+            log: log.lines().map(|line| normalize::log_line(&normal(line)) + "\n").collect(),
+            details: normal(&self.log_lines(&format!("{}.details", case.name), lines)),
+            stats: self.settled_stats(case, expected),
+        };
+        assert!(
+            !observation.to_string().contains("TIMED OUT"),
+            "{}: a peer waited in vain\n{observation}",
+            case.name
+        );
+        observation
+    }
+
+    /// The client has closed: waits until the proxy has noticed.
+    fn wait_until_idle(&self, case: &Case) {
+        let idle = poll_for(SETTLING_PATIENCE, || {
+            (self.stat(case, "downstream_cx_active") == 0).then_some(())
+        });
+        assert!(
+            idle.is_some(),
+            "{}: the proxy keeps a connection that its client closed",
+            case.name
+        );
+    }
+
+    fn stat(&self, case: &Case, leaf: &str) -> u64 {
+        self.proxy.admin().stat(&format!("http.{}.{leaf}", case.name))
+    }
+
+    fn stats(&self, case: &Case) -> Stats {
+        chosen(case.name, self.proxy.admin().stats(case.name))
+    }
+
+    /// The stats once they are the expected ones, or, with nothing to expect, stand still.
+    fn settled_stats(&self, case: &Case, expected: Option<&Observation>) -> Stats {
+        let mut last = self.stats(case);
+        let settled = poll_for(SETTLING_PATIENCE, || {
+            let previous = std::mem::replace(&mut last, self.stats(case));
+            let settled = expected.map_or(last == previous, |expected| last == expected.stats);
+            settled.then(|| last.clone())
+        });
+        settled.unwrap_or(last)
+    }
+
+    /// A log file once it holds a line for each request; what it holds when that never comes.
+    fn log_lines(&self, file: &str, count: u64) -> String {
+        let complete = poll_for(SETTLING_PATIENCE, || {
+            let text = self.proxy.file(file);
+            (text.lines().count() as u64 >= count).then_some(text)
+        });
+        complete.unwrap_or_else(|| self.proxy.file(file))
+    }
+
+    fn port_names<'a>(
+        &self,
+        case: &Case,
+        upstream: &Upstream,
+        transcript: &Transcript,
+    ) -> Vec<(u16, &'a str)> {
+        let mut names = vec![
+            (self.proxy.port(&format!("listener_{}", case.name)), "listener"),
+            (upstream.address().port(), "upstream"),
+            (self.refusing.address().port(), "refused"),
+        ];
+        names.extend(transcript.local_ports.iter().map(|port| (*port, "client")));
+        names
+    }
+}

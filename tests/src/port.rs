@@ -1,0 +1,50 @@
+//! Ports for the proxies under test.
+//!
+//! They come from below the kernel's usual ephemeral range (32768 and up), so that no outgoing
+//! connection of a neighbouring test takes one between the moment it is found free and the moment
+//! the proxy binds it.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use socket2::{Domain, Socket, Type};
+
+const FIRST: u32 = 12_000;
+const COUNT: u32 = 20_000;
+
+/// A loopback port that nobody listens on and that this process never hands out twice in a row.
+pub fn free() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes that run side by side start at different places.
+    let start = std::process::id().wrapping_mul(997);
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = (FIRST + start.wrapping_add(step) % COUNT) as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port between {FIRST} and {}", FIRST + COUNT);
+}
+
+/// A port that refuses connections for as long as this value lives: bound, never listened on.
+pub struct RefusingPort {
+    address: SocketAddr,
+    _socket: Socket,
+}
+
+impl RefusingPort {
+    /// Takes one.
+    pub fn bind() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a TCP socket");
+        let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        socket.bind(&any.into()).expect("bind on loopback");
+        let address = socket.local_addr().expect("a bound socket has an address");
+        Self { address: address.as_socket().expect("an IPv4 address"), _socket: socket }
+    }
+
+    /// Where nobody answers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}

@@ -1,0 +1,239 @@
+//! A running proxy, ringmain or Envoy, that has said it is ready.
+
+use std::ffi::OsStr;
+use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::admin::Admin;
+use crate::process::{Process, Signal};
+use crate::template::{self, Values};
+use crate::wait::{PATIENCE, poll_for};
+use crate::{envoy, port, workspace};
+
+/// How ringmain's workers do their I/O.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// `--io-engine io_uring`.
+    IoUring,
+    /// `--io-engine epoll`.
+    Epoll,
+}
+
+impl Engine {
+    /// The engines this machine has. Prints the name of one that it lacks, as containers often
+    /// forbid io_uring.
+    pub fn available() -> Vec<Self> {
+        match io_uring::IoUring::new(8) {
+            Ok(_) => vec![Self::IoUring, Self::Epoll],
+            Err(error) => {
+                eprintln!("skipping the io_uring engine: {error}");
+                vec![Self::Epoll]
+            }
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::IoUring => "io_uring",
+            Self::Epoll => "epoll",
+        }
+    }
+}
+
+/// Which proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// The reference.
+    Envoy,
+    /// Ours.
+    Ringmain(Engine),
+}
+
+impl Program {
+    /// Ringmain on each engine that this machine has.
+    pub fn ringmains() -> Vec<Self> {
+        Engine::available().into_iter().map(Self::Ringmain).collect()
+    }
+
+    fn command(self) -> Command {
+        match self {
+            Self::Envoy => {
+                let mut command = Command::new(envoy::executable());
+                command.args(["--disable-hot-restart", "--log-level", "error"]);
+                command
+            }
+            Self::Ringmain(engine) => {
+                let mut command = Command::new(ringmain());
+                command.args(["--io-engine", engine.name()]);
+                command
+            }
+        }
+    }
+}
+
+impl Display for Program {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        match self {
+            Self::Envoy => f.write_str("envoy"),
+            Self::Ringmain(engine) => write!(f, "ringmain-{}", engine.name()),
+        }
+    }
+}
+
+/// A proxy that serves.
+pub struct Proxy {
+    process: Process,
+    admin: Admin,
+    values: Values,
+    scratch: PathBuf,
+}
+
+impl Proxy {
+    /// Starts one worker of `program`.
+    ///
+    /// In `template`, `{{admin}}` and every `{{listener...}}` become free ports and `{{scratch}}` a
+    /// folder of its own; the rest comes from `values`.
+    #[track_caller]
+    pub fn start(program: Program, template: &str, values: &Values) -> Self {
+        Self::start_with(program, template, values, &["--concurrency", "1"])
+    }
+
+    /// Starts `program` with further arguments.
+    #[track_caller]
+    pub fn start_with(
+        program: Program,
+        template: &str,
+        values: &Values,
+        arguments: &[&str],
+    ) -> Self {
+        let scratch = workspace::scratch(&program.to_string());
+        let values = with_ports(template, values, &scratch);
+        let config = scratch.join("proxy.yaml");
+        fs::write(&config, template::fill(template, &values)).expect("scratch is writable");
+        let mut command = program.command();
+        // Log lines are compared soon after they are written.
+        command.args(["--file-flush-interval-msec", "50"]).args(arguments).arg("-c").arg(&config);
+        let process = Process::spawn(&program.to_string(), &mut command, &scratch);
+        let admin = Admin::new(values["admin"].parse().expect("a port"));
+        let mut proxy = Self { process, admin, values, scratch };
+        proxy.wait_until_ready();
+        proxy
+    }
+
+    /// The admin interface.
+    pub fn admin(&self) -> Admin {
+        self.admin
+    }
+
+    /// The port that stands for `{{name}}`.
+    #[track_caller]
+    pub fn port(&self, name: &str) -> u16 {
+        self.values[name].parse().expect("a port")
+    }
+
+    /// The folder that `{{scratch}}` stands for.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
+    /// A file below `{{scratch}}`, empty when it does not exist.
+    pub fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.scratch.join(name)).unwrap_or_default()
+    }
+
+    /// What it has written to stderr so far.
+    pub fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// What it has written to stdout so far.
+    pub fn stdout(&self) -> String {
+        self.process.stdout()
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// Waits for the process to end.
+    pub fn wait_exit(&mut self) -> ExitStatus {
+        self.process.wait_exit()
+    }
+
+    /// Is it still there?
+    pub fn is_running(&mut self) -> bool {
+        self.process.exit_status().is_none()
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&mut self) {
+        let port = self.admin.port();
+        poll_for(PATIENCE, || {
+            if let Some(status) = self.process.exit_status() {
+                panic!("the proxy ended at start: {status}\n{}", self.process.stderr());
+            }
+            // Connecting fails until the listener is there, which is not worth a panic.
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+            let ready = self.admin.request("GET", "/ready").ok()?;
+            (ready.status() == Some(200)).then_some(())
+        })
+        .expect("the proxy never became ready");
+    }
+}
+
+/// `values`, with a free port for each port place that has none and the scratch folder.
+fn with_ports(template: &str, values: &Values, scratch: &Path) -> Values {
+    let mut values = values.clone();
+    values.insert("scratch".into(), scratch.display().to_string());
+    for place in template.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()) {
+        if place == "admin" || place.starts_with("listener") {
+            values.entry(place.to_owned()).or_insert_with(|| port::free().to_string());
+        }
+    }
+    values
+}
+
+/// Runs the ringmain executable to its end, as for a command that does not serve.
+pub fn run_ringmain(arguments: &[impl AsRef<OsStr>]) -> std::process::Output {
+    let mut command = Command::new(ringmain());
+    command.args(arguments).output().expect("the executable starts")
+}
+
+/// Path of the ringmain executable; builds it when first asked for, in the profile of the test.
+pub fn ringmain() -> &'static Path {
+    static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
+    EXECUTABLE.get_or_init(build)
+}
+
+fn build() -> PathBuf {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(workspace::root())
+        .args(["build", "--package", "ringmain", "--bin", "ringmain"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .arg("--target-dir")
+        .arg(workspace::target_dir());
+    if workspace::is_release() {
+        command.arg("--release");
+    }
+    let output = command.output().expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "cargo cannot build ringmain:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // One JSON message a line; the one of the binary names its executable.
+    output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("cargo names the executable it built")
+}

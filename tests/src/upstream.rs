@@ -1,0 +1,338 @@
+//! An upstream that answers by script and remembers every request as it came.
+//!
+//! A script is a list of replies; the n-th request to reach the upstream, on whichever connection,
+//! gets the n-th reply, and the last reply serves all later ones. A connection has one thread.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use crate::message::{End, Framing, Message, MessageReader, header_values};
+use crate::wait::eventually;
+
+/// Pause after each `Send`, so that two of them are likely to arrive in reads of their own.
+const PIECE_PAUSE: Duration = Duration::from_millis(3);
+
+/// One thing the upstream does about a request whose head it has read.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Reads the rest of the request.
+    ReadBody,
+    /// Sends bytes.
+    Send(Vec<u8>),
+    /// Sends the request back: its head and body as the body of a 200.
+    Echo,
+    /// Says nothing more and waits for the proxy to close.
+    Stall,
+    /// Closes the sending side, then waits for the proxy to close.
+    HalfClose,
+    /// Closes the connection.
+    Close,
+    /// Resets the connection.
+    Reset,
+}
+
+/// What is done about one request.
+pub type Reply = Vec<Act>;
+
+/// Reads the whole request, then sends these bytes.
+pub fn reply(bytes: impl AsRef<[u8]>) -> Reply {
+    vec![Act::ReadBody, Act::Send(bytes.as_ref().to_vec())]
+}
+
+/// A plain `200 OK` with a body of two bytes.
+pub fn ok() -> Reply {
+    reply("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+}
+
+/// What the upstream saw on one connection.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionLog {
+    /// The requests, in order.
+    pub requests: Vec<Message>,
+    /// Every byte received.
+    pub received: Vec<u8>,
+    /// How the proxy's side ended, once it did.
+    pub end: Option<End>,
+    /// A request is being dealt with.
+    busy: bool,
+}
+
+struct Shared {
+    replies: Mutex<(Vec<Reply>, usize)>,
+    connections: Mutex<Vec<ConnectionLog>>,
+    streams: Mutex<Vec<TcpStream>>,
+    stopped: AtomicBool,
+}
+
+/// A listening upstream; dropping it closes all its connections.
+pub struct Upstream {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+impl Upstream {
+    /// Starts one on a free port of loopback.
+    pub fn start(replies: Vec<Reply>) -> Self {
+        assert!(!replies.is_empty(), "a script has at least one reply");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind on loopback");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let shared = Arc::new(Shared {
+            replies: Mutex::new((replies, 0)),
+            connections: Mutex::default(),
+            streams: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let acceptor = Arc::clone(&shared);
+        thread::spawn(move || accept(&listener, &acceptor));
+        Self { address, shared }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What came in so far, by connection in the order of their coming.
+    pub fn connections(&self) -> Vec<ConnectionLog> {
+        self.shared.connections.lock().expect("no upstream thread panics").clone()
+    }
+
+    /// All requests so far, by connection.
+    pub fn requests(&self) -> Vec<Message> {
+        self.connections().into_iter().flat_map(|connection| connection.requests).collect()
+    }
+
+    /// Waits until no request is being dealt with.
+    pub fn settle(&self) {
+        eventually("the upstream to finish its script", || {
+            self.connections().iter().all(|connection| !connection.busy).then_some(())
+        });
+    }
+
+    /// Waits until `count` connections were accepted.
+    pub fn wait_for_connections(&self, count: usize) {
+        eventually("connections to the upstream", || {
+            (self.connections().len() >= count).then_some(())
+        });
+    }
+
+    /// Waits until `count` requests were read, at least their heads.
+    pub fn wait_for_requests(&self, count: usize) {
+        eventually("requests to the upstream", || (self.requests().len() >= count).then_some(()));
+    }
+
+    /// Closes every open connection from this side and waits until the proxy's side is closed too.
+    pub fn close_connections(&self) {
+        for stream in self.shared.streams.lock().expect("no upstream thread panics").drain(..) {
+            // Already gone is what we want.
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+        eventually("the proxy to close its side", || {
+            self.connections().iter().all(|connection| connection.end.is_some()).then_some(())
+        });
+    }
+
+    /// What came in, as text.
+    pub fn transcript(&self) -> String {
+        let mut text = String::new();
+        for (number, connection) in self.connections().iter().enumerate() {
+            let _ = writeln!(text, "-- connection {}", number + 1);
+            for request in &connection.requests {
+                let _ = write!(text, "{request}");
+            }
+        }
+        text
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // Wakes the acceptor, which then sees the flag.
+        let _ = TcpStream::connect(self.address);
+        for stream in self.shared.streams.lock().expect("no upstream thread panics").drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept() {
+        if shared.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        let _ = stream.set_nodelay(true);
+        shared
+            .streams
+            .lock()
+            .expect("no upstream thread panics")
+            .push(stream.try_clone().expect("a second handle"));
+        let index = {
+            let mut connections = shared.connections.lock().expect("no upstream thread panics");
+            connections.push(ConnectionLog::default());
+            connections.len() - 1
+        };
+        let shared = Arc::clone(shared);
+        thread::spawn(move || {
+            Connection { shared, index, reader: reader_of(&stream), stream }.serve()
+        });
+    }
+}
+
+fn reader_of(stream: &TcpStream) -> MessageReader {
+    MessageReader::new(stream.try_clone().expect("a second handle"))
+}
+
+/// One connection's thread.
+struct Connection {
+    shared: Arc<Shared>,
+    index: usize,
+    stream: TcpStream,
+    reader: MessageReader,
+}
+
+/// Does the connection live on after a reply?
+#[derive(PartialEq, Eq)]
+enum Next {
+    Request,
+    End,
+}
+
+impl Connection {
+    fn serve(mut self) {
+        let end = loop {
+            let head = match self.reader.head() {
+                Ok(head) => head,
+                Err(end) => break end,
+            };
+            let framing = request_framing(&head);
+            let mut request = Message::of_head(head, framing);
+            self.note(|log| {
+                log.requests.push(request.clone());
+                log.busy = true;
+            });
+            let next = self.act(&mut request);
+            self.note(|log| log.busy = false);
+            if next == Next::End {
+                break End::Closed;
+            }
+        };
+        // A head that broke off is worth seeing: it stays in `received`.
+        self.note(|log| log.end = Some(end));
+    }
+
+    fn act(&mut self, request: &mut Message) -> Next {
+        let mut body_read = request.framing == Framing::None;
+        for act in self.next_reply() {
+            match act {
+                Act::ReadBody => {
+                    self.reader.body(request);
+                    self.replace_last_request(request);
+                    body_read = true;
+                    if request.cut_short.is_some() {
+                        return Next::End;
+                    }
+                }
+                Act::Send(bytes) => self.send(&bytes),
+                Act::Echo => self.send(&echo_of(request)),
+                Act::Stall => return self.read_to_end(request, body_read),
+                Act::HalfClose => {
+                    let _ = self.stream.shutdown(Shutdown::Write);
+                    return self.read_to_end(request, body_read);
+                }
+                Act::Close => {
+                    let _ = self.stream.shutdown(Shutdown::Both);
+                    return Next::End;
+                }
+                Act::Reset => {
+                    self.reset();
+                    return Next::End;
+                }
+            }
+        }
+        if !body_read {
+            // An early response: the rest of the request belongs to it all the same.
+            self.reader.body(request);
+            self.replace_last_request(request);
+            if request.cut_short.is_some() {
+                return Next::End;
+            }
+        }
+        Next::Request
+    }
+
+    fn next_reply(&self) -> Reply {
+        let mut replies = self.shared.replies.lock().expect("no upstream thread panics");
+        let index = replies.1.min(replies.0.len() - 1);
+        replies.1 += 1;
+        replies.0[index].clone()
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        // A proxy that has gone away shows when reading.
+        let _ = self.stream.write_all(bytes);
+        thread::sleep(PIECE_PAUSE);
+    }
+
+    fn read_to_end(&mut self, request: &mut Message, body_read: bool) -> Next {
+        if body_read {
+            self.reader.to_end(&mut Vec::new());
+        } else {
+            self.reader.body(request);
+            self.replace_last_request(request);
+            if request.cut_short.is_none() {
+                self.reader.to_end(&mut Vec::new());
+            }
+        }
+        Next::End
+    }
+
+    /// Ends the connection by RST, at once: every handle of the socket must be gone for a close to
+    /// happen, so the acceptor's is dropped too.
+    fn reset(&mut self) {
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        let peer = self.stream.peer_addr().ok();
+        self.shared
+            .streams
+            .lock()
+            .expect("no upstream thread panics")
+            .retain(|stream| stream.peer_addr().ok() != peer);
+    }
+
+    fn replace_last_request(&self, request: &Message) {
+        self.note(|log| *log.requests.last_mut().expect("the head was noted") = request.clone());
+    }
+
+    fn note(&self, change: impl FnOnce(&mut ConnectionLog)) {
+        let mut connections = self.shared.connections.lock().expect("no upstream thread panics");
+        let log = &mut connections[self.index];
+        log.received = self.reader.received().to_vec();
+        change(log);
+    }
+}
+
+fn echo_of(request: &Message) -> Vec<u8> {
+    let mut body = request.head.clone().into_bytes();
+    body.extend_from_slice(b"\r\n");
+    body.extend_from_slice(&request.body);
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    [head.into_bytes(), body].concat()
+}
+
+/// RFC 9112 §6.3 for requests, as far as well-behaved ones go.
+fn request_framing(head: &str) -> Framing {
+    if header_values(head, "transfer-encoding").iter().any(|value| value.ends_with("chunked")) {
+        return Framing::Chunked;
+    }
+    match header_values(head, "content-length").first().and_then(|value| value.parse().ok()) {
+        Some(length) => Framing::Length(length),
+        None => Framing::None,
+    }
+}

@@ -1,0 +1,15 @@
+//! Ringmain against real Envoy 1.40.0: the same configuration, the same bytes, the same outcome.
+//! A module per subject; `differences` holds what is meant to differ.
+
+mod bodies;
+mod connections;
+mod forwarding;
+mod header_mutations;
+mod headers;
+mod refused_requests;
+mod routes;
+mod upstream_failures;
+mod virtual_hosts;
+
+/// The plainest request there is.
+const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
