@@ -20,7 +20,7 @@ fn header_line(line: &str) -> String {
     let Some((name, value)) = line.trim_end().split_once(": ") else {
         return line.to_owned();
     };
-    let placeholder = match name {
+    let placeholder = match name.to_ascii_lowercase().as_str() {
         "date" if is_http_date(value) => "<date>",
         "x-request-id" if is_uuid4(value) => "<uuid>",
         "x-envoy-upstream-service-time" if is_number(value) => "<ms>",

@@ -26,8 +26,6 @@ pub enum Act {
     ReadBody,
     /// Sends bytes.
     Send(Vec<u8>),
-    /// Sends the request back: its head and body as the body of a 200.
-    Echo,
     /// Says nothing more and waits for the proxy to close.
     Stall,
     /// Closes the sending side, then waits for the proxy to close.
@@ -241,7 +239,6 @@ impl Connection {
                     }
                 }
                 Act::Send(bytes) => self.send(&bytes),
-                Act::Echo => self.send(&echo_of(request)),
                 Act::Stall => return self.read_to_end(request, body_read),
                 Act::HalfClose => {
                     let _ = self.stream.shutdown(Shutdown::Write);
@@ -316,14 +313,6 @@ impl Connection {
         log.received = self.reader.received().to_vec();
         change(log);
     }
-}
-
-fn echo_of(request: &Message) -> Vec<u8> {
-    let mut body = request.head.clone().into_bytes();
-    body.extend_from_slice(b"\r\n");
-    body.extend_from_slice(&request.body);
-    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-    [head.into_bytes(), body].concat()
 }
 
 /// RFC 9112 §6.3 for requests, as far as well-behaved ones go.

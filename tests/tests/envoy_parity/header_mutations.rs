@@ -142,7 +142,7 @@ fn formats() {
         request("request_percent", "100%%").shows("x-f: 100%"),
         request("request_protocol", "%PROTOCOL%").shows("x-f: HTTP/1.1"),
         request("request_addresses", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"),
-        request("request_port", "%DOWNSTREAM_LOCAL_PORT%"),
+        request("request_port", "port:%DOWNSTREAM_LOCAL_PORT%"),
         request("request_header", "<%REQ(user-agent)%|%REQ(x-none?X-There)%|%REQ(:path)%|%REQ(:method)%|%REQ(:authority)%>").shows("x-f: <me|old"),
         request("request_header_cut", "%REQ(x-there):2%").shows("x-f: ol"),
         request("request_missing", "%REQ(x-none)%"),
