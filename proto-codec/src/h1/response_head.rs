@@ -1,0 +1,165 @@
+//! Response heads (RFC 9112 §4, §5): whatever an upstream sends, either one message or an error.
+
+use std::mem::MaybeUninit;
+
+use super::body_length::{BodyLength, Framing};
+use super::connection_options::ConnectionOptions;
+use super::head_progress::{HeadFault, HeadProgress};
+use super::{FIELDS_ON_STACK, Version};
+use crate::limits::HeadLimits;
+use crate::{HeaderMap, KnownHeader, ResponseError};
+
+/// A response without its body. Made once and parsed into again and again, it allocates nothing.
+#[derive(Debug, Default)]
+pub struct ResponseHead {
+    /// Three digits, 100 to 999.
+    pub status: u16,
+    /// The fields in order.
+    pub headers: HeaderMap,
+    /// The version.
+    pub version: Version,
+    /// Where the body ends.
+    pub body: BodyLength,
+    /// Whether the upstream takes another request on this connection.
+    pub keep_alive: bool,
+}
+
+type Field<'a> = httparse::Header<'a>;
+
+impl ResponseHead {
+    /// Forgets the response and keeps the memory.
+    pub fn clear(&mut self) {
+        self.status = 0;
+        self.headers.clear();
+        self.version = Version::default();
+        self.body = BodyLength::default();
+        self.keep_alive = false;
+    }
+
+    /// Reads the head at the front of `bytes`: how many bytes it takes, or none while it is
+    /// incomplete. `bytes` then begins at the same place in the next call, and `progress` is the
+    /// same. An interim response (1xx) is a head of its own, behind which the next one follows.
+    pub fn parse(
+        &mut self,
+        bytes: &[u8],
+        progress: &mut HeadProgress,
+        request_method_is_head: bool,
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, ResponseError> {
+        let head = progress.find_head(bytes, limits)?;
+        if progress.skipped_empty_line() {
+            return Err(ResponseError::Malformed);
+        }
+        let Some(head) = head else {
+            progress.open_start_line(bytes).map_or(Ok(()), check_open_start_line)?;
+            return Ok(None);
+        };
+        self.clear();
+        let end = head.end;
+        if progress.fields() <= FIELDS_ON_STACK {
+            let mut fields = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
+            self.read(&bytes[head], &mut fields, request_method_is_head)?;
+        } else {
+            let mut fields = vec![MaybeUninit::uninit(); progress.fields()];
+            self.read(&bytes[head], &mut fields, request_method_is_head)?;
+        }
+        Ok(Some(end))
+    }
+
+    fn read<'a>(
+        &mut self,
+        head: &'a [u8],
+        fields: &mut [MaybeUninit<Field<'a>>],
+        request_method_is_head: bool,
+    ) -> Result<(), ResponseError> {
+        let mut response = httparse::Response::new(&mut []);
+        httparse::ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            head,
+            fields,
+        )?;
+        let (Some(status), Some(minor)) = (response.code, response.version) else {
+            return Err(ResponseError::Malformed);
+        };
+        if status < 100 {
+            return Err(ResponseError::InvalidStatus);
+        }
+        self.status = status;
+        self.version = Version::from_minor(minor);
+        let (framing, connection) = self.read_fields(response.headers)?;
+        self.body = self.body_of(framing, request_method_is_head)?;
+        self.keep_alive =
+            connection.keeps_alive(self.version) && self.body != BodyLength::UntilClose;
+        Ok(())
+    }
+
+    fn read_fields(
+        &mut self,
+        fields: &[Field<'_>],
+    ) -> Result<(Framing, ConnectionOptions), ResponseError> {
+        let mut framing = Framing::default();
+        let mut connection = ConnectionOptions::default();
+        for field in fields {
+            match self.headers.append_received(field.name.as_bytes(), field.value) {
+                Some(KnownHeader::ContentLength) => framing.content_length(field.value)?,
+                Some(KnownHeader::TransferEncoding) => {
+                    framing.transfer_encoding(field.value, self.version)?;
+                }
+                Some(KnownHeader::Connection) => connection.connection(field.value),
+                Some(KnownHeader::ProxyConnection) => connection.proxy_connection(field.value),
+                _ => {}
+            }
+        }
+        Ok((framing, connection))
+    }
+
+    /// RFC 9112 §6.3 items 1, 3, 6 and 8.
+    fn body_of(
+        &mut self,
+        framing: Framing,
+        request_method_is_head: bool,
+    ) -> Result<BodyLength, ResponseError> {
+        match self.status {
+            100..=199 | 204 if framing.announces_body() => Err(ResponseError::BodyDisallowed),
+            100..=199 | 204 => {
+                // RFC 9110 §8.6 forbids even `content-length: 0`; it says nothing, so it goes.
+                self.headers.remove(KnownHeader::ContentLength);
+                Ok(BodyLength::None)
+            }
+            304 => Ok(BodyLength::None),
+            _ if request_method_is_head => Ok(BodyLength::None),
+            _ => Ok(framing.body_length(BodyLength::UntilClose)),
+        }
+    }
+}
+
+impl From<HeadFault> for ResponseError {
+    fn from(fault: HeadFault) -> Self {
+        match fault {
+            HeadFault::Malformed => Self::Malformed,
+            HeadFault::TooLarge => Self::HeadTooLarge,
+            HeadFault::TooManyFields => Self::TooManyHeaders,
+        }
+    }
+}
+
+impl From<httparse::Error> for ResponseError {
+    fn from(error: httparse::Error) -> Self {
+        match error {
+            httparse::Error::Status => Self::InvalidStatus,
+            httparse::Error::Version => Self::UnsupportedVersion,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+/// Refuses what can no longer become a status line, so that a peer that speaks another protocol is
+/// not waited for.
+fn check_open_start_line(line: &[u8]) -> Result<(), ResponseError> {
+    let version = b"HTTP/1.";
+    let len = line.len().min(version.len());
+    if line[..len] == version[..len] { Ok(()) } else { Err(ResponseError::Malformed) }
+}
+
+#[cfg(test)]
+mod tests;
