@@ -1,0 +1,101 @@
+//! Which core does what, and how much CPU time a process has used.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
+
+use crate::error::Error;
+
+/// Two cores: the proxy has one to itself, load and upstream share the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Cores {
+    pub proxy: usize,
+    pub load: usize,
+}
+
+impl Cores {
+    /// The first two that this process may use.
+    pub fn choose() -> Result<Self, Error> {
+        let allowed =
+            sched_getaffinity(Pid::from_raw(0)).map_err(Error::system("the allowed cores"))?;
+        let cores: Vec<usize> =
+            (0..CpuSet::count()).filter(|&core| allowed.is_set(core) == Ok(true)).collect();
+        match cores[..] {
+            [proxy, load, ..] => Ok(Self { proxy, load }),
+            _ => Err(Error::TooFewCores { allowed: cores.len() }),
+        }
+    }
+}
+
+/// A command that runs `program` on `core` only: taskset becomes the program, so the process id and
+/// the start are the program's own.
+pub fn pinned(core: usize, program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &core.to_string()]).arg(program);
+    command
+}
+
+/// CPU time, user and system, of `process` and everything it started that still runs. The kernel's
+/// process clock counts in nanoseconds and includes threads that have ended.
+pub fn time_used(process: u32) -> nix::Result<Duration> {
+    family(process).into_iter().map(time_of_one).sum()
+}
+
+fn time_of_one(process: u32) -> nix::Result<Duration> {
+    let pid = i32::try_from(process).map_err(|_| nix::Error::ESRCH)?;
+    Ok(clock_getcpuclockid(Pid::from_raw(pid))?.now()?.into())
+}
+
+/// `process` and its descendants: nginx's worker is a child of its master.
+pub fn family(process: u32) -> Vec<u32> {
+    let mut members = vec![process];
+    let mut next = 0;
+    while let Some(&member) = members.get(next) {
+        members.extend(children(member));
+        next += 1;
+    }
+    members
+}
+
+fn children(process: u32) -> Vec<u32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok())
+        .flat_map(|list| {
+            list.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Stdio;
+
+    #[test]
+    fn counts_the_time_of_children() {
+        // The shell waits for input until the end of the test, and its child has used some time.
+        let mut shell = Command::new("sh")
+            .args([
+                "-c",
+                "sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo; read x'; true",
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = shell.stdout.take().unwrap();
+        std::io::Read::read_exact(&mut stdout, &mut [0]).unwrap();
+        let family = family(shell.id());
+        assert_eq!(family.len(), 2);
+        assert_eq!(family[0], shell.id());
+        assert!(time_used(shell.id()).unwrap() > time_of_one(shell.id()).unwrap());
+        drop(shell.stdin.take());
+        shell.wait().unwrap();
+    }
+}

@@ -1,0 +1,67 @@
+//! `ringmain-bench`: one command that builds ringmain, starts it and its peers side by side and
+//! measures what a request costs each of them.
+//!
+//! A proxy runs alone on one core with one worker; load and upstream share the other. The first
+//! figure is CPU time per request, read from the proxy's own CPU clock: it holds whether or not the
+//! load can saturate the proxy. `docs/benchmarks.md` tells the method and keeps the results.
+
+mod answers;
+mod arguments;
+mod check;
+mod cpu;
+mod envoy_venv;
+mod error;
+mod machine;
+mod port;
+mod program;
+mod proxy;
+mod relay;
+mod report;
+mod rounds;
+mod scenario;
+mod side;
+mod summary;
+mod template;
+mod upstream;
+mod upstream_process;
+mod workspace;
+mod wrk;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::error::Error;
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ringmain-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode, Error> {
+    match arguments.command {
+        Some(Command::Upstream) => upstream::serve()?,
+        Some(Command::Relay { listen, upstream }) => relay::serve(listen, upstream)?,
+        None => return measure(&arguments),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Exits non-zero when a row of the result is invalid; a peer that is not installed only costs its
+/// rows.
+fn measure(arguments: &Arguments) -> Result<ExitCode, Error> {
+    let results = rounds::run(arguments)?;
+    let markdown = report::write(&results, &arguments.out())?;
+    println!("\n{markdown}");
+    Ok(if results.rows.iter().all(summary::Row::is_valid) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

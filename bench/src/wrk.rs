@@ -1,0 +1,125 @@
+//! The load: Debian's wrk, one thread, a closed loop, and what it reports.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::scenario::Scenario;
+use crate::{cpu, program, workspace};
+
+/// An answer later than this is an error.
+const TIMEOUT: &str = "5s";
+
+/// wrk, installed, and the core that it runs on.
+#[derive(Debug)]
+pub struct Wrk {
+    program: PathBuf,
+    core: usize,
+}
+
+/// The line of JSON that `configs/load.lua` prints.
+#[derive(Debug, Deserialize)]
+pub struct Load {
+    pub requests: u64,
+    pub duration_us: u64,
+    pub p50_us: u64,
+    pub p99_us: u64,
+    connect_errors: u64,
+    read_errors: u64,
+    write_errors: u64,
+    status_errors: u64,
+    timeouts: u64,
+}
+
+impl Wrk {
+    /// Finds it.
+    pub fn find(core: usize) -> Result<Self, Error> {
+        let program = program::find("wrk")
+            .ok_or(Error::Missing { name: "wrk", cure: "Debian: apt-get install wrk" })?;
+        Ok(Self { program, core })
+    }
+
+    /// Its release.
+    pub fn release(&self) -> String {
+        program::release(&program::first_line(&self.program, "-v")).unwrap_or_default().to_owned()
+    }
+
+    /// Loads `port` for `seconds`; any failed request is an error.
+    pub fn run(&self, port: u16, scenario: &Scenario, seconds: u32) -> Result<Load, String> {
+        let output = cpu::pinned(self.core, &self.program)
+            .args(["--threads", "1", "--latency", "--timeout", TIMEOUT])
+            .args(["--connections", &scenario.connections.to_string()])
+            .args(["--duration", &format!("{seconds}s"), "--script"])
+            .arg(script())
+            .arg(format!("http://127.0.0.1:{port}{}", scenario.path()))
+            .args(["--", &scenario.request_bytes.to_string()])
+            .arg(if scenario.new_connection { "close" } else { "keep" })
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("wrk: {error}"))?;
+        let report = String::from_utf8_lossy(&output.stderr);
+        let load: Load =
+            serde_json::from_str(report.trim()).map_err(|_| format!("wrk: {}", report.trim()))?;
+        load.checked()
+    }
+}
+
+fn script() -> PathBuf {
+    workspace::root().join(Path::new("bench/configs/load.lua"))
+}
+
+impl Load {
+    fn checked(self) -> Result<Self, String> {
+        let errors = [
+            (self.status_errors, "answers were not 2xx or 3xx"),
+            (self.connect_errors, "connections failed"),
+            (self.read_errors, "reads failed"),
+            (self.write_errors, "writes failed"),
+            (self.timeouts, "requests timed out"),
+        ];
+        let told: Vec<String> = errors
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        match self.requests {
+            _ if !told.is_empty() => Err(told.join(", ")),
+            0 => Err("no request was answered".into()),
+            _ => Ok(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(requests: u64, status_errors: u64, timeouts: u64) -> Result<Load, String> {
+        let (duration_us, p50_us, p99_us) = (1_000_000, 500, 900);
+        let (connect_errors, read_errors, write_errors) = (0, 0, 0);
+        Load {
+            requests,
+            duration_us,
+            p50_us,
+            p99_us,
+            connect_errors,
+            read_errors,
+            write_errors,
+            status_errors,
+            timeouts,
+        }
+        .checked()
+    }
+
+    #[test]
+    fn a_load_with_failed_requests_is_an_error() {
+        assert_eq!(load(1000, 0, 0).unwrap().requests, 1000);
+        assert_eq!(
+            load(1000, 3, 1).unwrap_err(),
+            "3 answers were not 2xx or 3xx, 1 requests timed out"
+        );
+        assert_eq!(load(0, 0, 0).unwrap_err(), "no request was answered");
+    }
+}
