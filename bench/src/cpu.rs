@@ -51,6 +51,22 @@ fn time_of_one(process: u32) -> nix::Result<Duration> {
     Ok(clock_getcpuclockid(Pid::from_raw(pid))?.now()?.into())
 }
 
+/// Time that `core` has not been idle since boot, in the kernel's ticks of 10 ms; none if the kernel
+/// does not tell.
+pub fn core_busy(core: usize) -> Option<Duration> {
+    busy_in(&fs::read_to_string("/proc/stat").ok()?, core)
+}
+
+fn busy_in(stat: &str, core: usize) -> Option<Duration> {
+    const TICK_MS: u64 = 10;
+    let name = format!("cpu{core} ");
+    let line = stat.lines().find_map(|line| line.strip_prefix(&name))?;
+    let ticks: Vec<u64> = line.split_whitespace().filter_map(|tick| tick.parse().ok()).collect();
+    // proc(5): user nice system idle iowait irq softirq steal; guest time is in user already.
+    let [user, nice, system, _, _, irq, softirq, steal, ..] = ticks[..] else { return None };
+    Some(Duration::from_millis((user + nice + system + irq + softirq + steal) * TICK_MS))
+}
+
 /// `process` and its descendants: nginx's worker is a child of its master.
 pub fn family(process: u32) -> Vec<u32> {
     let mut members = vec![process];
@@ -76,6 +92,14 @@ fn children(process: u32) -> Vec<u32> {
 mod tests {
     use super::*;
     use std::process::Stdio;
+
+    #[test]
+    fn idle_and_waiting_time_is_not_busy() {
+        let stat =
+            "cpu  9 9 9 9 9 9 9 9 0 0\ncpu1 1 2 3 1000 2000 4 5 6 0 0\ncpu10 9 9 9 9 9 9 9 9 0 0\n";
+        assert_eq!(busy_in(stat, 1), Some(Duration::from_millis(210)));
+        assert_eq!(busy_in(stat, 2), None);
+    }
 
     #[test]
     fn counts_the_time_of_children() {

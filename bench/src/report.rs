@@ -53,6 +53,14 @@ fn markdown(results: &Results) -> String {
     for rows in results.rows.chunk_by(|row, next| row.scenario.name == next.scenario.name) {
         table(&mut text, rows);
     }
+    if results.rows.iter().any(Row::is_disturbed) {
+        line(
+            &mut text,
+            format_args!(
+                "\nDISTURBED: other processes ran on the proxy's core; ratios between rows do not hold. Repeat on a quiet machine."
+            ),
+        );
+    }
     for Skipped { side, reason } in &results.skipped {
         line(&mut text, format_args!("\nNot measured: {side}: {reason}"));
     }
@@ -65,10 +73,10 @@ fn table(text: &mut String, rows: &[Row]) {
     line(
         text,
         format_args!(
-            "| | CPU us/request | to Envoy | to HAProxy | requests/s | p50 us | p99 us | RSS start MiB | RSS after MiB | start ms |"
+            "| | CPU us/request | to Envoy | to HAProxy | requests/s | p50 us | p99 us | RSS start MiB | RSS after MiB | start ms | others on core % |"
         ),
     );
-    line(text, format_args!("|---|---|---|---|---|---|---|---|---|---|"));
+    line(text, format_args!("|---|---|---|---|---|---|---|---|---|---|---|"));
     let cpu_of = |side| {
         rows.iter()
             .find(|row| row.side == side)?
@@ -87,7 +95,7 @@ fn table(text: &mut String, rows: &[Row]) {
             Err(reason) => line(
                 text,
                 format_args!(
-                    "| {} | INVALID: {} | | | | | | | | |",
+                    "| {} | INVALID: {} | | | | | | | | | |",
                     name.trim(),
                     reason.replace('|', "/")
                 ),
@@ -107,6 +115,7 @@ fn cells(figures: &Figures, envoy: Option<f64>, haproxy: Option<f64>) -> String 
         format!("{:.1}", figures.rss_start_mib.median),
         format!("{:.1}", figures.rss_after_mib.median),
         format!("{:.0}", figures.start_ms.median),
+        with_range(figures.others_percent, 0),
     ]
     .join(" | ")
 }

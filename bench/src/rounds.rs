@@ -4,11 +4,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
 use crate::check;
-use crate::cpu::Cores;
+use crate::cpu::{self, Cores};
 use crate::error::Error;
 use crate::machine::Machine;
 use crate::proxy::Proxy;
@@ -134,9 +134,13 @@ impl Bench<'_> {
         check::exchange(proxy.port, scenario)?;
         self.wrk.run(proxy.port, scenario, WARM_UP_SECONDS)?;
         let connections = self.upstream.connections().ok_or("the upstream is gone")?;
+        let (started, core_before) = (Instant::now(), cpu::core_busy(self.cores.proxy));
         let before = proxy.cpu_time()?;
         let load = self.wrk.run(proxy.port, scenario, self.arguments.seconds)?;
         let used = proxy.cpu_time()?.saturating_sub(before);
+        let (elapsed, core_after) = (started.elapsed(), cpu::core_busy(self.cores.proxy));
+        let core_used = core_after.zip(core_before).ok_or("/proc/stat does not tell")?;
+        let by_others = core_used.0.saturating_sub(core_used.1).saturating_sub(used);
         let opened = self.upstream.connections().ok_or("the upstream is gone")? - connections;
         // Each look at the upstream is a connection, too: the one before the load is among these.
         if opened.saturating_sub(1) > load.requests / 10 + u64::from(scenario.connections) {
@@ -148,6 +152,7 @@ impl Bench<'_> {
         let requests = load.requests as f64;
         Ok(Sample {
             cpu_us: used.as_secs_f64() * 1e6 / requests,
+            others_percent: 100.0 * by_others.as_secs_f64() / elapsed.as_secs_f64(),
             requests_per_s: requests / Duration::from_micros(load.duration_us).as_secs_f64(),
             p50_us: load.p50_us as f64,
             p99_us: load.p99_us as f64,

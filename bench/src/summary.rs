@@ -5,11 +5,17 @@ use serde::Serialize;
 use crate::scenario::Scenario;
 use crate::side::{Installed, Side};
 
+/// The kernel's ticks are samples: below this, others cannot be told from the error of counting.
+const OTHERS_PERCENT_MAX: f64 = 5.0;
+
 /// What one measurement gave.
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// CPU time of the proxy per request, in microseconds.
     pub cpu_us: f64,
+    /// Share of the proxy's core that other processes took meanwhile. They cost the proxy its
+    /// caches, so its CPU time per request grows with it.
+    pub others_percent: f64,
     pub requests_per_s: f64,
     pub p50_us: f64,
     pub p99_us: f64,
@@ -44,6 +50,7 @@ pub struct Row {
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
     pub cpu_us: Spread,
+    pub others_percent: Spread,
     pub requests_per_s: Spread,
     pub p50_us: Spread,
     pub p99_us: Spread,
@@ -67,6 +74,12 @@ impl Row {
         Self { scenario, side: installed.side, release: installed.release.clone(), outcome }
     }
 
+    /// Did other processes take so much of the proxy's core in some round that the figures of this
+    /// row cannot be held against another's?
+    pub fn is_disturbed(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|figures| figures.others_percent.max > OTHERS_PERCENT_MAX)
+    }
+
     /// Did every round go well?
     pub fn is_valid(&self) -> bool {
         self.outcome.is_ok()
@@ -78,6 +91,7 @@ impl Figures {
         let spread = |figure: fn(&Sample) -> f64| Spread::of(samples.iter().map(figure).collect());
         Self {
             cpu_us: spread(|sample| sample.cpu_us),
+            others_percent: spread(|sample| sample.others_percent),
             requests_per_s: spread(|sample| sample.requests_per_s),
             p50_us: spread(|sample| sample.p50_us),
             p99_us: spread(|sample| sample.p99_us),
