@@ -91,8 +91,8 @@ impl Client {
     }
 
     /// Everything received on this connection.
-    pub fn received(&self) -> &[u8] {
-        self.reader.received()
+    pub fn received(&self) -> Vec<u8> {
+        self.reader.received().bytes()
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Longest body shown whole in a transcript, bytes.
 const SHOWN_BODY: usize = 200;
@@ -132,23 +133,37 @@ pub fn header_values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
         .collect()
 }
 
+/// Everything ever received on a connection; visible to others while its reader still waits.
+#[derive(Debug, Clone, Default)]
+pub struct Received(Arc<Mutex<Vec<u8>>>);
+
+impl Received {
+    /// The bytes so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+    }
+}
+
 /// Reads messages off a connection and keeps every byte it saw.
 pub struct MessageReader {
     stream: TcpStream,
     /// Received and not yet taken.
     pending: Vec<u8>,
-    /// Everything ever received.
-    received: Vec<u8>,
+    received: Received,
 }
 
 impl MessageReader {
     /// Reads from `stream`, whose read timeout is the caller's.
     pub fn new(stream: TcpStream) -> Self {
-        Self { stream, pending: Vec::new(), received: Vec::new() }
+        Self { stream, pending: Vec::new(), received: Received::default() }
     }
 
-    /// Every byte received so far.
-    pub fn received(&self) -> &[u8] {
+    /// Every byte received, now and later.
+    pub fn received(&self) -> &Received {
         &self.received
     }
 
@@ -245,7 +260,7 @@ impl MessageReader {
             Ok(0) => Err(End::Closed),
             Ok(length) => {
                 self.pending.extend_from_slice(&buffer[..length]);
-                self.received.extend_from_slice(&buffer[..length]);
+                self.received.push(&buffer[..length]);
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),

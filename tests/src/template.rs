@@ -27,6 +27,49 @@ pub fn indented(fragment: &str, column: usize) -> String {
     lines.iter().map(|line| format!("{:column$}{}\n", "", &line[margin..])).collect()
 }
 
+/// A whole configuration with one listener and one route for everything: places `{{admin}}`,
+/// `{{listener}}` and `{{upstream}}`. The arguments are further fields, as YAML, of the HTTP
+/// connection manager (stat prefix `ingress`), the route's action and the cluster (`backend`).
+pub fn front_proxy(hcm: &str, route: &str, cluster: &str) -> String {
+    format!(
+        r#"admin:
+  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
+static_resources:
+  listeners:
+  - name: front
+    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: ingress
+          http_filters:
+          - name: router
+            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ['*']
+              routes:
+              - match: {{ prefix: / }}
+                route:
+                  cluster: backend
+{route}{hcm}  clusters:
+  - name: backend
+    type: STATIC
+    load_assignment:
+      cluster_name: backend
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{upstream}}}} }} }} }}
+{cluster}"#,
+        route = indented(route, 18),
+        hcm = indented(hcm, 10),
+        cluster = indented(cluster, 4),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

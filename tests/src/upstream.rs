@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::message::{End, Framing, Message, MessageReader, header_values};
+use crate::message::{End, Framing, Message, MessageReader, Received, header_values};
 use crate::wait::eventually;
 
 /// Pause after each `Send`, so that two of them are likely to arrive in reads of their own.
@@ -55,7 +55,7 @@ pub struct ConnectionLog {
     /// The requests, in order.
     pub requests: Vec<Message>,
     /// Every byte received.
-    pub received: Vec<u8>,
+    pub received: Received,
     /// How the proxy's side ended, once it did.
     pub end: Option<End>,
     /// A request is being dealt with.
@@ -105,6 +105,11 @@ impl Upstream {
     /// All requests so far, by connection.
     pub fn requests(&self) -> Vec<Message> {
         self.connections().into_iter().flat_map(|connection| connection.requests).collect()
+    }
+
+    /// Every byte so far, by connection in the order of their coming.
+    pub fn received(&self) -> Vec<u8> {
+        self.connections().iter().flat_map(|connection| connection.received.bytes()).collect()
     }
 
     /// Waits until no request is being dealt with.
@@ -172,20 +177,18 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             .lock()
             .expect("no upstream thread panics")
             .push(stream.try_clone().expect("a second handle"));
+        let reader = MessageReader::new(stream.try_clone().expect("a second handle"));
         let index = {
             let mut connections = shared.connections.lock().expect("no upstream thread panics");
-            connections.push(ConnectionLog::default());
+            connections.push(ConnectionLog {
+                received: reader.received().clone(),
+                ..ConnectionLog::default()
+            });
             connections.len() - 1
         };
         let shared = Arc::clone(shared);
-        thread::spawn(move || {
-            Connection { shared, index, reader: reader_of(&stream), stream }.serve()
-        });
+        thread::spawn(move || Connection { shared, index, reader, stream }.serve());
     }
-}
-
-fn reader_of(stream: &TcpStream) -> MessageReader {
-    MessageReader::new(stream.try_clone().expect("a second handle"))
 }
 
 /// One connection's thread.
@@ -309,9 +312,7 @@ impl Connection {
 
     fn note(&self, change: impl FnOnce(&mut ConnectionLog)) {
         let mut connections = self.shared.connections.lock().expect("no upstream thread panics");
-        let log = &mut connections[self.index];
-        log.received = self.reader.received().to_vec();
-        change(log);
+        change(&mut connections[self.index]);
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod connections;
+mod differences;
 mod forwarding;
 mod header_mutations;
 mod headers;

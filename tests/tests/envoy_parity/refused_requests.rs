@@ -35,7 +35,6 @@ fn request_lines() {
         refused("lower_case_http", &with_line("GET / http/1.1"), BAD, CODEC),
         refused("method_with_at", &with_line("G@T / HTTP/1.1"), BAD, CODEC),
         refused("lower_case_method", &with_line("get / HTTP/1.1"), "HTTP/1.1", "details"),
-        refused("two_spaces", &with_line("GET  / HTTP/1.1"), "HTTP/1.1", "details"),
         refused("space_in_target", &with_line("GET /a b HTTP/1.1"), "HTTP/1.1", "details"),
         refused("control_in_target", &with_line("GET /a\x01b HTTP/1.1"), "HTTP/1.1", "details"),
         refused("high_byte_in_target", &with_line("GET /\u{e9} HTTP/1.1"), "HTTP/1.1", "details"),
@@ -61,7 +60,6 @@ fn request_lines() {
             "details",
         ),
         refused("trace", &with_line("TRACE / HTTP/1.1"), "HTTP/1.1", "details"),
-        refused("bare_line_feeds", "GET / HTTP/1.1\nhost: a.example\n\n", "HTTP/1.1", "details"),
         refused("leading_space", " GET / HTTP/1.1\r\nhost: a\r\n\r\n", BAD, CODEC),
         refused("tls_hello", "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", BAD, CODEC),
     ]);
@@ -104,7 +102,6 @@ fn header_lines() {
     const CODEC: &str = "http1.codec_error";
     compare(vec![
         refused("no_host", "GET / HTTP/1.1\r\n\r\n", BAD, "missing_host_header"),
-        refused("empty_host", "GET / HTTP/1.1\r\nhost:\r\n\r\n", "HTTP/1.1", "details"),
         refused("odd_host", "GET / HTTP/1.1\r\nhost: a b\r\n\r\n", "HTTP/1.1", "details"),
         refused("no_colon", &with_header("x-nothing"), BAD, CODEC),
         refused("space_before_colon", &with_header("x-a : 1"), BAD, CODEC),
@@ -114,8 +111,6 @@ fn header_lines() {
         refused("control_in_value", &with_header("x-a: 1\x012"), "HTTP/1.1", "details"),
         refused("tab_in_value", &with_header("x-a: 1\t2"), "HTTP/1.1", "details"),
         refused("high_byte_in_value", &with_header("x-a: \u{e9}"), "HTTP/1.1 200", "x-a: "),
-        refused("bare_cr_in_value", &with_header("x-a: 1\r2"), "HTTP/1.1 200", "x-a: 12"),
-        refused("folded", &with_header("x-a: 1\r\n 2"), "HTTP/1.1", "details"),
         refused("fold_at_once", "GET / HTTP/1.1\r\n x: 1\r\nhost: a\r\n\r\n", BAD, "details"),
         refused("spaces_round_value", &with_header("x-a:  \t 1 \t "), "HTTP/1.1 200", "x-a: 1\n"),
         refused("empty_value", &with_header("x-a:"), "HTTP/1.1 200", "x-a:"),
