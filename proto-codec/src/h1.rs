@@ -16,7 +16,7 @@ mod response_head;
 
 pub use body_length::BodyLength;
 pub use chunked::{ChunkedDecoder, Decoded, LAST_CHUNK, encode_trailers, write_chunk_size};
-pub use encode::{KeyFormat, encode_request, encode_response};
+pub use encode::{KeyFormat, encode_request, encode_response, encode_response_http_10};
 pub use head_progress::HeadProgress;
 pub use reason_phrase::reason_phrase;
 pub use request_head::{RequestHead, RequestOptions, UnderscoreAction};
