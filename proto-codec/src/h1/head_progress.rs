@@ -52,9 +52,9 @@ impl HeadProgress {
         Ok(None)
     }
 
-    /// What of the start line has come, while it is incomplete.
-    pub(super) fn open_start_line<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        (self.lines == 0).then(|| &bytes[self.head_start..])
+    /// `bytes` behind an empty line before the start line.
+    pub(super) fn without_empty_line<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.head_start..]
     }
 
     /// Whether an empty line came before the start line.

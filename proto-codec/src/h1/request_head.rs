@@ -92,10 +92,9 @@ impl RequestHead {
         progress: &mut HeadProgress,
         options: &RequestOptions,
     ) -> Result<Option<usize>, RequestError> {
-        let Some(head) = progress.find_head(bytes, &options.limits)? else {
-            progress.open_start_line(bytes).map_or(Ok(()), check_open_start_line)?;
-            return Ok(None);
-        };
+        let head = progress.find_head(bytes, &options.limits)?;
+        check_method(progress.without_empty_line(bytes))?;
+        let Some(head) = head else { return Ok(None) };
         self.clear();
         let end = head.end;
         if progress.fields() <= FIELDS_ON_STACK {
@@ -321,10 +320,11 @@ fn is_known_method(method: &str) -> bool {
 /// Bytes by which a known method has ended.
 const METHOD_BYTES_MAX: usize = 16;
 
-/// Refuses what can no longer become a request line, so that a client that speaks another protocol
-/// is told at once instead of being waited for.
-fn check_open_start_line(line: &[u8]) -> Result<(), RequestError> {
-    let method_len = line.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+/// Refuses what cannot become a request line by its first bytes, complete or not, so that a client
+/// that speaks another protocol is told at once instead of being waited for.
+fn check_method(line: &[u8]) -> Result<(), RequestError> {
+    let start = &line[..line.len().min(METHOD_BYTES_MAX + 1)];
+    let method_len = start.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
     match line.get(method_len) {
         _ if method_len > METHOD_BYTES_MAX => Err(RequestError::UnknownMethod),
         None => Ok(()),

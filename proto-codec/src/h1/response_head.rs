@@ -50,10 +50,8 @@ impl ResponseHead {
         if progress.skipped_empty_line() {
             return Err(ResponseError::Malformed);
         }
-        let Some(head) = head else {
-            progress.open_start_line(bytes).map_or(Ok(()), check_open_start_line)?;
-            return Ok(None);
-        };
+        check_version(progress.without_empty_line(bytes))?;
+        let Some(head) = head else { return Ok(None) };
         self.clear();
         let end = head.end;
         if progress.fields() <= FIELDS_ON_STACK {
@@ -153,9 +151,9 @@ impl From<httparse::Error> for ResponseError {
     }
 }
 
-/// Refuses what can no longer become a status line, so that a peer that speaks another protocol is
-/// not waited for.
-fn check_open_start_line(line: &[u8]) -> Result<(), ResponseError> {
+/// Refuses what cannot become a status line by its first bytes, complete or not, so that a peer that
+/// speaks another protocol is not waited for.
+fn check_version(line: &[u8]) -> Result<(), ResponseError> {
     let version = b"HTTP/1.";
     let len = line.len().min(version.len());
     if line[..len] == version[..len] { Ok(()) } else { Err(ResponseError::Malformed) }
