@@ -32,11 +32,11 @@ impl Cores {
     }
 }
 
-/// A command that runs `program` on `core` only: taskset becomes the program, so the process id and
-/// the start are the program's own.
+/// A command that runs `program` on `core` only and ends with this process, however that ends. Each
+/// wrapper becomes the next program, so the process id and the start are the program's own.
 pub fn pinned(core: usize, program: &Path) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", &core.to_string()]).arg(program);
+    command.args(["--cpu-list", &core.to_string(), "setpriv", "--pdeathsig", "TERM"]).arg(program);
     command
 }
 

@@ -121,9 +121,10 @@ impl Bench<'_> {
                 .map_err(Clone::clone)
                 .and_then(|proxy| self.measure(proxy, scenario));
             match &sample {
-                Ok(sample) => {
-                    eprintln!("  {}: {:.1} CPU us/request", scenario.title, sample.cpu_us)
-                }
+                Ok(Sample { cpu_us, others_percent, .. }) => eprintln!(
+                    "  {}: {cpu_us:.1} CPU us/request, others on its core {others_percent:.0} %",
+                    scenario.title
+                ),
                 Err(reason) => eprintln!("  {}: {reason}", scenario.title),
             }
             outcomes.push(Outcome { side: installed.side, scenario: scenario.name, sample });
