@@ -26,6 +26,8 @@ pub enum Act {
     ReadBody,
     /// Sends bytes.
     Send(Vec<u8>),
+    /// Waits until the test calls [`Upstream::release`].
+    AwaitRelease,
     /// Says nothing more and waits for the proxy to close.
     Stall,
     /// Closes the sending side, then waits for the proxy to close.
@@ -66,6 +68,7 @@ struct Shared {
     replies: Mutex<(Vec<Reply>, usize)>,
     connections: Mutex<Vec<ConnectionLog>>,
     streams: Mutex<Vec<TcpStream>>,
+    released: AtomicBool,
     stopped: AtomicBool,
 }
 
@@ -85,6 +88,7 @@ impl Upstream {
             replies: Mutex::new((replies, 0)),
             connections: Mutex::default(),
             streams: Mutex::default(),
+            released: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         });
         let acceptor = Arc::clone(&shared);
@@ -129,6 +133,11 @@ impl Upstream {
     /// Waits until `count` requests were read, at least their heads.
     pub fn wait_for_requests(&self, count: usize) {
         eventually("requests to the upstream", || (self.requests().len() >= count).then_some(()));
+    }
+
+    /// Lets every [`Act::AwaitRelease`] go on, those to come too.
+    pub fn release(&self) {
+        self.shared.released.store(true, Ordering::SeqCst);
     }
 
     /// Closes every open connection from this side and waits until the proxy's side is closed too.
@@ -242,6 +251,7 @@ impl Connection {
                     }
                 }
                 Act::Send(bytes) => self.send(&bytes),
+                Act::AwaitRelease => self.await_release(),
                 Act::Stall => return self.read_to_end(request, body_read),
                 Act::HalfClose => {
                     let _ = self.stream.shutdown(Shutdown::Write);
@@ -279,6 +289,14 @@ impl Connection {
         // A proxy that has gone away shows when reading.
         let _ = self.stream.write_all(bytes);
         thread::sleep(PIECE_PAUSE);
+    }
+
+    fn await_release(&self) {
+        eventually("the test to release the upstream", || {
+            let stop = self.shared.released.load(Ordering::SeqCst)
+                || self.shared.stopped.load(Ordering::SeqCst);
+            stop.then_some(())
+        });
     }
 
     fn read_to_end(&mut self, request: &mut Message, body_read: bool) -> Next {

@@ -1,0 +1,140 @@
+//! Peers that misbehave: whatever they do, the proxy serves the next client and forgets the last.
+
+use ringmain_tests::client::Client;
+use ringmain_tests::proxy::{Program, Proxy};
+use ringmain_tests::template::{Values, front_proxy};
+use ringmain_tests::upstream::{Act, Reply, Upstream, ok};
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
+const UNFINISHED_POST: &str =
+    "POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 100\r\n\r\nabc";
+
+fn start(program: Program, upstream: &Upstream) -> Proxy {
+    let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+    Proxy::start(program, &front_proxy("delayed_close_timeout: 0.2s", "", ""), &values)
+}
+
+fn connect(proxy: &Proxy) -> Client {
+    Client::connect(proxy.port("listener"))
+}
+
+/// Lets `misbehave` loose on a proxy of each engine; then a request must pass and, once its client
+/// has gone, no connection may be left.
+fn survives(replies: &[Reply], misbehave: impl Fn(&Proxy, &Upstream)) {
+    for program in Program::ringmains() {
+        let upstream = Upstream::start(replies.to_vec());
+        let proxy = start(program, &upstream);
+        misbehave(&proxy, &upstream);
+        let mut client = connect(&proxy);
+        client.send(GET);
+        assert_eq!(
+            client.read_response().map(|response| response.status()),
+            Ok(Some(200)),
+            "{program}"
+        );
+        drop(client);
+        proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+        proxy.admin().wait_for_stat("http.ingress.downstream_rq_active", 0);
+        proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
+    }
+}
+
+#[test]
+fn clients_that_talk_nonsense() {
+    survives(&[ok()], |proxy, _| {
+        for nonsense in [
+            &b"\x16\x03\x01\x02\0\x01\0\x01"[..],
+            b"\0\0\0\0",
+            b"\xff\xfe\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        ] {
+            let mut client = connect(proxy);
+            client.send(nonsense);
+            client.half_close();
+            client.read_to_end();
+        }
+    });
+}
+
+#[test]
+fn clients_that_leave_at_any_byte() {
+    survives(&[ok()], |proxy, _| {
+        for length in 0..UNFINISHED_POST.len() {
+            let mut client = connect(proxy);
+            client.send(&UNFINISHED_POST[..length]);
+            if length % 2 == 0 { client.reset() } else { drop(client) }
+        }
+    });
+}
+
+#[test]
+fn clients_that_leave_while_the_upstream_thinks() {
+    let slow = vec![Act::ReadBody, Act::Stall];
+    survives(&[slow.clone(), slow, ok()], |proxy, upstream| {
+        for count in 1..=2 {
+            let mut client = connect(proxy);
+            client.send(GET);
+            upstream.wait_for_requests(count);
+            client.reset();
+        }
+        proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
+    });
+}
+
+#[test]
+fn clients_that_do_not_read() {
+    const MIB: usize = 1024 * 1024;
+    let body = "x".repeat(32 * MIB);
+    let big = vec![
+        Act::ReadBody,
+        Act::Send(
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes(),
+        ),
+    ];
+    survives(&[big, ok()], |proxy, upstream| {
+        let mut client = connect(proxy);
+        client.send(GET);
+        upstream.wait_for_requests(1);
+        // The head shows that the answer is under way; then the client goes with most of it unread.
+        assert_eq!(client.read_head().map(|head| head.status()), Ok(Some(200)));
+        client.reset();
+    });
+}
+
+#[test]
+fn slow_clients_are_served() {
+    survives(&[ok()], |proxy, _| {
+        let request = "POST /slow HTTP/1.1\r\nhost: a.example\r\ncontent-length: 3\r\n\r\nabc";
+        let pieces: Vec<&[u8]> = request.as_bytes().chunks(2).collect();
+        let mut client = connect(proxy);
+        client.send_pieces(&pieces);
+        assert_eq!(client.read_response().map(|response| response.status()), Ok(Some(200)));
+    });
+}
+
+#[test]
+fn upstreams_that_talk_nonsense() {
+    let says = |bytes: &[u8]| vec![Act::ReadBody, Act::Send(bytes.to_vec()), Act::Close];
+    let replies =
+        [says(b"\0\0\0\0\r\n\r\n"), says(b"HTTP/1.1 200 OK\r\n\xff\xff\r\n\r\n"), says(b""), ok()];
+    survives(&replies, |proxy, _| {
+        for status in [502, 502, 503] {
+            let mut client = connect(proxy);
+            client.send(GET);
+            assert_eq!(client.read_response().map(|response| response.status()), Ok(Some(status)));
+        }
+    });
+}
+
+#[test]
+fn many_clients_at_once() {
+    survives(&[ok()], |proxy, _| {
+        let mut clients: Vec<Client> = (0..200).map(|_| connect(proxy)).collect();
+        for _ in 0..3 {
+            clients.iter_mut().for_each(|client| client.send(GET));
+            for client in &mut clients {
+                assert_eq!(client.read_response().map(|response| response.text()), Ok("ok".into()));
+            }
+        }
+    });
+}
