@@ -1,1 +1,10 @@
-//! placeholder
+//! What must hold for any bytes at all. Each module is the body of one fuzz target: a function that
+//! takes bytes from nowhere and panics where an invariant breaks. The targets themselves are in
+//! `fuzz_targets`, their corpora in `corpus`; an ordinary test replays those.
+
+pub mod h1_chunked;
+pub mod h1_request;
+pub mod h1_response;
+
+mod pieces;
+mod wire;

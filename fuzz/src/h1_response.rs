@@ -1,0 +1,72 @@
+//! Response heads: one reading however they arrive, and a reading that survives being forwarded.
+
+use ringmain_proto_codec::h1::{
+    BodyLength, HeadProgress, KeyFormat, ResponseHead, Version, encode_response,
+};
+use ringmain_proto_codec::limits::HeadLimits;
+use ringmain_proto_codec::{HeaderMap, ResponseError};
+
+use crate::pieces::arrivals;
+use crate::wire::assert_one_head;
+
+#[derive(Debug, PartialEq)]
+struct Reading {
+    consumed: usize,
+    status: u16,
+    headers: HeaderMap,
+    version: Version,
+    body: BodyLength,
+    keep_alive: bool,
+}
+
+const LIMITS: HeadLimits = HeadLimits { bytes_max: 1 << 20, headers_max: 1000 };
+
+/// Checks `bytes` as the answer to HEAD and to other methods.
+pub fn check(bytes: &[u8]) {
+    for to_head in [false, true] {
+        let mut head = ResponseHead::default();
+        let whole = read(&mut head, bytes, [bytes.len()], to_head);
+        for ends in arrivals(bytes.len()) {
+            let piecewise = read(&mut head, bytes, ends, to_head);
+            // Of two faults the one that arrives first is told.
+            assert_eq!(piecewise.as_ref().ok(), whole.as_ref().ok());
+        }
+        if let Ok(Some(reading)) = whole {
+            check_forwarded(&reading, to_head);
+        }
+    }
+}
+
+fn read(
+    head: &mut ResponseHead,
+    bytes: &[u8],
+    ends: impl IntoIterator<Item = usize>,
+    to_head: bool,
+) -> Result<Option<Reading>, ResponseError> {
+    let mut progress = HeadProgress::default();
+    for end in ends {
+        if let Some(consumed) = head.parse(&bytes[..end], &mut progress, to_head, &LIMITS)? {
+            return Ok(Some(Reading {
+                consumed,
+                status: head.status,
+                headers: head.headers.clone(),
+                version: head.version,
+                body: head.body,
+                keep_alive: head.keep_alive,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// What was accepted is read in the same way by a client as strict as we are.
+fn check_forwarded(reading: &Reading, to_head: bool) {
+    let mut encoded = Vec::new();
+    encode_response(reading.status, &reading.headers, false, KeyFormat::LowerCase, &mut encoded);
+    assert_one_head(&encoded);
+    let mut head = ResponseHead::default();
+    let again = read(&mut head, &encoded, [encoded.len()], to_head);
+    let again = again.expect("what is forwarded is well-formed").expect("and complete");
+    assert_eq!((again.consumed, again.status), (encoded.len(), reading.status));
+    assert_eq!((&again.headers, again.body), (&reading.headers, reading.body));
+}
