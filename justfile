@@ -1,0 +1,25 @@
+# Shortcuts for people. CI needs only cargo: see .ci/run.
+
+# Everything that CI checks.
+ci:
+    .ci/run
+
+# The embedded demo.
+run:
+    cargo run --release
+
+# Side by side with Envoy, nginx and HAProxy. Needs wrk; nginx and haproxy where they are to be measured.
+bench *ARGS:
+    cargo run --release -p ringmain-bench -- {{ARGS}}
+
+# Microbenchmarks.
+criterion:
+    cargo bench -p ringmain-bench
+
+# A minute of each fuzz target. Needs cargo-fuzz and a nightly toolchain.
+fuzz-short:
+    for target in $(ls fuzz/fuzz_targets | sed 's/\.rs$//'); do cargo +nightly fuzz run --features libfuzzer $target -- -max_total_time=60; done
+
+# Licences and advisories. Needs cargo-deny.
+deny:
+    cargo deny check
