@@ -2,7 +2,6 @@
 //! side afresh and runs every scenario on it; the order moves on by one side each round, so that a
 //! slow drift of the machine falls on all alike.
 
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,8 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<Results, Error> {
     let wrk = Wrk::find(cores.load)?;
     let (installed, skipped) = install(&sides(arguments)?);
     let upstream = UpstreamProcess::start(cores.load)?;
-    let scratch = workspace::target_dir().join("bench/scratch");
-    fs::create_dir_all(&scratch).map_err(Error::file(&scratch))?;
+    let scratch = workspace::scratch()?;
     let bench = Bench {
         arguments,
         scenarios: &scenarios,

@@ -2,8 +2,10 @@
 //! there is a reason in the results, not an error.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use crate::error::Error;
 use crate::template::{self, Places};
@@ -76,9 +78,7 @@ impl Side {
     /// cannot be measured.
     pub fn install(self) -> Result<Installed, String> {
         let found = match self {
-            Self::RingmainUring | Self::RingmainEpoll => {
-                build_ringmain().map_err(|error| error.to_string())
-            }
+            Self::RingmainUring | Self::RingmainEpoll => ringmain(),
             Self::Envoy => envoy_venv::executable(),
             Self::Nginx => {
                 program::find("nginx").ok_or("not on PATH (Debian: apt-get install nginx)".into())
@@ -145,7 +145,21 @@ impl Side {
     }
 }
 
-/// Builds ringmain as users do and asks cargo where the executable is; both engines share it.
+/// Builds ringmain once. Both engines are measured in the same copy of the executable, which no later
+/// build replaces during the run.
+fn ringmain() -> Result<PathBuf, String> {
+    static COPY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    COPY.get_or_init(|| build_and_copy().map_err(|error| error.to_string())).clone()
+}
+
+fn build_and_copy() -> Result<PathBuf, Error> {
+    let copy = workspace::scratch()?.join("ringmain");
+    let built = build_ringmain()?;
+    fs::copy(built, &copy).map_err(Error::file(&copy))?;
+    Ok(copy)
+}
+
+/// Builds as users do and asks cargo where the executable is.
 fn build_ringmain() -> Result<PathBuf, Error> {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let output = Command::new(cargo)
