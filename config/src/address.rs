@@ -2,6 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use envoy_types::pb::envoy::config::core::v3 as wire;
+use wire::address::Address;
+use wire::socket_address::PortSpecifier;
+
+use crate::report::{At, Note};
+
 /// An address range (`envoy.config.core.v3.CidrRange`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CidrRange {
@@ -40,4 +46,110 @@ pub enum EndpointAddress {
         /// The port every resolved address takes.
         port: u16,
     },
+}
+
+impl CidrRange {
+    pub(crate) fn from_wire(wire: &wire::CidrRange, at: &At<'_>) -> Option<Self> {
+        let prefix_len = wire.prefix_len.map_or(0, |len| len.value);
+        let address: IpAddr = parse_ip(&wire.address_prefix, &at.field("address_prefix"))?;
+        // A length beyond the address's own bits means all of them, as in Envoy.
+        let (address_prefix, prefix_len) = match address {
+            IpAddr::V4(address) => {
+                let len = prefix_len.min(32);
+                let mask = u32::MAX.checked_shl(32 - len).unwrap_or(0);
+                (IpAddr::V4((u32::from(address) & mask).into()), len)
+            }
+            IpAddr::V6(address) => {
+                let len = prefix_len.min(128);
+                let mask = u128::MAX.checked_shl(128 - len).unwrap_or(0);
+                (IpAddr::V6((u128::from(address) & mask).into()), len)
+            }
+        };
+        Some(Self { address_prefix, prefix_len: prefix_len as u8 })
+    }
+}
+
+impl EndpointAddress {
+    /// The address of an endpoint; only a DNS cluster may have a name there.
+    pub(crate) fn from_wire(wire: Option<&wire::Address>, dns: bool, at: &At<'_>) -> Option<Self> {
+        let (host, port) = host_and_port(wire, at)?;
+        if let Ok(ip) = host.parse() {
+            return Some(Self::Socket(SocketAddr::new(ip, port)));
+        }
+        let at = at.field("socket_address");
+        let at = at.field("address");
+        if !dns {
+            at.error(
+                Note::from(format!("malformed IP address: {host}"))
+                    .help("use an IP address, or set the cluster's type to STRICT_DNS".to_owned()),
+            );
+            return None;
+        }
+        if !is_dns_name(host) {
+            at.error(format!("'{host}' is neither a DNS name nor an IP address"));
+            return None;
+        }
+        Some(Self::Name { host: host.to_owned(), port })
+    }
+}
+
+/// The address that a listener binds to.
+pub(crate) fn listen_address(wire: Option<&wire::Address>, at: &At<'_>) -> Option<SocketAddr> {
+    let (host, port) = host_and_port(wire, at)?;
+    let ip = parse_ip(host, &at.field("socket_address").field("address"))?;
+    Some(SocketAddr::new(ip, port))
+}
+
+fn host_and_port<'w>(wire: Option<&'w wire::Address>, at: &At<'_>) -> Option<(&'w str, u16)> {
+    let Some(Address::SocketAddress(socket)) = wire.and_then(|wire| wire.address.as_ref()) else {
+        at.error_at_key("a socket_address is required");
+        return None;
+    };
+    // The field rules have seen to a port being there, and to its range.
+    let Some(PortSpecifier::PortValue(port)) = socket.port_specifier else { return None };
+    Some((&socket.address, u16::try_from(port).ok()?))
+}
+
+fn parse_ip(text: &str, at: &At<'_>) -> Option<IpAddr> {
+    text.parse().map_err(|_| at.error(format!("malformed IP address: {text}"))).ok()
+}
+
+/// RFC 1035 §2.3.4 lengths; any letters but those that could not be meant.
+fn is_dns_name(name: &str) -> bool {
+    let labels = name.strip_suffix('.').unwrap_or(name);
+    labels.len() <= 253
+        && labels.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_their_own_family() {
+        let range = |prefix: &str, prefix_len| CidrRange {
+            address_prefix: prefix.parse().unwrap(),
+            prefix_len,
+        };
+        let ip = |text: &str| text.parse().unwrap();
+        assert!(range("10.0.0.0", 8).contains(ip("10.255.0.1")));
+        assert!(!range("10.0.0.0", 8).contains(ip("11.0.0.1")));
+        assert!(range("0.0.0.0", 0).contains(ip("255.255.255.255")));
+        assert!(!range("0.0.0.0", 0).contains(ip("::1")));
+        assert!(range("::1", 128).contains(ip("::1")));
+        assert!(range("::", 0).contains(ip("ff::1")));
+    }
+
+    #[test]
+    fn dns_names() {
+        for name in ["foo.com", "foo.com.", "a_b-c.d", "localhost", "1.2.3"] {
+            assert!(is_dns_name(name), "{name}");
+        }
+        for name in ["", ".", "a b", "http://x", "a..b", "x:80", "[::1]"] {
+            assert!(!is_dns_name(name), "{name}");
+        }
+    }
 }

@@ -3,9 +3,17 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use envoy_types::pb::envoy::config::bootstrap::v3 as wire;
+use envoy_types::pb::envoy::config::core::v3 as core;
+
 use crate::access_log::AccessLog;
-use crate::cluster::Cluster;
-use crate::listener::Listener;
+use crate::address;
+use crate::cluster::{Cluster, ClusterNames};
+use crate::duration;
+use crate::listener::{self, Listener};
+use crate::report::At;
+
+const STATS_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A whole, checked configuration.
 #[derive(Debug, Clone)]
@@ -51,4 +59,65 @@ pub struct Admin {
     pub address: SocketAddr,
     /// `access_log`.
     pub access_log: Vec<AccessLog>,
+}
+
+impl Bootstrap {
+    pub(crate) fn from_wire(wire: &wire::Bootstrap, at: &At<'_>) -> Self {
+        let flush = wire.stats_flush_interval.as_ref();
+        let resources = wire.static_resources.clone().unwrap_or_default();
+        let resources_at = at.field("static_resources");
+        let clusters = Cluster::list_from_wire(&resources.clusters, &resources_at);
+        // Taken from the file rather than from `clusters`, so that a route to a cluster that has an
+        // error of its own is not a second error.
+        let names =
+            ClusterNames::new(resources.clusters.iter().map(|cluster| cluster.name.as_str()));
+        Self {
+            node: wire.node.as_ref().map(Node::from_wire).unwrap_or_default(),
+            admin: wire
+                .admin
+                .as_ref()
+                .and_then(|admin| Admin::from_wire(admin, &at.field("admin"))),
+            listeners: listener::list_from_wire(&resources.listeners, &names, &resources_at),
+            clusters,
+            stats_flush_interval: duration::or(
+                flush,
+                STATS_FLUSH_INTERVAL,
+                at,
+                "stats_flush_interval",
+            ),
+        }
+    }
+}
+
+impl Node {
+    fn from_wire(wire: &core::Node) -> Self {
+        Self {
+            id: wire.id.clone(),
+            cluster: wire.cluster.clone(),
+            locality: wire.locality.as_ref().map(Locality::from_wire).unwrap_or_default(),
+        }
+    }
+}
+
+impl Locality {
+    pub(crate) fn from_wire(wire: &core::Locality) -> Self {
+        let core::Locality { region, zone, sub_zone } = wire.clone();
+        Self { region, zone, sub_zone }
+    }
+}
+
+impl Admin {
+    #[allow(deprecated, reason = "`access_log_path` is common in files")]
+    fn from_wire(wire: &wire::Admin, at: &At<'_>) -> Option<Self> {
+        if wire.address.is_none() {
+            at.warn("there is no admin listener without an 'address'");
+            return None;
+        }
+        let mut access_log = AccessLog::list_from_wire(&wire.access_log, at);
+        if !wire.access_log_path.is_empty() {
+            access_log.push(AccessLog::to_file(&wire.access_log_path));
+        }
+        let address = address::listen_address(wire.address.as_ref(), &at.field("address"))?;
+        Some(Self { address, access_log })
+    }
 }

@@ -1,5 +1,9 @@
 //! Header additions and removals (`envoy.config.core.v3.HeaderValueOption`).
 
+use envoy_types::pb::envoy::config::core::v3 as wire;
+use wire::header_value_option::HeaderAppendAction;
+
+use crate::report::At;
 use crate::substitution_format::SubstitutionFormat;
 
 /// One level's `*_headers_to_add` and `*_headers_to_remove`.
@@ -35,4 +39,93 @@ pub enum AppendAction {
     OverwriteIfExistsOrAdd,
     /// Replaces where the name is present.
     OverwriteIfExists,
+}
+
+impl HeaderMutations {
+    /// Reads the fields `{side}_headers_to_add` and `{side}_headers_to_remove`.
+    pub(crate) fn from_wire(
+        add: &[wire::HeaderValueOption],
+        remove: &[String],
+        side: Side,
+        at: &At<'_>,
+    ) -> Self {
+        let (add_name, remove_name) = match side {
+            Side::Request => ("request_headers_to_add", "request_headers_to_remove"),
+            Side::Response => ("response_headers_to_add", "response_headers_to_remove"),
+        };
+        let (add_at, remove_at) = (at.field(add_name), at.field(remove_name));
+        let add = add.iter().enumerate();
+        let remove = remove.iter().enumerate();
+        Self {
+            add: add
+                .filter_map(|(index, option)| {
+                    HeaderValueOption::from_wire(option, &add_at.index(index))
+                })
+                .collect(),
+            remove: remove
+                .filter_map(|(index, name)| mutable_name(name, "removed", &remove_at.index(index)))
+                .collect(),
+        }
+    }
+}
+
+/// Whose headers are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Request,
+    Response,
+}
+
+impl HeaderValueOption {
+    fn from_wire(wire: &wire::HeaderValueOption, at: &At<'_>) -> Option<Self> {
+        let header = wire.header.as_ref()?;
+        let header_at = at.field("header");
+        let value = SubstitutionFormat::parse_at(&header.value, &header_at.field("value"));
+        let key = mutable_name(&header.key, "modified", &header_at.field("key"));
+        Some(Self {
+            key: key?,
+            value: value?,
+            append_action: append_action(wire, at),
+            keep_empty_value: wire.keep_empty_value,
+        })
+    }
+}
+
+#[allow(deprecated, reason = "`append` is common in files")]
+fn append_action(wire: &wire::HeaderValueOption, at: &At<'_>) -> AppendAction {
+    if let Some(append) = wire.append {
+        if wire.append_action != 0 {
+            at.field("append").error_at_key("'append' cannot be set together with 'append_action'");
+        }
+        return if append.value {
+            AppendAction::AppendIfExistsOrAdd
+        } else {
+            AppendAction::OverwriteIfExistsOrAdd
+        };
+    }
+    match wire.append_action() {
+        HeaderAppendAction::AppendIfExistsOrAdd => AppendAction::AppendIfExistsOrAdd,
+        HeaderAppendAction::AddIfAbsent => AppendAction::AddIfAbsent,
+        HeaderAppendAction::OverwriteIfExistsOrAdd => AppendAction::OverwriteIfExistsOrAdd,
+        HeaderAppendAction::OverwriteIfExists => AppendAction::OverwriteIfExists,
+    }
+}
+
+/// The name in lower case, if it is one that may be `done` to.
+fn mutable_name(name: &str, done: &str, at: &At<'_>) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    if name.starts_with(':') || name == "host" {
+        at.error(format!("'{name}' must not be {done}: neither ':' headers nor host may be"));
+        return None;
+    }
+    if !name.bytes().all(is_token_byte) {
+        at.error(format!("'{}' is no valid header name", name.escape_debug()));
+        return None;
+    }
+    Some(name)
+}
+
+/// Whether a byte may stand in a header name (RFC 9110 §5.6.2, `tchar`).
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -4,9 +4,30 @@
 
 use std::time::Duration;
 
+use core::http_protocol_options::HeadersWithUnderscoresAction as WireUnderscores;
+use core::http1_protocol_options::header_key_format::HeaderFormat;
+use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::envoy::extensions::filters::http::router::v3 as router;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as wire;
+use wire::http_connection_manager::{
+    CodecType as WireCodec, RouteSpecifier, ServerHeaderTransformation as WireTransformation,
+};
+use wire::http_filter::ConfigType;
+
 use crate::access_log::AccessLog;
 use crate::address::CidrRange;
+use crate::cluster::ClusterNames;
+use crate::duration;
+use crate::report::At;
 use crate::route::RouteConfiguration;
+use crate::wire::unpack;
+
+const MAX_HEADERS_COUNT: u32 = 100;
+const MAX_REQUEST_HEADERS_KB: u32 = 60;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+const DELAYED_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How HTTP is spoken and routed on a connection.
 #[derive(Debug, Clone)]
@@ -137,4 +158,160 @@ pub enum HttpFilter {}
 pub struct Router {
     /// `suppress_envoy_headers`, default false.
     pub suppress_envoy_headers: bool,
+}
+
+impl HttpConnectionManager {
+    pub(crate) fn from_wire(
+        wire: &wire::HttpConnectionManager,
+        clusters: &ClusterNames<'_>,
+        at: &At<'_>,
+    ) -> Option<Self> {
+        let common = wire.common_http_protocol_options.unwrap_or_default();
+        let common_at = at.field("common_http_protocol_options");
+        let off = |duration, name| duration::or_off(duration, None, at, name);
+        let router = router_from_wire(&wire.http_filters, at);
+        let Some(RouteSpecifier::RouteConfig(routes)) = &wire.route_specifier else {
+            at.error_at_key("'route_config' is required");
+            return None;
+        };
+        let route_config =
+            RouteConfiguration::from_wire(routes, clusters, &at.field("route_config"));
+        Some(Self {
+            stat_prefix: wire.stat_prefix.clone(),
+            codec_type: match wire.codec_type() {
+                WireCodec::Http1 => CodecType::Http1,
+                _ => CodecType::Auto,
+            },
+            route_config,
+            http_filters: Vec::new(),
+            router: router?,
+            server_name: non_empty(&wire.server_name).unwrap_or_else(|| "envoy".to_owned()),
+            server_header_transformation: match wire.server_header_transformation() {
+                WireTransformation::Overwrite => ServerHeaderTransformation::Overwrite,
+                WireTransformation::AppendIfAbsent => ServerHeaderTransformation::AppendIfAbsent,
+                WireTransformation::PassThrough => ServerHeaderTransformation::PassThrough,
+            },
+            idle_timeout: duration::or_off(
+                common.idle_timeout.as_ref(),
+                Some(IDLE_TIMEOUT),
+                &common_at,
+                "idle_timeout",
+            ),
+            max_connection_duration: duration::or_off(
+                common.max_connection_duration.as_ref(),
+                None,
+                &common_at,
+                "max_connection_duration",
+            ),
+            max_stream_duration: duration::or_off(
+                common.max_stream_duration.as_ref(),
+                None,
+                &common_at,
+                "max_stream_duration",
+            ),
+            max_headers_count: common.max_headers_count.map_or(MAX_HEADERS_COUNT, |max| max.value),
+            max_requests_per_connection: common
+                .max_requests_per_connection
+                .map(|max| max.value)
+                .filter(|max| *max > 0),
+            headers_with_underscores_action: match common.headers_with_underscores_action() {
+                WireUnderscores::Allow => HeadersWithUnderscoresAction::Allow,
+                WireUnderscores::RejectRequest => HeadersWithUnderscoresAction::RejectRequest,
+                WireUnderscores::DropHeader => HeadersWithUnderscoresAction::DropHeader,
+            },
+            max_request_headers_bytes: 1024
+                * wire.max_request_headers_kb.map_or(MAX_REQUEST_HEADERS_KB, |max| max.value),
+            stream_idle_timeout: duration::or_off(
+                wire.stream_idle_timeout.as_ref(),
+                Some(STREAM_IDLE_TIMEOUT),
+                at,
+                "stream_idle_timeout",
+            ),
+            request_timeout: off(wire.request_timeout.as_ref(), "request_timeout"),
+            request_headers_timeout: off(
+                wire.request_headers_timeout.as_ref(),
+                "request_headers_timeout",
+            ),
+            drain_timeout: duration::or(
+                wire.drain_timeout.as_ref(),
+                DRAIN_TIMEOUT,
+                at,
+                "drain_timeout",
+            ),
+            delayed_close_timeout: duration::or_off(
+                wire.delayed_close_timeout.as_ref(),
+                Some(DELAYED_CLOSE_TIMEOUT),
+                at,
+                "delayed_close_timeout",
+            ),
+            use_remote_address: wire.use_remote_address.is_some_and(|used| used.value),
+            xff_num_trusted_hops: wire.xff_num_trusted_hops,
+            skip_xff_append: wire.skip_xff_append,
+            via: wire.via.clone(),
+            generate_request_id: wire.generate_request_id.is_none_or(|generate| generate.value),
+            preserve_external_request_id: wire.preserve_external_request_id,
+            always_set_request_id_in_response: wire.always_set_request_id_in_response,
+            internal_address_ranges: internal_address_ranges(wire, at),
+            http1: Http1ProtocolOptions::from_wire(wire.http_protocol_options.as_ref()),
+            access_log: AccessLog::list_from_wire(&wire.access_log, at),
+        })
+    }
+}
+
+/// The router, which has to be the last filter.
+fn router_from_wire(filters: &[wire::HttpFilter], at: &At<'_>) -> Option<Router> {
+    let at = at.field("http_filters");
+    let mut router = None;
+    for (index, filter) in filters.iter().enumerate() {
+        let Some(ConfigType::TypedConfig(any)) = &filter.config_type else {
+            at.index(index)
+                .error(format!("'typed_config' is required for filter '{}'", filter.name));
+            return None;
+        };
+        // One of another type is there only if the user wants it ignored.
+        let Some(found) = unpack::<router::Router>(any) else { continue };
+        if index + 1 < filters.len() {
+            at.index(index).error(format!(
+                "terminal filter '{}' must be the last filter in an HTTP filter chain",
+                filter.name
+            ));
+            return None;
+        }
+        router = Some(Router { suppress_envoy_headers: found.suppress_envoy_headers });
+    }
+    if router.is_none() {
+        at.error_at_key("the last HTTP filter must be the router");
+    }
+    router
+}
+
+fn internal_address_ranges(wire: &wire::HttpConnectionManager, at: &At<'_>) -> Vec<CidrRange> {
+    let at = at.field("internal_address_config");
+    let at = at.field("cidr_ranges");
+    let ranges = wire.internal_address_config.iter().flat_map(|config| &config.cidr_ranges);
+    ranges
+        .enumerate()
+        .filter_map(|(index, range)| CidrRange::from_wire(range, &at.index(index)))
+        .collect()
+}
+
+impl Http1ProtocolOptions {
+    fn from_wire(wire: Option<&core::Http1ProtocolOptions>) -> Self {
+        let wire = wire.cloned().unwrap_or_default();
+        let format = wire.header_key_format.and_then(|format| format.header_format);
+        Self {
+            accept_http_10: wire.accept_http_10,
+            default_host_for_http_10: non_empty(&wire.default_host_for_http_10),
+            allow_absolute_url: wire.allow_absolute_url.is_none_or(|allow| allow.value),
+            enable_trailers: wire.enable_trailers,
+            header_key_format: match format {
+                Some(HeaderFormat::ProperCaseWords(_)) => HeaderKeyFormat::ProperCaseWords,
+                _ => HeaderKeyFormat::LowerCase,
+            },
+        }
+    }
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
 }

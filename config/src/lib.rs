@@ -14,3 +14,19 @@ pub mod http_connection_manager;
 pub mod listener;
 pub mod route;
 pub mod substitution_format;
+pub mod support;
+
+mod check;
+mod data_source;
+mod duration;
+mod error;
+mod field_rules;
+mod load;
+mod place;
+mod report;
+mod schema;
+mod text;
+mod wire;
+
+pub use crate::error::{Diagnostic, LoadError, Severity};
+pub use crate::load::{LoadOptions, Loaded, load};

@@ -1,0 +1,51 @@
+//! Content given in the file, by the name of another file, or by an environment variable
+//! (`envoy.config.core.v3.DataSource`).
+
+use std::env;
+use std::fs::File;
+use std::io::Read;
+
+use envoy_types::pb::envoy::config::core::v3 as wire;
+use wire::data_source::Specifier;
+
+use crate::report::At;
+
+/// The greatest content read from a file, in bytes; far above what any field takes.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The content, or `None` if it cannot be had.
+pub(crate) fn read(wire: &wire::DataSource, at: &At<'_>) -> Option<Vec<u8>> {
+    match wire.specifier.as_ref()? {
+        Specifier::InlineString(text) => Some(text.clone().into_bytes()),
+        Specifier::InlineBytes(bytes) => Some(bytes.clone()),
+        Specifier::Filename(path) => read_file(path, &at.field("filename")),
+        Specifier::EnvironmentVariable(name) => {
+            let value = env::var_os(name);
+            if value.is_none() {
+                let at = at.field("environment_variable");
+                at.error(format!("environment variable '{name}' is not set"));
+            }
+            value.map(|value| value.into_encoded_bytes())
+        }
+    }
+}
+
+/// The same for content that has to be text.
+pub(crate) fn read_text(wire: &wire::DataSource, at: &At<'_>) -> Option<String> {
+    let text = String::from_utf8(read(wire, at)?);
+    text.map_err(|_| at.error("is not UTF-8 text")).ok()
+}
+
+fn read_file(path: &str, at: &At<'_>) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    let read =
+        File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content));
+    match read {
+        Err(error) => at.error(format!("cannot read '{path}': {error}")),
+        Ok(_) if content.len() as u64 > FILE_BYTES_MAX => {
+            at.error(format!("'{path}' is larger than {FILE_BYTES_MAX} bytes"));
+        }
+        Ok(_) => return Some(content),
+    }
+    None
+}

@@ -1,0 +1,261 @@
+//! Collects findings by field path, so that one run tells all that is wrong.
+//!
+//! Each stage walks the configuration with an [`At`], a linked list of path steps that lives on the
+//! stack: going down costs nothing, and only a finding turns it into a [`Path`].
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::fmt::{self, Display, Formatter};
+
+use crate::error::Severity;
+
+/// Errors listed in one run; further ones are counted.
+pub(crate) const ERRORS_LISTED_MAX: usize = 50;
+/// Warnings listed in one run; further ones are dropped.
+const WARNINGS_LISTED_MAX: usize = 50;
+
+/// One step from a value to a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    /// A field, as written in the file or in snake case.
+    Field(String),
+    /// An element of a list.
+    Index(usize),
+    /// An entry of a map.
+    Key(String),
+}
+
+/// The way from the root to a value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Path(pub(crate) Vec<Step>);
+
+impl Display for Path {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Field(name) if index == 0 => write!(f, "{name}")?,
+                Step::Field(name) => write!(f, ".{name}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) => write!(f, "[\"{key}\"]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which part of a path's last step a finding points to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    /// The key.
+    Key,
+    /// The key where it stands for the second time.
+    SecondKey,
+    /// The value.
+    Value,
+}
+
+/// Something found at a path, not yet at a place in the text.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
+    pub(crate) path: Path,
+    pub(crate) anchor: Anchor,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+/// The findings of a stage.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    findings: RefCell<Vec<Finding>>,
+    errors: Cell<usize>,
+    warnings: Cell<usize>,
+    warned: RefCell<HashSet<String>>,
+}
+
+impl Report {
+    /// The root of every path.
+    pub(crate) fn root(&self) -> At<'_> {
+        At { report: self, parent: None, step: AtStep::Root }
+    }
+
+    /// The errors so far, listed or not.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors.get()
+    }
+
+    /// The findings, and how many errors are not among them.
+    pub(crate) fn into_findings(self) -> (Vec<Finding>, usize) {
+        (self.findings.into_inner(), self.errors.get().saturating_sub(ERRORS_LISTED_MAX))
+    }
+
+    fn add(&self, at: &At<'_>, severity: Severity, anchor: Anchor, note: Note) {
+        let (count, limit) = match severity {
+            Severity::Error => (&self.errors, ERRORS_LISTED_MAX),
+            Severity::Warning => (&self.warnings, WARNINGS_LISTED_MAX),
+        };
+        count.set(count.get() + 1);
+        if count.get() <= limit {
+            let Note { message, help } = note;
+            let path = at.path();
+            self.findings.borrow_mut().push(Finding { severity, path, anchor, message, help });
+        }
+    }
+}
+
+/// What a finding says: a message, and perhaps a cure.
+#[derive(Debug)]
+pub(crate) struct Note {
+    message: String,
+    help: Option<String>,
+}
+
+impl Note {
+    /// Adds the cure.
+    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
+        self
+    }
+}
+
+impl<T: Into<String>> From<T> for Note {
+    fn from(message: T) -> Self {
+        Self { message: message.into(), help: None }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum AtStep<'a> {
+    Root,
+    Field(&'a str),
+    Index(usize),
+    Key(&'a str),
+}
+
+/// Where a stage is in the configuration, and where it reports what it finds there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At<'a> {
+    report: &'a Report,
+    parent: Option<&'a At<'a>>,
+    step: AtStep<'a>,
+}
+
+impl<'a> At<'a> {
+    /// Down into a field.
+    pub(crate) fn field(&'a self, name: &'a str) -> At<'a> {
+        self.child(AtStep::Field(name))
+    }
+
+    /// Down into an element of a list.
+    pub(crate) fn index(&'a self, index: usize) -> At<'a> {
+        self.child(AtStep::Index(index))
+    }
+
+    /// Down into an entry of a map.
+    pub(crate) fn key(&'a self, key: &'a str) -> At<'a> {
+        self.child(AtStep::Key(key))
+    }
+
+    fn child(&'a self, step: AtStep<'a>) -> At<'a> {
+        At { report: self.report, parent: Some(self), step }
+    }
+
+    /// The path from the root.
+    pub(crate) fn path(&self) -> Path {
+        let mut steps = Vec::new();
+        let mut at = Some(self);
+        while let Some(here) = at {
+            match here.step {
+                AtStep::Root => {}
+                AtStep::Field(name) => steps.push(Step::Field(name.to_owned())),
+                AtStep::Index(index) => steps.push(Step::Index(index)),
+                AtStep::Key(key) => steps.push(Step::Key(key.to_owned())),
+            }
+            at = here.parent;
+        }
+        steps.reverse();
+        Path(steps)
+    }
+
+    /// The errors of this run so far.
+    pub(crate) fn errors(&self) -> usize {
+        self.report.errors()
+    }
+
+    /// Reports a bad value.
+    pub(crate) fn error(&self, note: impl Into<Note>) {
+        self.report.add(self, Severity::Error, Anchor::Value, note.into());
+    }
+
+    /// Reports a field that must not be there.
+    pub(crate) fn error_at_key(&self, note: impl Into<Note>) {
+        self.report.add(self, Severity::Error, Anchor::Key, note.into());
+    }
+
+    /// Reports a field that is there twice.
+    pub(crate) fn error_at_second_key(&self, note: impl Into<Note>) {
+        self.report.add(self, Severity::Error, Anchor::SecondKey, note.into());
+    }
+
+    /// Reports a field that deserves a look.
+    pub(crate) fn warn(&self, note: impl Into<Note>) {
+        self.report.add(self, Severity::Warning, Anchor::Key, note.into());
+    }
+
+    /// The same, unless a warning of this `topic` was given already.
+    pub(crate) fn warn_once(&self, topic: &str, note: impl Into<Note>) {
+        if self.report.warned.borrow_mut().insert(topic.to_owned()) {
+            self.warn(note);
+        }
+    }
+}
+
+/// `; did you mean 'x'?` for the candidate nearest to `word`, if one is near.
+pub(crate) fn did_you_mean<'c>(
+    word: &str,
+    candidates: impl Iterator<Item = &'c str>,
+) -> Option<String> {
+    // Typing errors are few: one in a short word, a third of the letters in a long one.
+    let distance_max = (word.chars().count() / 3).max(1);
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= distance_max)
+        .min()
+        .map(|(_, candidate)| format!("did you mean '{candidate}'?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_read_like_the_users_file() {
+        let report = Report::default();
+        let root = report.root();
+        let (listeners, options) = (root.field("listeners"), root.field("options"));
+        let first = listeners.index(0);
+        assert_eq!(first.field("name").path().to_string(), "listeners[0].name");
+        let entry = options.key("a.b");
+        assert_eq!(entry.field("x").path().to_string(), "options[\"a.b\"].x");
+        assert_eq!(root.path().to_string(), "");
+    }
+
+    #[test]
+    fn lists_fifty_errors_and_counts_the_rest() {
+        let report = Report::default();
+        for index in 0..60 {
+            report.root().index(index).error("bad");
+        }
+        let (findings, more) = report.into_findings();
+        assert_eq!((findings.len(), more), (50, 10));
+    }
+
+    #[test]
+    fn suggests_near_names_only() {
+        let names = ["prefix", "path", "safe_regex"];
+        let suggestion = |word| did_you_mean(word, names.into_iter());
+        assert_eq!(suggestion("prefx").as_deref(), Some("did you mean 'prefix'?"));
+        assert_eq!(suggestion("pahts").as_deref(), None);
+        assert_eq!(suggestion("cluster"), None);
+    }
+}

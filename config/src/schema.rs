@@ -1,0 +1,28 @@
+//! Envoy's own schema: the descriptors of every v3 message, with their validation rules.
+
+use std::sync::LazyLock;
+
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+
+static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    let set = include_bytes!(concat!(env!("OUT_DIR"), "/envoy-descriptors.bin"));
+    DescriptorPool::decode(&set[..]).expect("the embedded descriptors are those of the build")
+});
+
+/// The root of a configuration.
+pub(crate) const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
+
+/// All messages.
+pub(crate) fn pool() -> &'static DescriptorPool {
+    &POOL
+}
+
+/// A message that is surely part of the schema.
+pub(crate) fn message(full_name: &str) -> MessageDescriptor {
+    pool().get_message_by_name(full_name).unwrap_or_else(|| panic!("{full_name} is in the schema"))
+}
+
+/// The full name in a type URL (`type.googleapis.com/envoy.x.v3.Y`), or `None` if it is no such URL.
+pub(crate) fn type_name(url: &str) -> Option<&str> {
+    url.rsplit_once('/').map(|(_, name)| name)
+}

@@ -1,0 +1,244 @@
+//! The support gate: what ringmain does of what Envoy knows.
+//!
+//! Nothing is ever silently ignored. A field outside the table is an error that names it, unless
+//! the user has said that it may be ignored; a field that has no effect here is a warning.
+
+mod table;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
+
+use crate::report::{At, Note};
+
+/// What the table says of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Support {
+    /// It has its effect.
+    Supported,
+    /// It has no effect, which the user is warned of.
+    Harmless,
+    /// It may hold these values only, written as in a file.
+    Limited(Vec<&'static str>),
+}
+
+type Fields = HashMap<&'static str, Support>;
+
+static MESSAGES: LazyLock<HashMap<&str, Fields>> = LazyLock::new(|| {
+    table::MESSAGES.iter().map(|message| (message.name, fields(message))).collect()
+});
+
+fn fields(message: &'static table::Message) -> Fields {
+    let supported = message.supported.split_ascii_whitespace();
+    let harmless = message.harmless.split_ascii_whitespace();
+    let limited = message.limited.split_ascii_whitespace().map(|entry| {
+        let (name, values) = entry.split_once('=').expect("the table says field=VALUE");
+        (name, Support::Limited(values.split('|').collect()))
+    });
+    supported
+        .map(|name| (name, Support::Supported))
+        .chain(harmless.map(|name| (name, Support::Harmless)))
+        .chain(limited)
+        .collect()
+}
+
+/// Every field that is known to be supported, limited or harmless: the full name of its message (or
+/// of the field that holds the message, where that matters), its own name, and what is done. Sorted.
+pub fn supported_fields() -> Vec<(&'static str, &'static str, &'static Support)> {
+    let mut all: Vec<_> = MESSAGES
+        .iter()
+        .flat_map(|(message, fields)| {
+            fields.iter().map(|(name, support)| (*message, *name, support))
+        })
+        .collect();
+    all.sort_by_key(|(message, name, _)| (*message, *name));
+    all
+}
+
+/// What becomes of a field that is set.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is used, and so is what it holds.
+    Enter,
+    /// Not used, but Envoy would still check it.
+    CheckOnly,
+    /// Not to be looked at any further; reported.
+    Refused,
+    /// The user said to ignore it; reported.
+    Ignored,
+}
+
+/// The gate, with what the user lets pass.
+pub(crate) struct Gate<'a> {
+    pub(crate) allow_unsupported: &'a [String],
+}
+
+impl Gate<'_> {
+    /// Judges `field`, set to `value`, in a message that stands in the field `holder`.
+    pub(crate) fn field(
+        &self,
+        holder: Option<&FieldDescriptor>,
+        field: &FieldDescriptor,
+        value: &Value,
+        at: &At<'_>,
+    ) -> Verdict {
+        let fields = holder
+            .and_then(|holder| MESSAGES.get(holder.full_name()))
+            .or_else(|| MESSAGES.get(field.parent_message().full_name()));
+        match fields.and_then(|fields| fields.get(field.name())) {
+            Some(Support::Supported) => Verdict::Enter,
+            Some(Support::Harmless) => {
+                at.warn_once(field.full_name(), format!("'{}' has no effect", field.name()));
+                Verdict::CheckOnly
+            }
+            Some(Support::Limited(allowed)) => {
+                let written = written(&field.kind(), value);
+                if allowed.contains(&written.as_str()) {
+                    return Verdict::CheckOnly;
+                }
+                let what = format!("value {written} of '{}'", field.name());
+                self.refuse(&what, at, Some(format!("supported: {}", allowed.join(", "))))
+            }
+            None => self.refuse(&format!("'{}'", field.name()), at, None),
+        }
+    }
+
+    /// Judges the type of an extension in `field`.
+    pub(crate) fn extension(
+        &self,
+        field: &FieldDescriptor,
+        type_name: &str,
+        at: &At<'_>,
+    ) -> Verdict {
+        let allowed = table::EXTENSIONS
+            .iter()
+            .find(|(name, _)| *name == field.full_name())
+            .map(|(_, types)| *types);
+        if allowed.is_some_and(|types| types.contains(&type_name)) {
+            return Verdict::Enter;
+        }
+        self.refuse(&format!("'{type_name}'"), at, None)
+    }
+
+    fn refuse(&self, what: &str, at: &At<'_>, help: Option<String>) -> Verdict {
+        let path = at.path().to_string();
+        let note =
+            |end| Note::from(format!("{what} is known to Envoy, not supported by ringmain{end}"));
+        if self.allow_unsupported.iter().any(|allowed| covers(allowed, &path)) {
+            at.warn(note(", and ignored as you allowed"));
+            return Verdict::Ignored;
+        }
+        at.error_at_key(note("").help(help));
+        Verdict::Refused
+    }
+}
+
+/// Whether `path` is `allowed` or a part of it.
+fn covers(allowed: &str, path: &str) -> bool {
+    path.strip_prefix(allowed).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// A value as the table writes it: scalars as in a file, wrappers as what they hold, an empty message
+/// as `{}`.
+fn written(kind: &Kind, value: &Value) -> String {
+    match (kind, value) {
+        (Kind::Enum(descriptor), Value::EnumNumber(number)) => {
+            match descriptor.get_value(*number) {
+                Some(value) => value.name().to_owned(),
+                None => number.to_string(),
+            }
+        }
+        (_, Value::Bool(value)) => value.to_string(),
+        (_, Value::U32(value)) => value.to_string(),
+        (_, Value::Message(message)) => written_message(message),
+        _ => "given".to_owned(),
+    }
+}
+
+fn written_message(message: &DynamicMessage) -> String {
+    let descriptor = message.descriptor();
+    if let Some(field) = descriptor.get_field_by_name("value")
+        && descriptor.package_name() == "google.protobuf"
+    {
+        return written(&field.kind(), &message.get_field(&field));
+    }
+    if message.fields().next().is_none() { "{}".to_owned() } else { "given".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn the_table_names_what_the_schema_has() {
+        for (message, name, support) in supported_fields() {
+            let descriptor = schema::pool().get_message_by_name(message).unwrap_or_else(|| {
+                let (holder, field) = message.rsplit_once('.').unwrap();
+                let field = schema::message(holder).get_field_by_name(field).expect(message);
+                field.kind().as_message().expect(message).clone()
+            });
+            let field = descriptor.get_field_by_name(name);
+            let field = field.unwrap_or_else(|| panic!("{message} has no field {name}"));
+            if let (Support::Limited(values), Kind::Enum(descriptor)) = (support, field.kind()) {
+                for value in values {
+                    assert!(descriptor.get_value_by_name(value).is_some(), "{name} = {value}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_field_is_named_twice() {
+        for message in table::MESSAGES {
+            let lists = [message.supported, message.harmless, message.limited];
+            let named: usize = lists.iter().map(|list| list.split_ascii_whitespace().count()).sum();
+            assert_eq!(named, MESSAGES[message.name].len(), "{}", message.name);
+        }
+        assert_eq!(table::MESSAGES.len(), MESSAGES.len());
+    }
+
+    #[test]
+    fn every_supported_message_and_extension_is_in_the_table() {
+        for (message, name, support) in supported_fields() {
+            let Some(descriptor) = schema::pool().get_message_by_name(message) else { continue };
+            let field = descriptor.get_field_by_name(name).unwrap();
+            let Kind::Message(held) = field.kind() else { continue };
+            if *support != Support::Supported || held.full_name().starts_with("google.protobuf.Du")
+            {
+                continue;
+            }
+            let held = if held.is_map_entry() {
+                held.map_entry_value_field().kind().as_message().cloned()
+            } else {
+                Some(held)
+            };
+            let Some(held) = held else { continue };
+            if held.full_name() == "google.protobuf.Any" {
+                let known = table::EXTENSIONS.iter().any(|(name, _)| *name == field.full_name());
+                assert!(known, "{} has no list of extensions", field.full_name());
+            } else if held.package_name() != "google.protobuf" {
+                let known = MESSAGES.contains_key(held.full_name())
+                    || MESSAGES.contains_key(field.full_name());
+                assert!(known, "{} of {message} is not in the table", held.full_name());
+            }
+        }
+        for (field, types) in table::EXTENSIONS {
+            let (message, field) = field.rsplit_once('.').unwrap();
+            assert!(MESSAGES[message].contains_key(field), "{message}.{field}");
+            for name in *types {
+                assert!(MESSAGES.contains_key(name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_covers_its_parts_only() {
+        assert!(covers("a.b", "a.b"));
+        assert!(covers("a.b", "a.b.c"));
+        assert!(covers("a.b", "a.b[0].c"));
+        assert!(!covers("a.b", "a.bc"));
+        assert!(!covers("a.b", "a"));
+    }
+}

@@ -1,0 +1,312 @@
+//! What ringmain does of Envoy's schema. Names are separated by blanks.
+//!
+//! A field that is not named here is refused. Fields that protobuf does not tell from absent when they
+//! hold their default (`merge_slashes: false`) need no mention for that value.
+
+/// What is done of one message.
+pub(super) struct Message {
+    /// The message's full name. Where the same message means less in some place, the full name
+    /// of the field that holds it there stands before those.
+    pub(super) name: &'static str,
+    /// Fields that have their effect.
+    pub(super) supported: &'static str,
+    /// Fields without effect here, which the user is told of.
+    pub(super) harmless: &'static str,
+    /// Fields with the values that are supported: `field=VALUE|VALUE`.
+    pub(super) limited: &'static str,
+}
+
+const NONE: Message = Message { name: "", supported: "", harmless: "", limited: "" };
+
+pub(super) const MESSAGES: &[Message] = &[
+    Message {
+        name: "envoy.config.bootstrap.v3.Bootstrap",
+        supported: "node static_resources stats_flush_interval admin",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.bootstrap.v3.Bootstrap.StaticResources",
+        supported: "listeners clusters",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.bootstrap.v3.Admin",
+        supported: "access_log_path address access_log",
+        harmless: "profile_path ignore_global_conn_limit",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.Node",
+        supported: "id cluster locality",
+        harmless: "metadata user_agent_name user_agent_version user_agent_build_version",
+        ..NONE
+    },
+    Message { name: "envoy.config.core.v3.Locality", supported: "region zone sub_zone", ..NONE },
+    Message { name: "envoy.config.core.v3.Metadata", supported: "filter_metadata", ..NONE },
+    Message { name: "envoy.config.core.v3.Address", supported: "socket_address", ..NONE },
+    Message {
+        name: "envoy.config.core.v3.SocketAddress",
+        supported: "address port_value",
+        limited: "protocol=TCP",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.CidrRange",
+        supported: "address_prefix prefix_len",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.DataSource",
+        supported: "filename inline_bytes inline_string environment_variable",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.listener.v3.Listener",
+        supported: "name address stat_prefix filter_chains default_filter_chain metadata \
+                    per_connection_buffer_limit_bytes tcp_backlog_size traffic_direction",
+        harmless: "listener_filters_timeout continue_on_listener_filters_timeout \
+                   max_connections_to_accept_per_socket_event ignore_global_conn_limit \
+                   bypass_overload_manager",
+        limited: "bind_to_port=true enable_reuse_port=true use_original_dst=false \
+                  transparent=false freebind=false reuse_port=true",
+    },
+    Message {
+        name: "envoy.config.listener.v3.FilterChain",
+        supported: "name filters metadata transport_socket",
+        limited: "filter_chain_match={} use_proxy_proto=false",
+        ..NONE
+    },
+    Message { name: "envoy.config.listener.v3.Filter", supported: "name typed_config", ..NONE },
+    Message {
+        name: "envoy.config.core.v3.TransportSocket",
+        supported: "name typed_config",
+        ..NONE
+    },
+    Message { name: "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", ..NONE },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        supported: "stat_prefix route_config http_filters http_protocol_options server_name \
+                    drain_timeout access_log use_remote_address generate_request_id \
+                    xff_num_trusted_hops skip_xff_append via stream_idle_timeout \
+                    internal_address_config delayed_close_timeout request_timeout \
+                    max_request_headers_kb preserve_external_request_id \
+                    server_header_transformation common_http_protocol_options \
+                    always_set_request_id_in_response request_headers_timeout",
+        harmless: "",
+        limited: "codec_type=AUTO|HTTP1 add_user_agent=false normalize_path=false \
+                  forward_client_cert_details=SANITIZE \
+                  path_with_escaped_slashes_action=KEEP_UNCHANGED \
+                  stream_error_on_invalid_http_message=false strip_any_host_port=false \
+                  add_proxy_protocol_connection_state=false",
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.\
+               HttpConnectionManager.InternalAddressConfig",
+        supported: "cidr_ranges",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.\
+               HttpConnectionManager.common_http_protocol_options",
+        supported: "idle_timeout max_connection_duration max_stream_duration max_headers_count \
+                    max_requests_per_connection headers_with_underscores_action",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.\
+               HttpConnectionManager.http_protocol_options",
+        supported: "allow_absolute_url accept_http_10 default_host_for_http_10 header_key_format \
+                    enable_trailers",
+        limited: "override_stream_error_on_invalid_http_message=false",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat",
+        supported: "proper_case_words",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat.ProperCaseWords",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
+        supported: "name typed_config",
+        harmless: "is_optional",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.router.v3.Router",
+        supported: "suppress_envoy_headers",
+        limited: "dynamic_stats=true reject_connect_request_early_data=false",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteConfiguration",
+        supported: "name virtual_hosts request_headers_to_add request_headers_to_remove \
+                    response_headers_to_add response_headers_to_remove validate_clusters \
+                    most_specific_header_mutations_wins max_direct_response_body_size_bytes metadata",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.VirtualHost",
+        supported: "name domains routes request_headers_to_add request_headers_to_remove \
+                    response_headers_to_add response_headers_to_remove metadata \
+                    include_request_attempt_count include_attempt_count_in_response",
+        limited: "require_tls=NONE",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.Route",
+        supported: "name match route redirect direct_response non_forwarding_action metadata \
+                    request_headers_to_add request_headers_to_remove response_headers_to_add \
+                    response_headers_to_remove",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteMatch",
+        supported: "prefix path case_sensitive",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteAction",
+        supported: "cluster cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
+                    host_rewrite_literal append_x_forwarded_host",
+        limited: "auto_host_rewrite=false",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RedirectAction",
+        supported: "https_redirect scheme_redirect host_redirect port_redirect path_redirect \
+                    prefix_rewrite strip_query response_code",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.DirectResponseAction",
+        supported: "status body",
+        ..NONE
+    },
+    Message { name: "envoy.config.route.v3.NonForwardingAction", ..NONE },
+    Message {
+        name: "envoy.config.core.v3.HeaderValueOption",
+        supported: "header append append_action keep_empty_value",
+        ..NONE
+    },
+    Message { name: "envoy.config.core.v3.HeaderValue", supported: "key value", ..NONE },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster",
+        supported: "name alt_stat_name connect_timeout load_assignment metadata circuit_breakers \
+                    per_connection_buffer_limit_bytes max_requests_per_connection \
+                    common_http_protocol_options http_protocol_options \
+                    typed_extension_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket",
+        limited: "type=STATIC|STRICT_DNS lb_policy=ROUND_ROBIN wait_for_warm_on_init=true \
+                  common_lb_config={} \
+                  protocol_selection=USE_CONFIGURED_PROTOCOL",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.common_http_protocol_options",
+        supported: "idle_timeout max_requests_per_connection max_headers_count",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.http_protocol_options",
+        supported: "enable_trailers",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        supported: "common_http_protocol_options explicit_http_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.common_http_protocol_options",
+        supported: "idle_timeout max_requests_per_connection max_headers_count",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig",
+        supported: "http_protocol_options",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig.\
+               http_protocol_options",
+        supported: "enable_trailers",
+        ..NONE
+    },
+    Message { name: "envoy.config.cluster.v3.CircuitBreakers", supported: "thresholds", ..NONE },
+    Message {
+        name: "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
+        supported: "priority max_connections max_pending_requests max_requests max_retries",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.endpoint.v3.ClusterLoadAssignment",
+        supported: "cluster_name endpoints",
+        limited: "policy={}",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.endpoint.v3.LocalityLbEndpoints",
+        supported: "locality lb_endpoints metadata",
+        harmless: "load_balancing_weight proximity",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.endpoint.v3.LbEndpoint",
+        supported: "endpoint metadata load_balancing_weight",
+        limited: "health_status=HEALTHY|UNHEALTHY|DRAINING|TIMEOUT",
+        ..NONE
+    },
+    Message { name: "envoy.config.endpoint.v3.Endpoint", supported: "address hostname", ..NONE },
+    Message { name: "envoy.config.accesslog.v3.AccessLog", supported: "name typed_config", ..NONE },
+    Message {
+        name: "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        supported: "path format log_format",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+        supported: "log_format",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.access_loggers.stream.v3.StderrAccessLog",
+        supported: "log_format",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.SubstitutionFormatString",
+        supported: "text_format text_format_source",
+        ..NONE
+    },
+];
+
+/// For each supported field that holds an extension (`google.protobuf.Any`), the messages it may hold.
+pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
+    (
+        "envoy.config.listener.v3.Filter.typed_config",
+        &["envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"],
+    ),
+    (
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.typed_config",
+        &["envoy.extensions.filters.http.router.v3.Router"],
+    ),
+    (
+        "envoy.config.core.v3.TransportSocket.typed_config",
+        &["envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"],
+    ),
+    (
+        "envoy.config.cluster.v3.Cluster.typed_extension_protocol_options",
+        &["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"],
+    ),
+    (
+        "envoy.config.accesslog.v3.AccessLog.typed_config",
+        &[
+            "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+            "envoy.extensions.access_loggers.stream.v3.StderrAccessLog",
+        ],
+    ),
+];
