@@ -1,1 +1,20 @@
-//! placeholder
+//! ringmain: a reverse proxy that reads Envoy v3 configuration.
+//!
+//! The folders in the order of a request: a [`listener`] takes a connection, [`http`] reads a
+//! request from it, the [`router`] finds its route, a [`cluster`] and its [`load_balancer`] name a
+//! host, the [`pool`] has a connection to it, and the response goes back the same way. Beside the
+//! path: [`server`] starts and ends it all, [`runtime`] is the ground every worker stands on,
+//! [`discovery`] finds hosts, and [`stats`], [`access_log`] and [`admin`] tell what happened.
+
+pub mod access_log;
+pub mod admin;
+pub mod cluster;
+pub mod discovery;
+pub mod http;
+pub mod listener;
+pub mod load_balancer;
+pub mod pool;
+pub mod router;
+pub mod runtime;
+pub mod server;
+pub mod stats;

@@ -1,0 +1,164 @@
+//! The thread that writes access logs, so that no worker waits for a disk.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender};
+use ringmain_config::access_log::AccessLogSink;
+
+use super::buffers::Batch;
+
+/// What the writing thread is told.
+#[derive(Debug)]
+pub enum LogMessage {
+    /// Lines to write.
+    Batch(Batch),
+    /// The files were rotated: open them anew.
+    Reopen,
+}
+
+/// Which sink of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSink(u16);
+
+impl LogSink {
+    /// The sink at `index`.
+    pub fn new(index: usize) -> Self {
+        Self(u16::try_from(index).expect("fewer than 65,536 access logs"))
+    }
+
+    /// Its index.
+    pub fn index(self) -> usize {
+        self.0.into()
+    }
+}
+
+/// Batches that may wait for the writer; workers hold back what comes beyond.
+const QUEUE_BATCHES: usize = 64;
+
+/// The writing thread. Dropping every sender ends it; [`LogWriter::join`] waits for that.
+#[derive(Debug)]
+pub struct LogWriter {
+    sender: Sender<LogMessage>,
+    thread: JoinHandle<()>,
+}
+
+impl LogWriter {
+    /// Opens all sinks and starts the thread.
+    pub fn start(sinks: &[AccessLogSink]) -> Result<Self, OpenError> {
+        let outputs = sinks.iter().map(Output::open).collect::<Result<Vec<_>, _>>()?;
+        let (sender, receiver) = crossbeam_channel::bounded(QUEUE_BATCHES);
+        let thread = std::thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || write_all(&receiver, outputs))
+            .map_err(|source| OpenError { path: "the writing thread".into(), source })?;
+        Ok(Self { sender, thread })
+    }
+
+    /// A way to have the files opened anew.
+    pub fn control(&self) -> LogControl {
+        LogControl { sender: self.sender.clone() }
+    }
+
+    /// A way to send batches.
+    pub fn sender(&self) -> Sender<LogMessage> {
+        self.sender.clone()
+    }
+
+    /// Waits until every worker has let go and all lines are written.
+    pub fn join(self) {
+        drop(self.sender);
+        // A panic of the thread has gone to the log by itself.
+        let _ended = self.thread.join();
+    }
+}
+
+/// The control thread's hand on the writer.
+#[derive(Debug)]
+pub struct LogControl {
+    sender: Sender<LogMessage>,
+}
+
+impl LogControl {
+    /// Has the files opened anew, after what was sent before has been written.
+    pub fn reopen(&self) {
+        if self.sender.try_send(LogMessage::Reopen).is_err() {
+            tracing::warn!("the access log writer is behind; the logs are not reopened");
+        }
+    }
+}
+
+/// An access log that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open access log {path}: {source}")]
+pub struct OpenError {
+    path: String,
+    source: io::Error,
+}
+
+enum Output {
+    File { file: File, name: String },
+    Stdout,
+    Stderr,
+}
+
+impl Output {
+    fn open(sink: &AccessLogSink) -> Result<Self, OpenError> {
+        match sink {
+            AccessLogSink::File(path) if path == Path::new("/dev/stdout") => Ok(Self::Stdout),
+            AccessLogSink::File(path) if path == Path::new("/dev/stderr") => Ok(Self::Stderr),
+            AccessLogSink::File(path) => {
+                let name = path.display().to_string();
+                match OpenOptions::new().create(true).append(true).open(path) {
+                    Ok(file) => Ok(Self::File { file, name }),
+                    Err(source) => Err(OpenError { path: name, source }),
+                }
+            }
+            AccessLogSink::Stdout => Ok(Self::Stdout),
+            AccessLogSink::Stderr => Ok(Self::Stderr),
+        }
+    }
+
+    /// A file that cannot be opened anew stays the old one.
+    fn reopen(&mut self) {
+        let Self::File { file, name } = self else { return };
+        match OpenOptions::new().create(true).append(true).open(&*name) {
+            Ok(opened) => *file = opened,
+            Err(error) => {
+                tracing::error!(log = name, %error, "cannot reopen; writing to the old file");
+            }
+        }
+    }
+
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File { file, .. } => file.write_all(lines),
+            Self::Stdout => io::stdout().write_all(lines).and_then(|()| io::stdout().flush()),
+            Self::Stderr => io::stderr().write_all(lines),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::File { name, .. } => name,
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+fn write_all(messages: &Receiver<LogMessage>, mut outputs: Vec<Output>) {
+    for message in messages {
+        match message {
+            LogMessage::Reopen => outputs.iter_mut().for_each(Output::reopen),
+            LogMessage::Batch(batch) => {
+                let output = &mut outputs[batch.sink.index()];
+                if let Err(error) = output.write(&batch.lines) {
+                    tracing::error!(log = output.name(), %error, "access log lines are lost");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `/clusters`.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use ringmain_config::cluster::Thresholds;
+use serde_json::{Value, json};
+
+use super::listeners::Format;
+use super::respond;
+use crate::cluster::{Cluster, Host, HostSet};
+use crate::server::Control;
+use crate::stats::Kind;
+
+/// Clusters, their limits, and a row for each value of each host.
+pub async fn list(State(control): State<Arc<Control>>, Query(format): Query<Format>) -> Response {
+    let clusters = control.compiled.clusters.iter().enumerate();
+    if format.is_json() {
+        let statuses: Vec<Value> =
+            clusters.map(|(index, cluster)| describe(cluster, &control.hosts(index))).collect();
+        return respond::json(&json!({ "cluster_statuses": statuses }));
+    }
+    let mut text = String::new();
+    for (index, cluster) in clusters {
+        write_cluster(&mut text, cluster, &control.hosts(index))
+            .expect("writing to memory does not fail");
+    }
+    respond::text(StatusCode::OK, text)
+}
+
+/// Circuit breakers are shown with Envoy's defaults where the file sets none.
+fn limits(thresholds: &Thresholds) -> [(&'static str, u32); 4] {
+    [
+        ("max_connections", thresholds.max_connections),
+        ("max_pending_requests", thresholds.max_pending_requests),
+        ("max_requests", thresholds.max_requests),
+        ("max_retries", thresholds.max_retries),
+    ]
+}
+
+fn write_cluster(text: &mut String, cluster: &Cluster, hosts: &HostSet) -> std::fmt::Result {
+    let name = &cluster.config.name;
+    writeln!(text, "{name}::observability_name::{}", cluster.stat_name())?;
+    let breakers = &cluster.config.circuit_breakers;
+    for (priority, thresholds) in [("default", &breakers.default), ("high", &breakers.high)] {
+        for (limit, value) in limits(thresholds) {
+            writeln!(text, "{name}::{priority}_priority::{limit}::{value}")?;
+        }
+    }
+    writeln!(text, "{name}::added_via_api::false")?;
+    for host in &hosts.hosts {
+        for (key, value) in host_rows(host) {
+            writeln!(text, "{name}::{}::{key}::{value}", host.address_text)?;
+        }
+    }
+    Ok(())
+}
+
+/// A host's counters by name, `rq_pending_active` among them, then what it is.
+fn host_rows(host: &Host) -> Vec<(&'static str, String)> {
+    let mut rows: Vec<(&'static str, String)> =
+        counters(host).into_iter().map(|(name, _, value)| (name, value.to_string())).collect();
+    rows.sort_unstable_by_key(|(name, _)| *name);
+    let health = if host.healthy { "healthy" } else { "/failed_eds_health" };
+    rows.extend([
+        ("hostname", host.hostname.clone()),
+        ("health_flags", health.to_owned()),
+        ("weight", host.weight.to_string()),
+        ("region", host.locality.region.clone()),
+        ("zone", host.locality.zone.clone()),
+        ("sub_zone", host.locality.sub_zone.clone()),
+        ("canary", "false".to_owned()),
+        ("priority", "0".to_owned()),
+        ("success_rate", "-1".to_owned()),
+        ("local_origin_success_rate", "-1".to_owned()),
+    ]);
+    rows
+}
+
+fn counters(host: &Host) -> Vec<(&'static str, Kind, i64)> {
+    let mut counters: Vec<_> = host
+        .stats
+        .totals()
+        .into_iter()
+        .map(|reading| (reading.name, reading.kind, reading.value))
+        .collect();
+    // Requests wait for a connection of their own, never in a queue of the host.
+    counters.push(("rq_pending_active", Kind::Gauge, 0));
+    counters
+}
+
+fn describe(cluster: &Cluster, hosts: &HostSet) -> Value {
+    let breakers = &cluster.config.circuit_breakers;
+    let threshold = |thresholds: &Thresholds| {
+        limits(thresholds)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .collect()
+    };
+    let default: serde_json::Map<String, Value> = threshold(&breakers.default);
+    let mut high: serde_json::Map<String, Value> = threshold(&breakers.high);
+    high.insert("priority".into(), json!("HIGH"));
+    json!({
+        "name": cluster.config.name,
+        "host_statuses": hosts.hosts.iter().map(|host| describe_host(host)).collect::<Vec<_>>(),
+        "circuit_breakers": { "thresholds": [default, high] },
+        "observability_name": cluster.stat_name(),
+    })
+}
+
+fn describe_host(host: &Host) -> Value {
+    let mut stats: Vec<Value> = Vec::new();
+    for (name, kind, value) in counters(host) {
+        let mut stat = serde_json::Map::new();
+        if kind == Kind::Gauge {
+            stat.insert("type".into(), json!("GAUGE"));
+        }
+        // As in protobuf's JSON: 64-bit numbers are strings, and zero is left out.
+        if value != 0 {
+            stat.insert("value".into(), json!(value.to_string()));
+        }
+        stat.insert("name".into(), json!(name));
+        stats.push(Value::Object(stat));
+    }
+    let health = if host.healthy { "HEALTHY" } else { "UNHEALTHY" };
+    json!({
+        "address": { "socket_address": {
+            "address": host.address.ip().to_string(),
+            "port_value": host.address.port(),
+        }},
+        "stats": stats,
+        "health_status": { "eds_health_status": health },
+        "weight": host.weight,
+        "hostname": host.hostname,
+        "locality": {
+            "region": host.locality.region,
+            "zone": host.locality.zone,
+            "sub_zone": host.locality.sub_zone,
+        },
+    })
+}

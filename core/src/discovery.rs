@@ -1,0 +1,31 @@
+//! Finding the hosts of clusters, on the control thread. Every kind produces a [`HostSet`] and
+//! never removes a host because it failed to look.
+//!
+//! [`HostSet`]: crate::cluster::HostSet
+
+mod static_hosts;
+mod strict_dns;
+
+use std::sync::Arc;
+
+use ringmain_config::cluster::DiscoveryType;
+use tokio::sync::mpsc;
+
+use crate::server::Control;
+
+/// Starts the discovery of every cluster; each reports on `first` when its first look is over,
+/// whatever it found.
+pub async fn start(control: &Arc<Control>, first: &mpsc::Sender<()>) {
+    for (index, cluster) in control.compiled.clusters.iter().enumerate() {
+        match cluster.config.discovery {
+            DiscoveryType::Static => {
+                let hosts = static_hosts::hosts(&cluster.config, control.compiled.workers);
+                control.set_hosts(index, Arc::new(hosts)).await;
+            }
+            DiscoveryType::StrictDns(options) => {
+                let task = strict_dns::run(control.clone(), index, options, first.clone());
+                tokio::spawn(task);
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `STATIC`: the endpoints are the hosts.
+
+use std::sync::Arc;
+
+use ringmain_config::address::EndpointAddress;
+use ringmain_config::cluster::Cluster;
+
+use crate::cluster::{Host, HostSet};
+
+/// The hosts that `cluster` lists.
+pub fn hosts(cluster: &Cluster, workers: usize) -> HostSet {
+    let mut hosts = Vec::new();
+    for group in &cluster.endpoints {
+        for endpoint in &group.lb_endpoints {
+            // A checked configuration has no names in a STATIC cluster.
+            if let EndpointAddress::Socket(address) = endpoint.address {
+                hosts.push(Arc::new(Host::new(
+                    address,
+                    endpoint.hostname.clone(),
+                    endpoint.load_balancing_weight,
+                    endpoint.healthy,
+                    group.locality.clone(),
+                    workers,
+                )));
+            }
+        }
+    }
+    HostSet { hosts }
+}

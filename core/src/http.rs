@@ -1,0 +1,20 @@
+//! HTTP: the connection manager, its codecs, and what happens to one request.
+//!
+//! `codec/downstream_h1` reads a request, `stream` is that request's record, `request_headers`
+//! and `forwarded_for` prepare it, `router/` answers or forwards it, `response_headers` prepares
+//! the answer, and `codec/` writes it.
+
+pub mod clock;
+pub mod codec;
+mod connection_manager;
+pub mod exchange;
+mod forwarded_for;
+pub mod local_reply;
+pub mod request_headers;
+pub mod request_id;
+mod response_flags;
+pub mod response_headers;
+pub mod stream;
+
+pub use connection_manager::ConnectionManager;
+pub use response_flags::{ResponseFlag, ResponseFlags};

@@ -1,0 +1,434 @@
+//! The downstream side of HTTP/1.1: one task a connection, one request after the other.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use ringmain_proto_codec::RequestError;
+use ringmain_proto_codec::h1::{BodyLength, HeadProgress};
+
+use crate::http::exchange::Exchange;
+use crate::http::local_reply::{self, LocalReply, Reply};
+use crate::http::stream::{StreamInfo, millis};
+use crate::http::{ConnectionManager, ResponseFlag};
+use crate::listener::ConnectionSlot;
+use crate::router;
+use crate::runtime::{Buffer, Deadline, Stream};
+use crate::server::Worker;
+use crate::stats::scopes::HttpStats;
+
+/// A downstream connection and what its requests share.
+#[derive(Debug)]
+pub struct Downstream<'a> {
+    /// The worker it lives on.
+    pub worker: &'a Rc<Worker>,
+    /// The connection manager of its filter chain.
+    pub manager: &'a ConnectionManager,
+    /// The socket.
+    pub stream: Rc<Stream>,
+    /// Ends reading: what is awaited from the client has not come.
+    pub read_deadline: Deadline,
+    /// Ends both directions: the client does not take what we send.
+    pub write_deadline: Deadline,
+    /// Bytes received and not yet used.
+    pub input: Buffer,
+    slot: ConnectionSlot,
+    peer: SocketAddr,
+    local: SocketAddr,
+    opened: Instant,
+    requests: u32,
+    end: End,
+}
+
+/// Who ended the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Local,
+    Remote,
+}
+
+/// What follows a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// The next request.
+    KeepAlive,
+    /// We close: the response said so.
+    Close,
+    /// The client is gone, or must see that the response is broken.
+    Abort,
+}
+
+/// The client does not take what we send, or is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// What came instead of a request.
+enum Awaited {
+    Request,
+    Refused(RequestError),
+    TimedOut(LocalReply),
+    Closed,
+}
+
+/// Serves a connection until either side ends it.
+pub async fn serve(
+    worker: &Rc<Worker>,
+    manager: &ConnectionManager,
+    stream: Stream,
+    peer: SocketAddr,
+    listener_address: SocketAddr,
+) {
+    let mut downstream = Downstream::new(worker, manager, stream, peer, listener_address);
+    let mut after = After::KeepAlive;
+    while after == After::KeepAlive {
+        if downstream.input.is_empty() && !downstream.await_first_bytes().await {
+            return;
+        }
+        let mut exchange = worker.exchanges.take();
+        after = downstream.serve_next(&mut exchange).await;
+        worker.exchanges.give_back(exchange);
+    }
+    if after == After::Close {
+        downstream.end = End::Local;
+        downstream.delayed_close().await;
+    }
+}
+
+impl<'a> Downstream<'a> {
+    fn new(
+        worker: &'a Rc<Worker>,
+        manager: &'a ConnectionManager,
+        stream: Stream,
+        peer: SocketAddr,
+        listener_address: SocketAddr,
+    ) -> Self {
+        let stats = manager.stats.of(worker.id);
+        stats.downstream_cx_total.inc();
+        stats.downstream_cx_active.inc();
+        stats.downstream_cx_http1_total.inc();
+        stats.downstream_cx_http1_active.inc();
+        // A listener on the unspecified address has another local address on each connection.
+        let local = match listener_address.ip().is_unspecified() {
+            true => stream.local_addr().unwrap_or(listener_address),
+            false => listener_address,
+        };
+        let stream = Rc::new(stream);
+        Self {
+            worker,
+            manager,
+            read_deadline: Deadline::new(&worker.timers, &stream, Shutdown::Read),
+            write_deadline: Deadline::new(&worker.timers, &stream, Shutdown::Both),
+            slot: worker.connections.register(stream.clone()),
+            stream,
+            input: worker.buffers.small(),
+            peer,
+            local,
+            opened: Instant::now(),
+            requests: 0,
+            end: End::Remote,
+        }
+    }
+
+    /// This worker's counters of the connection manager.
+    pub fn stats(&self) -> &'a HttpStats {
+        self.manager.stats.of(self.worker.id)
+    }
+
+    /// Appends what arrives to `buffer`. An error is told as the end.
+    pub async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
+        let (result, buffer) = self.stream.read(buffer).await;
+        let count = result.unwrap_or(0);
+        self.stats().downstream_cx_rx_bytes_total.add(count as u64);
+        (count, buffer)
+    }
+
+    /// Sends all of `buffer`.
+    pub async fn write(&self, buffer: Buffer) -> (Result<(), Gone>, Buffer) {
+        self.write_deadline.arm(self.manager.config.stream_idle_timeout);
+        let (result, buffer) = self.stream.write_all(buffer).await;
+        self.write_deadline.disarm();
+        self.stats().downstream_cx_tx_bytes_total.add(buffer.len() as u64);
+        (result.map_err(|_: io::Error| Gone), buffer)
+    }
+
+    /// Waits for a request to begin; false where none comes.
+    async fn await_first_bytes(&mut self) -> bool {
+        self.slot.set_idle(true);
+        self.read_deadline.arm(self.idle_limit());
+        let count = self.fill().await;
+        self.slot.set_idle(false);
+        self.read_deadline.disarm();
+        if count == 0 && self.read_deadline.fired() {
+            self.stats().downstream_cx_idle_timeout.inc();
+            self.end = End::Local;
+        }
+        count > 0
+    }
+
+    /// The connection's idle timeout, shortened where `max_connection_duration` comes first.
+    fn idle_limit(&self) -> Option<Duration> {
+        let config = &self.manager.config;
+        let left =
+            config.max_connection_duration.map(|max| max.saturating_sub(self.opened.elapsed()));
+        match (config.idle_timeout, left) {
+            (Some(idle), Some(left)) => Some(idle.min(left)),
+            (idle, left) => idle.or(left),
+        }
+    }
+
+    /// Reads more into `input`, which grows where a head needs it.
+    async fn fill(&mut self) -> usize {
+        let mut input = std::mem::take(&mut self.input);
+        if input.room() == 0 {
+            input.compact();
+        }
+        if input.room() == 0 {
+            input = input.doubled();
+        }
+        let (count, input) = self.read(input).await;
+        self.input = input;
+        count
+    }
+
+    async fn serve_next(&mut self, exchange: &mut Exchange) -> After {
+        exchange.info = StreamInfo::begin(self.peer, self.local);
+        let awaited = self.await_head(exchange).await;
+        if matches!(awaited, Awaited::Closed) {
+            return After::Abort;
+        }
+        self.requests += 1;
+        let stats = self.stats();
+        stats.downstream_rq_total.inc();
+        stats.downstream_rq_http1_total.inc();
+        stats.downstream_rq_active.inc();
+        let after = match awaited {
+            Awaited::Request => self.serve_request(exchange).await,
+            Awaited::Refused(error) => self.refuse(&error, exchange).await,
+            Awaited::TimedOut(reply) => self.reply_and_close(&reply, exchange).await,
+            Awaited::Closed => After::Abort,
+        };
+        stats.downstream_rq_active.dec();
+        self.finish(exchange);
+        after
+    }
+
+    /// Reads until the head is complete.
+    async fn await_head(&mut self, exchange: &mut Exchange) -> Awaited {
+        let mut progress = HeadProgress::default();
+        let mut armed = false;
+        let mut arrived_at_once = true;
+        loop {
+            let options = &self.manager.request_options;
+            match exchange.request.parse(self.input.bytes(), &mut progress, options) {
+                Ok(Some(consumed)) => {
+                    self.input.consume(consumed);
+                    self.read_deadline.disarm();
+                    exchange.info.request_parsed = true;
+                    if !has_body(exchange) {
+                        let started = exchange.info.started;
+                        let received = if arrived_at_once { started } else { Instant::now() };
+                        exchange.info.request_received = Some(received);
+                    }
+                    return Awaited::Request;
+                }
+                Ok(None) => {}
+                Err(error) => return Awaited::Refused(error),
+            }
+            if !armed {
+                self.read_deadline.arm(self.head_limit());
+                armed = true;
+            }
+            arrived_at_once = false;
+            if self.fill().await == 0 {
+                return if self.read_deadline.fired() {
+                    self.head_timed_out()
+                } else {
+                    Awaited::Closed
+                };
+            }
+        }
+    }
+
+    fn head_limit(&self) -> Option<Duration> {
+        let config = &self.manager.config;
+        [config.request_headers_timeout, config.request_timeout, config.stream_idle_timeout]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn head_timed_out(&self) -> Awaited {
+        let config = &self.manager.config;
+        let limit = self.head_limit();
+        if limit == config.request_headers_timeout {
+            self.stats().downstream_rq_header_timeout.inc();
+            Awaited::TimedOut(local_reply::REQUEST_HEADER_TIMEOUT)
+        } else if limit == config.request_timeout {
+            self.stats().downstream_rq_timeout.inc();
+            Awaited::TimedOut(local_reply::REQUEST_TIMEOUT)
+        } else {
+            self.stats().downstream_rq_idle_timeout.inc();
+            Awaited::TimedOut(local_reply::REQUEST_IDLE)
+        }
+    }
+
+    async fn refuse(&mut self, error: &RequestError, exchange: &mut Exchange) -> After {
+        let stats = self.stats();
+        match error.status() {
+            431 => stats.downstream_rq_too_large.inc(),
+            _ => stats.downstream_cx_protocol_error.inc(),
+        }
+        let reply = LocalReply {
+            status: error.status(),
+            body: error.body(),
+            details: error.details(),
+            flag: error.is_codec_error().then_some(ResponseFlag::DownstreamProtocolError),
+        };
+        // What Envoy finds after its codec is answered and logged like a request.
+        exchange.info.request_parsed = !error.is_codec_error();
+        if error.is_codec_error() {
+            exchange.request.clear();
+        }
+        self.reply_and_close(&reply, exchange).await
+    }
+
+    async fn reply_and_close(&mut self, reply: &LocalReply, exchange: &mut Exchange) -> After {
+        exchange.request.keep_alive = false;
+        self.reply(reply, exchange).await
+    }
+
+    /// Sends a reply of our own.
+    pub async fn reply(&mut self, reply: &LocalReply, exchange: &mut Exchange) -> After {
+        exchange.info.details = reply.details;
+        reply.flag_into(&mut exchange.info.flags);
+        let parts = Reply { status: reply.status, body: reply.body.as_bytes(), location: None };
+        self.reply_with(&parts, exchange).await
+    }
+
+    /// Sends a reply whose parts come from the configuration.
+    pub async fn reply_with(&mut self, reply: &Reply<'_>, exchange: &mut Exchange) -> After {
+        let closes = self.closes_after(exchange);
+        local_reply::compose(self.manager, self.worker, reply, exchange, closes);
+        let mut buffer = self.worker.buffers.small();
+        if !buffer.append(&exchange.encoded) {
+            buffer = Buffer::with_capacity(exchange.encoded.len());
+            let fits = buffer.append(&exchange.encoded);
+            debug_assert!(fits, "made to measure");
+        }
+        let (written, buffer) = self.write(buffer).await;
+        self.worker.buffers.give_back(buffer);
+        match written {
+            Err(Gone) => After::Abort,
+            Ok(()) if closes => After::Close,
+            Ok(()) => After::KeepAlive,
+        }
+    }
+
+    /// Whether the connection ends with this response.
+    pub fn closes_after(&self, exchange: &Exchange) -> bool {
+        let config = &self.manager.config;
+        let spent = config.max_requests_per_connection.is_some_and(|max| self.requests >= max);
+        if spent {
+            self.stats().downstream_cx_max_requests_reached.inc();
+        }
+        let expired =
+            config.max_connection_duration.is_some_and(|max| self.opened.elapsed() >= max);
+        if self.worker.draining.get() {
+            self.stats().downstream_cx_drain_close.inc();
+            return true;
+        }
+        let incomplete =
+            exchange.info.request_received.is_none() && exchange.info.request_parsed;
+        if incomplete {
+            self.stats().downstream_rq_response_before_rq_complete.inc();
+        }
+        spent || expired || incomplete || !exchange.request.keep_alive
+    }
+
+    async fn serve_request(&mut self, exchange: &mut Exchange) -> After {
+        let waits = exchange.request.expect_continue && has_body(exchange);
+        if waits && !self.send_continue().await {
+            return After::Abort;
+        }
+        router::serve(self, exchange).await
+    }
+
+    /// RFC 9110 §10.1.1: the client waits for this before it sends the body.
+    async fn send_continue(&self) -> bool {
+        let mut buffer = self.worker.buffers.small();
+        let fits = buffer.append(b"HTTP/1.1 100 Continue\r\n\r\n");
+        debug_assert!(fits, "a small buffer holds it");
+        let (result, buffer) = self.write(buffer).await;
+        self.worker.buffers.give_back(buffer);
+        result.is_ok()
+    }
+
+    /// Counts and logs a request that is over.
+    fn finish(&self, exchange: &Exchange) {
+        let info = &exchange.info;
+        let stats = self.stats();
+        if info.response_code != 0 {
+            stats.count_response(info.response_code);
+            self.manager.listener_stats.of(self.worker.id).count(info.response_code);
+        }
+        self.worker
+            .histograms
+            .record_ms(self.manager.histograms.downstream_rq_time, millis(info.elapsed()));
+        for (log, sink) in &self.manager.access_logs {
+            self.worker.logs.borrow_mut().line(*sink, self.worker.stats(), |line| {
+                crate::access_log::render(
+                    &log.format,
+                    exchange,
+                    self.manager,
+                    &self.worker.compiled,
+                    line,
+                );
+            });
+        }
+    }
+
+    /// After a response that ends the connection: says so, then waits a little for the client to
+    /// close first, so that what it still sends does not destroy the response on its way
+    /// (RFC 9112 §9.6).
+    async fn delayed_close(&mut self) {
+        self.stream.shutdown(Shutdown::Write);
+        let Some(limit) = self.manager.config.delayed_close_timeout else { return };
+        self.read_deadline.arm(Some(limit));
+        loop {
+            let mut input = std::mem::take(&mut self.input);
+            input.clear();
+            let (count, input) = self.read(input).await;
+            self.input = input;
+            if count == 0 {
+                break;
+            }
+        }
+        if self.read_deadline.fired() {
+            self.stats().downstream_cx_delayed_close_timeout.inc();
+        }
+    }
+}
+
+/// Whether bytes of a body are to come.
+fn has_body(exchange: &Exchange) -> bool {
+    !matches!(exchange.request.body, BodyLength::None | BodyLength::Length(0))
+}
+
+impl Drop for Downstream<'_> {
+    fn drop(&mut self) {
+        let stats = self.stats();
+        stats.downstream_cx_active.dec();
+        stats.downstream_cx_http1_active.dec();
+        stats.downstream_cx_destroy.inc();
+        match self.end {
+            End::Local => stats.downstream_cx_destroy_local.inc(),
+            End::Remote => stats.downstream_cx_destroy_remote.inc(),
+        }
+        self.worker.histograms.record_ms(
+            self.manager.histograms.downstream_cx_length_ms,
+            millis(self.opened.elapsed()),
+        );
+        self.worker.buffers.give_back(std::mem::take(&mut self.input));
+    }
+}

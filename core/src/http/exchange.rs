@@ -1,0 +1,63 @@
+//! What one request and its response need while they last: both heads and the record of the
+//! stream. Taken from the worker's pool and given back, so that the steady state allocates
+//! nothing.
+
+use std::cell::RefCell;
+
+use ringmain_proto_codec::h1::{RequestHead, ResponseHead};
+
+use super::stream::StreamInfo;
+
+/// A request, its response and their record.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    /// The request's head, changed on its way through.
+    pub request: RequestHead,
+    /// The response's head, changed on its way back.
+    pub response: ResponseHead,
+    /// When, where and how it went.
+    pub info: StreamInfo,
+    /// The encoded head about to be sent.
+    pub encoded: Vec<u8>,
+    /// Room for building a value.
+    pub scratch: Vec<u8>,
+}
+
+impl Exchange {
+    /// Makes ready for the next request.
+    fn clear(&mut self) {
+        self.request.clear();
+        self.response.clear();
+        self.info = StreamInfo::default();
+        self.encoded.clear();
+        self.scratch.clear();
+    }
+}
+
+/// Spare exchanges of a worker.
+#[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "an exchange is taken and given back by its pointer")]
+pub struct ExchangePool {
+    spare: RefCell<Vec<Box<Exchange>>>,
+}
+
+/// Spare exchanges kept per worker; beyond that they go back to the allocator.
+const SPARE_MAX: usize = 512;
+/// An exchange whose head grew beyond this is not kept.
+const SPARE_BYTES_MAX: usize = 64 * 1024;
+
+impl ExchangePool {
+    /// A cleared exchange.
+    pub fn take(&self) -> Box<Exchange> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes an exchange back.
+    pub fn give_back(&self, mut exchange: Box<Exchange>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_MAX && exchange.encoded.capacity() <= SPARE_BYTES_MAX {
+            exchange.clear();
+            spare.push(exchange);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Replies that we make ourselves.
+
+use std::io::Write;
+
+use ringmain_proto_codec::{ChunkError, HeaderMap, KnownHeader};
+
+use super::exchange::Exchange;
+use super::response_headers::{encode_response_head, prepare_response};
+use super::{ConnectionManager, ResponseFlag, ResponseFlags};
+use crate::router::{Direction, apply_header_mutations};
+use crate::server::Worker;
+
+/// A reply and what the log says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalReply {
+    /// The status.
+    pub status: u16,
+    /// The body, text/plain; may be empty.
+    pub body: &'static str,
+    /// `%RESPONSE_CODE_DETAILS%`.
+    pub details: &'static str,
+    /// `%RESPONSE_FLAGS%`.
+    pub flag: Option<ResponseFlag>,
+}
+
+impl LocalReply {
+    const fn new(
+        status: u16,
+        body: &'static str,
+        details: &'static str,
+        flag: Option<ResponseFlag>,
+    ) -> Self {
+        Self { status, body, details, flag }
+    }
+
+    /// Adds this reply's flag to `flags`.
+    pub fn flag_into(&self, flags: &mut ResponseFlags) {
+        if let Some(flag) = self.flag {
+            flags.set(flag);
+        }
+    }
+}
+
+/// No virtual host or route takes the request.
+pub const ROUTE_NOT_FOUND: LocalReply =
+    LocalReply::new(404, "", "route_not_found", Some(ResponseFlag::NoRouteFound));
+
+/// The request target is no path (`OPTIONS *`).
+pub const ABSOLUTE_PATH_REJECTED: LocalReply =
+    LocalReply::new(404, "", "absolute_path_rejected", None);
+
+/// An upgrade that no `upgrade_configs` allows.
+pub const UPGRADE_FAILED: LocalReply = LocalReply::new(403, "", "upgrade_failed", None);
+
+/// `non_forwarding_action` in an HTTP connection manager.
+pub const NON_FORWARDING: LocalReply = LocalReply::new(503, "", "cluster_not_found", None);
+
+/// The cluster has no host to choose.
+pub const NO_HEALTHY_UPSTREAM: LocalReply = LocalReply::new(
+    503,
+    "no healthy upstream",
+    "no_healthy_upstream",
+    Some(ResponseFlag::NoHealthyUpstream),
+);
+
+/// The connection to the host could not be opened.
+pub const CONNECTION_FAILURE: LocalReply = LocalReply::new(
+    503,
+    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+    "upstream_reset_before_response_started{remote_connection_failure}",
+    Some(ResponseFlag::UpstreamConnectionFailure),
+);
+
+/// The host refused the connection.
+pub const CONNECTION_REFUSED: LocalReply = LocalReply {
+    details: "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
+    ..CONNECTION_FAILURE
+};
+
+/// The host did not answer within `connect_timeout`.
+pub const CONNECTION_TIMEOUT: LocalReply = LocalReply::new(
+    503,
+    "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+    "upstream_reset_before_response_started{connection_timeout}",
+    Some(ResponseFlag::UpstreamConnectionFailure),
+);
+
+/// The host closed the connection before its response.
+pub const CONNECTION_TERMINATION: LocalReply = LocalReply::new(
+    503,
+    "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+    "upstream_reset_before_response_started{connection_termination}",
+    Some(ResponseFlag::UpstreamConnectionTermination),
+);
+
+/// The host's response breaks HTTP.
+pub const PROTOCOL_ERROR: LocalReply = LocalReply::new(
+    502,
+    "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+    "upstream_reset_before_response_started{protocol_error}",
+    Some(ResponseFlag::UpstreamProtocolError),
+);
+
+/// The route's `timeout` has passed.
+pub const RESPONSE_TIMEOUT: LocalReply = LocalReply::new(
+    504,
+    "upstream request timeout",
+    "response_timeout",
+    Some(ResponseFlag::UpstreamRequestTimeout),
+);
+
+/// `stream_idle_timeout` has passed while the request was incomplete.
+pub const REQUEST_IDLE: LocalReply = LocalReply::new(
+    408,
+    "stream timeout",
+    "stream_idle_timeout",
+    Some(ResponseFlag::StreamIdleTimeout),
+);
+
+/// `stream_idle_timeout` has passed while the upstream was silent.
+pub const RESPONSE_IDLE: LocalReply = LocalReply { status: 504, ..REQUEST_IDLE };
+
+/// `max_stream_duration` has passed while the request was incomplete.
+pub const REQUEST_DURATION: LocalReply =
+    LocalReply::new(408, "downstream duration timeout", "max_duration_timeout", None);
+
+/// `max_stream_duration` has passed while the response was awaited.
+pub const RESPONSE_DURATION: LocalReply = LocalReply { status: 504, ..REQUEST_DURATION };
+
+/// `request_timeout` has passed.
+pub const REQUEST_TIMEOUT: LocalReply =
+    LocalReply::new(408, "request timeout", "request_overall_timeout", None);
+
+/// `request_headers_timeout` has passed.
+pub const REQUEST_HEADER_TIMEOUT: LocalReply =
+    LocalReply::new(408, "request header timeout", "request_header_timeout", None);
+
+/// The request's body breaks its framing.
+pub const fn bad_request_body(error: ChunkError) -> LocalReply {
+    LocalReply::new(
+        error.status(),
+        error.body(),
+        error.details(),
+        Some(ResponseFlag::DownstreamProtocolError),
+    )
+}
+
+/// The cluster named by the route does not exist.
+pub const fn cluster_not_found(status: u16) -> LocalReply {
+    LocalReply::new(status, "", "cluster_not_found", Some(ResponseFlag::NoClusterFound))
+}
+
+/// What a reply says, from whatever source.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a> {
+    /// The status.
+    pub status: u16,
+    /// The body; may be empty.
+    pub body: &'a [u8],
+    /// Where a redirect leads.
+    pub location: Option<&'a [u8]>,
+}
+
+/// Writes the whole reply into `exchange.encoded` and its headers into `exchange.response`.
+pub fn compose(
+    manager: &ConnectionManager,
+    worker: &Worker,
+    reply: &Reply<'_>,
+    exchange: &mut Exchange,
+    closes: bool,
+) {
+    let request = &exchange.request.headers;
+    let is_grpc = is_grpc(request);
+    let is_head = request.get(KnownHeader::Method) == Some(b"HEAD");
+    exchange.response.clear();
+    exchange.response.status = if is_grpc { 200 } else { reply.status };
+    let headers = &mut exchange.response.headers;
+    if let Some(location) = reply.location {
+        headers.append_known(KnownHeader::Location, location);
+    }
+    if let Some(route) = exchange.info.route {
+        apply_header_mutations(&manager.routes, route, Direction::Response, exchange);
+    }
+    let headers = &mut exchange.response.headers;
+    if is_grpc {
+        describe_grpc(headers, reply);
+    } else if !reply.body.is_empty() {
+        describe_body(headers, reply.body);
+    }
+    prepare_response(manager, headers, &exchange.request.headers, &worker.clock);
+    if closes {
+        headers.append_known(KnownHeader::Connection, b"close");
+    }
+    if !headers.contains(KnownHeader::ContentLength)
+        && allows_body(exchange.response.status)
+        && !is_head
+    {
+        headers.append_known(KnownHeader::ContentLength, b"0");
+    }
+    encode_response_head(manager, exchange, false);
+    exchange.info.response_code = exchange.response.status;
+    if !is_grpc && !is_head {
+        exchange.encoded.extend_from_slice(reply.body);
+        exchange.info.bytes_sent += reply.body.len() as u64;
+    }
+}
+
+/// Whether a response of `status` has a body at all (RFC 9110 §6.4.1).
+pub fn allows_body(status: u16) -> bool {
+    !matches!(status, 100..=199 | 204 | 304)
+}
+
+fn describe_body(headers: &mut HeaderMap, body: &[u8]) {
+    headers.append_with(KnownHeader::ContentLength, |value| {
+        write!(value, "{}", body.len()).expect("writing to memory does not fail");
+    });
+    if !headers.contains(KnownHeader::ContentType) {
+        headers.append_known(KnownHeader::ContentType, b"text/plain");
+    }
+}
+
+fn is_grpc(request: &HeaderMap) -> bool {
+    request
+        .get(KnownHeader::ContentType)
+        .and_then(|value| value.strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
+}
+
+/// A gRPC client reads the status from headers (a "trailers-only" response).
+fn describe_grpc(headers: &mut HeaderMap, reply: &Reply<'_>) {
+    headers.append_known(KnownHeader::ContentType, b"application/grpc");
+    headers.append_with(KnownHeader::GrpcStatus, |value| {
+        write!(value, "{}", grpc_status(reply.status)).expect("writing to memory does not fail");
+    });
+    if !reply.body.is_empty() {
+        headers.append_with(KnownHeader::GrpcMessage, |value| percent_encode(reply.body, value));
+    }
+}
+
+/// The gRPC status that stands for an HTTP status.
+fn grpc_status(status: u16) -> u8 {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502 | 503 | 504 => 14,
+        _ => 2,
+    }
+}
+
+fn percent_encode(text: &[u8], value: &mut Vec<u8>) {
+    for byte in text {
+        match byte {
+            b'%' | 0..=0x1f | 0x7f.. => {
+                write!(value, "%{byte:02X}").expect("writing to memory does not fail");
+            }
+            _ => value.push(*byte),
+        }
+    }
+}

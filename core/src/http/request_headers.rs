@@ -1,0 +1,165 @@
+//! Preparing a request's headers before routing (Envoy's header rules for the connection manager).
+
+use std::net::IpAddr;
+
+use ringmain_proto_codec::{HeaderMap, KnownHeader};
+use smallvec::SmallVec;
+
+use super::ConnectionManager;
+use super::forwarded_for::client_address;
+use super::request_id::RequestIds;
+use super::stream::StreamInfo;
+
+/// Headers that only internal clients may set.
+const INTERNAL_ONLY: [KnownHeader; 14] = [
+    KnownHeader::XEnvoyRetriableStatusCodes,
+    KnownHeader::XEnvoyRetriableHeaderNames,
+    KnownHeader::XEnvoyRetryOn,
+    KnownHeader::XEnvoyRetryGrpcOn,
+    KnownHeader::XEnvoyMaxRetries,
+    KnownHeader::XEnvoyUpstreamAltStatName,
+    KnownHeader::XEnvoyUpstreamRqTimeoutMs,
+    KnownHeader::XEnvoyUpstreamRqPerTryTimeoutMs,
+    KnownHeader::XEnvoyUpstreamRqTimeoutAltResponse,
+    KnownHeader::XEnvoyExpectedRqTimeoutMs,
+    KnownHeader::XEnvoyForceTrace,
+    KnownHeader::XEnvoyIpTags,
+    KnownHeader::XEnvoyOriginalUrl,
+    KnownHeader::XEnvoyHedgeOnPerTryTimeout,
+];
+
+/// Headers that an edge proxy takes away beyond those.
+const EDGE_ONLY: [KnownHeader; 3] = [
+    KnownHeader::XEnvoyDecoratorOperation,
+    KnownHeader::XEnvoyDownstreamServiceCluster,
+    KnownHeader::XEnvoyDownstreamServiceNode,
+];
+
+/// Makes `headers` what the filters and the router may see, and notes in `info` who the client is.
+pub fn prepare_request(
+    manager: &ConnectionManager,
+    headers: &mut HeaderMap,
+    info: &mut StreamInfo,
+    local_ip: IpAddr,
+    request_ids: &RequestIds,
+) {
+    let config = &manager.config;
+    remove_hop_by_hop(headers);
+    headers.remove(KnownHeader::XEnvoyInternal);
+    let client = client_address(manager, headers, info.direct_remote, local_ip);
+    info.remote = client.remote;
+    info.internal = client.internal;
+    let untrusted_proto = config.use_remote_address && config.xff_num_trusted_hops == 0;
+    if untrusted_proto || !headers.contains(KnownHeader::XForwardedProto) {
+        headers.set(KnownHeader::XForwardedProto, b"http");
+    }
+    set_scheme(headers);
+    if client.internal {
+        headers.set(KnownHeader::XEnvoyInternal, b"true");
+    } else {
+        remove_untrusted(headers, client.edge);
+    }
+    append_via(headers, &config.via);
+    if client.edge {
+        let address = info.remote.ip();
+        headers.append_with(KnownHeader::XEnvoyExternalAddress, |value| {
+            use std::io::Write;
+            write!(value, "{address}").expect("writing to memory does not fail");
+        });
+    }
+    if config.generate_request_id {
+        let replace = client.edge && !config.preserve_external_request_id;
+        if replace || !headers.contains(KnownHeader::XRequestId) {
+            headers.set(KnownHeader::XRequestId, &request_ids.generate());
+        }
+    }
+}
+
+/// `:scheme` follows `x-forwarded-proto` where that names a scheme of HTTP.
+fn set_scheme(headers: &mut HeaderMap) {
+    let scheme: &[u8] = match headers.get(KnownHeader::XForwardedProto) {
+        Some(b"https") => b"https",
+        _ => b"http",
+    };
+    headers.set(KnownHeader::Scheme, scheme);
+}
+
+fn remove_untrusted(headers: &mut HeaderMap, edge: bool) {
+    for name in INTERNAL_ONLY {
+        headers.remove(name);
+    }
+    if edge {
+        for name in EDGE_ONLY {
+            headers.remove(name);
+        }
+        headers.remove(KnownHeader::XEnvoyExternalAddress);
+    }
+}
+
+/// Adds `via` to the list that a request or response carries (RFC 9110 §7.6.3).
+pub fn append_via(headers: &mut HeaderMap, via: &str) {
+    if !via.is_empty() {
+        append_to_list(headers, KnownHeader::Via, b", ", via.as_bytes());
+    }
+}
+
+/// Adds `value` to the list in the field `name`, which is made where it is absent or empty.
+pub fn append_to_list(headers: &mut HeaderMap, name: KnownHeader, separator: &[u8], value: &[u8]) {
+    let mut list: SmallVec<[u8; 256]> = SmallVec::new();
+    if let Some(present) = headers.get(name)
+        && !present.is_empty()
+    {
+        list.extend_from_slice(present);
+        list.extend_from_slice(separator);
+    }
+    list.extend_from_slice(value);
+    headers.set(name, &list);
+}
+
+/// Removes what concerns the one connection it came on (RFC 9110 §7.6.1): the fields that
+/// `connection` names and the fields of framing. `te` may say `trailers`.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    remove_nominated(headers);
+    for name in [
+        KnownHeader::Connection,
+        KnownHeader::KeepAlive,
+        KnownHeader::ProxyConnection,
+        KnownHeader::TransferEncoding,
+        KnownHeader::Upgrade,
+    ] {
+        headers.remove(name);
+    }
+    if headers.get(KnownHeader::Te).is_some_and(|te| !te.eq_ignore_ascii_case(b"trailers")) {
+        headers.remove(KnownHeader::Te);
+    }
+}
+
+/// Fields that `connection` may name and that stay all the same: they belong to the message, and
+/// taking them away would change what it means.
+const NEVER_NOMINATED: [KnownHeader; 2] = [KnownHeader::ContentLength, KnownHeader::Te];
+
+fn remove_nominated(headers: &mut HeaderMap) {
+    let Some(connection) = headers.get(KnownHeader::Connection) else { return };
+    if is_plain(connection) && headers.get_all(KnownHeader::Connection).count() == 1 {
+        return;
+    }
+    let nominated: Vec<Vec<u8>> = headers
+        .get_all(KnownHeader::Connection)
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(|token| token.trim_ascii().to_ascii_lowercase())
+        .filter(|token| !token.is_empty())
+        .collect();
+    for name in nominated {
+        match KnownHeader::from_bytes(&name) {
+            Some(known) if NEVER_NOMINATED.contains(&known) || known.is_pseudo() => {}
+            _ => {
+                headers.remove_by_name(&name);
+            }
+        }
+    }
+}
+
+/// The usual values name no field.
+fn is_plain(connection: &[u8]) -> bool {
+    connection.eq_ignore_ascii_case(b"keep-alive") || connection.eq_ignore_ascii_case(b"close")
+}

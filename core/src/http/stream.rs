@@ -1,0 +1,111 @@
+//! The record of one stream: what access logs, stats and header formats say about it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::ResponseFlags;
+use crate::cluster::WorkerHost;
+use crate::router::RouteRef;
+
+/// One request from its first byte to the response's last.
+#[derive(Debug)]
+pub struct StreamInfo {
+    /// Wall clock at the request's first byte.
+    pub started_at: SystemTime,
+    /// The same moment on the monotonic clock.
+    pub started: Instant,
+    /// When the request's last byte had come.
+    pub request_received: Option<Instant>,
+    /// When the response's first byte came from upstream.
+    pub response_started: Option<Instant>,
+    /// When the response's last byte came from upstream.
+    pub response_received: Option<Instant>,
+    /// The status sent downstream; 0 when nothing was sent.
+    pub response_code: u16,
+    /// `%RESPONSE_CODE_DETAILS%`.
+    pub details: &'static str,
+    /// `%RESPONSE_FLAGS%`.
+    pub flags: ResponseFlags,
+    /// Body bytes from downstream.
+    pub bytes_received: u64,
+    /// Body bytes to downstream.
+    pub bytes_sent: u64,
+    /// Whether the request line could be read: else the log shows no method, path or protocol.
+    pub request_parsed: bool,
+    /// The host that the last attempt went to.
+    pub upstream_host: Option<Rc<WorkerHost>>,
+    /// Our end of the connection to it.
+    pub upstream_local: Option<SocketAddr>,
+    /// How often the request was sent upstream.
+    pub attempts: u32,
+    /// The route taken.
+    pub route: Option<RouteRef>,
+    /// The cluster it named.
+    pub cluster: Option<usize>,
+    /// The connection's other end.
+    pub direct_remote: SocketAddr,
+    /// The client's address as far as it can be trusted.
+    pub remote: SocketAddr,
+    /// Our end of the downstream connection.
+    pub local: SocketAddr,
+    /// Whether the client is inside `internal_address_config`.
+    pub internal: bool,
+}
+
+const UNKNOWN_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// The start of a stream that has not begun; a constant, because reading the clock is not free.
+static LONG_AGO: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+impl Default for StreamInfo {
+    fn default() -> Self {
+        Self {
+            started_at: SystemTime::UNIX_EPOCH,
+            started: *LONG_AGO,
+            request_received: None,
+            response_started: None,
+            response_received: None,
+            response_code: 0,
+            details: "",
+            flags: ResponseFlags::default(),
+            bytes_received: 0,
+            bytes_sent: 0,
+            request_parsed: false,
+            upstream_host: None,
+            upstream_local: None,
+            attempts: 0,
+            route: None,
+            cluster: None,
+            direct_remote: UNKNOWN_ADDRESS,
+            remote: UNKNOWN_ADDRESS,
+            local: UNKNOWN_ADDRESS,
+            internal: false,
+        }
+    }
+}
+
+impl StreamInfo {
+    /// The record of a stream that begins now.
+    pub fn begin(direct_remote: SocketAddr, local: SocketAddr) -> Self {
+        Self {
+            started_at: SystemTime::now(),
+            started: Instant::now(),
+            direct_remote,
+            remote: direct_remote,
+            local,
+            ..Self::default()
+        }
+    }
+
+    /// Time since the request's first byte.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// Whole milliseconds.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,73 @@
+//! The downstream connections of a worker, so that a drain can reach them.
+
+use std::cell::{Cell, RefCell};
+use std::net::Shutdown;
+use std::rc::Rc;
+
+use slab::Slab;
+
+use crate::runtime::Stream;
+
+/// All downstream connections of a worker.
+#[derive(Debug, Default)]
+pub struct Connections {
+    slots: RefCell<Slab<Entry>>,
+    closing: Cell<bool>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    stream: Rc<Stream>,
+    idle: bool,
+}
+
+impl Connections {
+    /// Registers a connection; it leaves when the slot is dropped.
+    pub fn register(self: &Rc<Self>, stream: Rc<Stream>) -> ConnectionSlot {
+        let key = self.slots.borrow_mut().insert(Entry { stream, idle: false });
+        ConnectionSlot { connections: self.clone(), key }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slots.borrow().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.borrow().is_empty()
+    }
+
+    /// Ends the connections that wait for a request, now and from now on.
+    pub fn close_idle(&self) {
+        self.closing.set(true);
+        for (_, entry) in self.slots.borrow().iter().filter(|(_, entry)| entry.idle) {
+            entry.stream.shutdown(Shutdown::Read);
+        }
+    }
+}
+
+/// A connection's place among the others.
+#[derive(Debug)]
+pub struct ConnectionSlot {
+    connections: Rc<Connections>,
+    key: usize,
+}
+
+impl ConnectionSlot {
+    /// Says that the connection waits for a request (or no longer does).
+    pub fn set_idle(&self, idle: bool) {
+        let mut slots = self.connections.slots.borrow_mut();
+        let entry = &mut slots[self.key];
+        entry.idle = idle;
+        if idle && self.connections.closing.get() {
+            entry.stream.shutdown(Shutdown::Read);
+        }
+    }
+}
+
+impl Drop for ConnectionSlot {
+    fn drop(&mut self) {
+        self.connections.slots.borrow_mut().remove(self.key);
+    }
+}

@@ -1,0 +1,158 @@
+//! One upstream connection and what it counts.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::runtime::{Buffer, Deadline, Stream};
+
+/// An HTTP/1 connection to a host. Its end is counted when it is dropped.
+#[derive(Debug)]
+pub struct UpstreamConnection {
+    stream: Rc<Stream>,
+    deadline: Deadline,
+    local: Option<SocketAddr>,
+    host: Rc<WorkerHost>,
+    cluster: Rc<WorkerCluster>,
+    opened: Instant,
+    requests: u32,
+    /// The host's `Keep-Alive: timeout=`, from the last response on.
+    keep_alive_until: Option<Instant>,
+    end: End,
+}
+
+/// Who ended the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Local,
+    Remote,
+}
+
+impl UpstreamConnection {
+    /// Counts a connection just opened.
+    pub(super) fn opened(stream: Stream, host: Rc<WorkerHost>, cluster: Rc<WorkerCluster>) -> Self {
+        let stats = cluster.stats();
+        stats.upstream_cx_total.inc();
+        stats.upstream_cx_http1_total.inc();
+        stats.upstream_cx_active.inc();
+        host.stats().cx_total.inc();
+        host.stats().cx_active.inc();
+        let local = stream.local_addr().ok();
+        let stream = Rc::new(stream);
+        Self {
+            deadline: Deadline::new(&cluster.timers, &stream, Shutdown::Both),
+            stream,
+            local,
+            host,
+            cluster,
+            opened: Instant::now(),
+            requests: 0,
+            keep_alive_until: None,
+            end: End::Local,
+        }
+    }
+
+    /// The socket.
+    pub fn stream(&self) -> &Rc<Stream> {
+        &self.stream
+    }
+
+    /// Appends what arrives to `buffer`. An error is told as the end.
+    pub async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
+        let (result, buffer) = self.stream.read(buffer).await;
+        let count = result.unwrap_or(0);
+        self.cluster.stats().upstream_cx_rx_bytes_total.add(count as u64);
+        (count, buffer)
+    }
+
+    /// Sends all of `buffer`, which comes back as it was.
+    pub async fn write_all(&self, buffer: Buffer) -> (io::Result<()>, Buffer) {
+        let (result, buffer) = self.stream.write_all(buffer).await;
+        self.cluster.stats().upstream_cx_tx_bytes_total.add(buffer.len() as u64);
+        (result, buffer)
+    }
+
+    /// Ends both directions when the upstream takes too long.
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// Our end's address.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
+    /// The cluster it belongs to.
+    pub fn cluster(&self) -> &WorkerCluster {
+        &self.cluster
+    }
+
+    /// The host at the other end.
+    pub fn host(&self) -> &Rc<WorkerHost> {
+        &self.host
+    }
+
+    /// Whether the request under way is not the first, so that the upstream may have closed the
+    /// connection before it came.
+    pub fn is_reused(&self) -> bool {
+        self.requests > 1
+    }
+
+    /// Counts a request about to be sent.
+    pub fn begin_request(&mut self) {
+        self.requests += 1;
+    }
+
+    /// Gives the connection back to its host, or closes it where it has served
+    /// `max_requests_per_connection`.
+    pub fn release(mut self, keep_alive_timeout: Option<Duration>) {
+        let cluster = &self.cluster;
+        let requests_max = cluster.shared.config.max_requests_per_connection;
+        if requests_max.is_some_and(|max| self.requests >= max) {
+            cluster.stats().upstream_cx_max_requests.inc();
+            self.close_locally();
+            return;
+        }
+        self.keep_alive_until = keep_alive_timeout.map(|timeout| Instant::now() + timeout);
+        self.host.clone().idle.put(self);
+    }
+
+    /// Whether the host has said that it closes the connection about now.
+    pub(super) fn keep_alive_expired(&self) -> bool {
+        self.keep_alive_until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// We close it.
+    pub fn close_locally(&mut self) {
+        self.end = End::Local;
+    }
+
+    /// The upstream has closed it.
+    pub fn note_remote_close(&mut self) {
+        self.end = End::Remote;
+    }
+
+    /// It was idle for too long; we close it.
+    pub(super) fn note_idle_timeout(&mut self) {
+        self.cluster.stats().upstream_cx_idle_timeout.inc();
+        self.end = End::Local;
+    }
+}
+
+impl Drop for UpstreamConnection {
+    fn drop(&mut self) {
+        let cluster = &self.cluster;
+        let stats = cluster.stats();
+        stats.upstream_cx_active.dec();
+        stats.upstream_cx_destroy.inc();
+        match self.end {
+            End::Local => stats.upstream_cx_destroy_local.inc(),
+            End::Remote => stats.upstream_cx_destroy_remote.inc(),
+        }
+        self.host.stats().cx_active.dec();
+        let length_ms = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        cluster.histograms.record_ms(cluster.shared.histograms.upstream_cx_length_ms, length_ms);
+    }
+}

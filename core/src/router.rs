@@ -1,0 +1,22 @@
+//! The router: which route takes a request ([`RouteTable`]), and what the route does with it.
+//!
+//! Tables are compiled once from a checked route configuration; look-ups neither allocate nor grow
+//! with the number of virtual hosts or routes.
+
+mod filter;
+mod header_mutation;
+mod path_rewrite;
+mod radix_tree;
+mod redirect;
+mod request_body;
+mod response_relay;
+mod route_match;
+mod route_table;
+mod timeout;
+mod upstream_request;
+mod virtual_host;
+
+pub use filter::serve;
+pub use header_mutation::{Direction, apply_header_mutations};
+pub use route_table::{RouteRef, RouteTable};
+pub use virtual_host::CompiledVirtualHost;

@@ -1,0 +1,151 @@
+//! The terminal HTTP filter: finds the route and answers, redirects or forwards.
+
+use ringmain_config::route::{Action, DirectResponse, RedirectAction, Route, RouteAction};
+use ringmain_proto_codec::{HeaderMap, KnownHeader};
+
+use super::header_mutation::{Direction, apply_header_mutations};
+use super::path_rewrite::rewrite_request;
+use super::redirect::redirect_location;
+use super::timeout::{StreamTimeouts, effective_timeout};
+use super::{RouteRef, upstream_request};
+use crate::http::codec::downstream_h1::{After, Downstream};
+use crate::http::exchange::Exchange;
+use crate::http::local_reply::{self, LocalReply, Reply};
+use crate::http::request_headers::prepare_request;
+
+/// Serves a request whose head is complete.
+pub async fn serve(downstream: &mut Downstream<'_>, exchange: &mut Exchange) -> After {
+    let manager = downstream.manager;
+    match find_route(downstream, exchange) {
+        Ok(found) => {
+            exchange.info.route = Some(found);
+            let route = manager.routes.route(found);
+            match &route.action {
+                Action::Route(action) => forward(downstream, exchange, found, route, action).await,
+                Action::Redirect(redirect) => {
+                    redirected(downstream, exchange, redirect, route).await
+                }
+                Action::DirectResponse(response) => answered(downstream, exchange, response).await,
+                Action::NonForwarding => {
+                    downstream.reply(&local_reply::NON_FORWARDING, exchange).await
+                }
+            }
+        }
+        Err(reply) => downstream.reply(&reply, exchange).await,
+    }
+}
+
+fn find_route(
+    downstream: &Downstream<'_>,
+    exchange: &mut Exchange,
+) -> Result<RouteRef, LocalReply> {
+    let manager = downstream.manager;
+    let worker = downstream.worker;
+    let headers = &mut exchange.request.headers;
+    if exchange.request.upgrade {
+        exchange.request.keep_alive = false;
+        return Err(local_reply::UPGRADE_FAILED);
+    }
+    if !headers.get(KnownHeader::Path).is_some_and(|path| path.starts_with(b"/")) {
+        downstream.stats().downstream_rq_non_relative_path.inc();
+        return Err(local_reply::ABSOLUTE_PATH_REJECTED);
+    }
+    prepare_request(
+        manager,
+        headers,
+        &mut exchange.info,
+        worker.compiled.local_ip,
+        &worker.request_ids,
+    );
+    let authority = headers.get(KnownHeader::Authority).unwrap_or_default();
+    let target = headers.get(KnownHeader::Path).unwrap_or_default();
+    manager.routes.find(authority, target).ok_or_else(|| {
+        downstream.stats().no_route.inc();
+        local_reply::ROUTE_NOT_FOUND
+    })
+}
+
+async fn redirected(
+    downstream: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    redirect: &RedirectAction,
+    route: &Route,
+) -> After {
+    downstream.stats().rq_direct_response.inc();
+    exchange.info.details = "direct_response";
+    let mut location = std::mem::take(&mut exchange.scratch);
+    location.clear();
+    redirect_location(redirect, route, &exchange.request.headers, &mut location);
+    let reply = Reply { status: redirect.status, body: b"", location: Some(&location) };
+    let after = downstream.reply_with(&reply, exchange).await;
+    exchange.scratch = location;
+    after
+}
+
+async fn answered(
+    downstream: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    response: &DirectResponse,
+) -> After {
+    downstream.stats().rq_direct_response.inc();
+    exchange.info.details = "direct_response";
+    let reply = Reply { status: response.status, body: &response.body, location: None };
+    downstream.reply_with(&reply, exchange).await
+}
+
+async fn forward(
+    downstream: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    found: RouteRef,
+    route: &Route,
+    action: &RouteAction,
+) -> After {
+    let Some(cluster) = action.cluster else {
+        downstream.stats().no_cluster.inc();
+        let reply = local_reply::cluster_not_found(action.cluster_not_found_status);
+        return downstream.reply(&reply, exchange).await;
+    };
+    downstream.stats().rq_total.inc();
+    exchange.info.cluster = Some(cluster);
+    let timeout = effective_timeout(action, &mut exchange.request.headers, exchange.info.internal);
+    address_upstream(downstream, exchange, found, route, action, timeout);
+    let timeouts =
+        StreamTimeouts::new(action, &downstream.manager.config, timeout, exchange.info.started);
+    upstream_request::forward(downstream, exchange, cluster, timeouts).await
+}
+
+/// Makes the headers what the upstream gets: expectations, additions, rewrites, in Envoy's order.
+fn address_upstream(
+    downstream: &Downstream<'_>,
+    exchange: &mut Exchange,
+    found: RouteRef,
+    route: &Route,
+    action: &RouteAction,
+    timeout: Option<std::time::Duration>,
+) {
+    let manager = downstream.manager;
+    let suppress = manager.config.router.suppress_envoy_headers;
+    let headers = &mut exchange.request.headers;
+    if !suppress {
+        set_expectation(headers, timeout);
+    }
+    if manager.routes.virtual_host(found).config.include_request_attempt_count {
+        headers.set(KnownHeader::XEnvoyAttemptCount, b"1");
+    }
+    apply_header_mutations(&manager.routes, found, Direction::Request, exchange);
+    let mut scratch = std::mem::take(&mut exchange.scratch);
+    rewrite_request(route, action, &mut exchange.request.headers, suppress, &mut scratch);
+    exchange.scratch = scratch;
+}
+
+/// `x-envoy-expected-rq-timeout-ms`: how long the response may take.
+fn set_expectation(headers: &mut HeaderMap, timeout: Option<std::time::Duration>) {
+    use std::io::Write;
+
+    headers.remove(KnownHeader::XEnvoyExpectedRqTimeoutMs);
+    if let Some(timeout) = timeout {
+        headers.append_with(KnownHeader::XEnvoyExpectedRqTimeoutMs, |value| {
+            write!(value, "{}", timeout.as_millis()).expect("writing to memory does not fail");
+        });
+    }
+}

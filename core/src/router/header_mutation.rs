@@ -1,0 +1,85 @@
+//! Header additions and removals of route, virtual host and route configuration.
+
+use ringmain_config::header_mutation::{AppendAction, HeaderMutations, HeaderValueOption};
+use ringmain_proto_codec::HeaderMap;
+
+use super::{RouteRef, RouteTable};
+use crate::access_log::write_header_value;
+use crate::http::exchange::Exchange;
+
+/// Which message is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The request, before it goes upstream.
+    Request,
+    /// The response, before it goes downstream.
+    Response,
+}
+
+/// Applies the mutations of all three levels of `route`, the most specific first, so that the
+/// widest has the last word; `most_specific_header_mutations_wins` turns that round.
+pub fn apply_header_mutations(
+    table: &RouteTable,
+    route: RouteRef,
+    direction: Direction,
+    exchange: &mut Exchange,
+) {
+    let mut levels = levels(table, route, direction);
+    if table.config.most_specific_header_mutations_wins {
+        levels.reverse();
+    }
+    for level in levels {
+        for name in &level.remove {
+            headers_of(exchange, direction).remove_by_name(name.as_bytes());
+        }
+        for option in &level.add {
+            apply(option, direction, exchange);
+        }
+    }
+}
+
+fn levels(table: &RouteTable, route: RouteRef, direction: Direction) -> [&HeaderMutations; 3] {
+    let specific = table.route(route);
+    let virtual_host = &table.virtual_host(route).config;
+    match direction {
+        Direction::Request => [
+            &specific.request_headers,
+            &virtual_host.request_headers,
+            &table.config.request_headers,
+        ],
+        Direction::Response => [
+            &specific.response_headers,
+            &virtual_host.response_headers,
+            &table.config.response_headers,
+        ],
+    }
+}
+
+fn headers_of(exchange: &mut Exchange, direction: Direction) -> &mut HeaderMap {
+    match direction {
+        Direction::Request => &mut exchange.request.headers,
+        Direction::Response => &mut exchange.response.headers,
+    }
+}
+
+fn apply(option: &HeaderValueOption, direction: Direction, exchange: &mut Exchange) {
+    let mut value = std::mem::take(&mut exchange.scratch);
+    value.clear();
+    write_header_value(&option.value, exchange, &mut value);
+    if !value.is_empty() || option.keep_empty_value {
+        put(option, headers_of(exchange, direction), &value);
+    }
+    exchange.scratch = value;
+}
+
+fn put(option: &HeaderValueOption, headers: &mut HeaderMap, value: &[u8]) {
+    let name = option.key.as_bytes();
+    let present = headers.get_by_name(name).is_some();
+    match option.append_action {
+        AppendAction::AppendIfExistsOrAdd => headers.append(name, value),
+        AppendAction::AddIfAbsent if !present => headers.append(name, value),
+        AppendAction::OverwriteIfExists if present => headers.set_by_name(name, value),
+        AppendAction::OverwriteIfExistsOrAdd => headers.set_by_name(name, value),
+        AppendAction::AddIfAbsent | AppendAction::OverwriteIfExists => {}
+    }
+}

@@ -1,0 +1,48 @@
+//! The worker's ground: sockets, buffers, timers and wake-ups on one pinned thread.
+//!
+//! This is the only folder that names the async runtime, io_uring, or `unsafe`. The rest of the
+//! code sees [`Stream`], [`Buffer`], [`Timers`] and [`Mailbox`], so that another engine can take
+//! this one's place. Two rules live here and nowhere else: a buffer given to the kernel belongs to
+//! the kernel until its completion arrives, and an operation in flight is ended by shutting its
+//! socket down, not by dropping its future.
+
+mod buffer;
+mod engine;
+mod join;
+mod mailbox;
+mod panic;
+mod socket;
+mod timer;
+mod watch;
+
+pub use buffer::{Buffer, BufferPool, HEADROOM_BYTES, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES};
+pub use engine::{Engine, EngineChoice, EnginePlan, plan, run};
+pub use join::join;
+pub use mailbox::{Mailbox, Post, SendError, mailbox};
+pub use panic::catch_panic;
+pub use socket::{ListenOptions, Listener, Stream, bind, closed_or_readable};
+pub use timer::{Deadline, TICK, Timers};
+pub use watch::{Watch, Watches};
+
+use std::future::Future;
+
+/// Starts `task` on this worker; it runs until it ends by itself.
+pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    // The handle is not kept: connections report through their counters, not through a join.
+    drop(monoio::spawn(task));
+}
+
+/// Calls `act` once a `period` on this worker, for ever.
+pub async fn every(period: std::time::Duration, mut act: impl FnMut()) {
+    // One interval, not a sleep each time: that would allocate at every turn.
+    let mut interval = monoio::time::interval(period);
+    loop {
+        interval.tick().await;
+        act();
+    }
+}
+
+/// Sleeps at least `duration` on this worker.
+pub async fn sleep(duration: std::time::Duration) {
+    monoio::time::sleep(duration).await;
+}

@@ -1,0 +1,151 @@
+//! Deadlines by a coarse sweep.
+//!
+//! A deadline is a slot that holds a moment and a socket. Arming it is a store; no timer is
+//! started. Once a [`TICK`] the sweep looks at all slots and shuts down the sockets whose moment
+//! has passed, so that the operation in flight completes and its owner sees [`Deadline::fired`].
+//! Deadlines count from the time of the last sweep, so that arming one reads no clock either.
+//! Racing a future against a timeout would drop operations in flight, which loses bytes.
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, RefCell};
+use std::net::Shutdown;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use super::Stream;
+
+/// How often deadlines are looked at: none fires early, none later than twice this.
+pub const TICK: Duration = Duration::from_millis(10);
+
+const NEVER: u64 = u64::MAX;
+
+#[derive(Debug)]
+struct Slot {
+    /// Milliseconds since the epoch of `Timers`, or `NEVER`.
+    at_ms: u64,
+    fd: RawFd,
+    how: Shutdown,
+    fired: bool,
+}
+
+/// A worker's deadlines and its clock.
+#[derive(Debug)]
+pub struct Timers {
+    epoch: Instant,
+    /// The clock at the last sweep, in milliseconds since `epoch`.
+    swept_ms: Cell<u64>,
+    slots: RefCell<Slab<Slot>>,
+    earliest_ms: Cell<u64>,
+}
+
+impl Timers {
+    /// No deadlines yet; the clock starts now.
+    pub fn new() -> Rc<Self> {
+        Rc::new(Self {
+            epoch: Instant::now(),
+            swept_ms: Cell::new(0),
+            slots: RefCell::new(Slab::new()),
+            earliest_ms: Cell::new(NEVER),
+        })
+    }
+
+    /// The time at the last sweep: at most a [`TICK`] ago, and free to ask.
+    pub fn coarse_now(&self) -> Instant {
+        self.epoch + Duration::from_millis(self.swept_ms.get())
+    }
+
+    /// Shuts down every socket whose deadline has passed. To be called once a [`TICK`].
+    pub fn sweep(&self) {
+        let now_ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(NEVER - 1);
+        self.swept_ms.set(now_ms);
+        if now_ms < self.earliest_ms.get() {
+            return;
+        }
+        let mut earliest_ms = NEVER;
+        for (_, slot) in self.slots.borrow_mut().iter_mut() {
+            if slot.at_ms <= now_ms {
+                slot.fire();
+            }
+            earliest_ms = earliest_ms.min(slot.at_ms);
+        }
+        self.earliest_ms.set(earliest_ms);
+    }
+}
+
+impl Slot {
+    fn fire(&mut self) {
+        self.at_ms = NEVER;
+        self.fired = true;
+        let how = match self.how {
+            Shutdown::Read => rustix::net::Shutdown::Read,
+            Shutdown::Write => rustix::net::Shutdown::Write,
+            Shutdown::Both => rustix::net::Shutdown::Both,
+        };
+        // SAFETY: a slot lives in its `Deadline`, whose user drops it before the stream it was
+        // made for, so the descriptor is open and still that stream's.
+        let socket = unsafe { BorrowedFd::borrow_raw(self.fd) };
+        let _already_disconnected = rustix::net::shutdown(socket, how);
+    }
+}
+
+/// One deadline on one socket.
+#[derive(Debug)]
+pub struct Deadline {
+    timers: Rc<Timers>,
+    key: usize,
+    /// Keeps the socket open as long as the sweep may shut it down.
+    _stream: Rc<Stream>,
+}
+
+impl Deadline {
+    /// A deadline, not armed, that ends `how` of `stream`.
+    pub fn new(timers: &Rc<Timers>, stream: &Rc<Stream>, how: Shutdown) -> Self {
+        let slot = Slot { at_ms: NEVER, fd: stream.raw_fd(), how, fired: false };
+        let key = timers.slots.borrow_mut().insert(slot);
+        Self { timers: timers.clone(), key, _stream: stream.clone() }
+    }
+
+    /// Fires `after` from now; replaces what was armed. `None` disarms.
+    pub fn arm(&self, after: Option<Duration>) {
+        match after {
+            Some(after) => self.arm_at(self.timers.coarse_now() + TICK + after),
+            None => self.disarm(),
+        }
+    }
+
+    /// Fires at `moment`; replaces what was armed.
+    pub fn arm_at(&self, moment: Instant) {
+        let at_ms = u64::try_from(moment.saturating_duration_since(self.timers.epoch).as_millis())
+            .map_or(NEVER - 1, |at_ms| at_ms + 1);
+        self.set(at_ms);
+        self.timers.earliest_ms.set(self.timers.earliest_ms.get().min(at_ms));
+    }
+
+    /// Does not fire until armed again.
+    pub fn disarm(&self) {
+        self.set(NEVER);
+    }
+
+    /// The clock it counts by.
+    pub fn coarse_now(&self) -> Instant {
+        self.timers.coarse_now()
+    }
+
+    /// Whether it has fired.
+    pub fn fired(&self) -> bool {
+        self.timers.slots.borrow()[self.key].fired
+    }
+
+    fn set(&self, at_ms: u64) {
+        self.timers.slots.borrow_mut()[self.key].at_ms = at_ms;
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.timers.slots.borrow_mut().remove(self.key);
+    }
+}

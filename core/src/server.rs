@@ -1,0 +1,14 @@
+//! The process: arguments, start-up, workers, the control thread, drain and signals.
+
+pub mod args;
+pub mod compiled;
+mod control;
+mod demo;
+mod drain;
+mod log;
+pub mod startup;
+mod worker;
+
+pub use compiled::Compiled;
+pub use control::{Control, ServerState};
+pub use worker::{Command, Worker, WorkerSeed, run_worker};

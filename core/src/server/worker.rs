@@ -1,0 +1,202 @@
+//! A worker: one pinned thread, its event loop, and everything that only it touches.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::TcpListener as StdTcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hdrhistogram::Histogram;
+use tokio::sync::oneshot;
+
+use super::Compiled;
+use crate::access_log::LogBuffers;
+use crate::cluster::{HostSet, WorkerCluster};
+use crate::http::clock::Clock;
+use crate::http::exchange::ExchangePool;
+use crate::http::request_id::RequestIds;
+use crate::listener::{Acceptor, Connections};
+use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, Timers, Watches};
+use crate::stats::scopes::WorkerStats;
+use crate::stats::{HistogramId, WorkerHistograms, WorkerId};
+
+/// What the control thread tells a worker.
+#[derive(Debug)]
+pub enum Command {
+    /// A cluster's hosts have changed.
+    SetHosts {
+        /// Index of the cluster.
+        cluster: usize,
+        /// All its hosts from now on.
+        hosts: Arc<HostSet>,
+    },
+    /// Open the listeners: every cluster has had its first discovery.
+    Listen,
+    /// Hand over what was recorded since the last time.
+    CollectHistograms(oneshot::Sender<Vec<(HistogramId, Histogram<u64>)>>),
+    /// Write out the access log lines held back.
+    FlushLogs,
+    /// Answer with `connection: close` from now on.
+    Drain,
+    /// Stop accepting and close idle connections.
+    StopListening,
+}
+
+/// What a worker is made of; crosses to its thread once.
+#[derive(Debug)]
+pub struct WorkerSeed {
+    /// Which worker.
+    pub id: WorkerId,
+    /// The core to run on; absent means anywhere.
+    pub core: Option<core_affinity::CoreId>,
+    /// The engine.
+    pub plan: EnginePlan,
+    /// The configuration.
+    pub compiled: Arc<Compiled>,
+    /// One bound socket for each listener.
+    pub sockets: Vec<StdTcpListener>,
+    /// Where access log lines go.
+    pub logs: LogBuffers,
+}
+
+/// A worker's own things. `Rc`, `Cell` and `RefCell` inside: no other thread ever sees them.
+#[derive(Debug)]
+pub struct Worker {
+    /// Which worker.
+    pub id: WorkerId,
+    /// The configuration.
+    pub compiled: Arc<Compiled>,
+    /// Deadlines.
+    pub timers: Rc<Timers>,
+    /// Clients that wait for a response.
+    pub watches: Rc<Watches>,
+    /// Spare buffers.
+    pub buffers: BufferPool,
+    /// Latencies.
+    pub histograms: Rc<WorkerHistograms>,
+    /// Access log lines not yet handed to the writer.
+    pub logs: RefCell<LogBuffers>,
+    /// Spare message heads.
+    pub exchanges: ExchangePool,
+    /// The wall clock and the `date` header.
+    pub clock: Clock,
+    /// `x-request-id` values.
+    pub request_ids: RequestIds,
+    /// Downstream connections, for drain.
+    pub connections: Rc<Connections>,
+    /// Whether responses carry `connection: close`.
+    pub draining: Cell<bool>,
+    clusters: Box<[Rc<WorkerCluster>]>,
+}
+
+/// Ticks between two looks at the clients that wait for a response: 50 ms.
+const WATCH_TICKS: u64 = 5;
+/// Ticks between two looks at the idle upstream connections: 250 ms.
+const IDLE_TICKS: u64 = 25;
+
+impl Worker {
+    fn new(id: WorkerId, compiled: Arc<Compiled>, logs: LogBuffers) -> Rc<Self> {
+        let histograms = Rc::new(WorkerHistograms::new(&compiled.histograms));
+        let timers = Timers::new();
+        let clusters = compiled
+            .clusters
+            .iter()
+            .map(|shared| {
+                WorkerCluster::new(shared.clone(), id, histograms.clone(), timers.clone())
+            })
+            .collect();
+        Rc::new(Self {
+            id,
+            compiled,
+            timers,
+            watches: Rc::default(),
+            buffers: BufferPool::default(),
+            histograms,
+            logs: RefCell::new(logs),
+            exchanges: ExchangePool::default(),
+            clock: Clock::default(),
+            request_ids: RequestIds::default(),
+            connections: Rc::default(),
+            draining: Cell::new(false),
+            clusters,
+        })
+    }
+
+    /// The cluster at `index` of the configuration.
+    pub fn cluster(&self, index: usize) -> &Rc<WorkerCluster> {
+        &self.clusters[index]
+    }
+
+    /// This worker's counters of itself.
+    pub fn stats(&self) -> &WorkerStats {
+        self.compiled.worker_stats.of(self.id)
+    }
+
+    /// Does what is done by the clock, for ever.
+    async fn keep_time(self: Rc<Self>) {
+        let mut ticks = 0_u64;
+        runtime::every(runtime::TICK, || {
+            ticks += 1;
+            self.timers.sweep();
+            self.clock.refresh();
+            if ticks.is_multiple_of(WATCH_TICKS) {
+                self.watches.sweep();
+            }
+            if ticks.is_multiple_of(IDLE_TICKS) {
+                self.clusters.iter().for_each(|cluster| cluster.sweep_idle());
+            }
+        })
+        .await;
+    }
+
+    fn act(self: &Rc<Self>, command: Command, acceptors: &[Rc<Acceptor>]) {
+        match command {
+            Command::SetHosts { cluster, hosts } => self.clusters[cluster].set_hosts(&hosts),
+            Command::Listen => {
+                for acceptor in acceptors {
+                    runtime::spawn(acceptor.clone().run());
+                }
+            }
+            Command::CollectHistograms(reply) => {
+                // The asker may have given up; what was taken is then lost with its interval.
+                let _asker_gone = reply.send(self.histograms.take());
+            }
+            Command::FlushLogs => self.logs.borrow_mut().flush(),
+            Command::Drain => self.draining.set(true),
+            Command::StopListening => {
+                self.draining.set(true);
+                for acceptor in acceptors {
+                    acceptor.close();
+                }
+                self.connections.close_idle();
+            }
+        }
+    }
+}
+
+/// Runs a worker on this thread until the control thread lets go of its mailbox.
+pub fn run_worker(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()> {
+    if let Some(core) = seed.core
+        && !core_affinity::set_for_current(core)
+    {
+        tracing::warn!(
+            worker = seed.id.0,
+            core = core.id,
+            "cannot pin to the core; running unpinned"
+        );
+    }
+    let plan = seed.plan.clone();
+    runtime::run(&plan, serve(seed, mailbox))?
+}
+
+async fn serve(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()> {
+    let worker = Worker::new(seed.id, seed.compiled, seed.logs);
+    let mut acceptors = Vec::with_capacity(seed.sockets.len());
+    for (index, socket) in seed.sockets.into_iter().enumerate() {
+        acceptors.push(Rc::new(Acceptor::new(&worker, index, socket, seed.plan.engine)?));
+    }
+    runtime::spawn(worker.clone().keep_time());
+    let result = mailbox.serve(|command| worker.act(command, &acceptors)).await;
+    worker.logs.borrow_mut().flush();
+    result
+}

@@ -1,0 +1,207 @@
+//! The names of each subsystem's stats, exactly as Envoy prints them behind the scope's prefix.
+
+use super::stats_block;
+
+stats_block! {
+    /// `listener.<address>.`
+    ListenerStats {
+        counters {
+            downstream_cx_destroy,
+            downstream_cx_overflow,
+            downstream_cx_overload_reject,
+            downstream_cx_total,
+            downstream_cx_transport_socket_connect_timeout,
+            downstream_global_cx_overflow,
+            downstream_pre_cx_timeout,
+            no_filter_chain_match,
+        }
+        gauges {
+            downstream_cx_active,
+            downstream_pre_cx_active,
+        }
+    }
+}
+
+stats_block! {
+    /// `listener.<address>.http.<stat_prefix>.` and the like: responses by class.
+    ResponseClassStats {
+        counters {
+            downstream_rq_1xx,
+            downstream_rq_2xx,
+            downstream_rq_3xx,
+            downstream_rq_4xx,
+            downstream_rq_5xx,
+            downstream_rq_completed,
+        }
+        gauges {}
+    }
+}
+
+impl ResponseClassStats {
+    /// Counts a finished response.
+    pub fn count(&self, status: u16) {
+        self.downstream_rq_completed.inc();
+        match status / 100 {
+            1 => self.downstream_rq_1xx.inc(),
+            2 => self.downstream_rq_2xx.inc(),
+            3 => self.downstream_rq_3xx.inc(),
+            4 => self.downstream_rq_4xx.inc(),
+            5 => self.downstream_rq_5xx.inc(),
+            _ => {}
+        }
+    }
+}
+
+stats_block! {
+    /// `http.<stat_prefix>.`
+    HttpStats {
+        counters {
+            downstream_cx_delayed_close_timeout,
+            downstream_cx_destroy,
+            downstream_cx_destroy_active_rq,
+            downstream_cx_destroy_local,
+            downstream_cx_destroy_local_active_rq,
+            downstream_cx_destroy_remote,
+            downstream_cx_destroy_remote_active_rq,
+            downstream_cx_drain_close,
+            downstream_cx_http1_total,
+            downstream_cx_idle_timeout,
+            downstream_cx_max_duration_reached,
+            downstream_cx_max_requests_reached,
+            downstream_cx_protocol_error,
+            downstream_cx_rx_bytes_total,
+            downstream_cx_total,
+            downstream_cx_tx_bytes_total,
+            downstream_rq_1xx,
+            downstream_rq_2xx,
+            downstream_rq_3xx,
+            downstream_rq_4xx,
+            downstream_rq_5xx,
+            downstream_rq_completed,
+            downstream_rq_failed_path_normalization,
+            downstream_rq_header_timeout,
+            downstream_rq_http1_total,
+            downstream_rq_idle_timeout,
+            downstream_rq_max_duration_reached,
+            downstream_rq_non_relative_path,
+            downstream_rq_response_before_rq_complete,
+            downstream_rq_rx_reset,
+            downstream_rq_timeout,
+            downstream_rq_too_large,
+            downstream_rq_total,
+            downstream_rq_tx_reset,
+            no_cluster,
+            no_route,
+            rq_direct_response,
+            rq_redirect,
+            rq_reset_after_downstream_response_started,
+            rq_total,
+        }
+        gauges {
+            downstream_cx_active,
+            downstream_cx_http1_active,
+            downstream_rq_active,
+        }
+    }
+}
+
+impl HttpStats {
+    /// Counts a finished response by class.
+    pub fn count_response(&self, status: u16) {
+        self.downstream_rq_completed.inc();
+        match status / 100 {
+            1 => self.downstream_rq_1xx.inc(),
+            2 => self.downstream_rq_2xx.inc(),
+            3 => self.downstream_rq_3xx.inc(),
+            4 => self.downstream_rq_4xx.inc(),
+            5 => self.downstream_rq_5xx.inc(),
+            _ => {}
+        }
+    }
+}
+
+stats_block! {
+    /// `cluster.<name>.`
+    ClusterStats {
+        counters {
+            upstream_cx_close_notify,
+            upstream_cx_connect_fail,
+            upstream_cx_connect_timeout,
+            upstream_cx_destroy,
+            upstream_cx_destroy_local,
+            upstream_cx_destroy_local_with_active_rq,
+            upstream_cx_destroy_remote,
+            upstream_cx_destroy_remote_with_active_rq,
+            upstream_cx_destroy_with_active_rq,
+            upstream_cx_http1_total,
+            upstream_cx_idle_timeout,
+            upstream_cx_max_requests,
+            upstream_cx_none_healthy,
+            upstream_cx_protocol_error,
+            upstream_cx_rx_bytes_total,
+            upstream_cx_total,
+            upstream_cx_tx_bytes_total,
+            upstream_rq_cancelled,
+            upstream_rq_completed,
+            upstream_rq_pending_failure_eject,
+            upstream_rq_pending_total,
+            upstream_rq_rx_reset,
+            upstream_rq_timeout,
+            upstream_rq_total,
+            upstream_rq_tx_reset,
+            /// Ours: requests sent again on a fresh connection after a reused one had died.
+            upstream_rq_replayed,
+        }
+        gauges {
+            upstream_cx_active,
+            upstream_rq_active,
+            upstream_rq_pending_active,
+        }
+    }
+}
+
+stats_block! {
+    /// A host's row in admin `/clusters`.
+    HostStats {
+        counters {
+            cx_connect_fail,
+            cx_total,
+            rq_error,
+            rq_success,
+            rq_timeout,
+            rq_total,
+        }
+        gauges {
+            cx_active,
+            rq_active,
+        }
+    }
+}
+
+stats_block! {
+    /// `server.` counters that workers write.
+    WorkerStats {
+        counters {
+            /// Ours: connections closed because their task panicked.
+            connection_panics,
+            /// Ours: access log bytes dropped because the writer was behind.
+            access_log_bytes_dropped,
+        }
+        gauges {}
+    }
+}
+
+stats_block! {
+    /// `cluster.<name>.` counters of discovery; the control thread writes them.
+    DiscoveryStats {
+        counters {
+            membership_change,
+            update_attempt,
+            update_empty,
+            update_failure,
+            update_no_rebuild,
+            update_success,
+        }
+        gauges {}
+    }
+}

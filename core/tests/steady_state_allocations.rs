@@ -1,0 +1,152 @@
+//! In the steady state a worker allocates nothing for a request.
+//!
+//! A worker runs on a thread of this test whose allocations are counted; a client sends small GETs
+//! over one connection to an upstream that answers from a constant.
+#![allow(unsafe_code, reason = "a global allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use ringmain::access_log::{LogBuffers, LogWriter};
+use ringmain::cluster::{Host, HostSet};
+use ringmain::runtime::{EngineChoice, ListenOptions, bind, mailbox, plan};
+use ringmain::server::{Command, Compiled, WorkerSeed, run_worker};
+use ringmain::stats::WorkerId;
+use ringmain_config::LoadOptions;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if COUNTED.try_with(Cell::get).unwrap_or(false) {
+            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        }
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const CONFIG: &str = r#"
+static_resources:
+  listeners:
+    - name: l
+      address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
+      filter_chains:
+        - filters:
+            - name: http
+              typed_config:
+                "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+                stat_prefix: test
+                use_remote_address: true
+                route_config:
+                  virtual_hosts:
+                    - name: all
+                      domains: ["*"]
+                      routes: [{ match: { prefix: / }, route: { cluster: c } }]
+                http_filters:
+                  - name: router
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
+  clusters:
+    - name: c
+      load_assignment: { cluster_name: c }
+"#;
+
+const RESPONSE: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello";
+const REQUEST: &[u8] =
+    b"GET /path HTTP/1.1\r\nhost: example\r\nuser-agent: test\r\naccept: */*\r\n\r\n";
+
+/// Answers every request head on every connection.
+fn upstream() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || answer(stream));
+        }
+    });
+    address
+}
+
+fn answer(mut stream: TcpStream) {
+    let mut buffer = [0; 4096];
+    while let Ok(count) = stream.read(&mut buffer) {
+        // The proxy sends a head without a body in one piece.
+        if count == 0 || stream.write_all(RESPONSE).is_err() {
+            return;
+        }
+    }
+}
+
+fn send_requests(client: &mut TcpStream, count: usize) {
+    let mut buffer = [0; 4096];
+    for _ in 0..count {
+        client.write_all(REQUEST).expect("the proxy reads");
+        let mut received = 0;
+        while !buffer[..received].ends_with(b"hello") {
+            let count = client.read(&mut buffer[received..]).expect("the proxy answers");
+            assert!(count > 0, "the proxy closed the connection");
+            received += count;
+        }
+    }
+}
+
+fn allocations_for_requests(choice: EngineChoice) -> u64 {
+    let loaded = ringmain_config::load("test", CONFIG, &LoadOptions::default()).expect("legal");
+    let options = ListenOptions { address: loaded.bootstrap.listeners[0].address, backlog: None };
+    let socket = bind(&options).expect("a free port");
+    let address = socket.local_addr().expect("bound");
+    let compiled = Arc::new(Compiled::new(&loaded.bootstrap, &[address], 1));
+    let writer = LogWriter::start(&compiled.log_sinks).expect("no logs to open");
+    let (post, mail) = mailbox(16).expect("an eventfd");
+    let seed = WorkerSeed {
+        id: WorkerId(0),
+        core: None,
+        plan: plan(choice).expect("an engine"),
+        compiled: compiled.clone(),
+        sockets: vec![socket],
+        logs: LogBuffers::new(0, writer.sender()),
+    };
+    let worker = thread::spawn(move || {
+        COUNTED.set(true);
+        run_worker(seed, mail).expect("the worker runs");
+    });
+    let host = Host::new(upstream(), String::new(), 1, true, Default::default(), 1);
+    let hosts = Arc::new(HostSet { hosts: vec![Arc::new(host)] });
+    post.send(Command::SetHosts { cluster: 0, hosts }).expect("room");
+    post.send(Command::Listen).expect("room");
+    let mut client = TcpStream::connect(address).expect("the worker listens");
+    send_requests(&mut client, 200);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    send_requests(&mut client, 1000);
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    drop((client, post));
+    worker.join().expect("the worker ends");
+    allocations
+}
+
+#[test]
+fn a_small_get_allocates_nothing() {
+    for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
+        assert_eq!(allocations_for_requests(choice), 0, "on {choice:?}");
+    }
+}
