@@ -206,10 +206,11 @@ pub fn run_ringmain(arguments: &[impl AsRef<OsStr>]) -> std::process::Output {
     command.args(arguments).output().expect("the executable starts")
 }
 
-/// Path of the ringmain executable; builds it when first asked for, in the profile of the test.
+/// Path of the ringmain executable: that of the variable `RINGMAIN_BIN`, to test what is packaged,
+/// or else one that is built when first asked for, in the profile of the test.
 pub fn ringmain() -> &'static Path {
     static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
-    EXECUTABLE.get_or_init(build)
+    EXECUTABLE.get_or_init(|| std::env::var_os("RINGMAIN_BIN").map_or_else(build, PathBuf::from))
 }
 
 fn build() -> PathBuf {

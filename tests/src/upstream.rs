@@ -19,6 +19,9 @@ use crate::wait::eventually;
 /// Pause after each `Send`, so that two of them are likely to arrive in reads of their own.
 const PIECE_PAUSE: Duration = Duration::from_millis(3);
 
+/// How long [`Act::OfferClose`] waits. A proxy that is going to close does so far sooner.
+const CLOSE_OFFER: Duration = Duration::from_millis(400);
+
 /// One thing the upstream does about a request whose head it has read.
 #[derive(Debug, Clone)]
 pub enum Act {
@@ -28,6 +31,8 @@ pub enum Act {
     Send(Vec<u8>),
     /// Waits until the test calls [`Upstream::release`].
     AwaitRelease,
+    /// Gives the proxy some time to close; goes on with the script when it does not.
+    OfferClose,
     /// Says nothing more and waits for the proxy to close.
     Stall,
     /// Closes the sending side, then waits for the proxy to close.
@@ -252,6 +257,11 @@ impl Connection {
                 }
                 Act::Send(bytes) => self.send(&bytes),
                 Act::AwaitRelease => self.await_release(),
+                Act::OfferClose => {
+                    if self.proxy_closes() {
+                        return Next::End;
+                    }
+                }
                 Act::Stall => return self.read_to_end(request, body_read),
                 Act::HalfClose => {
                     let _ = self.stream.shutdown(Shutdown::Write);
@@ -297,6 +307,14 @@ impl Connection {
                 || self.shared.stopped.load(Ordering::SeqCst);
             stop.then_some(())
         });
+    }
+
+    /// Says whether the proxy closes while it is given the time to.
+    fn proxy_closes(&mut self) -> bool {
+        self.stream.set_read_timeout(Some(CLOSE_OFFER)).expect("SO_RCVTIMEO");
+        let end = self.reader.to_end(&mut Vec::new());
+        self.stream.set_read_timeout(None).expect("SO_RCVTIMEO");
+        end != End::TimedOut
     }
 
     fn read_to_end(&mut self, request: &mut Message, body_read: bool) -> Next {

@@ -17,7 +17,7 @@ use crate::upstream::Upstream;
 use crate::wait::poll_for;
 
 /// How long counters and log lines may trail behind the last byte on the wire.
-const SETTLING_PATIENCE: Duration = Duration::from_secs(4);
+const SETTLING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs every case through Envoy and through ringmain on each engine; fails with all differences.
 #[track_caller]

@@ -58,7 +58,6 @@ const CLUSTER: &[&str] = &[
     "upstream_rq_pending_active",
     "upstream_rq_pending_failure_eject",
     "upstream_rq_pending_total",
-    "upstream_rq_retry",
     "upstream_rq_rx_reset",
     "upstream_rq_timeout",
     "upstream_rq_total",

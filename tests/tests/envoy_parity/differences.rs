@@ -1,17 +1,16 @@
 //! Where ringmain is meant to differ from Envoy, and why. Each entry is proven: both sides must do
 //! exactly what it says.
 
+use ringmain_tests::client::Step;
 use ringmain_tests::parity::{Case, Observation, case, observe};
 use ringmain_tests::proxy::Program;
 use ringmain_tests::upstream::{Act, ok, reply};
 
 use crate::GET;
 
-/// One intended difference.
+/// One intended difference. The case's name is its id.
 struct Difference {
-    /// What ringmain does otherwise, and the reason.
     reason: &'static str,
-    /// How it shows; the case's name is the entry's id.
     case: Case,
     envoy: Outcome,
     ringmain: Outcome,
@@ -19,55 +18,67 @@ struct Difference {
 
 /// What the client and the upstream receive, normalised.
 struct Outcome {
-    client: &'static str,
-    upstream: &'static str,
+    client: String,
+    upstream: String,
 }
 
-const OK: &str = "\
-HTTP/1.1 200 OK
-content-length: 2
-x-envoy-upstream-service-time: <ms>
-date: <date>
-server: envoy
-  body by length: \"ok\"
-";
+const CONNECTION_1: &str = "-- connection 1\n";
+const CONNECTION_2: &str = "-- connection 2\n";
 
-/// Codec errors are answered like this by both.
-const BAD_REQUEST: Outcome = Outcome {
-    client: "\
-HTTP/1.1 400 Bad Request
-content-length: 11
-content-type: text/plain
-date: <date>
-server: envoy
-connection: close
-  body by length: \"Bad Request\"
-[closed]
-",
-    upstream: "",
-};
-
-const BAD_GATEWAY: &str = "\
-HTTP/1.1 502 Bad Gateway
-content-length: 87
-content-type: text/plain
-date: <date>
-server: envoy
-  body by length: \"upstream connect error or disconnect/reset before headers. reset reason: protocol error\"
-";
-
-const ONE_GET: &str = "\
--- connection 1
-GET / HTTP/1.1
-host: a.example
+/// What the proxies add to each request.
+const ADDED: &str = "\
 x-forwarded-proto: http
 x-request-id: <uuid>
 x-envoy-expected-rq-timeout-ms: 15000
 ";
 
+/// What the proxies add to each response.
+const ANSWERED: &str = "\
+x-envoy-upstream-service-time: <ms>
+date: <date>
+server: envoy
+";
+
+/// A plain 200 of the upstream's.
+fn plain_answer() -> String {
+    format!("HTTP/1.1 200 OK\ncontent-length: 2\n{ANSWERED}  body by length: \"ok\"\n")
+}
+
+/// The plainest request, with a header of the client's or without.
+fn plain_get(line: &str) -> String {
+    format!("GET / HTTP/1.1\nhost: a.example\n{line}{ADDED}")
+}
+
+/// A reply by the proxy itself.
+fn local_reply(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\ncontent-length: {}\ncontent-type: text/plain\ndate: <date>\nserver: envoy\n  \
+         body by length: \"{body}\"\n",
+        body.len()
+    )
+}
+
+/// A local reply that ends the connection.
+fn refusal(status: &str, body: &str) -> Outcome {
+    let client =
+        local_reply(status, body).replace("server: envoy\n", "server: envoy\nconnection: close\n");
+    Outcome { client: client + "[closed]\n", upstream: String::new() }
+}
+
+/// How both answer what their codecs refuse.
+fn bad_request() -> Outcome {
+    refusal("400 Bad Request", "Bad Request")
+}
+
+/// A plain answer, with this request at the upstream.
+fn forwarded(request: &str) -> Outcome {
+    Outcome { client: plain_answer(), upstream: format!("{CONNECTION_1}{request}") }
+}
+
 /// The list.
 fn differences() -> Vec<Difference> {
     let mut list = ambiguous_requests();
+    list.extend(framing());
     list.extend(ambiguous_responses());
     list.extend(connections());
     list
@@ -76,165 +87,178 @@ fn differences() -> Vec<Difference> {
 /// Requests that two recipients could read differently (RFC 9112 §11.2): Envoy is lenient, ringmain
 /// answers 400.
 fn ambiguous_requests() -> Vec<Difference> {
-    let refused = |reason, case: Case, upstream| Difference {
+    let refused = |reason, case: Case, upstream: &str| Difference {
         reason,
         case,
-        envoy: Outcome { client: OK, upstream },
-        ringmain: BAD_REQUEST,
+        envoy: forwarded(upstream),
+        ringmain: bad_request(),
     };
     vec![
         refused(
             "two Host lines name two hosts (RFC 9112 §3.2 demands 400); Envoy joins them",
             case("duplicate_host")
                 .ask("GET / HTTP/1.1\r\nhost: a.example\r\nhost: b.example\r\n\r\n"),
-            "-- connection 1
-GET / HTTP/1.1
-host: a.example,b.example
-x-forwarded-proto: http
-x-request-id: <uuid>
-x-envoy-expected-rq-timeout-ms: 15000
-",
-        ),
-        refused(
-            "an empty Host names no host, and the next hop may choose another; Envoy forwards it",
-            case("empty_host").ask("GET / HTTP/1.1\r\nhost:\r\n\r\n"),
-            "-- connection 1
-GET / HTTP/1.1
-host: 
-x-forwarded-proto: http
-x-request-id: <uuid>
-x-envoy-expected-rq-timeout-ms: 15000
-",
+            &format!("GET / HTTP/1.1\nhost: a.example,b.example\n{ADDED}"),
         ),
         refused(
             "Host contradicts the absolute-form target; Envoy believes the target",
             case("host_contradicts_target")
                 .ask("GET http://b.example/ HTTP/1.1\r\nhost: a.example\r\n\r\n"),
-            "-- connection 1
-GET / HTTP/1.1
-host: b.example
-x-forwarded-proto: http
-x-request-id: <uuid>
-x-envoy-expected-rq-timeout-ms: 15000
-",
+            &format!("GET / HTTP/1.1\nhost: b.example\n{ADDED}"),
         ),
         refused(
-            "a line that ends in LF alone is one line to some and part of a line to others; Envoy takes it for a line",
+            "a line that ends in LF alone is a line to some and part of one to others; Envoy takes it for a line",
             case("bare_line_feeds").ask("GET / HTTP/1.1\nhost: a.example\n\n"),
-            ONE_GET,
+            &plain_get(""),
         ),
         refused(
             "a carriage return within a value ends a line to some; Envoy drops it",
             case("bare_carriage_return")
                 .ask("GET / HTTP/1.1\r\nhost: a.example\r\nx-a: 1\r2\r\n\r\n"),
-            "-- connection 1
-GET / HTTP/1.1
-host: a.example
-x-a: 12
-x-forwarded-proto: http
-x-request-id: <uuid>
-x-envoy-expected-rq-timeout-ms: 15000
-",
+            &plain_get("x-a: 12\n"),
         ),
         refused(
             "a folded line is a new line to some (RFC 9112 §5.2 allows 400); Envoy unfolds it",
             case("folded_line").ask("GET / HTTP/1.1\r\nhost: a.example\r\nx-a: 1\r\n 2\r\n\r\n"),
-            "-- connection 1
-GET / HTTP/1.1
-host: a.example
-x-a: 1 2
-x-forwarded-proto: http
-x-request-id: <uuid>
-x-envoy-expected-rq-timeout-ms: 15000
-",
+            &plain_get("x-a: 1 2\n"),
         ),
         refused(
             "spaces in a request line decide where the target ends; Envoy skips the second",
             case("two_spaces").ask("GET  / HTTP/1.1\r\nhost: a.example\r\n\r\n"),
-            ONE_GET,
+            &plain_get(""),
+        ),
+        refused(
+            "only one empty line may stand before a request line (RFC 9112 §2.2); Envoy skips any number",
+            case("empty_lines").ask("\r\n\r\nGET / HTTP/1.1\r\nhost: a.example\r\n\r\n"),
+            &plain_get(""),
+        ),
+        Difference {
+            reason: "an empty Host names no host, and the next hop may choose another; Envoy forwards it",
+            case: case("empty_host").ask("GET / HTTP/1.1\r\nhost:\r\n\r\n"),
+            envoy: forwarded(&format!("GET / HTTP/1.1\nhost: \n{ADDED}")),
+            ringmain: Outcome {
+                client:
+                    "HTTP/1.1 400 Bad Request\ndate: <date>\nserver: envoy\nconnection: close\n\
+                         content-length: 0\n  body by length: \"\"\n[closed]\n"
+                        .into(),
+                upstream: String::new(),
+            },
+        },
+        Difference {
+            reason: "a request line without a version is not HTTP/1 at all; Envoy takes it for an old version",
+            case: case("no_version").ask("GET /\r\nhost: a.example\r\n\r\n"),
+            envoy: refusal("426 Upgrade Required", "Upgrade Required"),
+            ringmain: bad_request(),
+        },
+    ]
+}
+
+/// Bodies that travel in another form.
+fn framing() -> Vec<Difference> {
+    let request = "POST / HTTP/1.1\r\nhost: a.example\r\nconnection: content-length\r\ncontent-length: 2\r\n\r\nhi";
+    let head = "POST / HTTP/1.1\nhost: a.example\n";
+    vec![Difference {
+        reason: "a length says where the body ends whatever Connection names; Envoy drops it and sends chunks",
+        case: case("connection_names_length").ask(request),
+        envoy: forwarded(&format!(
+            "{head}{ADDED}transfer-encoding: chunked\n  body in chunks: \"hi\"\n"
+        )),
+        ringmain: forwarded(&format!("{head}content-length: 2\n{ADDED}  body by length: \"hi\"\n")),
+    }]
+}
+
+/// Responses that two recipients could read differently: Envoy passes them on, ringmain answers 502.
+fn ambiguous_responses() -> Vec<Difference> {
+    const PROTOCOL_ERROR: &str =
+        "upstream connect error or disconnect/reset before headers. reset reason: protocol error";
+    let refused = |reason, case: Case, client: String| Difference {
+        reason,
+        case: case.ask(GET),
+        envoy: Outcome { client, ..forwarded(&plain_get("")) },
+        ringmain: Outcome {
+            client: local_reply("502 Bad Gateway", PROTOCOL_ERROR),
+            ..forwarded(&plain_get(""))
+        },
+    };
+    let switch =
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n".to_vec();
+    vec![
+        refused(
+            "a status of four digits is no status (RFC 9110 §15)",
+            case("four_digit_status")
+                .upstream(reply("HTTP/1.1 2000 OK\r\ncontent-length: 0\r\n\r\n")),
+            format!("HTTP/1.1 2000 Unknown\ncontent-length: 0\n{ANSWERED}  body by length: \"\"\n"),
+        ),
+        refused(
+            "a 101 that nobody asked for would hand the connection over to another protocol",
+            case("unasked_switch").upstream(vec![Act::ReadBody, Act::Send(switch), Act::Close]),
+            format!("HTTP/1.1 101 Switching Protocols\n{ANSWERED}"),
         ),
     ]
 }
 
-/// Responses that two recipients could read differently.
-fn ambiguous_responses() -> Vec<Difference> {
-    vec![
-        Difference {
-            reason: "a status of four digits is no status (RFC 9110 §15); Envoy passes it on",
-            case: case("four_digit_status")
-                .upstream(reply("HTTP/1.1 2000 OK\r\ncontent-length: 0\r\n\r\n"))
-                .ask(GET),
-            envoy: Outcome {
-                client: "\
-HTTP/1.1 2000 Unknown
-content-length: 0
-x-envoy-upstream-service-time: <ms>
-date: <date>
-server: envoy
-  body by length: \"\"
-",
-                upstream: ONE_GET,
-            },
-            ringmain: Outcome { client: BAD_GATEWAY, upstream: ONE_GET },
-        },
-        Difference {
-            reason: "a 101 that nobody asked for would turn the connection over to another protocol; Envoy passes it on",
-            case: case("unasked_switch")
-                .upstream(vec![
-                    Act::ReadBody,
-                    Act::Send(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n".to_vec()),
-                    Act::Close,
-                ])
-                .ask(GET),
-            envoy: Outcome {
-                client: "\
-HTTP/1.1 101 Switching Protocols
-x-envoy-upstream-service-time: <ms>
-date: <date>
-server: envoy
-",
-                upstream: ONE_GET,
-            },
-            ringmain: Outcome { client: BAD_GATEWAY, upstream: ONE_GET },
-        },
-    ]
+/// Connections that end, or fill, at an awkward moment.
+fn connections() -> Vec<Difference> {
+    vec![half_closed_client(), pipelined_behind_local_reply(), replay_on_reused_connection()]
 }
 
-/// Connections that end at an awkward moment.
-fn connections() -> Vec<Difference> {
-    const TWO_GETS: &str = "\
--- connection 1
-GET / HTTP/1.1
-host: a.example
-x-forwarded-proto: http
-x-request-id: <uuid>
-x-envoy-expected-rq-timeout-ms: 15000
-GET / HTTP/1.1
-host: a.example
-x-forwarded-proto: http
-x-request-id: <uuid>
-x-envoy-expected-rq-timeout-ms: 15000
-";
-    const REPLAYED: &str = "\
--- connection 1
-GET / HTTP/1.1
-host: a.example
-x-forwarded-proto: http
-x-request-id: <uuid>
-x-envoy-expected-rq-timeout-ms: 15000
-GET / HTTP/1.1
-host: a.example
-x-forwarded-proto: http
-x-request-id: <uuid>
-x-envoy-expected-rq-timeout-ms: 15000
--- connection 2
-GET / HTTP/1.1
-host: a.example
-x-forwarded-proto: http
-x-request-id: <uuid>
-x-envoy-expected-rq-timeout-ms: 15000
-";
-    vec![Difference {
+fn half_closed_client() -> Difference {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab".to_vec();
+    let seen = |bytes: &str| Outcome {
+        client: format!(
+            "HTTP/1.1 200 OK\ncontent-length: 4\n{ANSWERED}bytes \"{bytes}\"\n[closed]\n"
+        ),
+        ..forwarded(&plain_get(""))
+    };
+    Difference {
+        reason: "a client may close its sending side and still read (RFC 9112 §9.6); Envoy takes it for gone",
+        case: case("half_closed_client")
+            .upstream(vec![
+                Act::ReadBody,
+                Act::Send(head),
+                Act::OfferClose,
+                Act::Send(b"cd".to_vec()),
+            ])
+            .send(GET)
+            .step(Step::ReadHead)
+            .step(Step::HalfClose)
+            .step(Step::ReadToEnd),
+        envoy: seen("ab"),
+        ringmain: seen("abcd"),
+    }
+}
+
+fn pipelined_behind_local_reply() -> Difference {
+    let local =
+        "HTTP/1.1 200 OK\ndate: <date>\nserver: envoy\ncontent-length: 0\n  body by length: \"\"\n";
+    let get = plain_get("");
+    Difference {
+        reason: "requests that wait behind a local reply are answered in turn; Envoy takes them for a flood and closes",
+        case: case("pipelined_behind_local_reply")
+            .routes(
+                "- match: { path: /direct }\n  direct_response: { status: 200 }\n\
+                 - match: { prefix: / }\n  route: { cluster: '{{cluster}}' }",
+            )
+            .send(format!("{GET}{}{GET}", GET.replace("GET / ", "GET /direct ")))
+            .read()
+            .read()
+            .read(),
+        envoy: Outcome {
+            client: format!("{}{local}[closed]\n", plain_answer()),
+            ..forwarded(&get)
+        },
+        ringmain: Outcome {
+            client: format!("{0}{local}{0}", plain_answer()),
+            ..forwarded(&format!("{get}{get}"))
+        },
+    }
+}
+
+fn replay_on_reused_connection() -> Difference {
+    let terminated = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+    let get = plain_get("");
+    let once = format!("{CONNECTION_1}{get}{get}");
+    Difference {
         reason: "a request that dies on a reused connection before any answer most likely met the upstream's idle \
                  timeout, and an idempotent one may be sent again (RFC 9110 §9.2.2); Envoy answers 503",
         case: case("replay_on_reused_connection")
@@ -244,54 +268,26 @@ x-envoy-expected-rq-timeout-ms: 15000
             .ask(GET)
             .ask(GET),
         envoy: Outcome {
-            client: "\
-HTTP/1.1 200 OK
-content-length: 2
-x-envoy-upstream-service-time: <ms>
-date: <date>
-server: envoy
-  body by length: \"ok\"
-HTTP/1.1 503 Service Unavailable
-content-length: 95
-content-type: text/plain
-date: <date>
-server: envoy
-  body by length: \"upstream connect error or disconnect/reset before headers. reset reason: connection termination\"
-",
-            upstream: TWO_GETS,
+            client: plain_answer() + &local_reply("503 Service Unavailable", terminated),
+            upstream: once.clone(),
         },
         ringmain: Outcome {
-            client: "\
-HTTP/1.1 200 OK
-content-length: 2
-x-envoy-upstream-service-time: <ms>
-date: <date>
-server: envoy
-  body by length: \"ok\"
-HTTP/1.1 200 OK
-content-length: 2
-x-envoy-upstream-service-time: <ms>
-date: <date>
-server: envoy
-  body by length: \"ok\"
-",
-            upstream: REPLAYED,
+            client: plain_answer() + &plain_answer(),
+            upstream: format!("{once}{CONNECTION_2}{get}"),
         },
-    }]
+    }
 }
 
 #[test]
 fn each_side_does_what_the_list_says() {
     let list = differences();
     let cases: Vec<Case> = list.iter().map(|difference| difference.case.clone()).collect();
-    let mut failures = check(&list, &observe(Program::Envoy, &cases, &[]), "envoy", |difference| {
-        &difference.envoy
-    });
+    let mut failures =
+        check(&list, &observe(Program::Envoy, &cases, &[]), "envoy", |entry| &entry.envoy);
     if std::env::var_os("PARITY_SHOW").is_none() {
         for program in Program::ringmains() {
             let observed = observe(program, &cases, &[]);
-            failures +=
-                &check(&list, &observed, &program.to_string(), |difference| &difference.ringmain);
+            failures += &check(&list, &observed, &program.to_string(), |entry| &entry.ringmain);
         }
     }
     assert!(failures.is_empty(), "{failures}");
