@@ -14,7 +14,6 @@ pub mod http_connection_manager;
 pub mod listener;
 pub mod route;
 pub mod substitution_format;
-pub mod support;
 
 mod check;
 mod data_source;
@@ -25,8 +24,10 @@ mod load;
 mod place;
 mod report;
 mod schema;
+mod support;
 mod text;
 mod wire;
 
 pub use crate::error::{Diagnostic, LoadError, Severity};
 pub use crate::load::{LoadOptions, Loaded, load};
+pub use crate::support::{Support, supported_fields};

@@ -97,6 +97,10 @@ impl<'de> Visitor<'de> for Seek<'_> {
         self.leaf()
     }
 
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        self.leaf()
+    }
+
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
         self.leaf()?;
         IgnoredAny.visit_enum(tagged).map(|_| ())

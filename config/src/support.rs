@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
 
 use crate::report::{At, Note};
+use crate::text::is_wrapper;
 
 /// What the table says of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,10 +95,13 @@ impl Gate<'_> {
             }
             Some(Support::Limited(allowed)) => {
                 let written = written(&field.kind(), value);
-                if allowed.contains(&written.as_str()) {
+                if written.as_deref().is_some_and(|written| allowed.contains(&written)) {
                     return Verdict::CheckOnly;
                 }
-                let what = format!("value {written} of '{}'", field.name());
+                let what = match written {
+                    Some(written) => format!("value {written} of '{}'", field.name()),
+                    None => format!("'{}' with content", field.name()),
+                };
                 self.refuse(&what, at, Some(format!("supported: {}", allowed.join(", "))))
             }
             None => self.refuse(&format!("'{}'", field.name()), at, None),
@@ -140,30 +144,25 @@ fn covers(allowed: &str, path: &str) -> bool {
 }
 
 /// A value as the table writes it: scalars as in a file, wrappers as what they hold, an empty message
-/// as `{}`.
-fn written(kind: &Kind, value: &Value) -> String {
+/// as `{}`. The table has nothing that is none of these.
+fn written(kind: &Kind, value: &Value) -> Option<String> {
     match (kind, value) {
         (Kind::Enum(descriptor), Value::EnumNumber(number)) => {
-            match descriptor.get_value(*number) {
-                Some(value) => value.name().to_owned(),
-                None => number.to_string(),
-            }
+            descriptor.get_value(*number).map(|value| value.name().to_owned())
         }
-        (_, Value::Bool(value)) => value.to_string(),
-        (_, Value::U32(value)) => value.to_string(),
+        (_, Value::Bool(value)) => Some(value.to_string()),
         (_, Value::Message(message)) => written_message(message),
-        _ => "given".to_owned(),
+        _ => None,
     }
 }
 
-fn written_message(message: &DynamicMessage) -> String {
+fn written_message(message: &DynamicMessage) -> Option<String> {
     let descriptor = message.descriptor();
-    if let Some(field) = descriptor.get_field_by_name("value")
-        && descriptor.package_name() == "google.protobuf"
-    {
+    if is_wrapper(descriptor.full_name()) {
+        let field = descriptor.get_field_by_name("value")?;
         return written(&field.kind(), &message.get_field(&field));
     }
-    if message.fields().next().is_none() { "{}".to_owned() } else { "given".to_owned() }
+    message.fields().next().is_none().then(|| "{}".to_owned())
 }
 
 #[cfg(test)]

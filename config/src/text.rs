@@ -63,16 +63,16 @@ impl Reader {
             Some(document) => node.deserialize(document)?,
             None => None,
         };
-        let message = match value {
-            Some(Value::Message(message)) => message,
-            _ => DynamicMessage::new(descriptor.clone()),
-        };
-        if report.errors() == 0 && message.fields().next().is_none() && !text.contains('{') {
+        if value.is_none() && report.errors() == 0 {
             root.error("the configuration is empty");
         }
         if documents.next().is_some() {
             root.warn("only the first of several YAML documents is read, as Envoy does");
         }
+        let message = match value {
+            Some(Value::Message(message)) => message,
+            _ => DynamicMessage::new(descriptor.clone()),
+        };
         Ok((message, report))
     }
 }

@@ -75,6 +75,8 @@ fn message_type(url: &str, at: &At<'_>) -> Option<MessageDescriptor> {
             schema::pool().all_messages().map(|message| message.full_name().to_owned()).collect();
         let help = if name.contains(".v2.") || name.contains(".v2alpha.") {
             Some("Envoy's v2 API is gone, use the v3 message".to_owned())
+        } else if name.ends_with(".TypedStruct") {
+            Some("use the message that it stands for".to_owned())
         } else {
             did_you_mean(name, names.iter().map(String::as_str))
         };

@@ -151,6 +151,11 @@ impl<'de> Visitor<'de> for Node<'_> {
         })
     }
 
+    /// A document without content.
+    fn visit_none<E: Error>(self) -> Result<Option<Value>, E> {
+        self.visit_unit()
+    }
+
     /// A value with a YAML tag of its own (`!name`).
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Option<Value>, A::Error> {
         IgnoredAny.visit_enum(tagged)?;

@@ -115,6 +115,10 @@ impl<'de> Visitor<'de> for Collect<'_> {
         Ok(())
     }
 
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
     fn visit_enum<A: serde::de::EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
         IgnoredAny.visit_enum(tagged).map(|_| ())
     }

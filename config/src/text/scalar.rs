@@ -141,7 +141,8 @@ impl Scalar<'_> {
                 Ok(number) if descriptor.get_value(number).is_some() => {
                     Ok(Value::EnumNumber(number))
                 }
-                _ => Err(Note::from(format!("unknown value {number}")).help(one_of(descriptor))),
+                _ => Err(Note::from(format!("unknown value {number}"))
+                    .help(format!("expected {}", one_of(descriptor)))),
             };
         }
         let Self::Text(name) = self else {

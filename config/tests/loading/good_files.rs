@@ -1,0 +1,145 @@
+//! Files that load, and what becomes of their fields.
+
+use std::time::Duration;
+
+use ringmain_config::access_log::AccessLogSink;
+use ringmain_config::address::EndpointAddress;
+use ringmain_config::bootstrap::Bootstrap;
+use ringmain_config::cluster::{DiscoveryType, DnsLookupFamily};
+use ringmain_config::header_mutation::AppendAction;
+use ringmain_config::http_connection_manager::{
+    HeaderKeyFormat, HeadersWithUnderscoresAction, HttpConnectionManager,
+};
+use ringmain_config::listener::{NetworkFilter, TrafficDirection};
+use ringmain_config::route::{Action, Domain, PathMatch};
+
+use crate::skeleton::{file, load_text};
+
+pub const FRONT_PROXY: &str = include_str!("front_proxy.yaml");
+
+fn loaded(text: &str) -> Bootstrap {
+    let loaded = load_text(text).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.warnings, []);
+    loaded.bootstrap
+}
+
+fn manager(bootstrap: &Bootstrap) -> &HttpConnectionManager {
+    let NetworkFilter::HttpConnectionManager(manager) =
+        &bootstrap.listeners[0].filter_chain.terminal;
+    manager
+}
+
+#[test]
+fn a_small_file_has_envoys_defaults() {
+    let bootstrap = loaded(&file("root", ""));
+    let manager = manager(&bootstrap);
+    assert_eq!(manager.idle_timeout, Some(Duration::from_secs(3600)));
+    assert_eq!(manager.stream_idle_timeout, Some(Duration::from_secs(300)));
+    assert_eq!(manager.request_timeout, None);
+    assert_eq!(manager.max_request_headers_bytes, 60 * 1024);
+    assert_eq!(manager.server_name, "envoy");
+    assert!(manager.generate_request_id && manager.http1.allow_absolute_url);
+    let Action::Route(route) = &manager.route_config.virtual_hosts[0].routes[0].action else {
+        panic!("the route goes to a cluster");
+    };
+    assert_eq!((route.cluster, route.timeout), (Some(0), Some(Duration::from_secs(15))));
+    assert_eq!(route.idle_timeout, None);
+    let cluster = &bootstrap.clusters[0];
+    assert_eq!(cluster.connect_timeout, Duration::from_secs(5));
+    assert_eq!(cluster.circuit_breakers.default.max_connections, 1024);
+    assert_eq!(bootstrap.stats_flush_interval, Duration::from_secs(5));
+}
+
+#[test]
+fn the_listener_side_of_a_front_proxy() {
+    let bootstrap = loaded(FRONT_PROXY);
+    assert_eq!(bootstrap.node.locality.zone, "eu-west-1a");
+    let admin = bootstrap.admin.as_ref().unwrap();
+    assert_eq!(admin.access_log[0].sink, AccessLogSink::File("/dev/null".into()));
+    let listener = &bootstrap.listeners[0];
+    assert_eq!(listener.address.to_string(), "0.0.0.0:8080");
+    assert_eq!(listener.traffic_direction, TrafficDirection::Inbound);
+    let manager = manager(&bootstrap);
+    assert_eq!(manager.stream_idle_timeout, None);
+    assert_eq!(
+        manager.headers_with_underscores_action,
+        HeadersWithUnderscoresAction::RejectRequest
+    );
+    assert_eq!(manager.http1.header_key_format, HeaderKeyFormat::ProperCaseWords);
+    let ranges: Vec<_> = manager
+        .internal_address_ranges
+        .iter()
+        .map(|range| range.address_prefix.to_string())
+        .collect();
+    assert_eq!(ranges, ["10.0.0.0", "fd00::"]);
+    assert!(manager.router.suppress_envoy_headers);
+}
+
+#[test]
+fn the_routes_of_a_front_proxy() {
+    let bootstrap = loaded(FRONT_PROXY);
+    let routes = &manager(&bootstrap).route_config;
+    let added = &routes.response_headers.add[0];
+    assert_eq!(
+        (added.key.as_str(), added.append_action),
+        ("x-served-by", AppendAction::OverwriteIfExistsOrAdd)
+    );
+    let api = &routes.virtual_hosts[0];
+    assert_eq!(
+        api.domains,
+        [Domain::Exact("api.example.com".into()), Domain::Suffix(".api.example.com".into())]
+    );
+    assert_eq!(api.request_headers.remove, ["x-secret"]);
+    let users = &api.routes[0];
+    assert_eq!(users.matcher.path, PathMatch::Prefix("/users/".into()));
+    assert!(!users.matcher.case_sensitive);
+    let Action::Route(route) = &users.action else { panic!("users is a cluster") };
+    assert_eq!(route.timeout, Some(Duration::from_millis(250)));
+    assert_eq!(route.idle_timeout, Some(None));
+    let Action::DirectResponse(response) = &api.routes[1].action else {
+        panic!("healthz is direct")
+    };
+    assert_eq!(response.body, b"ok\n");
+    let Action::Redirect(redirect) = &routes.virtual_hosts[1].routes[0].action else {
+        panic!("the rest is redirected");
+    };
+    assert_eq!((redirect.status, redirect.port), (308, Some(8443)));
+    assert_eq!(redirect.scheme.as_deref(), Some("https"));
+}
+
+#[test]
+fn the_clusters_of_a_front_proxy() {
+    let bootstrap = loaded(FRONT_PROXY);
+    let [users, web] = &bootstrap.clusters[..] else { panic!("two clusters") };
+    let DiscoveryType::StrictDns(dns) = users.discovery else { panic!("users is found by DNS") };
+    assert_eq!(dns.dns_lookup_family, DnsLookupFamily::V4Only);
+    let name = EndpointAddress::Name { host: "users.internal".into(), port: 80 };
+    assert_eq!(users.endpoints[0].lb_endpoints[0].address, name);
+    assert_eq!(web.idle_timeout, Some(Duration::from_secs(60)));
+    assert_eq!(web.max_requests_per_connection, Some(1000));
+    assert_eq!(web.circuit_breakers.default.max_connections, 10);
+    assert_eq!(web.circuit_breakers.high.max_retries, 7);
+    let endpoints = &web.endpoints[0].lb_endpoints;
+    assert_eq!((endpoints[0].load_balancing_weight, endpoints[0].healthy), (3, true));
+    assert!(!endpoints[1].healthy);
+}
+
+#[test]
+fn text_that_looks_like_a_number_stays_as_written() {
+    for written in ["1.10", "1e5", "5000000000", "0.0", ".5", "-1.50"] {
+        let bootstrap = loaded(&file("hcm", &format!("server_name: {written}")));
+        assert_eq!(manager(&bootstrap).server_name, written);
+    }
+}
+
+#[test]
+fn a_cluster_that_is_not_validated_may_be_unknown() {
+    let text =
+        file("route_config", "validate_clusters: false").replace("cluster: one}", "cluster: x}");
+    let bootstrap = loaded(&text);
+    let Action::Route(route) = &manager(&bootstrap).route_config.virtual_hosts[0].routes[0].action
+    else {
+        panic!("the route goes to a cluster");
+    };
+    assert_eq!((route.cluster, route.cluster_name.as_str()), (None, "x"));
+}
