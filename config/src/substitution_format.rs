@@ -364,8 +364,7 @@ mod tests {
     fn operators_of_envoy_alone_differ_from_unknown_ones() {
         let known = "is known to Envoy, not supported by ringmain";
         assert_eq!(error("%TRACE_ID%"), format!("%TRACE_ID% {known}"));
-        assert!(error("%START_TIME(%s)%").starts_with("no operator"));
-        assert!(error("%START_TIME(x)%").contains(known));
+        assert!(error("%START_TIME(%s)%").contains(known));
         assert_eq!(error("%FOO%"), "unknown operator %FOO%");
     }
 }
