@@ -1,7 +1,7 @@
 //! Messages between their dynamic form, which knows the schema, and Envoy's typed structs.
 
 use envoy_types::pb::google::protobuf::Any;
-use prost_reflect::prost::{DecodeError, Message, Name};
+use prost::{DecodeError, Message, Name};
 use prost_reflect::{DynamicMessage, MapKey, ReflectMessage, Value};
 
 use crate::report::Step;

@@ -1,6 +1,6 @@
 //! `google.protobuf.Any`: a mapping whose `@type` says what the rest of it is.
 
-use prost_reflect::prost::Message;
+use prost::Message;
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, ReflectMessage, Value};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess};
 
