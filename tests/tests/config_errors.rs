@@ -146,7 +146,7 @@ fn an_envoy_feature_that_ringmain_lacks_is_refused_by_name() {
     refused(
         "http_filters:\n",
         "http_filters:\n          - name: lua\n            typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua }\n",
-        "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+        "typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
         &["envoy.extensions.filters.http.lua.v3.Lua", "not supported by ringmain"],
     );
 }
