@@ -20,6 +20,7 @@ pub async fn start(control: &Arc<Control>, first: &mpsc::Sender<()>) {
         match cluster.config.discovery {
             DiscoveryType::Static => {
                 let hosts = static_hosts::hosts(&cluster.config, control.compiled.workers);
+                cluster.discovery.membership_change.inc();
                 control.set_hosts(index, Arc::new(hosts)).await;
             }
             DiscoveryType::StrictDns(options) => {

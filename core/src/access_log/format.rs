@@ -26,25 +26,32 @@ pub fn render(
     compiled: &Compiled,
     line: &mut Vec<u8>,
 ) {
-    let renderer = Renderer { exchange, names: Some((manager, compiled)), now: Instant::now() };
+    let renderer = Renderer { exchange, manager, compiled, now: Instant::now() };
     for part in &format.parts {
         renderer.part(part, MISSING, line);
     }
 }
 
-/// Appends the value of a header that `format` describes to `value`. What is missing adds `-`;
+/// Appends the value of a header that `format` describes to `value`. What is missing adds nothing;
 /// bytes that may not stand in a field value are left out.
-pub fn write_header_value(format: &SubstitutionFormat, exchange: &Exchange, value: &mut Vec<u8>) {
-    let renderer = Renderer { exchange, names: None, now: Instant::now() };
+pub fn write_header_value(
+    format: &SubstitutionFormat,
+    exchange: &Exchange,
+    manager: &ConnectionManager,
+    compiled: &Compiled,
+    value: &mut Vec<u8>,
+) {
+    let renderer = Renderer { exchange, manager, compiled, now: Instant::now() };
     for part in &format.parts {
-        renderer.part(part, MISSING, value);
+        renderer.part(part, b"", value);
     }
     value.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
 }
 
 struct Renderer<'a> {
     exchange: &'a Exchange,
-    names: Option<(&'a ConnectionManager, &'a Compiled)>,
+    manager: &'a ConnectionManager,
+    compiled: &'a Compiled,
     now: Instant,
 }
 
@@ -79,7 +86,7 @@ impl Renderer<'_> {
             Operator::ResponseHeader(operand) => {
                 out.extend_from_slice(header(&self.exchange.response.headers, operand)?);
             }
-            Operator::Protocol => out.extend_from_slice(self.protocol()?),
+            Operator::Protocol => out.extend_from_slice(self.protocol()),
             Operator::ResponseCode => number(info.response_code.into(), out),
             Operator::ResponseCodeDetails => {
                 if info.details.is_empty() {
@@ -101,7 +108,7 @@ impl Renderer<'_> {
                 out.extend_from_slice(host.shared.address_text.as_bytes());
             }
             Operator::UpstreamCluster => {
-                let cluster = &self.names?.1.clusters[info.cluster?];
+                let cluster = &self.compiled.clusters[info.cluster?];
                 out.extend_from_slice(cluster.config.name.as_bytes());
             }
             Operator::UpstreamLocalAddress => {
@@ -117,25 +124,22 @@ impl Renderer<'_> {
                 address(info.upstream_host.as_ref()?.shared.address, *part, out);
             }
             Operator::RouteName => {
-                let name = &self.names?.0.routes.route(info.route?).name;
+                let name = &self.manager.routes.route(info.route?).name;
                 if name.is_empty() {
                     return None;
                 }
                 out.extend_from_slice(name.as_bytes());
             }
-            Operator::Hostname => out.extend_from_slice(self.names?.1.hostname.as_bytes()),
+            Operator::Hostname => out.extend_from_slice(self.compiled.hostname.as_bytes()),
         }
         Some(())
     }
 
-    fn protocol(&self) -> Option<&'static [u8]> {
-        if !self.exchange.info.request_parsed {
-            return None;
-        }
-        Some(match self.exchange.request.version {
+    fn protocol(&self) -> &'static [u8] {
+        match self.exchange.request.version {
             Version::Http10 => b"HTTP/1.0",
             Version::Http11 => b"HTTP/1.1",
-        })
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub enum LogMessage {
     Batch(Batch),
     /// The files were rotated: open them anew.
     Reopen,
+    /// Nothing comes after this.
+    End,
 }
 
 /// Which sink of the configuration.
@@ -38,7 +40,7 @@ impl LogSink {
 /// Batches that may wait for the writer; workers hold back what comes beyond.
 const QUEUE_BATCHES: usize = 64;
 
-/// The writing thread. Dropping every sender ends it; [`LogWriter::join`] waits for that.
+/// The writing thread; [`LogWriter::join`] ends it.
 #[derive(Debug)]
 pub struct LogWriter {
     sender: Sender<LogMessage>,
@@ -67,10 +69,11 @@ impl LogWriter {
         self.sender.clone()
     }
 
-    /// Waits until every worker has let go and all lines are written.
+    /// Waits until all lines sent so far are written. To be called when the workers have ended:
+    /// what they still held in tasks may keep their senders, so the end is said, not inferred.
     pub fn join(self) {
-        drop(self.sender);
-        // A panic of the thread has gone to the log by itself.
+        // A thread that is gone has nothing left to write, and its panic has gone to the log.
+        let _already_ended = self.sender.send(LogMessage::End);
         let _ended = self.thread.join();
     }
 }
@@ -152,6 +155,7 @@ impl Output {
 fn write_all(messages: &Receiver<LogMessage>, mut outputs: Vec<Output>) {
     for message in messages {
         match message {
+            LogMessage::End => return,
             LogMessage::Reopen => outputs.iter_mut().for_each(Output::reopen),
             LogMessage::Batch(batch) => {
                 let output = &mut outputs[batch.sink.index()];

@@ -5,7 +5,7 @@ use std::io::Write;
 use ringmain_proto_codec::{ChunkError, HeaderMap, KnownHeader};
 
 use super::exchange::Exchange;
-use super::response_headers::{encode_response_head, prepare_response};
+use super::response_headers::{encode_response_head, prepare_response, set_connection};
 use super::{ConnectionManager, ResponseFlag, ResponseFlags};
 use crate::router::{Direction, apply_header_mutations};
 use crate::server::Worker;
@@ -53,7 +53,7 @@ pub const ABSOLUTE_PATH_REJECTED: LocalReply =
 pub const UPGRADE_FAILED: LocalReply = LocalReply::new(403, "", "upgrade_failed", None);
 
 /// `non_forwarding_action` in an HTTP connection manager.
-pub const NON_FORWARDING: LocalReply = LocalReply::new(503, "", "cluster_not_found", None);
+pub const NON_FORWARDING: LocalReply = cluster_not_found(503);
 
 /// The cluster has no host to choose.
 pub const NO_HEALTHY_UPSTREAM: LocalReply = LocalReply::new(
@@ -179,7 +179,7 @@ pub fn compose(
         headers.append_known(KnownHeader::Location, location);
     }
     if let Some(route) = exchange.info.route {
-        apply_header_mutations(&manager.routes, route, Direction::Response, exchange);
+        apply_header_mutations(manager, &worker.compiled, route, Direction::Response, exchange);
     }
     let headers = &mut exchange.response.headers;
     if is_grpc {
@@ -188,9 +188,7 @@ pub fn compose(
         describe_body(headers, reply.body);
     }
     prepare_response(manager, headers, &exchange.request.headers, &worker.clock);
-    if closes {
-        headers.append_known(KnownHeader::Connection, b"close");
-    }
+    set_connection(headers, exchange.request.version, closes);
     if !headers.contains(KnownHeader::ContentLength)
         && allows_body(exchange.response.status)
         && !is_head

@@ -29,7 +29,8 @@ const INTERNAL_ONLY: [KnownHeader; 14] = [
 ];
 
 /// Headers that an edge proxy takes away beyond those.
-const EDGE_ONLY: [KnownHeader; 3] = [
+const EDGE_ONLY: [KnownHeader; 4] = [
+    KnownHeader::XEnvoyOriginalPath,
     KnownHeader::XEnvoyDecoratorOperation,
     KnownHeader::XEnvoyDownstreamServiceCluster,
     KnownHeader::XEnvoyDownstreamServiceNode,
@@ -45,7 +46,10 @@ pub fn prepare_request(
 ) {
     let config = &manager.config;
     remove_hop_by_hop(headers);
+    fold_lists(headers);
     headers.remove(KnownHeader::XEnvoyInternal);
+    // `forward_client_cert_details: SANITIZE`, the default.
+    headers.remove(KnownHeader::XForwardedClientCert);
     let client = client_address(manager, headers, info.direct_remote, local_ip);
     info.remote = client.remote;
     info.internal = client.internal;
@@ -69,7 +73,7 @@ pub fn prepare_request(
     }
     if config.generate_request_id {
         let replace = client.edge && !config.preserve_external_request_id;
-        if replace || !headers.contains(KnownHeader::XRequestId) {
+        if replace || headers.get(KnownHeader::XRequestId).is_none_or(<[u8]>::is_empty) {
             headers.set(KnownHeader::XRequestId, &request_ids.generate());
         }
     }
@@ -116,6 +120,32 @@ pub fn append_to_list(headers: &mut HeaderMap, name: KnownHeader, separator: &[u
     headers.set(name, &list);
 }
 
+/// Fields whose repeated lines Envoy joins to one list.
+const FOLDED: [KnownHeader; 11] = [
+    KnownHeader::Accept,
+    KnownHeader::Authorization,
+    KnownHeader::Origin,
+    KnownHeader::Referer,
+    KnownHeader::Te,
+    KnownHeader::UserAgent,
+    KnownHeader::Vary,
+    KnownHeader::Via,
+    KnownHeader::XForwardedFor,
+    KnownHeader::XForwardedProto,
+    KnownHeader::XRequestId,
+];
+
+/// Joins repeated lines of the fields that are lists to Envoy.
+pub fn fold_lists(headers: &mut HeaderMap) {
+    for name in FOLDED {
+        if headers.get_all(name).nth(1).is_some() {
+            let lines: Vec<&[u8]> = headers.get_all(name).collect();
+            let joined = lines.join(&b","[..]);
+            headers.set(name, &joined);
+        }
+    }
+}
+
 /// Removes what concerns the one connection it came on (RFC 9110 §7.6.1): the fields that
 /// `connection` names and the fields of framing. `te` may say `trailers`.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
@@ -129,7 +159,19 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     ] {
         headers.remove(name);
     }
-    if headers.get(KnownHeader::Te).is_some_and(|te| !te.eq_ignore_ascii_case(b"trailers")) {
+    keep_trailers_of_te(headers);
+}
+
+/// Of `te` only `trailers` may pass (RFC 9110 §10.1.4).
+fn keep_trailers_of_te(headers: &mut HeaderMap) {
+    let Some(te) = headers.get(KnownHeader::Te) else { return };
+    let names_trailers = |te: &[u8]| {
+        te.split(|byte| *byte == b',')
+            .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    };
+    if names_trailers(te) {
+        headers.set(KnownHeader::Te, b"trailers");
+    } else {
         headers.remove(KnownHeader::Te);
     }
 }

@@ -7,7 +7,7 @@ use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use super::ConnectionManager;
 use super::clock::Clock;
 use super::exchange::Exchange;
-use super::request_headers::append_via;
+use super::request_headers::{append_via, fold_lists};
 
 /// Writes the response's head into `exchange.encoded`, in the version that the client speaks.
 pub fn encode_response_head(manager: &ConnectionManager, exchange: &mut Exchange, chunked: bool) {
@@ -15,11 +15,31 @@ pub fn encode_response_head(manager: &ConnectionManager, exchange: &mut Exchange
     encoded.clear();
     match request.version {
         Version::Http11 => {
-            encode_response(response.status, &response.headers, chunked, manager.key_format, encoded);
+            encode_response(
+                response.status,
+                &response.headers,
+                chunked,
+                manager.key_format,
+                encoded,
+            );
         }
         Version::Http10 => {
-            encode_response_http_10(response.status, &response.headers, manager.key_format, encoded);
+            encode_response_http_10(
+                response.status,
+                &response.headers,
+                manager.key_format,
+                encoded,
+            );
         }
+    }
+}
+
+/// Says whether the connection goes on, where the version's default does not say it.
+pub fn set_connection(headers: &mut HeaderMap, version: Version, closes: bool) {
+    if closes {
+        headers.append_known(KnownHeader::Connection, b"close");
+    } else if version == Version::Http10 {
+        headers.append_known(KnownHeader::Connection, b"keep-alive");
     }
 }
 
@@ -31,6 +51,7 @@ pub fn prepare_response(
     clock: &Clock,
 ) {
     let config = &manager.config;
+    fold_lists(response);
     for name in [
         KnownHeader::Connection,
         KnownHeader::Upgrade,

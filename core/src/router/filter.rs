@@ -43,6 +43,7 @@ fn find_route(
     let worker = downstream.worker;
     let headers = &mut exchange.request.headers;
     if exchange.request.upgrade {
+        downstream.stats().downstream_rq_ws_on_non_ws_route.inc();
         exchange.request.keep_alive = false;
         return Err(local_reply::UPGRADE_FAILED);
     }
@@ -57,6 +58,7 @@ fn find_route(
         worker.compiled.local_ip,
         &worker.request_ids,
     );
+    downstream.stats().rq_total.inc();
     let authority = headers.get(KnownHeader::Authority).unwrap_or_default();
     let target = headers.get(KnownHeader::Path).unwrap_or_default();
     manager.routes.find(authority, target).ok_or_else(|| {
@@ -93,6 +95,19 @@ async fn answered(
     downstream.reply_with(&reply, exchange).await
 }
 
+/// What internal clients may ask of the router; it goes no further.
+const CONSUMED: [KnownHeader; 9] = [
+    KnownHeader::XEnvoyRetryOn,
+    KnownHeader::XEnvoyRetryGrpcOn,
+    KnownHeader::XEnvoyMaxRetries,
+    KnownHeader::XEnvoyRetriableHeaderNames,
+    KnownHeader::XEnvoyRetriableStatusCodes,
+    KnownHeader::XEnvoyHedgeOnPerTryTimeout,
+    KnownHeader::XEnvoyUpstreamAltStatName,
+    KnownHeader::XEnvoyUpstreamRqPerTryTimeoutMs,
+    KnownHeader::XEnvoyUpstreamRqTimeoutAltResponse,
+];
+
 async fn forward(
     downstream: &mut Downstream<'_>,
     exchange: &mut Exchange,
@@ -105,8 +120,10 @@ async fn forward(
         let reply = local_reply::cluster_not_found(action.cluster_not_found_status);
         return downstream.reply(&reply, exchange).await;
     };
-    downstream.stats().rq_total.inc();
     exchange.info.cluster = Some(cluster);
+    for name in CONSUMED {
+        exchange.request.headers.remove(name);
+    }
     let timeout = effective_timeout(action, &mut exchange.request.headers, exchange.info.internal);
     address_upstream(downstream, exchange, found, route, action, timeout);
     let timeouts =
@@ -132,7 +149,8 @@ fn address_upstream(
     if manager.routes.virtual_host(found).config.include_request_attempt_count {
         headers.set(KnownHeader::XEnvoyAttemptCount, b"1");
     }
-    apply_header_mutations(&manager.routes, found, Direction::Request, exchange);
+    let compiled = &downstream.worker.compiled;
+    apply_header_mutations(manager, compiled, found, Direction::Request, exchange);
     let mut scratch = std::mem::take(&mut exchange.scratch);
     rewrite_request(route, action, &mut exchange.request.headers, suppress, &mut scratch);
     exchange.scratch = scratch;

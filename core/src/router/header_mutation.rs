@@ -5,7 +5,9 @@ use ringmain_proto_codec::HeaderMap;
 
 use super::{RouteRef, RouteTable};
 use crate::access_log::write_header_value;
+use crate::http::ConnectionManager;
 use crate::http::exchange::Exchange;
+use crate::server::Compiled;
 
 /// Which message is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +21,13 @@ pub enum Direction {
 /// Applies the mutations of all three levels of `route`, the most specific first, so that the
 /// widest has the last word; `most_specific_header_mutations_wins` turns that round.
 pub fn apply_header_mutations(
-    table: &RouteTable,
+    manager: &ConnectionManager,
+    compiled: &Compiled,
     route: RouteRef,
     direction: Direction,
     exchange: &mut Exchange,
 ) {
+    let table = &manager.routes;
     let mut levels = levels(table, route, direction);
     if table.config.most_specific_header_mutations_wins {
         levels.reverse();
@@ -33,7 +37,13 @@ pub fn apply_header_mutations(
             headers_of(exchange, direction).remove_by_name(name.as_bytes());
         }
         for option in &level.add {
-            apply(option, direction, exchange);
+            let mut value = std::mem::take(&mut exchange.scratch);
+            value.clear();
+            write_header_value(&option.value, exchange, manager, compiled, &mut value);
+            if !value.is_empty() || option.keep_empty_value {
+                put(option, headers_of(exchange, direction), &value);
+            }
+            exchange.scratch = value;
         }
     }
 }
@@ -62,24 +72,24 @@ fn headers_of(exchange: &mut Exchange, direction: Direction) -> &mut HeaderMap {
     }
 }
 
-fn apply(option: &HeaderValueOption, direction: Direction, exchange: &mut Exchange) {
-    let mut value = std::mem::take(&mut exchange.scratch);
-    value.clear();
-    write_header_value(&option.value, exchange, &mut value);
-    if !value.is_empty() || option.keep_empty_value {
-        put(option, headers_of(exchange, direction), &value);
-    }
-    exchange.scratch = value;
-}
-
 fn put(option: &HeaderValueOption, headers: &mut HeaderMap, value: &[u8]) {
     let name = option.key.as_bytes();
     let present = headers.get_by_name(name).is_some();
     match option.append_action {
         AppendAction::AppendIfExistsOrAdd => headers.append(name, value),
         AppendAction::AddIfAbsent if !present => headers.append(name, value),
-        AppendAction::OverwriteIfExists if present => headers.set_by_name(name, value),
-        AppendAction::OverwriteIfExistsOrAdd => headers.set_by_name(name, value),
+        AppendAction::OverwriteIfExists if present => overwrite(headers, name, value),
+        AppendAction::OverwriteIfExistsOrAdd => overwrite(headers, name, value),
         AppendAction::AddIfAbsent | AppendAction::OverwriteIfExists => {}
     }
+}
+
+/// Envoy takes the old lines away and adds the new one at the end; a pseudo-header has its place.
+fn overwrite(headers: &mut HeaderMap, name: &[u8], value: &[u8]) {
+    if name.starts_with(b":") {
+        headers.set_by_name(name, value);
+        return;
+    }
+    headers.remove_by_name(name);
+    headers.append(name, value);
 }

@@ -137,7 +137,6 @@ async fn receive(
     if !progress.discarding.get() {
         downstream.read_deadline.disarm();
     }
-    let taken =
-        body.take(&mut buffer, &downstream.worker.buffers).map_err(RequestEnd::Broken)?;
+    let taken = body.take(&mut buffer, &downstream.worker.buffers).map_err(RequestEnd::Broken)?;
     Ok((buffer, taken.excess))
 }

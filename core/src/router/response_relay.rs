@@ -14,7 +14,7 @@ use crate::http::codec::body::{BodyReader, BodyWriter};
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
 use crate::http::local_reply::{self, LocalReply, allows_body};
-use crate::http::response_headers::{encode_response_head, prepare_response};
+use crate::http::response_headers::{encode_response_head, prepare_response, set_connection};
 use crate::http::stream::millis;
 use crate::pool::UpstreamConnection;
 use crate::runtime::Buffer;
@@ -56,6 +56,7 @@ pub async fn relay(
 ) -> Relayed {
     let keep_trailers = keeps_trailers(downstream, connection.cluster());
     let mut body = BodyReader::new(exchange.response.body, keep_trailers);
+    let has_body = !body.is_complete();
     let Ok(taken) = body.take(&mut received, &downstream.worker.buffers) else {
         return Relayed::Refused(local_reply::PROTOCOL_ERROR);
     };
@@ -67,7 +68,7 @@ pub async fn relay(
         downstream.worker.buffers.give_back(excess);
     }
     let closes = downstream.closes_after(exchange);
-    let plan = prepare_head(downstream, exchange, closes, body.is_complete());
+    let plan = prepare_head(downstream, exchange, closes, has_body);
     exchange.info.bytes_sent += received.len() as u64;
     plan.writer.frame(&mut received, &body);
     let after = if plan.closes { After::Close } else { After::KeepAlive };
@@ -105,7 +106,7 @@ fn prepare_head(
     downstream: &Downstream<'_>,
     exchange: &mut Exchange,
     closes: bool,
-    complete: bool,
+    has_body: bool,
 ) -> ResponsePlan {
     let manager = downstream.manager;
     let suppress = manager.config.router.suppress_envoy_headers;
@@ -119,17 +120,16 @@ fn prepare_head(
         if manager.routes.virtual_host(route).config.include_attempt_count_in_response {
             set_attempt_count(exchange);
         }
-        apply_header_mutations(&manager.routes, route, Direction::Response, exchange);
+        let compiled = &downstream.worker.compiled;
+        apply_header_mutations(manager, compiled, route, Direction::Response, exchange);
     }
     let headers = &mut exchange.response.headers;
     prepare_response(manager, headers, &exchange.request.headers, &downstream.worker.clock);
     let is_head = exchange.request.headers.get(KnownHeader::Method) == Some(b"HEAD");
-    let framing = downstream_framing(status, headers, is_head, complete, exchange.request.version);
+    let framing = downstream_framing(status, headers, is_head, has_body, exchange.request.version);
     let until_close = framing == Framing::UntilClose;
     let closes = closes || until_close;
-    if closes {
-        headers.append_known(KnownHeader::Connection, b"close");
-    }
+    set_connection(headers, exchange.request.version, closes);
     if framing == Framing::Empty {
         headers.append_known(KnownHeader::ContentLength, b"0");
     }
@@ -156,12 +156,12 @@ fn downstream_framing(
     status: u16,
     headers: &HeaderMap,
     is_head: bool,
-    complete: bool,
+    has_body: bool,
     version: Version,
 ) -> Framing {
     if !allows_body(status) || headers.contains(KnownHeader::ContentLength) {
         Framing::Said
-    } else if complete && !is_head {
+    } else if !has_body && !is_head {
         Framing::Empty
     } else if version == Version::Http10 {
         if is_head { Framing::Said } else { Framing::UntilClose }

@@ -104,6 +104,9 @@ impl UpstreamRequest<'_, '_> {
         };
         self.exchange.info.bytes_received += message.len() as u64;
         BodyWriter::new(chunked, KeyFormat::LowerCase).frame(&mut message, body);
+        if self.exchange.request.body == BodyLength::None && expects_body(self.method()) {
+            self.exchange.request.headers.set(KnownHeader::ContentLength, b"0");
+        }
         let encoded = &mut self.exchange.encoded;
         encoded.clear();
         encode_request(&self.exchange.request.headers, chunked, KeyFormat::LowerCase, encoded);
@@ -224,6 +227,7 @@ impl UpstreamRequest<'_, '_> {
         verified: bool,
         fresh: bool,
     ) -> Result<UpstreamConnection, LocalReply> {
+        self.exchange.info.attempts += 1;
         let Some(host) = self.cluster.choose_host() else {
             self.cluster.stats().upstream_cx_none_healthy.inc();
             return Err(local_reply::NO_HEALTHY_UPSTREAM);
@@ -247,7 +251,6 @@ impl UpstreamRequest<'_, '_> {
     fn begin_attempt(&mut self, connection: &mut UpstreamConnection) -> ActiveRequest {
         connection.begin_request();
         let info = &mut self.exchange.info;
-        info.attempts += 1;
         info.upstream_local = connection.local_addr();
         ActiveRequest::begin(&self.cluster, connection.host())
     }
@@ -286,12 +289,13 @@ impl UpstreamRequest<'_, '_> {
             return expired.response_reply();
         }
         match failure {
-            ResponseFailure::ClosedSilent | ResponseFailure::ClosedPartial => {
+            ResponseFailure::ClosedSilent => {
                 stats.upstream_cx_destroy_remote_with_active_rq.inc();
                 connection.note_remote_close();
                 local_reply::CONNECTION_TERMINATION
             }
-            ResponseFailure::Protocol => {
+            // A head that breaks off is no HTTP, says Envoy.
+            ResponseFailure::ClosedPartial | ResponseFailure::Protocol => {
                 stats.upstream_cx_protocol_error.inc();
                 stats.upstream_cx_destroy_local_with_active_rq.inc();
                 local_reply::PROTOCOL_ERROR
@@ -331,9 +335,10 @@ impl UpstreamRequest<'_, '_> {
                 } else {
                     stats.upstream_cx_destroy_remote_with_active_rq.inc();
                     connection.note_remote_close();
-                    self.exchange.info.flags.set(ResponseFlag::UpstreamConnectionTermination);
+                    stats.upstream_cx_protocol_error.inc();
+                    self.exchange.info.flags.set(ResponseFlag::UpstreamProtocolError);
                     self.exchange.info.details =
-                        "upstream_reset_after_response_started{connection_termination}";
+                        "upstream_reset_after_response_started{protocol_error}";
                 }
                 self.downstream.stats().rq_reset_after_downstream_response_started.inc();
                 After::Abort
@@ -455,6 +460,11 @@ impl Drop for ActiveRequest {
 /// RFC 9110 §9.2.2: sending such a request twice means no more than sending it once.
 fn is_idempotent(method: &[u8]) -> bool {
     matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+}
+
+/// Envoy says `content-length: 0` for a request without a body unless the method has none anyway.
+fn expects_body(method: &[u8]) -> bool {
+    !matches!(method, b"GET" | b"HEAD" | b"DELETE" | b"TRACE" | b"CONNECT")
 }
 
 /// `message` with `head` in front of it.

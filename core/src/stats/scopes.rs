@@ -90,6 +90,7 @@ stats_block! {
             downstream_rq_too_large,
             downstream_rq_total,
             downstream_rq_tx_reset,
+            downstream_rq_ws_on_non_ws_route,
             no_cluster,
             no_route,
             rq_direct_response,

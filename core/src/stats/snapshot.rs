@@ -140,6 +140,8 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     let healthy = hosts.hosts.iter().filter(|host| host.healthy).count();
     scope.gauge("membership_total", hosts.hosts.len(), stats);
     scope.gauge("membership_healthy", healthy, stats);
+    scope.gauge("membership_degraded", 0, stats);
+    scope.gauge("membership_excluded", 0, stats);
     response_codes(&scope, &cluster.response_codes, stats);
     let external = scope.within("external");
     response_codes(&external, &cluster.external_response_codes, stats);

@@ -275,9 +275,13 @@ impl<'a> Downstream<'a> {
 
     async fn refuse(&mut self, error: &RequestError, exchange: &mut Exchange) -> After {
         let stats = self.stats();
-        match error.status() {
-            431 => stats.downstream_rq_too_large.inc(),
-            _ => stats.downstream_cx_protocol_error.inc(),
+        if error.is_codec_error() {
+            stats.downstream_cx_protocol_error.inc();
+            stats.downstream_rq_rx_reset.inc();
+            stats.downstream_rq_response_before_rq_complete.inc();
+        }
+        if *error == RequestError::FragmentInTarget {
+            stats.downstream_rq_failed_path_normalization.inc();
         }
         let reply = LocalReply {
             status: error.status(),
@@ -338,8 +342,7 @@ impl<'a> Downstream<'a> {
             self.stats().downstream_cx_drain_close.inc();
             return true;
         }
-        let incomplete =
-            exchange.info.request_received.is_none() && exchange.info.request_parsed;
+        let incomplete = exchange.info.request_received.is_none() && exchange.info.request_parsed;
         if incomplete {
             self.stats().downstream_rq_response_before_rq_complete.inc();
         }
