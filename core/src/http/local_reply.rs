@@ -52,6 +52,17 @@ pub const ABSOLUTE_PATH_REJECTED: LocalReply =
 /// An upgrade that no `upgrade_configs` allows.
 pub const UPGRADE_FAILED: LocalReply = LocalReply::new(403, "", "upgrade_failed", None);
 
+/// `connection` names `host`, which takes it away.
+pub const MISSING_HOST: LocalReply = LocalReply::new(400, "", "missing_host_header", None);
+
+/// `connection` names a field that it may not.
+pub const CONNECTION_HEADER_REJECTED: LocalReply = LocalReply::new(
+    400,
+    "Bad Request",
+    "http1.connection_header_rejected",
+    Some(ResponseFlag::DownstreamProtocolError),
+);
+
 /// `non_forwarding_action` in an HTTP connection manager.
 pub const NON_FORWARDING: LocalReply = cluster_not_found(503);
 

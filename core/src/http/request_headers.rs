@@ -1,5 +1,6 @@
 //! Preparing a request's headers before routing (Envoy's header rules for the connection manager).
 
+use std::io::Write;
 use std::net::IpAddr;
 
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
@@ -7,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::ConnectionManager;
 use super::forwarded_for::client_address;
+use super::local_reply::{self, LocalReply};
 use super::request_id::RequestIds;
 use super::stream::StreamInfo;
 
@@ -65,11 +67,9 @@ pub fn prepare_request(
     }
     append_via(headers, &config.via);
     if client.edge {
-        let address = info.remote.ip();
-        headers.append_with(KnownHeader::XEnvoyExternalAddress, |value| {
-            use std::io::Write;
-            write!(value, "{address}").expect("writing to memory does not fail");
-        });
+        let mut address: SmallVec<[u8; 64]> = SmallVec::new();
+        write!(address, "{}", info.remote.ip()).expect("writing to memory does not fail");
+        headers.set(KnownHeader::XEnvoyExternalAddress, &address);
     }
     if config.generate_request_id {
         let replace = client.edge && !config.preserve_external_request_id;
@@ -96,7 +96,6 @@ fn remove_untrusted(headers: &mut HeaderMap, edge: bool) {
         for name in EDGE_ONLY {
             headers.remove(name);
         }
-        headers.remove(KnownHeader::XEnvoyExternalAddress);
     }
 }
 
@@ -121,8 +120,9 @@ pub fn append_to_list(headers: &mut HeaderMap, name: KnownHeader, separator: &[u
 }
 
 /// Fields whose repeated lines Envoy joins to one list.
-const FOLDED: [KnownHeader; 11] = [
+const FOLDED: [KnownHeader; 12] = [
     KnownHeader::Accept,
+    KnownHeader::AcceptEncoding,
     KnownHeader::Authorization,
     KnownHeader::Origin,
     KnownHeader::Referer,
@@ -174,6 +174,27 @@ fn keep_trailers_of_te(headers: &mut HeaderMap) {
     } else {
         headers.remove(KnownHeader::Te);
     }
+}
+
+/// Fields that `connection` may not name: a request that has them taken away would pass for another
+/// client's.
+const NOT_TO_NOMINATE: [&[u8]; 3] = [b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"];
+
+/// Why a request is refused for what its `connection` names, if it is.
+pub fn refuse_nominated(headers: &HeaderMap) -> Option<LocalReply> {
+    let nominated = headers
+        .get_all(KnownHeader::Connection)
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii);
+    let mut refusal = None;
+    for name in nominated {
+        if name.eq_ignore_ascii_case(b"host") {
+            refusal = Some(local_reply::MISSING_HOST);
+        } else if NOT_TO_NOMINATE.iter().any(|refused| name.eq_ignore_ascii_case(refused)) {
+            return Some(local_reply::CONNECTION_HEADER_REJECTED);
+        }
+    }
+    refusal
 }
 
 /// Fields that `connection` may name and that stay all the same: they belong to the message, and

@@ -61,12 +61,6 @@ pub fn prepare_response(
     ] {
         response.remove(name);
     }
-    if config.always_set_request_id_in_response
-        && let Some(id) = request.get(KnownHeader::XRequestId)
-    {
-        response.set(KnownHeader::XRequestId, id);
-    }
-    append_via(response, &config.via);
     if !response.contains(KnownHeader::Date) {
         response.append_known(KnownHeader::Date, &clock.date());
     }
@@ -80,4 +74,10 @@ pub fn prepare_response(
         }
         ServerHeaderTransformation::PassThrough => {}
     }
+    let wants_id =
+        config.always_set_request_id_in_response || request.contains(KnownHeader::XEnvoyForceTrace);
+    if wants_id && let Some(id) = request.get(KnownHeader::XRequestId) {
+        response.set(KnownHeader::XRequestId, id);
+    }
+    append_via(response, &config.via);
 }

@@ -32,6 +32,8 @@ pub struct StreamInfo {
     pub bytes_received: u64,
     /// Body bytes to downstream.
     pub bytes_sent: u64,
+    /// Whether the stream was cut short by either peer.
+    pub reset: bool,
     /// Whether the request line could be read: else the log shows no method, path or protocol.
     pub request_parsed: bool,
     /// The host that the last attempt went to.
@@ -72,6 +74,7 @@ impl Default for StreamInfo {
             flags: ResponseFlags::default(),
             bytes_received: 0,
             bytes_sent: 0,
+            reset: false,
             request_parsed: false,
             upstream_host: None,
             upstream_local: None,

@@ -105,6 +105,14 @@ impl UpstreamConnection {
         self.requests += 1;
     }
 
+    /// Counts an interim response (RFC 9110 §15.2) as Envoy does: like a response of its own.
+    pub fn count_interim(&self, status: u16) {
+        let worker = self.cluster.worker;
+        self.cluster.stats().upstream_rq_completed.inc();
+        self.cluster.shared.response_codes.of(worker).count(status);
+        self.cluster.shared.external_response_codes.of(worker).count(status);
+    }
+
     /// Gives the connection back to its host, or closes it where it has served
     /// `max_requests_per_connection`.
     pub fn release(mut self, keep_alive_timeout: Option<Duration>) {

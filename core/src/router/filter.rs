@@ -2,6 +2,7 @@
 
 use ringmain_config::route::{Action, DirectResponse, RedirectAction, Route, RouteAction};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
+use smallvec::SmallVec;
 
 use super::header_mutation::{Direction, apply_header_mutations};
 use super::path_rewrite::rewrite_request;
@@ -11,7 +12,7 @@ use super::{RouteRef, upstream_request};
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
 use crate::http::local_reply::{self, LocalReply, Reply};
-use crate::http::request_headers::prepare_request;
+use crate::http::request_headers::{prepare_request, refuse_nominated};
 
 /// Serves a request whose head is complete.
 pub async fn serve(downstream: &mut Downstream<'_>, exchange: &mut Exchange) -> After {
@@ -27,6 +28,7 @@ pub async fn serve(downstream: &mut Downstream<'_>, exchange: &mut Exchange) -> 
                 }
                 Action::DirectResponse(response) => answered(downstream, exchange, response).await,
                 Action::NonForwarding => {
+                    downstream.stats().no_cluster.inc();
                     downstream.reply(&local_reply::NON_FORWARDING, exchange).await
                 }
             }
@@ -41,13 +43,19 @@ fn find_route(
 ) -> Result<RouteRef, LocalReply> {
     let manager = downstream.manager;
     let worker = downstream.worker;
+    if let Some(reply) = refuse_nominated(&exchange.request.headers) {
+        return Err(refused(downstream, exchange, reply));
+    }
     let headers = &mut exchange.request.headers;
     if exchange.request.upgrade {
         downstream.stats().downstream_rq_ws_on_non_ws_route.inc();
         exchange.request.keep_alive = false;
+        exchange.info.request_received = None;
         return Err(local_reply::UPGRADE_FAILED);
     }
-    if !headers.get(KnownHeader::Path).is_some_and(|path| path.starts_with(b"/")) {
+    let is_connect = headers.get(KnownHeader::Method) == Some(b"CONNECT");
+    let path = headers.get(KnownHeader::Path);
+    if !is_connect && !path.is_some_and(|path| path.starts_with(b"/")) {
         downstream.stats().downstream_rq_non_relative_path.inc();
         return Err(local_reply::ABSOLUTE_PATH_REJECTED);
     }
@@ -59,12 +67,31 @@ fn find_route(
         &worker.request_ids,
     );
     downstream.stats().rq_total.inc();
+    if is_connect {
+        // What follows a CONNECT is no request: the connection ends with the answer.
+        exchange.info.request_received = None;
+    }
+    // Without a scheme nothing can be routed, and the scheme follows this.
+    let has_scheme = headers.get(KnownHeader::XForwardedProto) != Some(b"");
     let authority = headers.get(KnownHeader::Authority).unwrap_or_default();
     let target = headers.get(KnownHeader::Path).unwrap_or_default();
-    manager.routes.find(authority, target).ok_or_else(|| {
+    let found = manager.routes.find(authority, target);
+    found.filter(|_| has_scheme && !is_connect).ok_or_else(|| {
         downstream.stats().no_route.inc();
         local_reply::ROUTE_NOT_FOUND
     })
+}
+
+/// A request that Envoy's codec would not have let in: counted as one, and logged without its head.
+fn refused(downstream: &Downstream<'_>, exchange: &mut Exchange, reply: LocalReply) -> LocalReply {
+    if reply.flag.is_some() {
+        downstream.stats().downstream_cx_protocol_error.inc();
+        exchange.info.request_received = None;
+    }
+    exchange.info.request_parsed = false;
+    exchange.request.clear();
+    exchange.request.keep_alive = false;
+    reply
 }
 
 async fn redirected(
@@ -160,10 +187,11 @@ fn address_upstream(
 fn set_expectation(headers: &mut HeaderMap, timeout: Option<std::time::Duration>) {
     use std::io::Write;
 
-    headers.remove(KnownHeader::XEnvoyExpectedRqTimeoutMs);
-    if let Some(timeout) = timeout {
-        headers.append_with(KnownHeader::XEnvoyExpectedRqTimeoutMs, |value| {
-            write!(value, "{}", timeout.as_millis()).expect("writing to memory does not fail");
-        });
-    }
+    let Some(timeout) = timeout else {
+        headers.remove(KnownHeader::XEnvoyExpectedRqTimeoutMs);
+        return;
+    };
+    let mut value: SmallVec<[u8; 24]> = SmallVec::new();
+    write!(value, "{}", timeout.as_millis()).expect("writing to memory does not fail");
+    headers.set(KnownHeader::XEnvoyExpectedRqTimeoutMs, &value);
 }

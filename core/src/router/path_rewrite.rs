@@ -32,11 +32,11 @@ fn rewrite_host(
 ) {
     scratch.clear();
     scratch.extend_from_slice(headers.get(KnownHeader::Authority).unwrap_or_default());
-    if action.append_x_forwarded_host {
-        append_to_list(headers, KnownHeader::XForwardedHost, b",", scratch);
-    }
     if !suppress_envoy_headers {
         headers.set(KnownHeader::XEnvoyOriginalHost, scratch);
+    }
+    if action.append_x_forwarded_host {
+        append_to_list(headers, KnownHeader::XForwardedHost, b",", scratch);
     }
     headers.set(KnownHeader::Authority, host);
 }

@@ -113,8 +113,8 @@ fn prepare_head(
     let status = exchange.response.status;
     exchange.info.response_code = status;
     exchange.info.details = "via_upstream";
-    if !suppress {
-        set_service_time(exchange);
+    if !suppress && let Some(received) = exchange.info.request_received {
+        set_service_time(exchange, received);
     }
     if let Some(route) = exchange.info.route {
         if manager.routes.virtual_host(route).config.include_attempt_count_in_response {
@@ -170,9 +170,10 @@ fn downstream_framing(
     }
 }
 
-fn set_service_time(exchange: &mut Exchange) {
+/// `x-envoy-upstream-service-time`: from the request's end to the response's beginning, so a
+/// response that comes earlier has none.
+fn set_service_time(exchange: &mut Exchange, from: Instant) {
     let info = &exchange.info;
-    let from = info.request_received.unwrap_or(info.started);
     let service_time =
         info.response_started.map_or(Duration::ZERO, |at| at.saturating_duration_since(from));
     let headers = &mut exchange.response.headers;

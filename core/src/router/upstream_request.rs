@@ -7,8 +7,8 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use ringmain_proto_codec::KnownHeader;
 use ringmain_proto_codec::h1::{BodyLength, KeyFormat, encode_request};
+use ringmain_proto_codec::{ChunkError, KnownHeader};
 
 use super::request_body::{self, RequestEnd, RequestProgress};
 use super::response_relay::{self, Relayed, Reuse};
@@ -47,10 +47,11 @@ pub async fn forward(
             request.count_response(reply.status);
             request.downstream.reply(&reply, request.exchange).await
         }
+        Err(Failure::Own(reply)) => request.downstream.reply(&reply, request.exchange).await,
         Err(Failure::ClientGone) => {
+            request.exchange.info.reset = true;
             request.exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
             request.exchange.info.details = "downstream_remote_disconnect";
-            request.downstream.stats().downstream_rq_rx_reset.inc();
             After::Abort
         }
     }
@@ -58,8 +59,10 @@ pub async fn forward(
 
 /// Why the upstream's response does not reach the client.
 enum Failure {
-    /// The client gets this instead.
+    /// The upstream's fault: the client gets this instead, and it counts as the cluster's.
     Reply(LocalReply),
+    /// The client's or our own doing: it does not.
+    Own(LocalReply),
     /// There is no client any more.
     ClientGone,
 }
@@ -87,7 +90,7 @@ impl UpstreamRequest<'_, '_> {
     }
 
     /// The head and as much of the body as has come, ready to be sent.
-    fn first_message(&mut self, body: &mut BodyReader) -> Result<Buffer, LocalReply> {
+    fn first_message(&mut self, body: &mut BodyReader) -> Result<Buffer, Failure> {
         let buffers = &self.downstream.worker.buffers;
         let chunked = self.exchange.request.body == BodyLength::Chunked;
         let mut message = if body.is_complete() {
@@ -96,7 +99,7 @@ impl UpstreamRequest<'_, '_> {
             let mut received = std::mem::take(&mut self.downstream.input);
             let taken = body.take(&mut received, buffers);
             self.downstream.input = buffers.small();
-            let taken = taken.map_err(local_reply::bad_request_body)?;
+            let taken = taken.map_err(|error| self.bad_body(error))?;
             if let Some(excess) = taken.excess {
                 self.downstream.input = excess;
             }
@@ -158,7 +161,7 @@ impl UpstreamRequest<'_, '_> {
                         continue;
                     }
                     self.downstream.worker.buffers.give_back(message);
-                    return Err(reply.into());
+                    return Err(reply);
                 }
             }
         }
@@ -204,17 +207,21 @@ impl UpstreamRequest<'_, '_> {
             }
             (Err(_), Some(RequestEnd::Broken(error))) => {
                 self.cancelled();
-                Err(local_reply::bad_request_body(error).into())
+                Err(self.bad_body(error))
             }
             (Err(_), Some(RequestEnd::Expired(expired))) => {
-                self.cancelled();
                 expired.count(self.downstream.stats());
-                Err(expired.request_reply().into())
+                Err(Failure::Own(expired.request_reply()))
             }
             (Err(failure), Some(RequestEnd::Complete | RequestEnd::UpstreamGone) | None) => {
-                Err(self.failed(connection, failure).into())
+                Err(self.failed(connection, failure))
             }
         }
+    }
+
+    fn bad_body(&self, error: ChunkError) -> Failure {
+        self.downstream.stats().downstream_cx_protocol_error.inc();
+        Failure::Own(local_reply::bad_request_body(error))
     }
 
     fn method(&self) -> &[u8] {
@@ -272,33 +279,33 @@ impl UpstreamRequest<'_, '_> {
     }
 
     /// Counts a response that did not come and says what the client gets instead.
-    fn failed(&self, mut connection: UpstreamConnection, failure: ResponseFailure) -> LocalReply {
+    fn failed(&self, mut connection: UpstreamConnection, failure: ResponseFailure) -> Failure {
         let stats = self.cluster.stats();
         let host = connection.host().stats();
         host.rq_error.inc();
         stats.upstream_cx_destroy_with_active_rq.inc();
         if connection.deadline().fired() {
             stats.upstream_cx_destroy_local_with_active_rq.inc();
-            stats.upstream_rq_tx_reset.inc();
             let expired = self.timeouts.expired_response();
-            if expired == Expired::Response {
-                stats.upstream_rq_timeout.inc();
-                host.rq_timeout.inc();
-            }
             expired.count(self.downstream.stats());
-            return expired.response_reply();
+            if expired != Expired::Response {
+                return Failure::Own(expired.response_reply());
+            }
+            stats.upstream_rq_timeout.inc();
+            host.rq_timeout.inc();
+            return expired.response_reply().into();
         }
         match failure {
             ResponseFailure::ClosedSilent => {
                 stats.upstream_cx_destroy_remote_with_active_rq.inc();
                 connection.note_remote_close();
-                local_reply::CONNECTION_TERMINATION
+                local_reply::CONNECTION_TERMINATION.into()
             }
             // A head that breaks off is no HTTP, says Envoy.
             ResponseFailure::ClosedPartial | ResponseFailure::Protocol => {
                 stats.upstream_cx_protocol_error.inc();
                 stats.upstream_cx_destroy_local_with_active_rq.inc();
-                local_reply::PROTOCOL_ERROR
+                local_reply::PROTOCOL_ERROR.into()
             }
         }
     }
@@ -328,10 +335,17 @@ impl UpstreamRequest<'_, '_> {
             Relayed::BrokenOff => {
                 let stats = self.cluster.stats();
                 stats.upstream_cx_destroy_with_active_rq.inc();
+                self.exchange.info.reset = true;
+                self.downstream.stats().downstream_rq_tx_reset.inc();
                 if connection.deadline().fired() {
-                    stats.upstream_rq_timeout.inc();
-                    self.exchange.info.flags.set(ResponseFlag::UpstreamRequestTimeout);
-                    self.exchange.info.details = "response_timeout";
+                    let expired = self.timeouts.expired_response();
+                    let reply = expired.response_reply();
+                    if expired == Expired::Response {
+                        stats.upstream_rq_timeout.inc();
+                    }
+                    expired.count(self.downstream.stats());
+                    reply.flag_into(&mut self.exchange.info.flags);
+                    self.exchange.info.details = reply.details;
                 } else {
                     stats.upstream_cx_destroy_remote_with_active_rq.inc();
                     connection.note_remote_close();
@@ -340,10 +354,10 @@ impl UpstreamRequest<'_, '_> {
                     self.exchange.info.details =
                         "upstream_reset_after_response_started{protocol_error}";
                 }
-                self.downstream.stats().rq_reset_after_downstream_response_started.inc();
                 After::Abort
             }
             Relayed::ClientGone => {
+                self.exchange.info.reset = true;
                 self.cluster.stats().upstream_rq_cancelled.inc();
                 self.exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
                 self.exchange.info.details = "downstream_remote_disconnect";

@@ -38,6 +38,7 @@ pub struct Downstream<'a> {
     local: SocketAddr,
     opened: Instant,
     requests: u32,
+    begun: bool,
     end: End,
 }
 
@@ -106,8 +107,6 @@ impl<'a> Downstream<'a> {
         let stats = manager.stats.of(worker.id);
         stats.downstream_cx_total.inc();
         stats.downstream_cx_active.inc();
-        stats.downstream_cx_http1_total.inc();
-        stats.downstream_cx_http1_active.inc();
         // A listener on the unspecified address has another local address on each connection.
         let local = match listener_address.ip().is_unspecified() {
             true => stream.local_addr().unwrap_or(listener_address),
@@ -126,6 +125,7 @@ impl<'a> Downstream<'a> {
             local,
             opened: Instant::now(),
             requests: 0,
+            begun: false,
             end: End::Remote,
         }
     }
@@ -159,8 +159,17 @@ impl<'a> Downstream<'a> {
         let count = self.fill().await;
         self.slot.set_idle(false);
         self.read_deadline.disarm();
+        if count > 0 && !self.begun {
+            // The codec is made by the first bytes.
+            self.begun = true;
+            self.stats().downstream_cx_http1_total.inc();
+            self.stats().downstream_cx_http1_active.inc();
+        }
         if count == 0 && self.read_deadline.fired() {
-            self.stats().downstream_cx_idle_timeout.inc();
+            match self.is_expired() {
+                true => self.stats().downstream_cx_max_duration_reached.inc(),
+                false => self.stats().downstream_cx_idle_timeout.inc(),
+            }
             self.end = End::Local;
         }
         count > 0
@@ -175,6 +184,12 @@ impl<'a> Downstream<'a> {
             (Some(idle), Some(left)) => Some(idle.min(left)),
             (idle, left) => idle.or(left),
         }
+    }
+
+    /// Whether `max_connection_duration` has passed.
+    fn is_expired(&self) -> bool {
+        let max = self.manager.config.max_connection_duration;
+        max.is_some_and(|max| self.opened.elapsed() >= max)
     }
 
     /// Reads more into `input`, which grows where a head needs it.
@@ -194,9 +209,6 @@ impl<'a> Downstream<'a> {
     async fn serve_next(&mut self, exchange: &mut Exchange) -> After {
         exchange.info = StreamInfo::begin(self.peer, self.local);
         let awaited = self.await_head(exchange).await;
-        if matches!(awaited, Awaited::Closed) {
-            return After::Abort;
-        }
         self.requests += 1;
         let stats = self.stats();
         stats.downstream_rq_total.inc();
@@ -206,7 +218,14 @@ impl<'a> Downstream<'a> {
             Awaited::Request => self.serve_request(exchange).await,
             Awaited::Refused(error) => self.refuse(&error, exchange).await,
             Awaited::TimedOut(reply) => self.reply_and_close(&reply, exchange).await,
-            Awaited::Closed => After::Abort,
+            Awaited::Closed => {
+                exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
+                exchange.info.details = "downstream_remote_disconnect";
+                stats.downstream_cx_destroy_active_rq.inc();
+                stats.downstream_cx_destroy_remote_active_rq.inc();
+                exchange.request.clear();
+                After::Abort
+            }
         };
         stats.downstream_rq_active.dec();
         self.finish(exchange);
@@ -277,8 +296,8 @@ impl<'a> Downstream<'a> {
         let stats = self.stats();
         if error.is_codec_error() {
             stats.downstream_cx_protocol_error.inc();
-            stats.downstream_rq_rx_reset.inc();
-            stats.downstream_rq_response_before_rq_complete.inc();
+        } else {
+            exchange.info.request_received = Some(exchange.info.started);
         }
         if *error == RequestError::FragmentInTarget {
             stats.downstream_rq_failed_path_normalization.inc();
@@ -336,13 +355,12 @@ impl<'a> Downstream<'a> {
         if spent {
             self.stats().downstream_cx_max_requests_reached.inc();
         }
-        let expired =
-            config.max_connection_duration.is_some_and(|max| self.opened.elapsed() >= max);
+        let expired = self.is_expired();
         if self.worker.draining.get() {
             self.stats().downstream_cx_drain_close.inc();
             return true;
         }
-        let incomplete = exchange.info.request_received.is_none() && exchange.info.request_parsed;
+        let incomplete = exchange.info.request_received.is_none();
         if incomplete {
             self.stats().downstream_rq_response_before_rq_complete.inc();
         }
@@ -364,6 +382,7 @@ impl<'a> Downstream<'a> {
         debug_assert!(fits, "a small buffer holds it");
         let (result, buffer) = self.write(buffer).await;
         self.worker.buffers.give_back(buffer);
+        self.stats().count_response(100);
         result.is_ok()
     }
 
@@ -371,6 +390,9 @@ impl<'a> Downstream<'a> {
     fn finish(&self, exchange: &Exchange) {
         let info = &exchange.info;
         let stats = self.stats();
+        if info.request_received.is_none() || info.reset {
+            stats.downstream_rq_rx_reset.inc();
+        }
         if info.response_code != 0 {
             stats.count_response(info.response_code);
             self.manager.listener_stats.of(self.worker.id).count(info.response_code);
@@ -422,7 +444,9 @@ impl Drop for Downstream<'_> {
     fn drop(&mut self) {
         let stats = self.stats();
         stats.downstream_cx_active.dec();
-        stats.downstream_cx_http1_active.dec();
+        if self.begun {
+            stats.downstream_cx_http1_active.dec();
+        }
         stats.downstream_cx_destroy.inc();
         match self.end {
             End::Local => stats.downstream_cx_destroy_local.inc(),

@@ -45,6 +45,7 @@ pub async fn read_head(
                         return (Err(ResponseFailure::Protocol), buffer);
                     }
                     buffer.consume(consumed);
+                    connection.count_interim(head.status);
                     head.clear();
                     progress = HeadProgress::default();
                     continue;
