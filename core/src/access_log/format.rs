@@ -45,6 +45,7 @@ pub fn write_header_value(
     for part in &format.parts {
         renderer.part(part, b"", value);
     }
+    // What stands before has been through here.
     value.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
 }
 

@@ -47,12 +47,6 @@ fn find_route(
         return Err(refused(downstream, exchange, reply));
     }
     let headers = &mut exchange.request.headers;
-    if exchange.request.upgrade {
-        downstream.stats().downstream_rq_ws_on_non_ws_route.inc();
-        exchange.request.keep_alive = false;
-        exchange.info.request_received = None;
-        return Err(local_reply::UPGRADE_FAILED);
-    }
     let is_connect = headers.get(KnownHeader::Method) == Some(b"CONNECT");
     let path = headers.get(KnownHeader::Path);
     if !is_connect && !path.is_some_and(|path| path.starts_with(b"/")) {
@@ -76,6 +70,17 @@ fn find_route(
     let authority = headers.get(KnownHeader::Authority).unwrap_or_default();
     let target = headers.get(KnownHeader::Path).unwrap_or_default();
     let found = manager.routes.find(authority, target);
+    if let Some(found) = found
+        && exchange.request.upgrade
+    {
+        downstream.stats().downstream_rq_ws_on_non_ws_route.inc();
+        exchange.request.keep_alive = false;
+        exchange.info.request_received = None;
+        if let Action::Route(action) = &manager.routes.route(found).action {
+            exchange.info.cluster = action.cluster;
+        }
+        return Err(local_reply::UPGRADE_FAILED);
+    }
     found.filter(|_| has_scheme && !is_connect).ok_or_else(|| {
         downstream.stats().no_route.inc();
         local_reply::ROUTE_NOT_FOUND
@@ -87,9 +92,10 @@ fn refused(downstream: &Downstream<'_>, exchange: &mut Exchange, reply: LocalRep
     if reply.flag.is_some() {
         downstream.stats().downstream_cx_protocol_error.inc();
         exchange.info.request_received = None;
+        exchange.info.request_parsed = false;
+        exchange.request.clear();
     }
-    exchange.info.request_parsed = false;
-    exchange.request.clear();
+    exchange.request.headers.remove(KnownHeader::Authority);
     exchange.request.keep_alive = false;
     reply
 }

@@ -2,6 +2,7 @@
 
 use ringmain_config::header_mutation::{AppendAction, HeaderMutations, HeaderValueOption};
 use ringmain_proto_codec::HeaderMap;
+use smallvec::SmallVec;
 
 use super::{RouteRef, RouteTable};
 use crate::access_log::write_header_value;
@@ -36,14 +37,60 @@ pub fn apply_header_mutations(
         for name in &level.remove {
             headers_of(exchange, direction).remove_by_name(name.as_bytes());
         }
-        for option in &level.add {
-            let mut value = std::mem::take(&mut exchange.scratch);
-            value.clear();
-            write_header_value(&option.value, exchange, manager, compiled, &mut value);
-            if !value.is_empty() || option.keep_empty_value {
-                put(option, headers_of(exchange, direction), &value);
-            }
-            exchange.scratch = value;
+        add_all(&level.add, manager, compiled, direction, exchange);
+    }
+}
+
+/// What becomes of one addition, decided while the headers are still as they came.
+struct Pending<'a> {
+    option: &'a HeaderValueOption,
+    value: std::ops::Range<usize>,
+    present: bool,
+}
+
+/// As in Envoy, all values are computed before any is put, and replacements come before additions.
+fn add_all(
+    options: &[HeaderValueOption],
+    manager: &ConnectionManager,
+    compiled: &Compiled,
+    direction: Direction,
+    exchange: &mut Exchange,
+) {
+    let mut values = std::mem::take(&mut exchange.scratch);
+    values.clear();
+    let mut pending: SmallVec<[Pending<'_>; 8]> = SmallVec::new();
+    for option in options {
+        let start = values.len();
+        write_header_value(&option.value, exchange, manager, compiled, &mut values);
+        let headers = headers_of(exchange, direction);
+        let present = headers.get_by_name(option.key.as_bytes()).is_some();
+        if values.len() > start || option.keep_empty_value {
+            pending.push(Pending { option, value: start..values.len(), present });
+        }
+    }
+    let headers = headers_of(exchange, direction);
+    for replacing in [true, false] {
+        for addition in pending.iter().filter(|addition| addition.replaces() == replacing) {
+            addition.put(headers, &values[addition.value.clone()]);
+        }
+    }
+    exchange.scratch = values;
+}
+
+impl Pending<'_> {
+    fn replaces(&self) -> bool {
+        use AppendAction::{OverwriteIfExists, OverwriteIfExistsOrAdd};
+        matches!(self.option.append_action, OverwriteIfExists | OverwriteIfExistsOrAdd)
+    }
+
+    fn put(&self, headers: &mut HeaderMap, value: &[u8]) {
+        let name = self.option.key.as_bytes();
+        match self.option.append_action {
+            AppendAction::AppendIfExistsOrAdd => headers.append(name, value),
+            AppendAction::AddIfAbsent if !self.present => headers.append(name, value),
+            AppendAction::OverwriteIfExists if self.present => overwrite(headers, name, value),
+            AppendAction::OverwriteIfExistsOrAdd => overwrite(headers, name, value),
+            AppendAction::AddIfAbsent | AppendAction::OverwriteIfExists => {}
         }
     }
 }
@@ -69,18 +116,6 @@ fn headers_of(exchange: &mut Exchange, direction: Direction) -> &mut HeaderMap {
     match direction {
         Direction::Request => &mut exchange.request.headers,
         Direction::Response => &mut exchange.response.headers,
-    }
-}
-
-fn put(option: &HeaderValueOption, headers: &mut HeaderMap, value: &[u8]) {
-    let name = option.key.as_bytes();
-    let present = headers.get_by_name(name).is_some();
-    match option.append_action {
-        AppendAction::AppendIfExistsOrAdd => headers.append(name, value),
-        AppendAction::AddIfAbsent if !present => headers.append(name, value),
-        AppendAction::OverwriteIfExists if present => overwrite(headers, name, value),
-        AppendAction::OverwriteIfExistsOrAdd => overwrite(headers, name, value),
-        AppendAction::AddIfAbsent | AppendAction::OverwriteIfExists => {}
     }
 }
 

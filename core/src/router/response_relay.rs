@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ringmain_proto_codec::h1::Version;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
+use smallvec::SmallVec;
 
 use super::header_mutation::{Direction, apply_header_mutations};
 use super::timeout::StreamTimeouts;
@@ -176,11 +177,9 @@ fn set_service_time(exchange: &mut Exchange, from: Instant) {
     let info = &exchange.info;
     let service_time =
         info.response_started.map_or(Duration::ZERO, |at| at.saturating_duration_since(from));
-    let headers = &mut exchange.response.headers;
-    headers.remove(KnownHeader::XEnvoyUpstreamServiceTime);
-    headers.append_with(KnownHeader::XEnvoyUpstreamServiceTime, |value| {
-        write!(value, "{}", millis(service_time)).expect("writing to memory does not fail");
-    });
+    let mut value: SmallVec<[u8; 24]> = SmallVec::new();
+    write!(value, "{}", millis(service_time)).expect("writing to memory does not fail");
+    exchange.response.headers.set(KnownHeader::XEnvoyUpstreamServiceTime, &value);
 }
 
 fn set_attempt_count(exchange: &mut Exchange) {

@@ -211,6 +211,8 @@ impl UpstreamRequest<'_, '_> {
             }
             (Err(_), Some(RequestEnd::Expired(expired))) => {
                 expired.count(self.downstream.stats());
+                self.cluster.stats().upstream_cx_destroy_with_active_rq.inc();
+                self.cluster.stats().upstream_cx_destroy_local_with_active_rq.inc();
                 Err(Failure::Own(expired.request_reply()))
             }
             (Err(failure), Some(RequestEnd::Complete | RequestEnd::UpstreamGone) | None) => {
@@ -322,6 +324,12 @@ impl UpstreamRequest<'_, '_> {
             Relayed::Whole { after, reuse } => {
                 connection.deadline().disarm();
                 match reuse {
+                    // The upstream still waits for the rest of the request.
+                    _ if self.exchange.info.request_received.is_none() => {
+                        let stats = self.cluster.stats();
+                        stats.upstream_cx_destroy_with_active_rq.inc();
+                        stats.upstream_cx_destroy_local_with_active_rq.inc();
+                    }
                     Reuse::For(timeout) => connection.release(timeout),
                     Reuse::Never => self.cluster.stats().upstream_cx_close_notify.inc(),
                 }

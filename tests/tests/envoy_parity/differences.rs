@@ -79,6 +79,7 @@ fn forwarded(request: &str) -> Outcome {
 fn differences() -> Vec<Difference> {
     let mut list = ambiguous_requests();
     list.extend(framing());
+    list.extend(broken_chunks());
     list.extend(ambiguous_responses());
     list.extend(connections());
     list
@@ -106,6 +107,18 @@ fn ambiguous_requests() -> Vec<Difference> {
                 .ask("GET http://b.example/ HTTP/1.1\r\nhost: a.example\r\n\r\n"),
             &format!("GET / HTTP/1.1\nhost: b.example\n{ADDED}"),
         ),
+        Difference {
+            reason: "a request of HTTP/1.1 has a Host, whatever its target (RFC 9112 §3.2 demands 400)",
+            case: case("absolute_form_without_host").ask("GET http://b.example/x HTTP/1.1\r\n\r\n"),
+            envoy: forwarded(&format!("GET /x HTTP/1.1\nhost: b.example\n{ADDED}")),
+            ringmain: Outcome {
+                client:
+                    "HTTP/1.1 400 Bad Request\ndate: <date>\nserver: envoy\nconnection: close\n\
+                         content-length: 0\n  body by length: \"\"\n[closed]\n"
+                        .to_owned(),
+                upstream: String::new(),
+            },
+        },
         refused(
             "a line that ends in LF alone is a line to some and part of one to others; Envoy takes it for a line",
             case("bare_line_feeds").ask("GET / HTTP/1.1\nhost: a.example\n\n"),
@@ -194,6 +207,42 @@ fn ambiguous_responses() -> Vec<Difference> {
             case("unasked_switch").upstream(vec![Act::ReadBody, Act::Send(switch), Act::Close]),
             format!("HTTP/1.1 101 Switching Protocols\n{ANSWERED}"),
         ),
+        refused(
+            "a first chunk that is none is seen before the head is sent on; Envoy breaks off",
+            case("bad_first_chunk").upstream(vec![
+                Act::ReadBody,
+                Act::Send(
+                    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nab\r\n0\r\n\r\n"
+                        .to_vec(),
+                ),
+                Act::Close,
+            ]),
+            format!(
+                "HTTP/1.1 200 OK\n{ANSWERED}transfer-encoding: chunked\n  body in chunks: \"\"\n  \
+                 [cut short: closed]\n[closed]\n"
+            ),
+        ),
+    ]
+}
+
+/// A body whose first chunk is broken: both answer 400, but Envoy has already opened a connection
+/// for the request when it looks at the body, and ringmain has not.
+fn broken_chunks() -> Vec<Difference> {
+    let broken = |id: &'static str, body: &str| Difference {
+        reason: "the first chunk is looked at before a connection is opened for the request",
+        case: case(id).ask(format!(
+            "POST / HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: chunked\r\n\r\n{body}"
+        )),
+        envoy: Outcome { upstream: CONNECTION_1.to_owned(), ..bad_request() },
+        ringmain: bad_request(),
+    };
+    vec![
+        broken("bad_size", "zz\r\nab\r\n0\r\n\r\n"),
+        broken("empty_size", "\r\nab\r\n0\r\n\r\n"),
+        broken("negative_size", "-2\r\nab\r\n0\r\n\r\n"),
+        broken("hex_prefix", "0x2\r\nab\r\n0\r\n\r\n"),
+        broken("huge_size", "fffffffffffffffff\r\nab\r\n0\r\n\r\n"),
+        broken("no_crlf_after_data", "2\r\nabXX0\r\n\r\n"),
     ]
 }
 

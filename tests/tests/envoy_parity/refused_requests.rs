@@ -77,9 +77,6 @@ fn absolute_form() {
         asking("capital_scheme", "HTTP://b.example/x", "b.example").shows("HTTP/1.1 200"),
         asking("other_scheme", "ftp://b.example/x", "b.example").shows("http1.invalid_scheme"),
         asking("empty_authority", "http:///x", "b.example").shows("http1.invalid_url"),
-        case("without_host_header")
-            .ask("GET http://b.example/x HTTP/1.1\r\n\r\n")
-            .shows("host: b.example"),
         asking("not_allowed", "http://b.example/x", "b.example")
             .hcm("http_protocol_options: { allow_absolute_url: false }")
             .shows("absolute_path_rejected"),
@@ -214,19 +211,5 @@ fn framing() {
             "HTTP/1.1",
             "details",
         ),
-    ]);
-}
-
-#[test]
-fn chunks() {
-    const CHUNKED: &str = "transfer-encoding: chunked";
-    let chunk = |name, body: &str| refused(name, &post(CHUNKED, body), "HTTP/1.1", "details");
-    compare(vec![
-        chunk("bad_size", "zz\r\nab\r\n0\r\n\r\n"),
-        chunk("empty_size", "\r\nab\r\n0\r\n\r\n"),
-        chunk("negative_size", "-2\r\nab\r\n0\r\n\r\n"),
-        chunk("hex_prefix", "0x2\r\nab\r\n0\r\n\r\n"),
-        chunk("huge_size", "fffffffffffffffff\r\nab\r\n0\r\n\r\n"),
-        chunk("no_crlf_after_data", "2\r\nabXX0\r\n\r\n"),
     ]);
 }
