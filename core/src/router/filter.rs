@@ -60,7 +60,9 @@ fn find_route(
         worker.compiled.local_ip,
         &worker.request_ids,
     );
-    downstream.stats().rq_total.inc();
+    if !exchange.request.upgrade {
+        downstream.stats().rq_total.inc();
+    }
     if is_connect {
         // What follows a CONNECT is no request: the connection ends with the answer.
         exchange.info.request_received = None;

@@ -66,6 +66,7 @@ pub async fn relay(
         false => Reuse::Never,
     };
     if let Some(excess) = taken.excess {
+        connection.cluster().stats().upstream_cx_protocol_error.inc();
         downstream.worker.buffers.give_back(excess);
     }
     let closes = downstream.closes_after(exchange);
@@ -79,7 +80,10 @@ pub async fn relay(
         let rest = RestOfBody { connection, timeouts, body, writer: plan.writer };
         return match rest.relay(downstream, exchange, spare).await {
             Rest::Whole => Relayed::Whole { after, reuse },
-            Rest::WholeWithExcess => Relayed::Whole { after, reuse: Reuse::Never },
+            Rest::WholeWithExcess => {
+                connection.cluster().stats().upstream_cx_protocol_error.inc();
+                Relayed::Whole { after, reuse: Reuse::Never }
+            }
             Rest::BrokenOff => {
                 // Where the connection's end is the body's, a plain close would be a good ending.
                 if plan.until_close {

@@ -130,11 +130,6 @@ fn nonsense() {
         bad("bad_length", "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\nab"),
         answered("odd_coding", "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nab")
             .shows("HTTP/1.1"),
-        answered(
-            "chunks_over_10",
-            "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
-        )
-        .shows("HTTP/1.1"),
         answered("body_with_204", "HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\nab")
             .shows("HTTP/1.1"),
         answered(
