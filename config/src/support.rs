@@ -151,6 +151,7 @@ fn written(kind: &Kind, value: &Value) -> Option<String> {
             descriptor.get_value(*number).map(|value| value.name().to_owned())
         }
         (_, Value::Bool(value)) => Some(value.to_string()),
+        (_, Value::U32(value)) => Some(value.to_string()),
         (_, Value::Message(message)) => written_message(message),
         _ => None,
     }

@@ -238,7 +238,8 @@ pub(super) const MESSAGES: &[Message] = &[
     Message { name: "envoy.config.cluster.v3.CircuitBreakers", supported: "thresholds", ..NONE },
     Message {
         name: "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-        supported: "priority max_connections max_pending_requests max_requests max_retries",
+        supported: "priority",
+        limited: "max_connections=1024 max_pending_requests=1024 max_requests=1024 max_retries=3",
         ..NONE
     },
     Message {

@@ -117,8 +117,8 @@ fn the_clusters_of_a_front_proxy() {
     assert_eq!(users.endpoints[0].lb_endpoints[0].address, name);
     assert_eq!(web.idle_timeout, Some(Duration::from_secs(60)));
     assert_eq!(web.max_requests_per_connection, Some(1000));
-    assert_eq!(web.circuit_breakers.default.max_connections, 10);
-    assert_eq!(web.circuit_breakers.high.max_retries, 7);
+    assert_eq!(web.circuit_breakers.default.max_connections, 1024);
+    assert_eq!(web.circuit_breakers.high.max_retries, 3);
     let endpoints = &web.endpoints[0].lb_endpoints;
     assert_eq!((endpoints[0].load_balancing_weight, endpoints[0].healthy), (3, true));
     assert!(!endpoints[1].healthy);
