@@ -1,0 +1,37 @@
+//! One entry of a virtual host's `routes`.
+
+use envoy_types::pb::envoy::config::route::v3 as wire;
+
+use super::{Action, RouteMatch, Scope};
+use crate::header_mutation::HeaderMutations;
+use crate::report::At;
+
+/// `envoy.config.route.v3.Route`.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// `name`.
+    pub name: String,
+    /// `match`.
+    pub matcher: RouteMatch,
+    /// `route`, `redirect` or `direct_response`.
+    pub action: Action,
+    /// `request_headers_to_add`, `request_headers_to_remove`.
+    pub request_headers: HeaderMutations,
+    /// `response_headers_to_add`, `response_headers_to_remove`.
+    pub response_headers: HeaderMutations,
+}
+
+impl Route {
+    pub(super) fn from_wire(wire: &wire::Route, scope: &Scope<'_>, at: &At<'_>) -> Option<Self> {
+        let (request_headers, response_headers) = header_mutations!(wire, at);
+        let matcher = RouteMatch::from_wire(wire.r#match.as_ref()?, &at.field("match"));
+        let action = Action::from_wire(wire.action.as_ref(), scope, at);
+        Some(Self {
+            name: wire.name.clone(),
+            matcher: matcher?,
+            action: action?,
+            request_headers,
+            response_headers,
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! Forwarding to a cluster.
+
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::route::v3 as wire;
+use wire::route_action::{
+    ClusterNotFoundResponseCode as WireNotFound, ClusterSpecifier, HostRewriteSpecifier,
+};
+
+use super::{Scope, non_empty};
+use crate::duration;
+use crate::report::At;
+
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// `envoy.config.route.v3.RouteAction`.
+#[derive(Debug, Clone)]
+pub struct RouteAction {
+    /// `cluster`, as an index into `Bootstrap::clusters`; `None` when the name is unknown and
+    /// `validate_clusters` is false.
+    pub cluster: Option<usize>,
+    /// `cluster` as written.
+    pub cluster_name: String,
+    /// `cluster_not_found_response_code`: 503 (default), 404 or 500.
+    pub cluster_not_found_status: u16,
+    /// `timeout`, default 15 s; `None` is 0, off.
+    pub timeout: Option<Duration>,
+    /// `idle_timeout`; absent means the manager's `stream_idle_timeout`, `Some(None)` is 0, off.
+    pub idle_timeout: Option<Option<Duration>>,
+    /// `prefix_rewrite`; `None` when absent or empty.
+    pub prefix_rewrite: Option<String>,
+    /// `host_rewrite_literal`.
+    pub host_rewrite_literal: Option<String>,
+    /// `append_x_forwarded_host`, default false.
+    pub append_x_forwarded_host: bool,
+}
+
+impl RouteAction {
+    pub(super) fn from_wire(
+        wire: &wire::RouteAction,
+        scope: &Scope<'_>,
+        at: &At<'_>,
+    ) -> Option<Self> {
+        let Some(ClusterSpecifier::Cluster(name)) = &wire.cluster_specifier else {
+            at.error_at_key("'cluster' is required");
+            return None;
+        };
+        let cluster = scope.clusters.index(name);
+        if cluster.is_none() && scope.validate_clusters {
+            at.field("cluster").error(scope.clusters.unknown("route", name));
+        }
+        let idle_timeout = wire.idle_timeout.as_ref();
+        Some(Self {
+            cluster,
+            cluster_name: name.clone(),
+            cluster_not_found_status: match wire.cluster_not_found_response_code() {
+                WireNotFound::ServiceUnavailable => 503,
+                WireNotFound::NotFound => 404,
+                WireNotFound::InternalServerError => 500,
+            },
+            timeout: duration::or_off(wire.timeout.as_ref(), Some(TIMEOUT), at, "timeout"),
+            idle_timeout: idle_timeout
+                .map(|timeout| duration::or_off(Some(timeout), None, at, "idle_timeout")),
+            prefix_rewrite: non_empty(&wire.prefix_rewrite),
+            host_rewrite_literal: match &wire.host_rewrite_specifier {
+                Some(HostRewriteSpecifier::HostRewriteLiteral(host)) => non_empty(host),
+                _ => None,
+            },
+            append_x_forwarded_host: wire.append_x_forwarded_host,
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! Virtual hosts.
+
+use std::collections::HashSet;
+
+use envoy_types::pb::envoy::config::route::v3 as wire;
+
+use super::{Domain, Route, Scope};
+use crate::header_mutation::HeaderMutations;
+use crate::report::At;
+
+/// `envoy.config.route.v3.VirtualHost`.
+#[derive(Debug, Clone)]
+pub struct VirtualHost {
+    /// `name`.
+    pub name: String,
+    /// `domains`, lower case.
+    pub domains: Vec<Domain>,
+    /// `routes`: the first that matches wins.
+    pub routes: Vec<Route>,
+    /// `request_headers_to_add`, `request_headers_to_remove`.
+    pub request_headers: HeaderMutations,
+    /// `response_headers_to_add`, `response_headers_to_remove`.
+    pub response_headers: HeaderMutations,
+    /// `include_request_attempt_count`, default false.
+    pub include_request_attempt_count: bool,
+    /// `include_attempt_count_in_response`, default false.
+    pub include_attempt_count_in_response: bool,
+}
+
+impl VirtualHost {
+    pub(super) fn list_from_wire(
+        wire: &[wire::VirtualHost],
+        scope: &Scope<'_>,
+        at: &At<'_>,
+    ) -> Vec<Self> {
+        let at = at.field("virtual_hosts");
+        let (mut names, mut domains) = (HashSet::new(), HashSet::new());
+        let mut hosts = Vec::with_capacity(wire.len());
+        for (index, wire) in wire.iter().enumerate() {
+            let at = at.index(index);
+            if !names.insert(wire.name.as_str()) {
+                at.field("name").warn(format!("virtual host name '{}' is used twice", wire.name));
+            }
+            hosts.push(Self::from_wire(wire, scope, &mut domains, &at));
+        }
+        hosts
+    }
+
+    pub(super) fn from_wire(
+        wire: &wire::VirtualHost,
+        scope: &Scope<'_>,
+        domains: &mut HashSet<String>,
+        at: &At<'_>,
+    ) -> Self {
+        let (request_headers, response_headers) = header_mutations!(wire, at);
+        let routes = at.field("routes");
+        let route = |(index, route)| Route::from_wire(route, scope, &routes.index(index));
+        Self {
+            name: wire.name.clone(),
+            domains: Domain::list_from_wire(&wire.domains, domains, at),
+            routes: wire.routes.iter().enumerate().filter_map(route).collect(),
+            request_headers,
+            response_headers,
+            include_request_attempt_count: wire.include_request_attempt_count,
+            include_attempt_count_in_response: wire.include_attempt_count_in_response,
+        }
+    }
+}
