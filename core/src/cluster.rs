@@ -5,6 +5,6 @@ mod host;
 mod shared;
 mod worker_cluster;
 
-pub use host::{Host, HostSet};
+pub use host::{Host, HostDescription, HostSet};
 pub use shared::{Cluster, ClusterHistograms};
 pub use worker_cluster::{WorkerCluster, WorkerHost};

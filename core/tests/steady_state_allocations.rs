@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use ringmain::access_log::{LogBuffers, LogWriter};
-use ringmain::cluster::{Host, HostSet};
+use ringmain::cluster::{Host, HostDescription, HostSet};
 use ringmain::runtime::{EngineChoice, ListenOptions, bind, mailbox, plan};
 use ringmain::server::{Command, Compiled, WorkerSeed, run_worker};
 use ringmain::stats::WorkerId;
@@ -130,7 +130,7 @@ fn allocations_for_requests(choice: EngineChoice) -> u64 {
         COUNTED.set(true);
         run_worker(seed, mail).expect("the worker runs");
     });
-    let host = Host::new(upstream(), String::new(), 1, true, Default::default(), 1);
+    let host = Host::new(HostDescription::new(upstream()), 1);
     let hosts = Arc::new(HostSet { hosts: vec![Arc::new(host)] });
     post.send(Command::SetHosts { cluster: 0, hosts }).expect("room");
     post.send(Command::Listen).expect("room");

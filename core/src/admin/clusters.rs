@@ -64,11 +64,11 @@ fn host_rows(host: &Host) -> Vec<(&'static str, String)> {
     let mut rows: Vec<(&'static str, String)> =
         counters(host).into_iter().map(|(name, _, value)| (name, value.to_string())).collect();
     rows.sort_unstable_by_key(|(name, _)| *name);
-    let health = if host.healthy { "healthy" } else { "/failed_eds_health" };
+    let health = if host.is_healthy() { "healthy" } else { "/failed_eds_health" };
     rows.extend([
         ("hostname", host.hostname.clone()),
         ("health_flags", health.to_owned()),
-        ("weight", host.weight.to_string()),
+        ("weight", host.weight().to_string()),
         ("region", host.locality.region.clone()),
         ("zone", host.locality.zone.clone()),
         ("sub_zone", host.locality.sub_zone.clone()),
@@ -125,7 +125,7 @@ fn describe_host(host: &Host) -> Value {
         stat.insert("name".into(), json!(name));
         stats.push(Value::Object(stat));
     }
-    let health = if host.healthy { "HEALTHY" } else { "UNHEALTHY" };
+    let health = if host.is_healthy() { "HEALTHY" } else { "UNHEALTHY" };
     json!({
         "address": { "socket_address": {
             "address": host.address.ip().to_string(),
@@ -133,7 +133,7 @@ fn describe_host(host: &Host) -> Value {
         }},
         "stats": stats,
         "health_status": { "eds_health_status": health },
-        "weight": host.weight,
+        "weight": host.weight(),
         "hostname": host.hostname,
         "locality": {
             "region": host.locality.region,

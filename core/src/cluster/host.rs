@@ -1,16 +1,53 @@
 //! Hosts: what a load balancer picks.
 
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use ringmain_config::bootstrap::Locality;
+use serde_json::Value;
 
 use crate::stats::PerWorker;
 use crate::stats::scopes::HostStats;
 
+/// What discovery says of a host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostDescription {
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// What discovery knows the host by, where an address is not enough: another task may get the
+    /// address of one that has ended. Empty means the address.
+    pub identity: String,
+    /// The name it was resolved from, or the endpoint's `hostname`.
+    pub hostname: String,
+    /// `load_balancing_weight`.
+    pub weight: u32,
+    /// Whether requests may be sent here.
+    pub healthy: bool,
+    /// Where it runs.
+    pub locality: Locality,
+    /// The `envoy.lb` metadata.
+    pub metadata: BTreeMap<String, Value>,
+}
+
+impl HostDescription {
+    /// A healthy host of weight 1 at `address`, and no more than that.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            identity: String::new(),
+            hostname: String::new(),
+            weight: 1,
+            healthy: true,
+            locality: Locality::default(),
+            metadata: BTreeMap::new(),
+        }
+    }
+}
+
 /// One upstream address. A host keeps its identity, its connections and its counters as long as
-/// discovery keeps naming it.
+/// discovery keeps naming it, whatever becomes of its health and weight.
 #[derive(Debug)]
 pub struct Host {
     /// Never reused, so that a host that left and came back is another one.
@@ -19,50 +56,70 @@ pub struct Host {
     pub address: SocketAddr,
     /// The address as text, for logs and admin.
     pub address_text: String,
+    /// See [`HostDescription::identity`].
+    pub identity: String,
     /// The name it was resolved from, or the endpoint's `hostname`.
     pub hostname: String,
-    /// `load_balancing_weight`, at least 1.
-    pub weight: u32,
-    /// Whether requests may be sent here.
-    pub healthy: bool,
     /// Where it runs.
     pub locality: Locality,
+    /// The `envoy.lb` metadata.
+    pub metadata: BTreeMap<String, Value>,
     /// Counters for admin `/clusters`.
     pub stats: PerWorker<HostStats>,
+    /// Written by the control thread; workers look when they are given a host set.
+    weight: AtomicU32,
+    healthy: AtomicBool,
 }
 
 static NEXT_HOST_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Host {
     /// A new host with an identity of its own.
-    pub fn new(
-        address: SocketAddr,
-        hostname: String,
-        weight: u32,
-        healthy: bool,
-        locality: Locality,
-        workers: usize,
-    ) -> Self {
+    pub fn new(description: HostDescription, workers: usize) -> Self {
+        let HostDescription { address, identity, hostname, weight, healthy, locality, metadata } =
+            description;
         Self {
             id: NEXT_HOST_ID.fetch_add(1, Ordering::Relaxed),
             address,
             address_text: address.to_string(),
+            identity,
             hostname,
-            weight: weight.max(1),
-            healthy,
             locality,
+            metadata,
             stats: PerWorker::new(workers),
+            weight: AtomicU32::new(weight.max(1)),
+            healthy: AtomicBool::new(healthy),
         }
     }
 
-    /// Whether `other` describes this host, so that it can stay.
-    pub fn describes_same(&self, other: &Self) -> bool {
-        (self.address, &self.hostname, self.weight, self.healthy, &self.locality)
-            == (other.address, &other.hostname, other.weight, other.healthy, &other.locality)
+    /// `load_balancing_weight`, at least 1.
+    pub fn weight(&self) -> u32 {
+        self.weight.load(Ordering::Relaxed)
+    }
+
+    /// Whether requests may be sent here.
+    pub fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Whether this is the host that `description` means, so that it can stay.
+    fn is_meant_by(&self, description: &HostDescription) -> bool {
+        self.identity == description.identity
+            && self.hostname == description.hostname
+            && self.locality == description.locality
+            && self.metadata == description.metadata
+    }
+
+    /// Takes over what may change of a host; whether anything did.
+    fn update(&self, description: &HostDescription) -> bool {
+        let weight = description.weight.max(1);
+        let changed = self.weight.swap(weight, Ordering::Relaxed) != weight;
+        self.healthy.swap(description.healthy, Ordering::Relaxed) != description.healthy || changed
     }
 }
 
-/// All hosts of a cluster at one moment. Never changed: a change makes another set.
+/// All hosts of a cluster at one moment. Which hosts there are never changes: another membership
+/// is another set.
 #[derive(Debug, Default)]
 pub struct HostSet {
     /// The hosts, in discovery's order.
@@ -72,17 +129,29 @@ pub struct HostSet {
 impl HostSet {
     /// The set that follows `self` when discovery now names `found`: hosts that were there stay
     /// themselves. `None` when nothing changed.
-    pub fn updated(&self, found: Vec<Host>) -> Option<Self> {
-        let hosts: Vec<Arc<Host>> = found
-            .into_iter()
-            .map(|host| {
-                let known = self.hosts.iter().find(|known| known.describes_same(&host));
-                known.cloned().unwrap_or_else(|| Arc::new(host))
-            })
-            .collect();
-        let unchanged = hosts.len() == self.hosts.len()
-            && hosts.iter().zip(&self.hosts).all(|(new, old)| Arc::ptr_eq(new, old));
-        (!unchanged).then_some(Self { hosts })
+    pub fn updated(&self, found: Vec<HostDescription>, workers: usize) -> Option<Self> {
+        let mut known: HashMap<SocketAddr, Vec<&Arc<Host>>> = HashMap::new();
+        for host in self.hosts.iter().rev() {
+            known.entry(host.address).or_default().push(host);
+        }
+        let mut changed = found.len() != self.hosts.len();
+        let mut hosts = Vec::with_capacity(found.len());
+        for (index, description) in found.into_iter().enumerate() {
+            let stays = known.get_mut(&description.address).and_then(|same| {
+                let at = same.iter().rposition(|host| host.is_meant_by(&description))?;
+                Some(same.remove(at).clone())
+            });
+            let host = match stays {
+                Some(host) => {
+                    changed |= host.update(&description);
+                    host
+                }
+                None => Arc::new(Host::new(description, workers)),
+            };
+            changed |= self.hosts.get(index).is_none_or(|before| before.id != host.id);
+            hosts.push(host);
+        }
+        changed.then_some(Self { hosts })
     }
 }
 
@@ -90,23 +159,51 @@ impl HostSet {
 mod tests {
     use super::*;
 
-    fn host(port: u16) -> Host {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Host::new(address, String::new(), 1, true, Locality::default(), 1)
+    fn at(port: u16) -> HostDescription {
+        HostDescription::new(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    fn set(found: Vec<HostDescription>) -> HostSet {
+        HostSet::default().updated(found, 1).expect("a change")
     }
 
     #[test]
     fn a_host_that_stays_keeps_its_identity() {
-        let set = HostSet { hosts: vec![Arc::new(host(1)), Arc::new(host(2))] };
-        let next = set.updated(vec![host(2), host(3)]).expect("a change");
-        assert!(Arc::ptr_eq(&next.hosts[0], &set.hosts[1]));
-        assert_ne!(next.hosts[1].id, set.hosts[0].id);
+        let before = set(vec![at(1), at(2)]);
+        let next = before.updated(vec![at(2), at(3)], 1).expect("a change");
+        assert!(Arc::ptr_eq(&next.hosts[0], &before.hosts[1]));
+        assert_ne!(next.hosts[1].id, before.hosts[0].id);
     }
 
     #[test]
     fn the_same_answer_is_no_change() {
-        let set = HostSet { hosts: vec![Arc::new(host(1))] };
-        assert!(set.updated(vec![host(1)]).is_none());
-        assert!(set.updated(Vec::new()).is_some());
+        let set = set(vec![at(1)]);
+        assert!(set.updated(vec![at(1)], 1).is_none());
+        assert!(set.updated(Vec::new(), 1).is_some());
+    }
+
+    #[test]
+    fn another_identity_at_the_same_address_is_another_host() {
+        let task = |name: &str| HostDescription { identity: name.into(), ..at(1) };
+        let before = set(vec![task("a")]);
+        let next = before.updated(vec![task("b")], 1).expect("a change");
+        assert_ne!(next.hosts[0].id, before.hosts[0].id);
+    }
+
+    #[test]
+    fn health_and_weight_change_in_place() {
+        let before = set(vec![at(1), at(2)]);
+        let sick = HostDescription { healthy: false, weight: 3, ..at(1) };
+        let next = before.updated(vec![sick.clone(), at(2)], 1).expect("a change");
+        assert!(Arc::ptr_eq(&next.hosts[0], &before.hosts[0]));
+        assert_eq!((next.hosts[0].is_healthy(), next.hosts[0].weight()), (false, 3));
+        assert!(next.updated(vec![sick, at(2)], 1).is_none());
+    }
+
+    #[test]
+    fn an_address_that_is_named_twice_is_two_hosts() {
+        let before = set(vec![at(1), at(1)]);
+        assert_ne!(before.hosts[0].id, before.hosts[1].id);
+        assert!(before.updated(vec![at(1), at(1)], 1).is_none());
     }
 }

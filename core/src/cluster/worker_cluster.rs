@@ -1,6 +1,7 @@
 //! A worker's share of a cluster: its load balancer and its connection pools.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -71,21 +72,21 @@ impl WorkerCluster {
     /// hosts that left close, their busy ones finish first.
     pub fn set_hosts(&self, set: &HostSet) {
         let mut current = self.current.borrow_mut();
+        let mut known: HashMap<u64, Rc<WorkerHost>> =
+            current.hosts.drain(..).map(|host| (host.shared.id, host)).collect();
         let hosts: Vec<Rc<WorkerHost>> = set
             .hosts
             .iter()
             .map(|host| {
-                let known = current.hosts.iter().find(|known| known.shared.id == host.id);
-                known.cloned().unwrap_or_else(|| Rc::new(self.worker_host(host.clone())))
+                let known = known.remove(&host.id);
+                known.unwrap_or_else(|| Rc::new(self.worker_host(host.clone())))
             })
             .collect();
-        for gone in &current.hosts {
-            if !hosts.iter().any(|host| Rc::ptr_eq(host, gone)) {
-                gone.idle.retire();
-            }
+        for gone in known.values() {
+            gone.idle.retire();
         }
-        current.healthy = hosts.iter().filter(|host| host.shared.healthy).cloned().collect();
-        let weights: Vec<u32> = current.healthy.iter().map(|host| host.shared.weight).collect();
+        current.healthy = hosts.iter().filter(|host| host.shared.is_healthy()).cloned().collect();
+        let weights: Vec<u32> = current.healthy.iter().map(|host| host.shared.weight()).collect();
         current.balancer.set_weights(weights.into_iter());
         current.hosts = hosts;
     }

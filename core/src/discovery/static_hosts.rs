@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ringmain_config::address::EndpointAddress;
 use ringmain_config::cluster::Cluster;
 
-use crate::cluster::{Host, HostSet};
+use crate::cluster::{Host, HostDescription, HostSet};
 
 /// The hosts that `cluster` lists.
 pub fn hosts(cluster: &Cluster, workers: usize) -> HostSet {
@@ -14,14 +14,14 @@ pub fn hosts(cluster: &Cluster, workers: usize) -> HostSet {
         for endpoint in &group.lb_endpoints {
             // A checked configuration has no names in a STATIC cluster.
             if let EndpointAddress::Socket(address) = endpoint.address {
-                hosts.push(Arc::new(Host::new(
-                    address,
-                    endpoint.hostname.clone(),
-                    endpoint.load_balancing_weight,
-                    endpoint.healthy,
-                    group.locality.clone(),
-                    workers,
-                )));
+                let description = HostDescription {
+                    hostname: endpoint.hostname.clone(),
+                    weight: endpoint.load_balancing_weight,
+                    healthy: endpoint.healthy,
+                    locality: group.locality.clone(),
+                    ..HostDescription::new(address)
+                };
+                hosts.push(Arc::new(Host::new(description, workers)));
             }
         }
     }

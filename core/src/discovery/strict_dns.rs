@@ -11,7 +11,7 @@ use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{DnsLookupFamily, DnsOptions, LbEndpoint};
 use tokio::sync::mpsc;
 
-use crate::cluster::{Cluster, Host};
+use crate::cluster::{Cluster, HostDescription};
 use crate::server::Control;
 
 /// One look-up may take this long.
@@ -118,7 +118,7 @@ impl NameTable {
                 Answer::Failed => stats.update_failure.inc(),
             }
         }
-        match control.hosts(index).updated(self.hosts(control.compiled.workers)) {
+        match control.hosts(index).updated(self.hosts(), control.compiled.workers) {
             Some(hosts) => {
                 tracing::info!(
                     cluster = cluster.config.name,
@@ -133,17 +133,17 @@ impl NameTable {
         refresh
     }
 
-    fn hosts(&self, workers: usize) -> Vec<Host> {
-        let mut hosts: Vec<Host> = Vec::new();
+    fn hosts(&self) -> Vec<HostDescription> {
+        let mut hosts = Vec::new();
         for entry in &self.entries {
             let EndpointAddress::Name { host: name, port } = &entry.endpoint.address else {
                 if let EndpointAddress::Socket(address) = entry.endpoint.address {
-                    hosts.push(entry.host(address, workers));
+                    hosts.push(entry.host(address));
                 }
                 continue;
             };
             for ip in &entry.addresses {
-                let mut host = entry.host(SocketAddr::new(*ip, *port), workers);
+                let mut host = entry.host(SocketAddr::new(*ip, *port));
                 if host.hostname.is_empty() {
                     host.hostname.clone_from(name);
                 }
@@ -179,14 +179,13 @@ impl Entry {
         }
     }
 
-    fn host(&self, address: SocketAddr, workers: usize) -> Host {
-        Host::new(
-            address,
-            self.endpoint.hostname.clone(),
-            self.endpoint.load_balancing_weight,
-            self.endpoint.healthy,
-            self.locality.clone(),
-            workers,
-        )
+    fn host(&self, address: SocketAddr) -> HostDescription {
+        HostDescription {
+            hostname: self.endpoint.hostname.clone(),
+            weight: self.endpoint.load_balancing_weight,
+            healthy: self.endpoint.healthy,
+            locality: self.locality.clone(),
+            ..HostDescription::new(address)
+        }
     }
 }

@@ -137,7 +137,7 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     scope.block(&cluster.stats, stats);
     cluster.discovery.visit(&mut |reading| stats.push(scope.stat(reading)));
     let hosts = control.hosts(index);
-    let healthy = hosts.hosts.iter().filter(|host| host.healthy).count();
+    let healthy = hosts.hosts.iter().filter(|host| host.is_healthy()).count();
     scope.gauge("membership_total", hosts.hosts.len(), stats);
     scope.gauge("membership_healthy", healthy, stats);
     scope.gauge("membership_degraded", 0, stats);
