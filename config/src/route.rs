@@ -27,6 +27,7 @@ macro_rules! header_mutations {
 }
 
 mod action;
+mod cluster_specifier;
 mod direct_response;
 mod domain;
 mod entry;
@@ -34,8 +35,10 @@ mod redirect;
 mod route_action;
 mod route_match;
 mod virtual_host;
+mod weighted_clusters;
 
 pub use self::action::Action;
+pub use self::cluster_specifier::{ClusterName, ClusterSpecifier};
 pub use self::direct_response::DirectResponse;
 pub use self::domain::Domain;
 pub use self::entry::Route;
@@ -43,6 +46,7 @@ pub use self::redirect::{RedirectAction, RedirectPath};
 pub use self::route_action::RouteAction;
 pub use self::route_match::{PathMatch, RouteMatch};
 pub use self::virtual_host::VirtualHost;
+pub use self::weighted_clusters::{ClusterWeight, RandomValue, WeightedClusters, WeightedName};
 
 const MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES: u32 = 4096;
 

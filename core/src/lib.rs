@@ -14,6 +14,7 @@ pub mod http;
 pub mod listener;
 pub mod load_balancer;
 pub mod pool;
+pub mod random;
 pub mod router;
 pub mod runtime;
 pub mod server;

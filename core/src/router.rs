@@ -3,6 +3,7 @@
 //! Tables are compiled once from a checked route configuration; look-ups neither allocate nor grow
 //! with the number of virtual hosts or routes.
 
+mod cluster_choice;
 mod filter;
 mod header_mutation;
 mod path_rewrite;

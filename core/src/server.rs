@@ -9,6 +9,6 @@ mod log;
 pub mod startup;
 mod worker;
 
-pub use compiled::Compiled;
+pub use compiled::{ClusterNames, Compiled};
 pub use control::{Control, ServerState};
 pub use worker::{Command, Worker, WorkerSeed, run_worker};

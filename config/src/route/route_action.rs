@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
-use wire::route_action::{
-    ClusterNotFoundResponseCode as WireNotFound, ClusterSpecifier, HostRewriteSpecifier,
-};
+use wire::route_action::{ClusterNotFoundResponseCode as WireNotFound, HostRewriteSpecifier};
 
-use super::{Scope, non_empty};
+use super::{ClusterSpecifier, Scope, non_empty};
 use crate::duration;
 use crate::report::At;
 
@@ -16,11 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// `envoy.config.route.v3.RouteAction`.
 #[derive(Debug, Clone)]
 pub struct RouteAction {
-    /// `cluster`, as an index into `Bootstrap::clusters`; `None` when the name is unknown and
-    /// `validate_clusters` is false.
-    pub cluster: Option<usize>,
-    /// `cluster` as written.
-    pub cluster_name: String,
+    /// `cluster`, `cluster_header` or `weighted_clusters`.
+    pub cluster: ClusterSpecifier,
     /// `cluster_not_found_response_code`: 503 (default), 404 or 500.
     pub cluster_not_found_status: u16,
     /// `timeout`, default 15 s; `None` is 0, off.
@@ -41,18 +36,10 @@ impl RouteAction {
         scope: &Scope<'_>,
         at: &At<'_>,
     ) -> Option<Self> {
-        let Some(ClusterSpecifier::Cluster(name)) = &wire.cluster_specifier else {
-            at.error_at_key("'cluster' is required");
-            return None;
-        };
-        let cluster = scope.clusters.index(name);
-        if cluster.is_none() && scope.validate_clusters {
-            at.field("cluster").error(scope.clusters.unknown("route", name));
-        }
+        let cluster = ClusterSpecifier::from_wire(wire.cluster_specifier.as_ref(), scope, at)?;
         let idle_timeout = wire.idle_timeout.as_ref();
         Some(Self {
             cluster,
-            cluster_name: name.clone(),
             cluster_not_found_status: match wire.cluster_not_found_response_code() {
                 WireNotFound::ServiceUnavailable => 503,
                 WireNotFound::NotFound => 404,

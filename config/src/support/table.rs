@@ -170,9 +170,21 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.route.v3.RouteAction",
-        supported: "cluster cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
+        supported: "cluster cluster_header weighted_clusters cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
                     host_rewrite_literal append_x_forwarded_host",
         limited: "auto_host_rewrite=false",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.WeightedCluster",
+        supported: "clusters header_name",
+        harmless: "runtime_key_prefix total_weight",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.WeightedCluster.ClusterWeight",
+        supported: "name cluster_header weight request_headers_to_add request_headers_to_remove \
+                    response_headers_to_add response_headers_to_remove host_rewrite_literal",
         ..NONE
     },
     Message {

@@ -11,7 +11,7 @@ use ringmain_config::http_connection_manager::{
     HeaderKeyFormat, HeadersWithUnderscoresAction, HttpConnectionManager,
 };
 use ringmain_config::listener::{NetworkFilter, TrafficDirection};
-use ringmain_config::route::{Action, Domain, PathMatch};
+use ringmain_config::route::{Action, ClusterSpecifier, Domain, PathMatch, RouteAction};
 
 use crate::skeleton::{file, load_text};
 
@@ -44,7 +44,8 @@ fn a_small_file_has_envoys_defaults() {
     let Action::Route(route) = &manager.route_config.virtual_hosts[0].routes[0].action else {
         panic!("the route goes to a cluster");
     };
-    assert_eq!((route.cluster, route.timeout), (Some(0), Some(Duration::from_secs(15))));
+    assert_eq!(cluster_of(route), (Some(0), "one"));
+    assert_eq!(route.timeout, Some(Duration::from_secs(15)));
     assert_eq!(route.idle_timeout, None);
     let cluster = &bootstrap.clusters[0];
     assert_eq!(cluster.connect_timeout, Duration::from_secs(5));
@@ -143,5 +144,10 @@ fn a_cluster_that_is_not_validated_may_be_unknown() {
     else {
         panic!("the route goes to a cluster");
     };
-    assert_eq!((route.cluster, route.cluster_name.as_str()), (None, "x"));
+    assert_eq!(cluster_of(route), (None, "x"));
+}
+
+fn cluster_of(route: &RouteAction) -> (Option<usize>, &str) {
+    let ClusterSpecifier::Cluster(cluster) = &route.cluster else { panic!("{route:?}") };
+    (cluster.index, &cluster.name)
 }

@@ -46,6 +46,10 @@ pub struct StreamInfo {
     pub route: Option<RouteRef>,
     /// The cluster it named.
     pub cluster: Option<usize>,
+    /// Which of the route's `weighted_clusters` was chosen.
+    pub weighted_cluster: Option<u32>,
+    /// What choices of this stream follow, once one was made: see [`StreamInfo::random`].
+    random: Option<u64>,
     /// The connection's other end.
     pub direct_remote: SocketAddr,
     /// The client's address as far as it can be trusted.
@@ -81,6 +85,8 @@ impl Default for StreamInfo {
             attempts: 0,
             route: None,
             cluster: None,
+            weighted_cluster: None,
+            random: None,
             direct_remote: UNKNOWN_ADDRESS,
             remote: UNKNOWN_ADDRESS,
             local: UNKNOWN_ADDRESS,
@@ -100,6 +106,11 @@ impl StreamInfo {
             local,
             ..Self::default()
         }
+    }
+
+    /// The stream's random number: drawn when first asked for, and the same from then on.
+    pub fn random(&mut self, draw: impl FnOnce() -> u64) -> u64 {
+        *self.random.get_or_insert_with(draw)
     }
 
     /// Time since the request's first byte.

@@ -4,6 +4,7 @@ use ringmain_config::route::{Action, DirectResponse, RedirectAction, Route, Rout
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
+use super::cluster_choice::choose_cluster;
 use super::header_mutation::{Direction, apply_header_mutations};
 use super::path_rewrite::rewrite_request;
 use super::redirect::redirect_location;
@@ -72,21 +73,32 @@ fn find_route(
     let authority = headers.get(KnownHeader::Authority).unwrap_or_default();
     let target = headers.get(KnownHeader::Path).unwrap_or_default();
     let found = manager.routes.find(authority, target);
-    if let Some(found) = found
-        && exchange.request.upgrade
-    {
+    let routable = has_scheme && !is_connect;
+    if let Some(found) = found.filter(|_| routable || exchange.request.upgrade) {
+        choose(downstream, exchange, found);
+    }
+    if found.is_some() && exchange.request.upgrade {
         downstream.stats().downstream_rq_ws_on_non_ws_route.inc();
         exchange.request.keep_alive = false;
         exchange.info.request_received = None;
-        if let Action::Route(action) = &manager.routes.route(found).action {
-            exchange.info.cluster = action.cluster;
-        }
         return Err(local_reply::UPGRADE_FAILED);
     }
-    found.filter(|_| has_scheme && !is_connect).ok_or_else(|| {
+    found.filter(|_| routable).ok_or_else(|| {
         downstream.stats().no_route.inc();
         local_reply::ROUTE_NOT_FOUND
     })
+}
+
+/// Chooses the cluster as soon as the route is known.
+fn choose(downstream: &Downstream<'_>, exchange: &mut Exchange, found: RouteRef) {
+    let Action::Route(action) = &downstream.manager.routes.route(found).action else { return };
+    let worker = downstream.worker;
+    let Exchange { request, info, .. } = exchange;
+    let names = &worker.compiled.cluster_names;
+    let random = || info.random(|| worker.random.next());
+    let choice = choose_cluster(&action.cluster, &request.headers, names, random);
+    info.cluster = choice.cluster;
+    info.weighted_cluster = choice.weighted;
 }
 
 /// A request that Envoy's codec would not have let in: counted as one, and logged without its head.
@@ -150,12 +162,11 @@ async fn forward(
     route: &Route,
     action: &RouteAction,
 ) -> After {
-    let Some(cluster) = action.cluster else {
+    let Some(cluster) = exchange.info.cluster else {
         downstream.stats().no_cluster.inc();
         let reply = local_reply::cluster_not_found(action.cluster_not_found_status);
         return downstream.reply(&reply, exchange).await;
     };
-    exchange.info.cluster = Some(cluster);
     for name in CONSUMED {
         exchange.request.headers.remove(name);
     }

@@ -1,7 +1,7 @@
-//! Header additions and removals of route, virtual host and route configuration.
+//! Header additions and removals of weighted cluster, route, virtual host and route configuration.
 
 use ringmain_config::header_mutation::{AppendAction, HeaderMutations, HeaderValueOption};
-use ringmain_proto_codec::HeaderMap;
+use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
 use super::{RouteRef, RouteTable};
@@ -19,8 +19,9 @@ pub enum Direction {
     Response,
 }
 
-/// Applies the mutations of all three levels of `route`, the most specific first, so that the
-/// widest has the last word; `most_specific_header_mutations_wins` turns that round.
+/// Applies the mutations of all levels of `route`, the most specific first, so that the widest has
+/// the last word. `most_specific_header_mutations_wins` turns that round, but for the weighted
+/// cluster's, which always come first.
 pub fn apply_header_mutations(
     manager: &ConnectionManager,
     compiled: &Compiled,
@@ -29,14 +30,40 @@ pub fn apply_header_mutations(
     exchange: &mut Exchange,
 ) {
     let table = &manager.routes;
+    if let Some(cluster) = exchange.info.weighted_cluster.and_then(|at| table.weighted(route, at)) {
+        let level = match direction {
+            Direction::Request => &cluster.request_headers,
+            Direction::Response => &cluster.response_headers,
+        };
+        apply(level, manager, compiled, direction, exchange);
+        if direction == Direction::Request
+            && let Some(host) = &cluster.host_rewrite_literal
+        {
+            // Here, so that the wider levels see it. Nobody is told what the host was before.
+            exchange.request.headers.set(KnownHeader::Authority, host.as_bytes());
+        }
+    }
     let mut levels = levels(table, route, direction);
     if table.config.most_specific_header_mutations_wins {
         levels.reverse();
     }
     for level in levels {
-        for name in &level.remove {
-            headers_of(exchange, direction).remove_by_name(name.as_bytes());
-        }
+        apply(level, manager, compiled, direction, exchange);
+    }
+}
+
+/// Applies one level: removals, then additions.
+fn apply(
+    level: &HeaderMutations,
+    manager: &ConnectionManager,
+    compiled: &Compiled,
+    direction: Direction,
+    exchange: &mut Exchange,
+) {
+    for name in &level.remove {
+        headers_of(exchange, direction).remove_by_name(name.as_bytes());
+    }
+    if !level.add.is_empty() {
         add_all(&level.add, manager, compiled, direction, exchange);
     }
 }

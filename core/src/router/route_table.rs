@@ -1,6 +1,6 @@
 //! A route configuration, compiled.
 
-use ringmain_config::route::{Route, RouteConfiguration};
+use ringmain_config::route::{Action, ClusterSpecifier, ClusterWeight, Route, RouteConfiguration};
 
 use super::route_match::RouteMatcher;
 use super::virtual_host::{CompiledVirtualHost, DomainTrie};
@@ -50,6 +50,13 @@ impl RouteTable {
     /// The route itself.
     pub fn route(&self, route: RouteRef) -> &Route {
         &self.virtual_host(route).config.routes[route.route]
+    }
+
+    /// The entry `at` of the route's `weighted_clusters`.
+    pub fn weighted(&self, route: RouteRef, at: u32) -> Option<&ClusterWeight> {
+        let Action::Route(action) = &self.route(route).action else { return None };
+        let ClusterSpecifier::Weighted(clusters) = &action.cluster else { return None };
+        clusters.clusters.get(at as usize)
     }
 
     /// All virtual hosts, in file order.

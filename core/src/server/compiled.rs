@@ -1,5 +1,6 @@
 //! A whole configuration, compiled: what every worker shares and nobody changes.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -14,6 +15,9 @@ use crate::listener::{Listener, NetworkFilter};
 use crate::stats::scopes::WorkerStats;
 use crate::stats::{HistogramTable, PerWorker};
 
+/// The index of each cluster by its name.
+pub type ClusterNames = HashMap<Box<[u8]>, usize>;
+
 /// Listeners, clusters and their counters. Indices take the place of names.
 #[derive(Debug)]
 pub struct Compiled {
@@ -23,6 +27,8 @@ pub struct Compiled {
     pub listeners: Vec<Listener>,
     /// In file order.
     pub clusters: Vec<Arc<Cluster>>,
+    /// Clusters by name, for requests that name theirs.
+    pub cluster_names: ClusterNames,
     /// All histograms.
     pub histograms: HistogramTable,
     /// Where access log lines go.
@@ -48,6 +54,9 @@ impl Compiled {
                 compile_listener(config, *address, workers, &mut histograms, &mut log_sinks)
             })
             .collect();
+        let names = bootstrap.clusters.iter().enumerate();
+        let cluster_names =
+            names.map(|(index, cluster)| (cluster.name.as_bytes().into(), index)).collect();
         let clusters = bootstrap
             .clusters
             .iter()
@@ -57,6 +66,7 @@ impl Compiled {
             workers,
             listeners,
             clusters,
+            cluster_names,
             histograms,
             log_sinks,
             worker_stats: PerWorker::new(workers),

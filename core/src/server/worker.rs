@@ -16,6 +16,7 @@ use crate::http::clock::Clock;
 use crate::http::exchange::ExchangePool;
 use crate::http::request_id::RequestIds;
 use crate::listener::{Acceptor, Connections};
+use crate::random::Random;
 use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, Timers, Watches};
 use crate::stats::scopes::WorkerStats;
 use crate::stats::{HistogramId, WorkerHistograms, WorkerId};
@@ -82,6 +83,8 @@ pub struct Worker {
     pub clock: Clock,
     /// `x-request-id` values.
     pub request_ids: RequestIds,
+    /// Random numbers for choices.
+    pub random: Random,
     /// Downstream connections, for drain.
     pub connections: Rc<Connections>,
     /// Whether responses carry `connection: close`.
@@ -116,6 +119,7 @@ impl Worker {
             exchanges: ExchangePool::default(),
             clock: Clock::default(),
             request_ids: RequestIds::default(),
+            random: Random::default(),
             connections: Rc::default(),
             draining: Cell::new(false),
             clusters,

@@ -2,6 +2,7 @@
 //! A module per subject; `differences` holds what is meant to differ.
 
 mod bodies;
+mod cluster_choice;
 mod connections;
 mod differences;
 mod forwarding;
