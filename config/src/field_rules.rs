@@ -12,7 +12,6 @@ use prost_reflect::{
 use regex::Regex;
 
 use crate::report::{At, Note};
-use crate::schema;
 
 /// `validate.KnownRegex.HTTP_HEADER_NAME`; the other one is HTTP_HEADER_VALUE.
 const HTTP_HEADER_NAME: i32 = 1;
@@ -50,7 +49,8 @@ struct FieldRules {
 
 impl MessageRules {
     fn compile(descriptor: &MessageDescriptor) -> Self {
-        let (rules, required) = (extension("validate.rules"), extension("validate.required"));
+        let (rules, required) =
+            (extension(descriptor, "validate.rules"), extension(descriptor, "validate.required"));
         let is_required = |oneof: &OneofDescriptor| {
             oneof.options().get_extension(&required).as_bool() == Some(true)
         };
@@ -112,8 +112,9 @@ impl FieldRules {
     }
 }
 
-fn extension(name: &str) -> ExtensionDescriptor {
-    schema::pool().get_extension_by_name(name).expect("Envoy's schema has validation options")
+fn extension(descriptor: &MessageDescriptor, name: &str) -> ExtensionDescriptor {
+    let pool = descriptor.parent_pool();
+    pool.get_extension_by_name(name).expect("Envoy's schema has validation options")
 }
 
 enum Rule {
@@ -390,7 +391,8 @@ mod tests {
     #[test]
     fn every_rule_of_the_schema_is_known() {
         let mut book = RuleBook::default();
-        let messages = schema::pool().all_messages();
+        let pool = crate::schema::decode();
+        let messages = pool.all_messages();
         for message in messages.filter(|message| message.package_name().starts_with("envoy.")) {
             book.rules(&message);
         }

@@ -1,6 +1,6 @@
 //! From text to model: the stages in order, and the places of what they find.
 
-use prost_reflect::{DynamicMessage, ReflectMessage, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value};
 
 use crate::bootstrap::Bootstrap;
 use crate::check::check;
@@ -40,7 +40,8 @@ pub struct Loaded {
 /// Reads an Envoy bootstrap, YAML or JSON. `origin` names it in diagnostics. Files that the
 /// configuration names (`direct_response.body.filename`) are read too.
 pub fn load(origin: &str, text: &str, options: &LoadOptions) -> Result<Loaded, LoadError> {
-    let mut loading = Loading::default();
+    let mut loading =
+        Loading { pool: schema::decode(), diagnostics: Vec::new(), errors_not_listed: 0 };
     let base = loading.read(origin, text, options);
     let overlay = options.overlay.as_ref().map(|overlay| loading.read(OVERLAY, overlay, options));
     loading.stop_on_errors()?;
@@ -95,15 +96,15 @@ fn merge(message: &mut DynamicMessage, overlay: DynamicMessage) {
 }
 
 /// The diagnostics so far.
-#[derive(Default)]
 struct Loading {
+    pool: DescriptorPool,
     diagnostics: Vec<Diagnostic>,
     errors_not_listed: usize,
 }
 
 impl Loading {
     fn read(&mut self, origin: &str, text: &str, options: &LoadOptions) -> DynamicMessage {
-        let descriptor = schema::message(schema::BOOTSTRAP);
+        let descriptor = schema::message(&self.pool, schema::BOOTSTRAP);
         match text::read(text, &descriptor, options.allow_unknown_fields) {
             Ok((message, report)) => {
                 self.take(report, &Sources { origin, text, overlay: None });

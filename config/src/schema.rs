@@ -1,25 +1,22 @@
 //! Envoy's own schema: the descriptors of every v3 message, with their validation rules.
-
-use std::sync::LazyLock;
+//!
+//! Decoded, they take 18 MB. So a load owns them and drops them with its last message; nothing static
+//! may hold any part of them.
 
 use prost_reflect::{DescriptorPool, MessageDescriptor};
-
-static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    let set = include_bytes!(concat!(env!("OUT_DIR"), "/envoy-descriptors.bin"));
-    DescriptorPool::decode(&set[..]).expect("the embedded descriptors are those of the build")
-});
 
 /// The root of a configuration.
 pub(crate) const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
 
-/// All messages.
-pub(crate) fn pool() -> &'static DescriptorPool {
-    &POOL
+/// All messages, decoded anew. Whoever has a descriptor has the pool too: `parent_pool`.
+pub(crate) fn decode() -> DescriptorPool {
+    let set = include_bytes!(concat!(env!("OUT_DIR"), "/envoy-descriptors.bin"));
+    DescriptorPool::decode(&set[..]).expect("the embedded descriptors are those of the build")
 }
 
 /// A message that is surely part of the schema.
-pub(crate) fn message(full_name: &str) -> MessageDescriptor {
-    pool().get_message_by_name(full_name).unwrap_or_else(|| panic!("{full_name} is in the schema"))
+pub(crate) fn message(pool: &DescriptorPool, full_name: &str) -> MessageDescriptor {
+    pool.get_message_by_name(full_name).unwrap_or_else(|| panic!("{full_name} is in the schema"))
 }
 
 /// The full name in a type URL (`type.googleapis.com/envoy.x.v3.Y`), or `None` if it is no such URL.

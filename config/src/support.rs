@@ -173,10 +173,11 @@ mod tests {
 
     #[test]
     fn the_table_names_what_the_schema_has() {
+        let pool = schema::decode();
         for (message, name, support) in supported_fields() {
-            let descriptor = schema::pool().get_message_by_name(message).unwrap_or_else(|| {
+            let descriptor = pool.get_message_by_name(message).unwrap_or_else(|| {
                 let (holder, field) = message.rsplit_once('.').unwrap();
-                let field = schema::message(holder).get_field_by_name(field).expect(message);
+                let field = schema::message(&pool, holder).get_field_by_name(field).expect(message);
                 field.kind().as_message().expect(message).clone()
             });
             let field = descriptor.get_field_by_name(name);
@@ -201,8 +202,9 @@ mod tests {
 
     #[test]
     fn every_supported_message_and_extension_is_in_the_table() {
+        let pool = schema::decode();
         for (message, name, support) in supported_fields() {
-            let Some(descriptor) = schema::pool().get_message_by_name(message) else { continue };
+            let Some(descriptor) = pool.get_message_by_name(message) else { continue };
             let field = descriptor.get_field_by_name(name).unwrap();
             let Kind::Message(held) = field.kind() else { continue };
             if *support != Support::Supported || held.full_name().starts_with("google.protobuf.Du")

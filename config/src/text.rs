@@ -11,7 +11,7 @@ mod numeral;
 mod object;
 mod scalar;
 
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
 use serde::de::DeserializeSeed;
 
 use self::node::{Node, Shape};
@@ -29,6 +29,7 @@ pub(crate) struct SyntaxError {
 
 /// What all parts of a walk share.
 struct Reader {
+    pool: DescriptorPool,
     allow_unknown_fields: bool,
     numerals: Numerals,
 }
@@ -40,7 +41,8 @@ pub(crate) fn read(
     descriptor: &MessageDescriptor,
     allow_unknown_fields: bool,
 ) -> Result<(DynamicMessage, Report), SyntaxError> {
-    let mut reader = Reader { allow_unknown_fields, numerals: Numerals::default() };
+    let pool = descriptor.parent_pool().clone();
+    let mut reader = Reader { pool, allow_unknown_fields, numerals: Numerals::default() };
     let (message, report) = reader.walk(text, descriptor)?;
     let Some(numerals) = reader.numerals.read_as_written(text) else {
         return Ok((message, report));

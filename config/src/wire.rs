@@ -21,7 +21,8 @@ pub(crate) fn unpack<T: Message + Name + Default>(any: &Any) -> Option<T> {
 /// Opens a dynamic `google.protobuf.Any`; `None` where it is empty or of no known type.
 pub(crate) fn open_any(any: &DynamicMessage) -> Option<Result<DynamicMessage, DecodeError>> {
     let url = any.get_field_by_name("type_url")?;
-    let descriptor = schema::pool().get_message_by_name(schema::type_name(url.as_str()?)?)?;
+    let pool = any.descriptor().parent_pool().clone();
+    let descriptor = pool.get_message_by_name(schema::type_name(url.as_str()?)?)?;
     let content = any.get_field_by_name("value")?;
     Some(DynamicMessage::decode(descriptor, content.as_bytes()?.clone()))
 }

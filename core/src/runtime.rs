@@ -10,6 +10,7 @@ mod buffer;
 mod engine;
 mod join;
 mod mailbox;
+mod memory;
 mod panic;
 mod socket;
 mod timer;
@@ -19,6 +20,7 @@ pub use buffer::{Buffer, BufferPool, HEADROOM_BYTES, LARGE_BUFFER_BYTES, SMALL_B
 pub use engine::{Engine, EngineChoice, EnginePlan, plan, run};
 pub use join::join;
 pub use mailbox::{Mailbox, Post, SendError, mailbox};
+pub use memory::release_freed_memory;
 pub use panic::catch_panic;
 pub use socket::{ListenOptions, Listener, Stream, bind, closed_or_readable};
 pub use timer::{Deadline, TICK, Timers};

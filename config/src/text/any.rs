@@ -1,7 +1,9 @@
 //! `google.protobuf.Any`: a mapping whose `@type` says what the rest of it is.
 
 use prost::Message;
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, ReflectMessage, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, Kind, MessageDescriptor, ReflectMessage, Value,
+};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess};
 
 use super::Reader;
@@ -32,7 +34,8 @@ pub(super) fn read_any<'de, A: MapAccess<'de>>(
         early.push((key, map.next_value()?));
     }
     let url = url.as_ref().and_then(Value::as_str);
-    let Some((url, inner)) = url.and_then(|url| Some((url, message_type(url, at)?))) else {
+    let Some((url, inner)) = url.and_then(|url| Some((url, message_type(&reader.pool, url, at)?)))
+    else {
         if url.is_none() {
             at.error_at_key(
                 Note::from("'@type' is missing").help(
@@ -60,7 +63,7 @@ pub(super) fn read_any<'de, A: MapAccess<'de>>(
     Ok(Some(any))
 }
 
-fn message_type(url: &str, at: &At<'_>) -> Option<MessageDescriptor> {
+fn message_type(pool: &DescriptorPool, url: &str, at: &At<'_>) -> Option<MessageDescriptor> {
     let at = at.field(TYPE);
     let Some(name) = schema::type_name(url) else {
         at.error(
@@ -69,10 +72,10 @@ fn message_type(url: &str, at: &At<'_>) -> Option<MessageDescriptor> {
         );
         return None;
     };
-    let descriptor = schema::pool().get_message_by_name(name);
+    let descriptor = pool.get_message_by_name(name);
     if descriptor.is_none() {
         let names: Vec<_> =
-            schema::pool().all_messages().map(|message| message.full_name().to_owned()).collect();
+            pool.all_messages().map(|message| message.full_name().to_owned()).collect();
         let help = if name.contains(".v2.") || name.contains(".v2alpha.") {
             Some("Envoy's v2 API is gone, use the v3 message".to_owned())
         } else if name.ends_with(".TypedStruct") {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use prost_reflect::{DynamicMessage, MapKey, ReflectMessage, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, MapKey, ReflectMessage, Value};
 use serde::de::{MapAccess, SeqAccess};
 
 use super::Reader;
@@ -15,7 +15,8 @@ use crate::schema;
 const VALUE: &str = "google.protobuf.Value";
 
 /// A `google.protobuf.Value` of a scalar. A decimal number is text, as Envoy has it.
-pub(super) fn scalar_value(scalar: Scalar<'_>) -> DynamicMessage {
+pub(super) fn scalar_value(pool: &DescriptorPool, scalar: Scalar<'_>) -> DynamicMessage {
+    let one = |field, value| one(pool, field, value);
     match scalar {
         Scalar::Null => one("null_value", Value::EnumNumber(0)),
         Scalar::Bool(value) => one("bool_value", Value::Bool(value)),
@@ -36,13 +37,14 @@ pub(super) fn read_struct<'de, A: MapAccess<'de>>(
     let mut fields = HashMap::new();
     while let Some(key) = map.next_key_seed(KeyText)? {
         let at = at.key(&key);
-        if let Some(value) = map.next_value_seed(Node::new(reader, Shape::dynamic(), &at))?
+        if let Some(value) =
+            map.next_value_seed(Node::new(reader, Shape::dynamic(&reader.pool), &at))?
             && fields.insert(MapKey::String(key.clone()), value).is_some()
         {
             at.error_at_second_key(format!("key '{key}' is set twice"));
         }
     }
-    let mut message = DynamicMessage::new(schema::message("google.protobuf.Struct"));
+    let mut message = DynamicMessage::new(schema::message(&reader.pool, "google.protobuf.Struct"));
     message.set_field_by_name("fields", Value::Map(fields));
     Ok(message)
 }
@@ -56,26 +58,29 @@ pub(super) fn read_list<'de, A: SeqAccess<'de>>(
     let mut values = Vec::new();
     for index in 0.. {
         let at = at.index(index);
-        match list.next_element_seed(Node::new(reader, Shape::dynamic(), &at))? {
+        match list.next_element_seed(Node::new(reader, Shape::dynamic(&reader.pool), &at))? {
             Some(value) => values.extend(value),
             None => break,
         }
     }
-    let mut message = DynamicMessage::new(schema::message("google.protobuf.ListValue"));
+    let mut message =
+        DynamicMessage::new(schema::message(&reader.pool, "google.protobuf.ListValue"));
     message.set_field_by_name("values", Value::List(values));
     Ok(message)
 }
 
 /// A `google.protobuf.Value` that holds a struct or list.
 pub(super) fn container_value(content: DynamicMessage) -> DynamicMessage {
-    match content.descriptor().name() {
-        "Struct" => one("struct_value", Value::Message(content)),
-        _ => one("list_value", Value::Message(content)),
+    let descriptor = content.descriptor();
+    let pool = descriptor.parent_pool();
+    match descriptor.name() {
+        "Struct" => one(pool, "struct_value", Value::Message(content)),
+        _ => one(pool, "list_value", Value::Message(content)),
     }
 }
 
-fn one(field: &str, value: Value) -> DynamicMessage {
-    let mut message = DynamicMessage::new(schema::message(VALUE));
+fn one(pool: &DescriptorPool, field: &str, value: Value) -> DynamicMessage {
+    let mut message = DynamicMessage::new(schema::message(pool, VALUE));
     message.set_field_by_name(field, value);
     message
 }

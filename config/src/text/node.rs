@@ -1,6 +1,8 @@
 //! One place of the text and what the schema wants there.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value,
+};
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
@@ -26,8 +28,8 @@ pub(super) enum Shape {
 
 impl Shape {
     /// Anything, as `google.protobuf.Value`.
-    pub(super) fn dynamic() -> Self {
-        Self::One(Kind::Message(schema::message("google.protobuf.Value")))
+    pub(super) fn dynamic(pool: &DescriptorPool) -> Self {
+        Self::One(Kind::Message(schema::message(pool, "google.protobuf.Value")))
     }
 
     /// The message that is wanted, or of which a list is wanted.
@@ -73,7 +75,7 @@ impl<'a> Node<'a> {
         };
         let value = match kind {
             Kind::Message(descriptor) if descriptor.full_name() == "google.protobuf.Value" => {
-                Value::Message(scalar_value(scalar))
+                Value::Message(scalar_value(descriptor.parent_pool(), scalar))
             }
             kind => scalar.convert(kind).map_err(|note| self.at.error(note)).ok()?,
         };

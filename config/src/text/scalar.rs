@@ -256,7 +256,8 @@ mod tests {
     }
 
     fn nanoseconds(text: &str) -> Option<i128> {
-        let message = duration(&schema::message("google.protobuf.Duration"), text)?;
+        let message =
+            duration(&schema::message(&schema::decode(), "google.protobuf.Duration"), text)?;
         let field = |name| message.get_field_by_name(name).map(|value| value.into_owned());
         let seconds = field("seconds")?.as_i64()?;
         Some(i128::from(seconds) * 1_000_000_000 + i128::from(field("nanos")?.as_i32()?))
