@@ -11,9 +11,14 @@ use rustix::event::EventfdFlags;
 /// The control thread's end.
 #[derive(Debug)]
 pub struct Post<T> {
+    // Dropped in this order: the wake-up at the end must find the channel closed.
     sender: Sender<T>,
-    wake: Arc<OwnedFd>,
+    waker: Waker,
 }
+
+/// Wakes the worker, at the latest when dropped.
+#[derive(Debug)]
+struct Waker(Arc<OwnedFd>);
 
 /// The worker's end.
 #[derive(Debug)]
@@ -37,7 +42,7 @@ pub enum SendError {
 pub fn mailbox<T>(capacity: usize) -> io::Result<(Post<T>, Mailbox<T>)> {
     let (sender, receiver) = crossbeam_channel::bounded(capacity);
     let wake = Arc::new(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-    Ok((Post { sender, wake: wake.clone() }, Mailbox { receiver, wake }))
+    Ok((Post { sender, waker: Waker(wake.clone()) }, Mailbox { receiver, wake }))
 }
 
 impl<T> Post<T> {
@@ -47,9 +52,21 @@ impl<T> Post<T> {
             TrySendError::Full(_) => SendError::Full,
             TrySendError::Disconnected(_) => SendError::Ended,
         })?;
-        // EAGAIN means that the counter is at its limit: the worker is being woken anyway.
-        let _already_waking = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
+        self.waker.wake();
         Ok(())
+    }
+}
+
+impl Waker {
+    fn wake(&self) {
+        // EAGAIN means that the counter is at its limit: the worker is being woken anyway.
+        let _already_waking = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+impl Drop for Waker {
+    fn drop(&mut self) {
+        self.wake();
     }
 }
 
@@ -76,9 +93,23 @@ impl<T> Mailbox<T> {
     }
 }
 
-impl<T> Drop for Post<T> {
-    fn drop(&mut self) {
-        // Wakes the worker so that it sees the closed channel.
-        let _already_waking = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    use super::*;
+
+    #[test]
+    fn the_last_wake_up_finds_the_channel_closed() {
+        for _ in 0..2000 {
+            let (post, mailbox) = mailbox::<()>(1).expect("an eventfd");
+            let dropping = thread::spawn(move || drop(post));
+            let mut waiting = [PollFd::new(&*mailbox.wake, PollFlags::IN)];
+            poll(&mut waiting, None).expect("the worker is woken");
+            assert_eq!(mailbox.receiver.try_recv(), Err(TryRecvError::Disconnected));
+            dropping.join().expect("dropping does not panic");
+        }
     }
 }
