@@ -138,3 +138,64 @@ fn many_clients_at_once() {
         }
     });
 }
+
+/// A request that the proxy cannot pass on, of a size that no socket's buffers hold.
+fn send_endlessly(client: &mut Client) {
+    const MIB: usize = 1024 * 1024;
+    client.send(format!(
+        "POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: {}\r\n\r\n",
+        64 * MIB
+    ));
+    client.send(vec![b'x'; 64 * MIB]);
+}
+
+#[test]
+fn upstreams_that_do_not_read() {
+    for program in Program::ringmains() {
+        let upstream = Upstream::start(vec![vec![Act::AwaitRelease, Act::Close]]);
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let limits = "stream_idle_timeout: 0.5s\ndelayed_close_timeout: 0.2s";
+        let proxy = Proxy::start(program, &front_proxy(limits, "", ""), &values);
+        let mut client = connect(&proxy);
+        send_endlessly(&mut client);
+        drop(client);
+        let admin = proxy.admin();
+        admin.wait_for_stat("http.ingress.downstream_rq_idle_timeout", 1);
+        admin.wait_for_stat("http.ingress.downstream_rq_4xx", 1);
+        admin.wait_for_stat("http.ingress.downstream_cx_active", 0);
+        admin.wait_for_stat("cluster.backend.upstream_rq_active", 0);
+        admin.wait_for_stat("cluster.backend.upstream_cx_active", 0);
+        upstream.release();
+    }
+}
+
+#[test]
+fn clients_that_leave_after_a_body_in_pieces() {
+    let slow = vec![Act::ReadBody, Act::Stall];
+    survives(&[slow, ok()], |proxy, upstream| {
+        let mut client = connect(proxy);
+        client.send_pieces(&["POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\na", "bc"]);
+        upstream.wait_for_requests(1);
+        client.reset();
+        let admin = proxy.admin();
+        admin.wait_for_stat("cluster.backend.upstream_rq_active", 0);
+        admin.wait_for_stat("cluster.backend.upstream_rq_cancelled", 1);
+    });
+}
+
+#[test]
+fn clients_that_keep_an_answered_request_open() {
+    let early = vec![Act::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec())];
+    for program in Program::ringmains() {
+        let upstream = Upstream::start(vec![early.clone()]);
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let at_once = front_proxy("delayed_close_timeout: 0s", "", "");
+        let proxy = Proxy::start(program, &at_once, &values);
+        let mut client = connect(&proxy);
+        client.send(UNFINISHED_POST);
+        assert_eq!(client.read_response().map(|response| response.text()), Ok("ok".into()));
+        // The client stays; without a delay nothing may wait for it.
+        proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+        proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
+    }
+}

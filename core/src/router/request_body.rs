@@ -1,6 +1,6 @@
 //! The request's body on its way upstream, beside the response.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::Shutdown;
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use super::timeout::{Expired, StreamTimeouts};
 use crate::http::codec::body::{BodyReader, BodyWriter};
 use crate::http::codec::downstream_h1::Downstream;
 use crate::pool::UpstreamConnection;
-use crate::runtime::Buffer;
+use crate::runtime::{Buffer, Watch};
 
 /// How the request's body ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +37,33 @@ pub struct RequestProgress {
     pub bytes: Cell<u64>,
     /// When the last byte came.
     pub received_at: Cell<Option<Instant>>,
+    /// The response's head has come.
+    pub responding: Cell<bool>,
+    /// The client left before the response's head had come.
+    pub client_gone: Cell<bool>,
     /// The response is over: what still comes is thrown away.
     discarding: Cell<bool>,
+    /// Set while the request is complete and its response has not begun.
+    watch: RefCell<Option<Watch>>,
 }
 
 impl RequestProgress {
+    /// All of the request was sent: from now on nothing but a watch tells whether the client stays.
+    fn complete(&self, downstream: &Downstream<'_>, connection: &UpstreamConnection) {
+        self.received_at.set(Some(Instant::now()));
+        self.end.set(Some(RequestEnd::Complete));
+        if !self.responding.get() {
+            let watches = &downstream.worker.watches;
+            self.watch.replace(Some(watches.watch(&downstream.stream, connection.stream())));
+        }
+    }
+
+    /// The response's head has come, or never will.
+    pub fn end_watch(&self) {
+        self.responding.set(true);
+        self.client_gone.set(self.watch.take().is_some_and(|watch| watch.client_gone()));
+    }
+
     /// The response is over and the body is not: the connection ends, but slowly where the client
     /// has a response to read (RFC 9112 §9.6).
     pub fn stop(
@@ -52,11 +74,13 @@ impl RequestProgress {
     ) {
         self.discarding.set(true);
         connection.stream().shutdown(Shutdown::Both);
-        if answered {
-            downstream.stream.shutdown(Shutdown::Write);
-            downstream.read_deadline.arm(downstream.manager.config.delayed_close_timeout);
-        } else {
-            downstream.stream.shutdown(Shutdown::Read);
+        match downstream.manager.config.delayed_close_timeout {
+            Some(limit) if answered => {
+                downstream.stream.shutdown(Shutdown::Write);
+                downstream.read_deadline.arm(Some(limit));
+            }
+            None if answered => downstream.stream.shutdown(Shutdown::Both),
+            _ => downstream.stream.shutdown(Shutdown::Read),
         }
     }
 }
@@ -73,19 +97,18 @@ pub async fn pump(
 ) -> Option<Buffer> {
     let writer = BodyWriter::new(framing == BodyLength::Chunked, KeyFormat::LowerCase);
     let mut outgoing = message;
+    let mut behind = None;
     loop {
-        let sent = connection.write_all(outgoing).await;
+        let whole = body.is_complete();
+        let sent = send(connection, outgoing, whole, progress, timeouts).await;
         outgoing = sent.1;
-        if sent.0.is_err() && !progress.discarding.get() {
-            progress.end.set(Some(RequestEnd::UpstreamGone));
-            break;
-        }
-        if body.is_complete() {
-            let now = Instant::now();
-            progress.received_at.set(Some(now));
-            progress.end.set(Some(RequestEnd::Complete));
-            timeouts.request_received(now);
-            timeouts.arm_response(connection.deadline());
+        if let Err(end) = sent.0 {
+            progress.end.set(end);
+            if end.is_some() || whole {
+                break;
+            }
+        } else if whole {
+            progress.complete(downstream, connection);
             break;
         }
         let wanted = body.next_buffer(&downstream.worker.buffers);
@@ -95,15 +118,7 @@ pub async fn pump(
                 outgoing = buffer;
                 progress.bytes.set(progress.bytes.get() + outgoing.len() as u64);
                 writer.frame(&mut outgoing, &body);
-                if excess.is_some() {
-                    let _sent = connection.write_all(outgoing).await;
-                    let now = Instant::now();
-                    progress.received_at.set(Some(now));
-                    progress.end.set(Some(RequestEnd::Complete));
-                    timeouts.request_received(now);
-                    timeouts.arm_response(connection.deadline());
-                    return excess;
-                }
+                behind = excess;
             }
             Err(end) => {
                 progress.end.set(Some(end));
@@ -113,7 +128,42 @@ pub async fn pump(
         }
     }
     downstream.worker.buffers.give_back(outgoing);
-    None
+    behind
+}
+
+/// Sends a piece of the request, the last one where it is `whole` with it. An error says how the
+/// request ended, or nothing where the response is over and nobody waits for the rest.
+async fn send(
+    connection: &UpstreamConnection,
+    piece: Buffer,
+    whole: bool,
+    progress: &RequestProgress,
+    timeouts: &StreamTimeouts,
+) -> (Result<(), Option<RequestEnd>>, Buffer) {
+    let deadline = connection.deadline();
+    // An upstream that takes nothing ends by the same limits as a client that sends nothing.
+    if whole {
+        timeouts.request_received(Instant::now());
+        timeouts.arm_response(deadline);
+    } else {
+        timeouts.arm_request(deadline);
+    }
+    let (sent, piece) = connection.write_all(piece).await;
+    if sent.is_ok() {
+        if whole || progress.responding.get() {
+            timeouts.arm_response(deadline);
+        } else {
+            // The limits are the client's now.
+            deadline.disarm();
+        }
+        return (Ok(()), piece);
+    }
+    let end = match deadline.fired() {
+        true if !whole => Some(RequestEnd::Expired(timeouts.expired_request())),
+        _ if progress.discarding.get() => None,
+        _ => Some(RequestEnd::UpstreamGone),
+    };
+    (Err(end), piece)
 }
 
 /// The next piece of the body, and what came behind its end.

@@ -205,6 +205,10 @@ impl UpstreamRequest<'_, '_> {
                 self.cancelled();
                 Err(Failure::ClientGone)
             }
+            (Err(_), Some(RequestEnd::Complete)) if progress.client_gone.get() => {
+                self.cancelled();
+                Err(Failure::ClientGone)
+            }
             (Err(_), Some(RequestEnd::Broken(error))) => {
                 self.cancelled();
                 Err(self.bad_body(error))
@@ -330,6 +334,8 @@ impl UpstreamRequest<'_, '_> {
                         stats.upstream_cx_destroy_with_active_rq.inc();
                         stats.upstream_cx_destroy_local_with_active_rq.inc();
                     }
+                    // A limit that passed at the last moment has shut the connection down.
+                    Reuse::For(_) if connection.deadline().fired() => {}
                     Reuse::For(timeout) => connection.release(timeout),
                     Reuse::Never => self.cluster.stats().upstream_cx_close_notify.inc(),
                 }
@@ -418,6 +424,7 @@ async fn respond_while_receiving(
     timeouts: &StreamTimeouts,
 ) -> Result<Relayed, ResponseFailure> {
     let (head, received) = read_head(downstream, exchange, cluster, connection).await;
+    progress.end_watch();
     exchange.info.request_received = progress.received_at.get();
     let outcome = match head {
         Ok(()) => {
