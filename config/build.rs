@@ -1,12 +1,22 @@
-//! Takes Envoy's descriptor set out of the `envoy-types` package and leaves a copy without source
-//! positions and comments (a fifth of the size) in `OUT_DIR`, where `schema.rs` embeds it.
+//! Takes Envoy's descriptor set out of the `envoy-types` package, adds our own messages, and leaves
+//! a copy without source positions and comments (a fifth of the size) in `OUT_DIR`, where
+//! `schema.rs` embeds it. For our own messages it also makes Rust types.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use protox::Compiler;
+use protox::file::{ChainFileResolver, DescriptorSetFileResolver, IncludeFileResolver};
 use serde_json::Value;
+
+/// Where our own messages are.
+const PROTO_FOLDER: &str = "proto";
+const PROTO_FILES: [&str; 2] = [
+    "ringmain/clusters/cloud_map/v1/cloud_map_cluster.proto",
+    "ringmain/clusters/ecs/v1/ecs_cluster.proto",
+];
 
 /// `google.protobuf.FileDescriptorSet.file`.
 const FILE: u64 = 1;
@@ -16,11 +26,36 @@ const SOURCE_CODE_INFO: u64 = 9;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=Cargo.toml");
+    println!("cargo::rerun-if-changed={PROTO_FOLDER}");
     let path = envoy_types_folder().join("src/generated/types.bin");
     let set =
         fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
     let out = Path::new(&variable("OUT_DIR")).join("envoy-descriptors.bin");
-    fs::write(&out, without_source_info(&set)).expect("OUT_DIR is writable");
+    let mut descriptors = without_source_info(&set);
+    // Descriptor sets are one behind the other what they are together.
+    descriptors.extend(without_source_info(&compile_own_messages(&set)));
+    fs::write(&out, descriptors).expect("OUT_DIR is writable");
+}
+
+/// Compiles our `.proto` files, which import from Envoy's, to Rust types in `OUT_DIR` and to an
+/// encoded descriptor set.
+fn compile_own_messages(envoy: &[u8]) -> Vec<u8> {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(IncludeFileResolver::new(PROTO_FOLDER.into()));
+    let envoy = DescriptorSetFileResolver::decode(envoy).expect("Envoy's descriptors are whole");
+    resolver.add(envoy);
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler.include_source_info(false);
+    compiler
+        .open_files(PROTO_FILES)
+        .unwrap_or_else(|error| panic!("our own messages do not compile: {error:?}"));
+    prost_build::Config::new()
+        .enable_type_names()
+        .extern_path(".google.protobuf.Duration", "::envoy_types::pb::google::protobuf::Duration")
+        .compile_fds(compiler.include_imports(true).file_descriptor_set())
+        .expect("our own messages become Rust types");
+    // What they import is in Envoy's set.
+    compiler.include_imports(false).encode_file_descriptor_set()
 }
 
 fn variable(name: &str) -> String {

@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::endpoint::v3 as endpoint;
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options as upstream;
+use envoy_types::pb::google::protobuf::Any;
 use upstream::UpstreamProtocolOptions;
 use upstream::explicit_http_config::ProtocolConfig;
 use wire::cluster::{
@@ -16,8 +17,12 @@ use wire::cluster::{
 };
 
 use crate::address::EndpointAddress;
+use crate::aws::DiscoveryLimits;
+use crate::aws::wire::{cloud_map, ecs};
 use crate::bootstrap::Locality;
+use crate::cloud_map_cluster::CloudMapCluster;
 use crate::duration;
+use crate::ecs_cluster::EcsCluster;
 use crate::report::{At, Note, did_you_mean};
 use crate::wire::unpack;
 
@@ -67,6 +72,10 @@ pub enum DiscoveryType {
     Static,
     /// `STRICT_DNS`.
     StrictDns(DnsOptions),
+    /// `cluster_type` with a `ringmain.clusters.ecs.v1.EcsCluster`.
+    Ecs(Box<EcsCluster>),
+    /// `cluster_type` with a `ringmain.clusters.cloud_map.v1.CloudMapCluster`.
+    CloudMap(Box<CloudMapCluster>),
 }
 
 /// The DNS fields of a cluster.
@@ -190,6 +199,7 @@ impl Cluster {
             }
             clusters.push(Self::from_wire(wire, &at));
         }
+        check_snapshot_paths(&clusters, &at);
         clusters
     }
 
@@ -197,7 +207,10 @@ impl Cluster {
     fn from_wire(wire: &wire::Cluster, at: &At<'_>) -> Self {
         let options = HttpOptions::from_wire(wire, at);
         let discovery = DiscoveryType::from_wire(wire, at);
-        let dns = discovery != DiscoveryType::Static;
+        let dns = matches!(discovery, DiscoveryType::StrictDns(_));
+        if discovery.aws_limits().is_some() && wire.load_assignment.is_some() {
+            at.field("load_assignment").error_at_key("the hosts are found by 'cluster_type'");
+        }
         let connect_timeout = wire.connect_timeout.as_ref();
         Self {
             name: wire.name.clone(),
@@ -221,6 +234,22 @@ impl Cluster {
             max_response_headers_count: options.max_headers_count,
             enable_trailers: options.enable_trailers,
             circuit_breakers: CircuitBreakers::from_wire(wire.circuit_breakers.as_ref()),
+        }
+    }
+}
+
+/// Each cluster writes a snapshot of its own.
+fn check_snapshot_paths(clusters: &[Cluster], at: &At<'_>) {
+    let mut paths = HashMap::new();
+    for (index, cluster) in clusters.iter().enumerate() {
+        let limits = cluster.discovery.aws_limits();
+        let Some(path) = limits.and_then(|limits| limits.snapshot_path.as_ref()) else { continue };
+        if let Some(other) = paths.insert(path, &cluster.name) {
+            let at = at.index(index);
+            let at = at.field("cluster_type");
+            at.field("typed_config")
+                .field("snapshot_path")
+                .error(format!("'{}' is the snapshot of cluster '{other}'", path.display()));
         }
     }
 }
@@ -289,10 +318,29 @@ fn explicit_http1(wire: &HttpProtocolOptions) -> Option<&core::Http1ProtocolOpti
 }
 
 impl DiscoveryType {
+    /// What kinds found by an AWS API are to keep to.
+    pub fn aws_limits(&self) -> Option<&DiscoveryLimits> {
+        match self {
+            Self::Ecs(ecs) => Some(&ecs.limits),
+            Self::CloudMap(cloud_map) => Some(&cloud_map.limits),
+            Self::Static | Self::StrictDns(_) => None,
+        }
+    }
+
+    /// The extension in `cluster_type`; the support gate has seen to it that it is one of these.
+    fn custom(typed_config: &Any, at: &At<'_>) -> Self {
+        let at = at.field("typed_config");
+        if let Some(ecs) = unpack::<ecs::EcsCluster>(typed_config) {
+            return Self::Ecs(Box::new(EcsCluster::from_wire(&ecs, &at)));
+        }
+        let cloud_map = unpack::<cloud_map::CloudMapCluster>(typed_config).unwrap_or_default();
+        Self::CloudMap(Box::new(CloudMapCluster::from_wire(&cloud_map, &at)))
+    }
+
     #[allow(deprecated, reason = "the DNS fields are common in files")]
     fn from_wire(wire: &wire::Cluster, at: &At<'_>) -> Self {
-        match wire.cluster_discovery_type {
-            Some(ClusterDiscoveryType::Type(kind)) if kind == WireType::StrictDns as i32 => {
+        match &wire.cluster_discovery_type {
+            Some(ClusterDiscoveryType::Type(kind)) if *kind == WireType::StrictDns as i32 => {
                 Self::StrictDns(DnsOptions {
                     dns_refresh_rate: duration::or(
                         wire.dns_refresh_rate.as_ref(),
@@ -309,6 +357,16 @@ impl DiscoveryType {
                         WireFamily::All => DnsLookupFamily::All,
                     },
                 })
+            }
+            Some(ClusterDiscoveryType::ClusterType(custom)) => {
+                let at = at.field("cluster_type");
+                match &custom.typed_config {
+                    Some(typed_config) => Self::custom(typed_config, &at),
+                    None => {
+                        at.error_at_key("'typed_config' is required");
+                        Self::Static
+                    }
+                }
             }
             _ => Self::Static,
         }

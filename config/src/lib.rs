@@ -7,8 +7,11 @@
 
 pub mod access_log;
 pub mod address;
+pub mod aws;
 pub mod bootstrap;
+pub mod cloud_map_cluster;
 pub mod cluster;
+pub mod ecs_cluster;
 pub mod header_mutation;
 pub mod http_connection_manager;
 pub mod listener;

@@ -5,6 +5,9 @@
 
 mod table;
 
+/// What the full names of our own messages begin with.
+const OUR_PACKAGES: &str = "ringmain.";
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -103,6 +106,10 @@ impl Gate<'_> {
                     None => format!("'{}' with content", field.name()),
                 };
                 self.refuse(&what, at, Some(format!("supported: {}", allowed.join(", "))))
+            }
+            None if field.full_name().starts_with(OUR_PACKAGES) => {
+                at.error_at_key(format!("'{}' is not supported yet", field.name()));
+                Verdict::Refused
             }
             None => self.refuse(&format!("'{}'", field.name()), at, None),
         }

@@ -8,25 +8,32 @@ mod strict_dns;
 
 use std::sync::Arc;
 
-use ringmain_config::cluster::DiscoveryType;
+use ringmain_config::cluster::{self as config, DiscoveryType};
 use tokio::sync::mpsc;
 
 use crate::server::Control;
+
+/// What `clusters` need that this build does not have.
+pub fn missing(clusters: &[config::Cluster]) -> Option<String> {
+    let cluster = clusters.iter().find(|cluster| cluster.discovery.aws_limits().is_some())?;
+    Some(format!("cluster '{}' is found by an AWS API, which this build cannot", cluster.name))
+}
 
 /// Starts the discovery of every cluster; each reports on `first` when its first look is over,
 /// whatever it found.
 pub async fn start(control: &Arc<Control>, first: &mpsc::Sender<()>) {
     for (index, cluster) in control.compiled.clusters.iter().enumerate() {
-        match cluster.config.discovery {
+        match &cluster.config.discovery {
             DiscoveryType::Static => {
                 let hosts = static_hosts::hosts(&cluster.config, control.compiled.workers);
                 cluster.discovery.membership_change.inc();
                 control.set_hosts(index, Arc::new(hosts)).await;
             }
             DiscoveryType::StrictDns(options) => {
-                let task = strict_dns::run(control.clone(), index, options, first.clone());
+                let task = strict_dns::run(control.clone(), index, *options, first.clone());
                 tokio::spawn(task);
             }
+            DiscoveryType::Ecs(_) | DiscoveryType::CloudMap(_) => {}
         }
     }
 }

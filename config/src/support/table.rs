@@ -210,10 +210,31 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "name alt_stat_name connect_timeout load_assignment metadata circuit_breakers \
                     per_connection_buffer_limit_bytes max_requests_per_connection \
                     common_http_protocol_options http_protocol_options \
-                    typed_extension_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket",
+                    typed_extension_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
+                    cluster_type",
         limited: "type=STATIC|STRICT_DNS lb_policy=ROUND_ROBIN wait_for_warm_on_init=true \
                   common_lb_config={} \
                   protocol_selection=USE_CONFIGURED_PROTOCOL",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.CustomClusterType",
+        supported: "name typed_config",
+        ..NONE
+    },
+    Message {
+        name: "ringmain.clusters.ecs.v1.EcsCluster",
+        supported: "cluster service family region container_name port_name port role_arn \
+                    external_id endpoint ec2_endpoint refresh_interval unknown_health \
+                    deployment_weights empty_set_grace max_removal_percent snapshot_path \
+                    wait_for_first_discovery metadata_tags",
+        ..NONE
+    },
+    Message {
+        name: "ringmain.clusters.cloud_map.v1.CloudMapCluster",
+        supported: "namespace service region role_arn external_id endpoint refresh_interval \
+                    health_status query_parameters port empty_set_grace max_removal_percent \
+                    snapshot_path wait_for_first_discovery",
         ..NONE
     },
     Message {
@@ -313,6 +334,10 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.config.cluster.v3.Cluster.typed_extension_protocol_options",
         &["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"],
+    ),
+    (
+        "envoy.config.cluster.v3.Cluster.CustomClusterType.typed_config",
+        &["ringmain.clusters.cloud_map.v1.CloudMapCluster", "ringmain.clusters.ecs.v1.EcsCluster"],
     ),
     (
         "envoy.config.accesslog.v3.AccessLog.typed_config",

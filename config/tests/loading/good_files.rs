@@ -6,6 +6,7 @@ use ringmain_config::access_log::AccessLogSink;
 use ringmain_config::address::EndpointAddress;
 use ringmain_config::bootstrap::Bootstrap;
 use ringmain_config::cluster::{DiscoveryType, DnsLookupFamily};
+use ringmain_config::ecs_cluster::{DeploymentWeights, PortChoice, TasksOf, UnknownHealth};
 use ringmain_config::header_mutation::AppendAction;
 use ringmain_config::http_connection_manager::{
     HeaderKeyFormat, HeadersWithUnderscoresAction, HttpConnectionManager,
@@ -150,4 +151,25 @@ fn a_cluster_that_is_not_validated_may_be_unknown() {
 fn cluster_of(route: &RouteAction) -> (Option<usize>, &str) {
     let ClusterSpecifier::Cluster(cluster) = &route.cluster else { panic!("{route:?}") };
     (cluster.index, &cluster.name)
+}
+
+#[test]
+fn an_ecs_cluster_has_its_defaults() {
+    let text = r#"cluster_type:
+  name: ringmain.clusters.ecs
+  typed_config:
+    "@type": type.googleapis.com/ringmain.clusters.ecs.v1.EcsCluster
+    cluster: arn:aws:ecs:eu-west-1:123456789012:cluster/prod
+    service: arn:aws:ecs:eu-west-1:123456789012:service/prod/checkout"#;
+    let bootstrap = loaded(&file("cluster", text));
+    let DiscoveryType::Ecs(ecs) = &bootstrap.clusters[0].discovery else { panic!("not ECS") };
+    assert_eq!(ecs.tasks_of, TasksOf::Service("checkout".into()));
+    assert_eq!(ecs.access.region.as_deref(), Some("eu-west-1"));
+    assert_eq!(ecs.port, PortChoice::default());
+    assert_eq!(ecs.unknown_health, UnknownHealth::Accept);
+    assert_eq!(ecs.deployment_weights, DeploymentWeights::Tasks);
+    assert_eq!(ecs.limits.refresh_interval, Duration::from_secs(10));
+    assert_eq!(ecs.limits.empty_set_grace, Duration::from_secs(60));
+    assert_eq!(ecs.limits.max_removal_percent, 50);
+    assert_eq!(ecs.limits.wait_for_first_discovery, Duration::from_secs(15));
 }

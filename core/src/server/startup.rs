@@ -49,6 +49,9 @@ pub enum StartError {
     /// An access log cannot be used.
     #[error(transparent)]
     AccessLog(#[from] OpenError),
+    /// The configuration needs a cargo feature that is off.
+    #[error("{0}; build ringmain with the cargo feature 'aws'")]
+    NotInThisBuild(String),
     /// `--restart-epoch` above 0.
     #[error("--restart-epoch {0}: ringmain has no hot restart; start without it")]
     RestartEpoch(u32),
@@ -136,7 +139,10 @@ fn load(args: &Args, origin: &str, text: &str) -> Result<Bootstrap, StartError> 
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(loaded.bootstrap)
+    match discovery::missing(&loaded.bootstrap.clusters) {
+        Some(missing) => Err(StartError::NotInThisBuild(missing)),
+        None => Ok(loaded.bootstrap),
+    }
 }
 
 /// The command line names the node where the file does not.
