@@ -8,6 +8,7 @@
 
 mod buffer;
 mod engine;
+mod fairness;
 mod join;
 mod mailbox;
 mod memory;
@@ -40,6 +41,7 @@ pub async fn every(period: std::time::Duration, mut act: impl FnMut()) {
     let mut interval = monoio::time::interval(period);
     loop {
         interval.tick().await;
+        fairness::note_tick();
         act();
     }
 }

@@ -1,9 +1,16 @@
 //! Peers that misbehave: whatever they do, the proxy serves the next client and forgets the last.
 
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+use std::time::Instant;
+
 use ringmain_tests::client::Client;
+use ringmain_tests::message::End;
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy};
 use ringmain_tests::upstream::{Act, Reply, Upstream, ok};
+use ringmain_tests::wait::PATIENCE;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
 const UNFINISHED_POST: &str =
@@ -197,5 +204,35 @@ fn clients_that_keep_an_answered_request_open() {
         // The client stays; without a delay nothing may wait for it.
         proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
         proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
+    }
+}
+
+/// An upstream whose only response goes on for as long as somebody takes it, and as the test waits.
+fn endless_upstream() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind on loopback");
+    let port = listener.local_addr().expect("a bound socket has an address").port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the proxy connects");
+        let chunks = b"1\r\na\r\n".repeat(10_000);
+        let mut sent = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        let until = Instant::now() + PATIENCE;
+        while sent.is_ok() && Instant::now() < until {
+            sent = stream.write_all(&chunks);
+        }
+    });
+    port
+}
+
+#[test]
+fn upstreams_that_never_stop_sending() {
+    for program in Program::ringmains() {
+        let values = Values::from([("upstream".into(), endless_upstream().to_string())]);
+        let proxy = Proxy::start(program, &front_proxy("", "timeout: 0.3s", ""), &values);
+        let mut client = connect(&proxy);
+        client.send(GET);
+        // Only a worker that looks at its clock meanwhile can end this.
+        assert_ne!(client.read_to_end().1, End::TimedOut, "{program}");
+        proxy.admin().wait_for_stat("cluster.backend.upstream_rq_timeout", 1);
+        proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
     }
 }

@@ -13,17 +13,20 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::buffer::Outgoing;
+use super::fairness::Turn;
 use super::{Buffer, Engine};
 
 /// A connected TCP socket. Reads and writes may run at the same time, one of each.
 #[derive(Debug)]
 pub struct Stream {
     inner: UnsafeCell<TcpStream>,
+    reading: Turn,
+    writing: Turn,
 }
 
 impl Stream {
     fn new(inner: TcpStream) -> Self {
-        Self { inner: UnsafeCell::new(inner) }
+        Self { inner: UnsafeCell::new(inner), reading: Turn::default(), writing: Turn::default() }
     }
 
     /// Connects to `address`, giving up after `timeout` with `ErrorKind::TimedOut`.
@@ -38,7 +41,7 @@ impl Stream {
     /// Appends what arrives to `buffer`, which must have room. `Ok(0)` is the peer's end.
     pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
         debug_assert!(buffer.room() > 0);
-        self.shared().read(buffer).await
+        self.reading.take(self.shared().read(buffer)).await
     }
 
     /// Writes all of `buffer`, which comes back as it was.
@@ -46,7 +49,7 @@ impl Stream {
         let length = buffer.len();
         let mut outgoing = Outgoing { buffer, sent: 0 };
         while outgoing.sent < length {
-            let (result, returned) = self.shared().write(outgoing).await;
+            let (result, returned) = self.writing.take(self.shared().write(outgoing)).await;
             outgoing = returned;
             match result {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), outgoing.buffer),
@@ -160,6 +163,7 @@ pub fn bind(options: &ListenOptions) -> io::Result<std::net::TcpListener> {
 #[derive(Debug)]
 pub struct Listener {
     inner: TcpListener,
+    accepting: Turn,
 }
 
 impl Listener {
@@ -167,13 +171,13 @@ impl Listener {
     pub fn new(socket: std::net::TcpListener, engine: Engine) -> io::Result<Self> {
         // io_uring answers EAGAIN on a non-blocking socket instead of waiting; epoll needs one.
         socket.set_nonblocking(engine == Engine::Epoll)?;
-        Ok(Self { inner: TcpListener::from_std(socket)? })
+        Ok(Self { inner: TcpListener::from_std(socket)?, accepting: Turn::default() })
     }
 
     /// The next connection and its peer's address. The future must not be dropped while it waits:
     /// a connection accepted in that moment would be lost.
     pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
-        let (stream, peer) = self.inner.accept().await?;
+        let (stream, peer) = self.accepting.take(self.inner.accept()).await?;
         Ok((Stream::new(stream), peer))
     }
 

@@ -1,0 +1,109 @@
+//! Turns for everyone: a task whose operations always complete at once gives way now and then.
+//!
+//! An operation that completes at once does not go back to the event loop. On epoll a peer that
+//! sends as fast as we read would so keep its task running for ever: no other connection would be
+//! served and no deadline would fire.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use super::TICK;
+
+/// Operations in a row that may complete at once.
+const AT_ONCE_MAX: u32 = 64;
+
+thread_local! {
+    /// When this worker's clock ticked last.
+    static TICKED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Notes that this worker's clock has ticked.
+pub(super) fn note_tick() {
+    TICKED.set(Some(Instant::now()));
+}
+
+/// What one socket has had of its turn.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    at_once: Cell<u32>,
+}
+
+impl Turn {
+    /// Runs `operation`; gives way before it returns where the turn is over.
+    pub(super) async fn take<F: Future>(&self, operation: F) -> F::Output {
+        let mut operation = pin!(operation);
+        let mut waited = false;
+        let output = poll_fn(|context| {
+            let polled = operation.as_mut().poll(context);
+            waited |= polled.is_pending();
+            polled
+        })
+        .await;
+        if waited {
+            self.at_once.set(0);
+        } else if self.at_once.get() < AT_ONCE_MAX {
+            self.at_once.set(self.at_once.get() + 1);
+        } else {
+            self.at_once.set(0);
+            give_way().await;
+        }
+        output
+    }
+}
+
+/// Lets the event loop look at the other sockets. It looks at its timers only when no task can run,
+/// so where the clock is late this one does not run either.
+async fn give_way() {
+    let is_late = TICKED.get().is_some_and(|ticked| ticked.elapsed() > TICK * 2);
+    if is_late {
+        monoio::time::sleep(Duration::from_millis(1)).await;
+    } else {
+        yield_now().await;
+    }
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn gives_way_once_in_a_while() {
+        let turn = Turn::default();
+        let mut context = Context::from_waker(Waker::noop());
+        let gave_way = (0..=AT_ONCE_MAX * 2)
+            .filter(|_| pin!(turn.take(ready(()))).poll(&mut context).is_pending())
+            .count();
+        assert_eq!(gave_way, 1);
+    }
+
+    #[test]
+    fn waiting_begins_a_new_turn() {
+        let turn = Turn::default();
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..AT_ONCE_MAX * 2 {
+            assert!(pin!(turn.take(ready(()))).poll(&mut context).is_ready());
+            let mut waits = pin!(turn.take(yield_now()));
+            assert!(waits.as_mut().poll(&mut context).is_pending());
+            assert!(waits.poll(&mut context).is_ready());
+        }
+    }
+}
