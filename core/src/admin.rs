@@ -12,7 +12,7 @@ mod server_info;
 mod stats;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,9 +20,10 @@ use axum::routing::{get, post};
 
 use crate::server::Control;
 
-/// Listens on `address` and serves in the background; returns the address in use.
-pub async fn start(control: Arc<Control>, address: SocketAddr) -> io::Result<SocketAddr> {
-    let listener = tokio::net::TcpListener::bind(address).await?;
+/// Serves on `socket` in the background; returns its address.
+pub fn start(control: Arc<Control>, socket: TcpListener) -> io::Result<SocketAddr> {
+    socket.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(socket)?;
     let address = listener.local_addr()?;
     tokio::spawn(serve(listener, routes(control)));
     Ok(address)

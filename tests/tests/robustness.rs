@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use ringmain_tests::client::Client;
 use ringmain_tests::message::End;
-use ringmain_tests::proxy::{Program, Proxy};
-use ringmain_tests::template::{Values, front_proxy};
+use ringmain_tests::proxy::{Program, Proxy, run_ringmain};
+use ringmain_tests::template::{Values, fill, front_proxy};
 use ringmain_tests::upstream::{Act, Reply, Upstream, ok};
 use ringmain_tests::wait::PATIENCE;
 
@@ -131,6 +131,31 @@ fn upstreams_that_talk_nonsense() {
             assert_eq!(client.read_response().map(|response| response.status()), Ok(Some(status)));
         }
     });
+}
+
+#[test]
+fn upstreams_that_send_many_interim_responses() {
+    let many = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(2000);
+    let last = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    survives(&[vec![Act::ReadBody, Act::Send((many + last).into_bytes())], ok()], |proxy, _| {
+        let mut client = connect(proxy);
+        client.send(GET);
+        assert_eq!(client.read_response().map(|response| response.text()), Ok("ok".into()));
+    });
+}
+
+#[test]
+fn a_second_process_ends_before_it_listens() {
+    // Both addresses are taken: it must fail at the admin address, before it takes a connection
+    // from the first process, whose listeners it could share.
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind on loopback");
+    let port = taken.local_addr().expect("a bound socket has an address").port().to_string();
+    let values = ["admin", "listener", "upstream"].map(|name| (name.to_owned(), port.clone()));
+    let text = fill(&front_proxy("", "", ""), &Values::from(values));
+    let output = run_ringmain(&["--config-yaml", &text]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("listener 'admin': cannot listen on"), "{said}");
 }
 
 #[test]

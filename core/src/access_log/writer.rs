@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use ringmain_config::access_log::AccessLogSink;
@@ -40,6 +41,9 @@ impl LogSink {
 /// Batches that may wait for the writer; workers hold back what comes beyond.
 const QUEUE_BATCHES: usize = 64;
 
+/// How often the writing thread is asked whether it has ended.
+const JOIN_PAUSE: Duration = Duration::from_millis(1);
+
 /// The writing thread; [`LogWriter::join`] ends it.
 #[derive(Debug)]
 pub struct LogWriter {
@@ -69,12 +73,21 @@ impl LogWriter {
         self.sender.clone()
     }
 
-    /// Waits until all lines sent so far are written. To be called when the workers have ended:
-    /// what they still held in tasks may keep their senders, so the end is said, not inferred.
-    pub fn join(self) {
+    /// Waits until all lines sent so far are written, or for `limit`: a pipe that nobody reads must
+    /// not keep the process. To be called when the workers have ended: what they still held in
+    /// tasks may keep their senders, so the end is said, not inferred. False where lines are lost.
+    #[must_use]
+    pub fn join(self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
         // A thread that is gone has nothing left to write, and its panic has gone to the log.
-        let _already_ended = self.sender.send(LogMessage::End);
-        let _ended = self.thread.join();
+        let _already_ended = self.sender.send_deadline(LogMessage::End, until);
+        while !self.thread.is_finished() {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(JOIN_PAUSE);
+        }
+        true
     }
 }
 
@@ -164,5 +177,23 @@ fn write_all(messages: &Receiver<LogMessage>, mut outputs: Vec<Output>) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_nobody_reads_does_not_keep_the_end_waiting() {
+        let (_reader, pipe) = std::io::pipe().expect("a pipe");
+        let path = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+        let writer = LogWriter::start(&[AccessLogSink::File(path.into())]).expect("it opens");
+        let lines = vec![b'x'; 4 * 1024 * 1024];
+        let batch = Batch { sink: LogSink::new(0), lines };
+        writer.sender().send(LogMessage::Batch(batch)).expect("the thread lives");
+        assert!(!writer.join(Duration::from_millis(20)));
     }
 }

@@ -180,6 +180,7 @@ struct Server {
     workers: Vec<JoinHandle<()>>,
     ended: mpsc::Receiver<(usize, String)>,
     writer: LogWriter,
+    admin: Option<TcpListener>,
 }
 
 /// Commands that may wait for a worker.
@@ -191,6 +192,9 @@ impl Server {
         let cores = cores(args);
         let workers = args.concurrency.map_or(cores.len().max(1), |count| count as usize);
         tracing::info!(workers, "I/O engine: {plan}");
+        // First: a second process by mistake must end here, before its listening sockets take
+        // connections from the first one's.
+        let admin = bootstrap.admin.as_ref().map(|admin| bind_admin(admin.address)).transpose()?;
         let sockets = bind_all(&bootstrap.listeners, workers)?;
         let addresses: Vec<SocketAddr> = sockets.iter().map(|(address, _)| *address).collect();
         let compiled = Arc::new(Compiled::new(bootstrap, &addresses, workers));
@@ -204,6 +208,7 @@ impl Server {
             workers: Vec::new(),
             ended,
             writer,
+            admin,
         };
         for (index, sockets) in per_worker.drain(..).enumerate() {
             let core = cores.get(index % cores.len().max(1)).copied();
@@ -255,12 +260,13 @@ impl Server {
             .enable_all()
             .build()
             .map_err(system("cannot start the control thread"))?;
-        let Self { compiled, args, posts, workers, mut ended, writer } = self;
+        let Self { compiled, args, posts, workers, mut ended, writer, admin } = self;
         let (shutdown_sender, shutdown) = mpsc::channel(1);
         let logs = writer.control();
         let node = bootstrap.node.clone();
         let control = Control::new(compiled, node, args, posts, logs, shutdown_sender);
-        let result = runtime.block_on(serve(Arc::new(control), bootstrap, shutdown, &mut ended));
+        let serving = serve(Arc::new(control), admin, shutdown, &mut ended);
+        let result = runtime.block_on(serving);
         // Dropping the runtime drops the last hold on the workers' mailboxes, which ends them.
         drop(runtime);
         if !matches!(result, Err(StartError::WorkerEnded { .. } | StartError::Forced(_))) {
@@ -268,24 +274,28 @@ impl Server {
                 // A panic has been reported by the worker itself.
                 let _ended = worker.join();
             }
-            writer.join();
+            if !writer.join(LAST_LINES_LIMIT) {
+                tracing::warn!("access log lines are lost: they cannot be written");
+            }
         }
         result
     }
 }
 
+/// How long the last access log lines may take to be written.
+const LAST_LINES_LIMIT: Duration = Duration::from_secs(2);
+
 /// The control thread: admin, discovery, then signals until the end.
 async fn serve(
     control: Arc<Control>,
-    bootstrap: &Bootstrap,
+    admin: Option<TcpListener>,
     mut shutdown: mpsc::Receiver<()>,
     ended: &mut mpsc::Receiver<(usize, String)>,
 ) -> Result<(), StartError> {
     let mut signals = Signals::new(&control).map_err(system("cannot listen for signals"))?;
-    if let Some(admin) = &bootstrap.admin {
-        let address = admin::start(control.clone(), admin.address).await.map_err(|source| {
-            StartError::Listen { name: "admin".into(), address: admin.address, source }
-        })?;
+    if let Some(socket) = admin {
+        let address =
+            admin::start(control.clone(), socket).map_err(system("cannot start admin"))?;
         tracing::info!("admin listens on {address}");
         write_admin_address(&control.args, address)?;
     }
@@ -390,6 +400,14 @@ fn cores(args: &Args) -> Vec<core_affinity::CoreId> {
         Some(list) => list.0.iter().map(|id| core_affinity::CoreId { id: *id }).collect(),
         None => usable,
     }
+}
+
+fn bind_admin(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| StartError::Listen {
+        name: "admin".into(),
+        address,
+        source,
+    })
 }
 
 /// One socket a listener and worker, all of a listener on one address.

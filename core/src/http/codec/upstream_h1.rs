@@ -20,8 +20,6 @@ pub enum ResponseFailure {
 
 /// The largest response head; Envoy 1.40 passes 70,000 bytes by default.
 const RESPONSE_HEAD_BYTES_MAX: u32 = 120 * 1024;
-/// Interim responses accepted before the final one; a peer that sends more is broken.
-const INTERIM_RESPONSES_MAX: u32 = 32;
 
 /// Reads the final response's head into `head`; what follows it stays in `buffer`.
 pub async fn read_head(
@@ -34,16 +32,12 @@ pub async fn read_head(
 ) -> (Result<(), ResponseFailure>, Buffer) {
     let limits = HeadLimits { bytes_max: RESPONSE_HEAD_BYTES_MAX, headers_max };
     let mut progress = HeadProgress::default();
-    let mut interim_responses = 0;
     let mut begun = false;
     loop {
         if !buffer.is_empty() {
             match head.parse(buffer.bytes(), &mut progress, request.is_head, &limits) {
                 Ok(Some(consumed)) if is_interim(head.status) => {
-                    interim_responses += 1;
-                    if interim_responses > INTERIM_RESPONSES_MAX {
-                        return (Err(ResponseFailure::Protocol), buffer);
-                    }
+                    // Any number, as in Envoy: the route's timeout bounds them.
                     buffer.consume(consumed);
                     connection.count_interim(head.status);
                     head.clear();
