@@ -1,6 +1,7 @@
 //! Route configurations (`envoy.config.route.v3`).
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
+use envoy_types::pb::google::protobuf::{UInt32Value, UInt64Value};
 
 use crate::cluster::ClusterNames;
 use crate::header_mutation::HeaderMutations;
@@ -32,6 +33,7 @@ mod direct_response;
 mod domain;
 mod entry;
 mod redirect;
+mod retry_policy;
 mod route_action;
 mod route_match;
 mod virtual_host;
@@ -43,6 +45,9 @@ pub use self::direct_response::DirectResponse;
 pub use self::domain::Domain;
 pub use self::entry::Route;
 pub use self::redirect::{RedirectAction, RedirectPath};
+pub use self::retry_policy::{
+    BackOff, RateLimitedBackOff, ResetHeader, ResetHeaderFormat, RetryOn, RetryPolicy,
+};
 pub use self::route_action::RouteAction;
 pub use self::route_match::{PathMatch, RouteMatch};
 pub use self::virtual_host::VirtualHost;
@@ -99,4 +104,9 @@ impl RouteConfiguration {
 
 fn non_empty(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+/// How much of a request's body is kept for sending it again: the newer field or the older one.
+fn buffer_limit(newer: Option<&UInt64Value>, older: Option<&UInt32Value>) -> Option<u64> {
+    newer.map(|limit| limit.value).or(older.map(|limit| u64::from(limit.value)))
 }

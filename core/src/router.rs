@@ -3,14 +3,17 @@
 //! Tables are compiled once from a checked route configuration; look-ups neither allocate nor grow
 //! with the number of virtual hosts or routes.
 
+mod attempt;
 mod cluster_choice;
 mod filter;
 mod header_mutation;
+mod outcome;
 mod path_rewrite;
 mod radix_tree;
 mod redirect;
 mod request_body;
 mod response_relay;
+mod retry;
 mod route_match;
 mod route_table;
 mod timeout;

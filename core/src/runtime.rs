@@ -8,6 +8,7 @@
 
 mod buffer;
 mod engine;
+mod event;
 mod fairness;
 mod join;
 mod mailbox;
@@ -19,6 +20,7 @@ mod watch;
 
 pub use buffer::{Buffer, BufferPool, HEADROOM_BYTES, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES};
 pub use engine::{Engine, EngineChoice, EnginePlan, plan, run};
+pub use event::Event;
 pub use join::join;
 pub use mailbox::{Mailbox, Post, SendError, mailbox};
 pub use memory::release_freed_memory;

@@ -2,7 +2,7 @@
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
 
-use super::{Action, RouteMatch, Scope};
+use super::{Action, RouteMatch, Scope, buffer_limit};
 use crate::header_mutation::HeaderMutations;
 use crate::report::At;
 
@@ -19,6 +19,8 @@ pub struct Route {
     pub request_headers: HeaderMutations,
     /// `response_headers_to_add`, `response_headers_to_remove`.
     pub response_headers: HeaderMutations,
+    /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`.
+    pub request_body_buffer_limit: Option<u64>,
 }
 
 impl Route {
@@ -32,6 +34,11 @@ impl Route {
             action: action?,
             request_headers,
             response_headers,
+            request_body_buffer_limit: {
+                #[expect(deprecated, reason = "Envoy still reads the older field")]
+                let older = wire.per_request_buffer_limit_bytes.as_ref();
+                buffer_limit(wire.request_body_buffer_limit.as_ref(), older)
+            },
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::route_action::{ClusterNotFoundResponseCode as WireNotFound, HostRewriteSpecifier};
 
-use super::{ClusterSpecifier, Scope, non_empty};
+use super::{ClusterSpecifier, RetryPolicy, Scope, non_empty};
 use crate::duration;
 use crate::report::At;
 
@@ -28,6 +28,8 @@ pub struct RouteAction {
     pub host_rewrite_literal: Option<String>,
     /// `append_x_forwarded_host`, default false.
     pub append_x_forwarded_host: bool,
+    /// `retry_policy`; absent means the virtual host's.
+    pub retry_policy: Option<RetryPolicy>,
 }
 
 impl RouteAction {
@@ -54,6 +56,7 @@ impl RouteAction {
                 _ => None,
             },
             append_x_forwarded_host: wire.append_x_forwarded_host,
+            retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
         })
     }
 }

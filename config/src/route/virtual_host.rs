@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
 
-use super::{Domain, Route, Scope};
+use super::{Domain, RetryPolicy, Route, Scope, buffer_limit};
 use crate::header_mutation::HeaderMutations;
 use crate::report::At;
 
@@ -25,6 +25,10 @@ pub struct VirtualHost {
     pub include_request_attempt_count: bool,
     /// `include_attempt_count_in_response`, default false.
     pub include_attempt_count_in_response: bool,
+    /// `retry_policy`, for routes without one.
+    pub retry_policy: Option<RetryPolicy>,
+    /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`, for routes without one.
+    pub request_body_buffer_limit: Option<u64>,
 }
 
 impl VirtualHost {
@@ -63,6 +67,12 @@ impl VirtualHost {
             response_headers,
             include_request_attempt_count: wire.include_request_attempt_count,
             include_attempt_count_in_response: wire.include_attempt_count_in_response,
+            retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
+            request_body_buffer_limit: {
+                #[expect(deprecated, reason = "Envoy still reads the older field")]
+                let older = wire.per_request_buffer_limit_bytes.as_ref();
+                buffer_limit(wire.request_body_buffer_limit.as_ref(), older)
+            },
         }
     }
 }

@@ -152,7 +152,8 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.route.v3.VirtualHost",
         supported: "name domains routes request_headers_to_add request_headers_to_remove \
                     response_headers_to_add response_headers_to_remove metadata \
-                    include_request_attempt_count include_attempt_count_in_response",
+                    include_request_attempt_count include_attempt_count_in_response retry_policy \
+                    per_request_buffer_limit_bytes request_body_buffer_limit",
         limited: "require_tls=NONE",
         ..NONE
     },
@@ -160,7 +161,8 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.route.v3.Route",
         supported: "name match route redirect direct_response non_forwarding_action metadata \
                     request_headers_to_add request_headers_to_remove response_headers_to_add \
-                    response_headers_to_remove",
+                    response_headers_to_remove per_request_buffer_limit_bytes \
+                    request_body_buffer_limit",
         ..NONE
     },
     Message {
@@ -171,7 +173,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.route.v3.RouteAction",
         supported: "cluster cluster_header weighted_clusters cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
-                    host_rewrite_literal append_x_forwarded_host",
+                    host_rewrite_literal append_x_forwarded_host retry_policy",
         limited: "auto_host_rewrite=false",
         ..NONE
     },
@@ -185,6 +187,37 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.route.v3.WeightedCluster.ClusterWeight",
         supported: "name cluster_header weight request_headers_to_add request_headers_to_remove \
                     response_headers_to_add response_headers_to_remove host_rewrite_literal",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RetryPolicy",
+        supported: "retry_on num_retries per_try_timeout per_try_idle_timeout \
+                    retry_host_predicate host_selection_retry_max_attempts \
+                    retriable_status_codes retry_back_off rate_limited_retry_back_off",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RetryPolicy.RetryHostPredicate",
+        supported: "name typed_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RetryPolicy.RetryBackOff",
+        supported: "base_interval max_interval",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RetryPolicy.RateLimitedRetryBackOff",
+        supported: "reset_headers max_interval",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RetryPolicy.ResetHeader",
+        supported: "name format",
         ..NONE
     },
     Message {

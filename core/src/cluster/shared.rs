@@ -20,6 +20,8 @@ pub struct Cluster {
     pub external_response_codes: PerWorker<ResponseCodes>,
     /// `cluster.<name>.internal.upstream_rq_<code>`: requests from an internal address.
     pub internal_response_codes: PerWorker<ResponseCodes>,
+    /// `retry.upstream_rq_*`: responses that were not wanted.
+    pub retry_response_codes: PerWorker<ResponseCodes>,
     /// The histograms of this cluster.
     pub histograms: ClusterHistograms,
 }
@@ -55,6 +57,7 @@ impl Cluster {
             response_codes: PerWorker::new(workers),
             external_response_codes: PerWorker::new(workers),
             internal_response_codes: PerWorker::new(workers),
+            retry_response_codes: PerWorker::new(workers),
             histograms,
         }
     }

@@ -33,12 +33,47 @@ impl LocalReply {
         Self { status, body, details, flag }
     }
 
+    /// The same reply where earlier attempts had failed too, which its body then says.
+    pub fn after_retry(mut self) -> Self {
+        let known = RESET_BODIES.iter().find(|(first, _)| *first == self.body);
+        if let Some((_, retried)) = known {
+            self.body = retried;
+        }
+        self
+    }
+
     /// Adds this reply's flag to `flags`.
     pub fn flag_into(&self, flags: &mut ResponseFlags) {
         if let Some(flag) = self.flag {
             flags.set(flag);
         }
     }
+}
+
+/// What the client reads when an upstream has failed: at the first attempt, and after retries.
+macro_rules! reset_bodies {
+    ($($name:ident = $reason:literal;)*) => {
+        $(const $name: &str = concat!(
+            "upstream connect error or disconnect/reset before headers. reset reason: ",
+            $reason
+        );)*
+
+        const RESET_BODIES: &[(&str, &str)] = &[$((
+            $name,
+            concat!(
+                "upstream connect error or disconnect/reset before headers. \
+                 retried and the latest reset reason: ",
+                $reason
+            ),
+        )),*];
+    };
+}
+
+reset_bodies! {
+    BODY_CONNECTION_FAILURE = "remote connection failure";
+    BODY_CONNECTION_TIMEOUT = "connection timeout";
+    BODY_CONNECTION_TERMINATION = "connection termination";
+    BODY_PROTOCOL_ERROR = "protocol error";
 }
 
 /// No virtual host or route takes the request.
@@ -77,7 +112,7 @@ pub const NO_HEALTHY_UPSTREAM: LocalReply = LocalReply::new(
 /// The connection to the host could not be opened.
 pub const CONNECTION_FAILURE: LocalReply = LocalReply::new(
     503,
-    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+    BODY_CONNECTION_FAILURE,
     "upstream_reset_before_response_started{remote_connection_failure}",
     Some(ResponseFlag::UpstreamConnectionFailure),
 );
@@ -91,7 +126,7 @@ pub const CONNECTION_REFUSED: LocalReply = LocalReply {
 /// The host did not answer within `connect_timeout`.
 pub const CONNECTION_TIMEOUT: LocalReply = LocalReply::new(
     503,
-    "upstream connect error or disconnect/reset before headers. reset reason: connection timeout",
+    BODY_CONNECTION_TIMEOUT,
     "upstream_reset_before_response_started{connection_timeout}",
     Some(ResponseFlag::UpstreamConnectionFailure),
 );
@@ -99,7 +134,7 @@ pub const CONNECTION_TIMEOUT: LocalReply = LocalReply::new(
 /// The host closed the connection before its response.
 pub const CONNECTION_TERMINATION: LocalReply = LocalReply::new(
     503,
-    "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+    BODY_CONNECTION_TERMINATION,
     "upstream_reset_before_response_started{connection_termination}",
     Some(ResponseFlag::UpstreamConnectionTermination),
 );
@@ -107,7 +142,7 @@ pub const CONNECTION_TERMINATION: LocalReply = LocalReply::new(
 /// The host's response breaks HTTP.
 pub const PROTOCOL_ERROR: LocalReply = LocalReply::new(
     502,
-    "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
+    BODY_PROTOCOL_ERROR,
     "upstream_reset_before_response_started{protocol_error}",
     Some(ResponseFlag::UpstreamProtocolError),
 );
@@ -119,6 +154,14 @@ pub const RESPONSE_TIMEOUT: LocalReply = LocalReply::new(
     "response_timeout",
     Some(ResponseFlag::UpstreamRequestTimeout),
 );
+
+/// `per_try_timeout` has passed, and the request is not sent again.
+pub const PER_TRY_TIMEOUT: LocalReply =
+    LocalReply { details: "upstream_per_try_timeout", ..RESPONSE_TIMEOUT };
+
+/// `per_try_idle_timeout` has passed, and the request is not sent again.
+pub const PER_TRY_IDLE: LocalReply =
+    LocalReply { details: "upstream_per_try_idle_timeout", ..RESPONSE_TIMEOUT };
 
 /// `stream_idle_timeout` has passed while the request was incomplete.
 pub const REQUEST_IDLE: LocalReply = LocalReply::new(

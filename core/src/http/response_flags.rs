@@ -6,6 +6,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ResponseFlag {
+    /// `URX`.
+    UpstreamRetryLimitExceeded,
     /// `UH`.
     NoHealthyUpstream,
     /// `UF`.
@@ -37,7 +39,8 @@ pub enum ResponseFlag {
 }
 
 /// The short names, by flag.
-const SHORT_NAMES: [(ResponseFlag, &str); 14] = [
+const SHORT_NAMES: [(ResponseFlag, &str); 15] = [
+    (ResponseFlag::UpstreamRetryLimitExceeded, "URX"),
     (ResponseFlag::NoHealthyUpstream, "UH"),
     (ResponseFlag::UpstreamConnectionFailure, "UF"),
     (ResponseFlag::UpstreamOverflow, "UO"),

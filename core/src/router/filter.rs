@@ -1,15 +1,18 @@
 //! The terminal HTTP filter: finds the route and answers, redirects or forwards.
 
-use ringmain_config::route::{Action, DirectResponse, RedirectAction, Route, RouteAction};
-use ringmain_proto_codec::{HeaderMap, KnownHeader};
-use smallvec::SmallVec;
+use std::time::Duration;
 
+use ringmain_config::route::{Action, DirectResponse, RedirectAction, Route, RouteAction};
+use ringmain_proto_codec::KnownHeader;
+
+use super::RouteRef;
 use super::cluster_choice::choose_cluster;
 use super::header_mutation::{Direction, apply_header_mutations};
 use super::path_rewrite::rewrite_request;
 use super::redirect::redirect_location;
-use super::timeout::{StreamTimeouts, effective_timeout};
-use super::{RouteRef, upstream_request};
+use super::retry::RetryState;
+use super::timeout::{StreamTimeouts, effective_timeouts, set_expectation};
+use super::upstream_request::{self, Forwarding};
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
 use crate::http::local_reply::{self, LocalReply, Reply};
@@ -142,6 +145,9 @@ async fn answered(
     downstream.reply_with(&reply, exchange).await
 }
 
+/// Envoy's default for `per_connection_buffer_limit_bytes`, which bounds what is kept of a body.
+const BUFFER_LIMIT_BYTES: usize = 1024 * 1024;
+
 /// What internal clients may ask of the router; it goes no further.
 const CONSUMED: [KnownHeader; 9] = [
     KnownHeader::XEnvoyRetryOn,
@@ -155,26 +161,53 @@ const CONSUMED: [KnownHeader; 9] = [
     KnownHeader::XEnvoyUpstreamRqTimeoutAltResponse,
 ];
 
-async fn forward(
-    downstream: &mut Downstream<'_>,
+async fn forward<'a>(
+    downstream: &mut Downstream<'a>,
     exchange: &mut Exchange,
     found: RouteRef,
-    route: &Route,
-    action: &RouteAction,
+    route: &'a Route,
+    action: &'a RouteAction,
 ) -> After {
     let Some(cluster) = exchange.info.cluster else {
         downstream.stats().no_cluster.inc();
         let reply = local_reply::cluster_not_found(action.cluster_not_found_status);
         return downstream.reply(&reply, exchange).await;
     };
+    let forwarding = plan(downstream, exchange, found, route, action, cluster);
+    address_upstream(downstream, exchange, found, route, action, &forwarding);
+    upstream_request::forward(downstream, exchange, forwarding).await
+}
+
+/// What the route and what the client may ask of it say about the way upstream.
+fn plan<'a>(
+    downstream: &Downstream<'a>,
+    exchange: &mut Exchange,
+    found: RouteRef,
+    route: &'a Route,
+    action: &'a RouteAction,
+    cluster: usize,
+) -> Forwarding<'a> {
+    let manager = downstream.manager;
+    let virtual_host = &manager.routes.virtual_host(found).config;
+    let policy = action.retry_policy.as_ref().or(virtual_host.retry_policy.as_ref());
+    let headers = &mut exchange.request.headers;
+    let retry = RetryState::new(policy, headers);
+    let timeout_is_no_content = headers.contains(KnownHeader::XEnvoyUpstreamRqTimeoutAltResponse);
     for name in CONSUMED {
-        exchange.request.headers.remove(name);
+        headers.remove(name);
     }
-    let timeout = effective_timeout(action, &mut exchange.request.headers, exchange.info.internal);
-    address_upstream(downstream, exchange, found, route, action, timeout);
-    let timeouts =
-        StreamTimeouts::new(action, &downstream.manager.config, timeout, exchange.info.started);
-    upstream_request::forward(downstream, exchange, cluster, timeouts).await
+    let limits = effective_timeouts(action, policy, headers, exchange.info.internal);
+    let kept_max = route.request_body_buffer_limit.or(virtual_host.request_body_buffer_limit);
+    Forwarding {
+        cluster,
+        limits,
+        timeouts: StreamTimeouts::new(action, &manager.config, limits, exchange.info.started),
+        retry,
+        kept_max: kept_max.map_or(BUFFER_LIMIT_BYTES, |max| max.try_into().unwrap_or(usize::MAX)),
+        tells_expectation: !manager.config.router.suppress_envoy_headers,
+        tells_attempts: virtual_host.include_request_attempt_count,
+        timeout_is_no_content,
+    }
 }
 
 /// Makes the headers what the upstream gets: expectations, additions, rewrites, in Envoy's order.
@@ -184,15 +217,15 @@ fn address_upstream(
     found: RouteRef,
     route: &Route,
     action: &RouteAction,
-    timeout: Option<std::time::Duration>,
+    forwarding: &Forwarding<'_>,
 ) {
     let manager = downstream.manager;
     let suppress = manager.config.router.suppress_envoy_headers;
     let headers = &mut exchange.request.headers;
-    if !suppress {
-        set_expectation(headers, timeout);
+    if forwarding.tells_expectation {
+        set_expectation(headers, forwarding.limits.expected_ms(Duration::ZERO));
     }
-    if manager.routes.virtual_host(found).config.include_request_attempt_count {
+    if forwarding.tells_attempts {
         headers.set(KnownHeader::XEnvoyAttemptCount, b"1");
     }
     let compiled = &downstream.worker.compiled;
@@ -200,17 +233,4 @@ fn address_upstream(
     let mut scratch = std::mem::take(&mut exchange.scratch);
     rewrite_request(route, action, &mut exchange.request.headers, suppress, &mut scratch);
     exchange.scratch = scratch;
-}
-
-/// `x-envoy-expected-rq-timeout-ms`: how long the response may take.
-fn set_expectation(headers: &mut HeaderMap, timeout: Option<std::time::Duration>) {
-    use std::io::Write;
-
-    let Some(timeout) = timeout else {
-        headers.remove(KnownHeader::XEnvoyExpectedRqTimeoutMs);
-        return;
-    };
-    let mut value: SmallVec<[u8; 24]> = SmallVec::new();
-    write!(value, "{}", timeout.as_millis()).expect("writing to memory does not fail");
-    headers.set(KnownHeader::XEnvoyExpectedRqTimeoutMs, &value);
 }

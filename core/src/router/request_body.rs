@@ -1,7 +1,14 @@
-//! The request's body on its way upstream, beside the response.
+//! The request's body on its way upstream: read once from the client, sent by each attempt.
+//!
+//! One half of the task receives ([`RequestBody::receive`]), the other sends
+//! ([`RequestBody::send`]), so that a response can come while the body is still on its way. As long
+//! as the request may be sent again, what was received is kept; otherwise each piece is handed over
+//! in the buffer it came in.
 
 use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
 use std::net::Shutdown;
+use std::pin::pin;
 use std::time::Instant;
 
 use ringmain_proto_codec::ChunkError;
@@ -11,12 +18,12 @@ use super::timeout::{Expired, StreamTimeouts};
 use crate::http::codec::body::{BodyReader, BodyWriter};
 use crate::http::codec::downstream_h1::Downstream;
 use crate::pool::UpstreamConnection;
-use crate::runtime::{Buffer, Watch};
+use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES, Watch};
 
 /// How the request's body ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestEnd {
-    /// All of it was sent.
+    /// All of it has come.
     Complete,
     /// The client closed inside it.
     ClientGone,
@@ -24,56 +31,347 @@ pub enum RequestEnd {
     Broken(ChunkError),
     /// It took too long.
     Expired(Expired),
-    /// The upstream takes no more of it.
-    UpstreamGone,
 }
 
-/// What the two halves of an exchange tell each other.
-#[derive(Debug, Default)]
-pub struct RequestProgress {
-    /// Set when the body has ended in whatever way.
-    pub end: Cell<Option<RequestEnd>>,
-    /// Body bytes received after the first message.
-    pub bytes: Cell<u64>,
-    /// When the last byte came.
-    pub received_at: Cell<Option<Instant>>,
-    /// The response's head has come.
-    pub responding: Cell<bool>,
-    /// The client left before the response's head had come.
-    pub client_gone: Cell<bool>,
+/// A request's body.
+#[derive(Debug)]
+pub struct RequestBody {
+    writer: BodyWriter,
+    reader: RefCell<BodyReader>,
+    kept: RefCell<Kept>,
+    /// A piece that no attempt has taken yet.
+    ready: RefCell<Option<Buffer>>,
+    /// What came behind the body's end.
+    excess: RefCell<Option<Buffer>>,
+    end: Cell<Option<RequestEnd>>,
+    bytes: Cell<u64>,
+    received_at: Cell<Option<Instant>>,
     /// The response is over: what still comes is thrown away.
     discarding: Cell<bool>,
-    /// Set while the request is complete and its response has not begun.
+    changed: Event,
+}
+
+/// What is kept for sending it again.
+#[derive(Debug)]
+enum Kept {
+    /// Nothing: the request is sent once.
+    Nothing,
+    /// All of it so far, up to a number of bytes.
+    UpTo(usize, Vec<u8>),
+    /// It was more than that: only this still has to be sent.
+    TooMuch(Vec<u8>),
+}
+
+/// One attempt's sending.
+#[derive(Debug, Default)]
+pub struct Sending {
+    /// How much of what is kept has been sent.
+    offset: Cell<usize>,
+    /// The attempt is over; nothing more is to be sent.
+    over: Cell<bool>,
+    /// All of the request was sent.
+    whole: Cell<bool>,
+    /// The response's head has come.
+    responding: Cell<bool>,
+    /// Set while the request is sent and its response has not begun: nothing else would tell that
+    /// the client has left.
     watch: RefCell<Option<Watch>>,
 }
 
-impl RequestProgress {
-    /// All of the request was sent: from now on nothing but a watch tells whether the client stays.
-    fn complete(&self, downstream: &Downstream<'_>, connection: &UpstreamConnection) {
-        self.received_at.set(Some(Instant::now()));
-        self.end.set(Some(RequestEnd::Complete));
-        if !self.responding.get() {
-            let watches = &downstream.worker.watches;
-            self.watch.replace(Some(watches.watch(&downstream.stream, connection.stream())));
+impl Sending {
+    /// Whether all of the request was sent.
+    pub fn is_whole(&self) -> bool {
+        self.whole.get()
+    }
+
+    /// The response's head has come, or never will. Whether the client had left before.
+    pub fn end_watch(&self) -> bool {
+        self.responding.set(true);
+        self.watch.take().is_some_and(|watch| watch.client_gone())
+    }
+}
+
+/// What there is to send.
+enum Piece {
+    Data { buffer: Buffer, last: bool },
+    Wait,
+    Nothing,
+}
+
+impl RequestBody {
+    /// A body framed as `framing` says, of which up to `kept_max` bytes are kept to be sent again.
+    pub fn new(framing: BodyLength, keep_trailers: bool, kept_max: Option<usize>) -> Self {
+        Self {
+            writer: BodyWriter::new(framing == BodyLength::Chunked, KeyFormat::LowerCase),
+            reader: RefCell::new(BodyReader::new(framing, keep_trailers)),
+            kept: RefCell::new(kept_max.map_or(Kept::Nothing, |max| Kept::UpTo(max, Vec::new()))),
+            ready: RefCell::new(None),
+            excess: RefCell::new(None),
+            end: Cell::new(None),
+            bytes: Cell::new(0),
+            received_at: Cell::new(None),
+            discarding: Cell::new(false),
+            changed: Event::default(),
         }
     }
 
-    /// The response's head has come, or never will.
-    pub fn end_watch(&self) {
-        self.responding.set(true);
-        self.client_gone.set(self.watch.take().is_some_and(|watch| watch.client_gone()));
+    /// Takes what of the body has come with the head out of `input`. Returns it, framed, where it
+    /// is the whole body.
+    pub fn begin(
+        &self,
+        input: &mut Buffer,
+        pool: &BufferPool,
+    ) -> Result<Option<Buffer>, ChunkError> {
+        if self.reader.borrow().is_complete() {
+            self.end.set(Some(RequestEnd::Complete));
+            return Ok(Some(pool.small()));
+        }
+        let mut piece = std::mem::replace(input, pool.small());
+        let taken = self.reader.borrow_mut().take(&mut piece, pool)?;
+        if let Some(excess) = taken.excess {
+            *input = excess;
+        }
+        self.bytes.set(piece.len() as u64);
+        if !taken.complete {
+            self.hand_over(piece, pool);
+            return Ok(None);
+        }
+        self.end.set(Some(RequestEnd::Complete));
+        self.writer.frame(&mut piece, &self.reader.borrow());
+        Ok(Some(piece))
+    }
+
+    /// How the body has ended, if it has.
+    pub fn ended(&self) -> Option<RequestEnd> {
+        self.end.get()
+    }
+
+    /// Body bytes received.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// When the last byte came.
+    pub fn received_at(&self) -> Option<Instant> {
+        self.received_at.get()
+    }
+
+    /// Whether the body has grown beyond what may be kept.
+    pub fn is_too_much(&self) -> bool {
+        matches!(*self.kept.borrow(), Kept::TooMuch(_))
+    }
+
+    /// What came behind the body's end.
+    pub fn take_excess(&self) -> Option<Buffer> {
+        self.excess.borrow_mut().take()
+    }
+
+    /// Receives the body to its end, at the pace at which it is sent.
+    pub async fn receive(&self, downstream: &Downstream<'_>, timeouts: &StreamTimeouts) {
+        while self.end.get().is_none() {
+            self.changed.wait_until(|| self.ready.borrow().is_none()).await;
+            match self.receive_piece(downstream, timeouts).await {
+                Ok(piece) if self.discarding.get() => downstream.worker.buffers.give_back(piece),
+                Ok(piece) => self.hand_over(piece, &downstream.worker.buffers),
+                Err(end) => self.end.set(Some(end)),
+            }
+            if self.reader.borrow().is_complete() && self.end.get().is_none() {
+                let now = Instant::now();
+                self.received_at.set(Some(now));
+                timeouts.request_received(now);
+                self.end.set(Some(RequestEnd::Complete));
+            }
+            self.changed.notify();
+        }
+    }
+
+    async fn receive_piece(
+        &self,
+        downstream: &Downstream<'_>,
+        timeouts: &StreamTimeouts,
+    ) -> Result<Buffer, RequestEnd> {
+        let pool = &downstream.worker.buffers;
+        let buffer = self.reader.borrow().next_buffer(pool);
+        if !self.discarding.get() {
+            timeouts.arm_request(&downstream.read_deadline);
+        }
+        let (count, mut buffer) = downstream.read(buffer).await;
+        let discarding = self.discarding.get();
+        if count == 0 {
+            return Err(match downstream.read_deadline.fired() && !discarding {
+                true => RequestEnd::Expired(timeouts.expired_request()),
+                false => RequestEnd::ClientGone,
+            });
+        }
+        if !discarding {
+            downstream.read_deadline.disarm();
+        }
+        let taken = self.reader.borrow_mut().take(&mut buffer, pool).map_err(RequestEnd::Broken)?;
+        self.bytes.set(self.bytes.get() + buffer.len() as u64);
+        *self.excess.borrow_mut() = taken.excess;
+        Ok(buffer)
+    }
+
+    /// Puts a piece where attempts find it.
+    fn hand_over(&self, piece: Buffer, pool: &BufferPool) {
+        let mut kept = self.kept.borrow_mut();
+        if let Kept::UpTo(max, data) = &mut *kept {
+            if data.len() + piece.len() <= *max {
+                data.extend_from_slice(piece.bytes());
+                pool.give_back(piece);
+                return;
+            }
+            *kept = Kept::TooMuch(std::mem::take(data));
+        }
+        *self.ready.borrow_mut() = Some(piece);
+    }
+
+    /// The next piece for an attempt.
+    fn take_piece(&self, sending: &Sending, pool: &BufferPool) -> Piece {
+        let whole = self.end.get() == Some(RequestEnd::Complete);
+        let mut kept = self.kept.borrow_mut();
+        if let Kept::UpTo(_, data) | Kept::TooMuch(data) = &mut *kept {
+            let left = &data[sending.offset.get().min(data.len())..];
+            if !left.is_empty() {
+                let part = &left[..left.len().min(LARGE_BUFFER_BYTES)];
+                let mut buffer = match part.len() {
+                    ..=SMALL_BUFFER_BYTES => pool.small(),
+                    _ => pool.large(),
+                };
+                let fits = buffer.append(part);
+                debug_assert!(fits, "the buffer was chosen for it");
+                let last = whole && part.len() == left.len() && self.ready.borrow().is_none();
+                sending.offset.set(sending.offset.get() + part.len());
+                return Piece::Data { buffer, last };
+            }
+        }
+        if let Some(buffer) = self.ready.borrow_mut().take() {
+            self.changed.notify();
+            return Piece::Data { buffer, last: whole };
+        }
+        match self.end.get() {
+            None => Piece::Wait,
+            Some(RequestEnd::Complete) => Piece::Data { buffer: pool.small(), last: true },
+            Some(_) => Piece::Nothing,
+        }
+    }
+
+    /// Sends `head` and then the body as it comes.
+    pub async fn send(
+        &self,
+        head: Buffer,
+        downstream: &Downstream<'_>,
+        connection: &UpstreamConnection,
+        sending: &Sending,
+        timeouts: &StreamTimeouts,
+    ) {
+        let pool = &downstream.worker.buffers;
+        let (mut outgoing, mut last) = self.first_message(head, sending, pool);
+        loop {
+            let (sent, returned) = self.write(outgoing, connection, sending, timeouts).await;
+            pool.give_back(returned);
+            if sent && last {
+                sending.whole.set(true);
+                if !sending.responding.get() {
+                    timeouts.arm_head(connection.deadline());
+                    let watches = &downstream.worker.watches;
+                    let watch = watches.watch(&downstream.stream, connection.stream());
+                    sending.watch.replace(Some(watch));
+                }
+            }
+            if !sent || last {
+                return;
+            }
+            if !sending.responding.get() {
+                // The limits are the client's now.
+                connection.deadline().disarm();
+            }
+            match self.next_piece(sending, pool).await {
+                Some((piece, is_last)) => (outgoing, last) = (piece, is_last),
+                None => {
+                    // What was announced will not come.
+                    connection.stream().shutdown(Shutdown::Both);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `head` and, in the same send, what of the body is there.
+    fn first_message(&self, head: Buffer, sending: &Sending, pool: &BufferPool) -> (Buffer, bool) {
+        let Piece::Data { mut buffer, last } = self.take_piece(sending, pool) else {
+            return (head, false);
+        };
+        self.frame(&mut buffer, last);
+        let message = with_head(buffer, head.bytes());
+        pool.give_back(head);
+        (message, last)
+    }
+
+    async fn next_piece(&self, sending: &Sending, pool: &BufferPool) -> Option<(Buffer, bool)> {
+        let mut piece = Piece::Wait;
+        self.changed
+            .wait_until(|| {
+                if sending.over.get() {
+                    piece = Piece::Nothing;
+                } else {
+                    piece = self.take_piece(sending, pool);
+                }
+                !matches!(piece, Piece::Wait)
+            })
+            .await;
+        match piece {
+            Piece::Data { mut buffer, last } => {
+                self.frame(&mut buffer, last);
+                Some((buffer, last))
+            }
+            Piece::Wait | Piece::Nothing => None,
+        }
+    }
+
+    fn frame(&self, buffer: &mut Buffer, last: bool) {
+        self.writer.frame_data(buffer);
+        if last {
+            self.writer.end(buffer, &self.reader.borrow());
+        }
+    }
+
+    /// Sends one buffer. The response's limit starts when the request has been received, which may
+    /// be while an upstream that reads slowly keeps this waiting.
+    async fn write(
+        &self,
+        outgoing: Buffer,
+        connection: &UpstreamConnection,
+        sending: &Sending,
+        timeouts: &StreamTimeouts,
+    ) -> (bool, Buffer) {
+        let mut write = pin!(connection.write_all(outgoing));
+        let mut received = None;
+        let (result, buffer) = poll_fn(|context| {
+            if received.is_none() || received != Some(self.received_at.get()) {
+                received = Some(self.received_at.get());
+                match sending.responding.get() {
+                    true => timeouts.arm_response(connection.deadline()),
+                    false => timeouts.arm_head(connection.deadline()),
+                }
+            }
+            write.as_mut().poll(context)
+        })
+        .await;
+        (result.is_ok(), buffer)
     }
 
     /// The response is over and the body is not: the connection ends, but slowly where the client
     /// has a response to read (RFC 9112 §9.6).
-    pub fn stop(
-        &self,
-        downstream: &Downstream<'_>,
-        connection: &UpstreamConnection,
-        answered: bool,
-    ) {
+    pub fn stop(&self, downstream: &Downstream<'_>, answered: bool) {
+        if self.end.get().is_some() {
+            return;
+        }
         self.discarding.set(true);
-        connection.stream().shutdown(Shutdown::Both);
+        if let Some(piece) = self.ready.borrow_mut().take() {
+            downstream.worker.buffers.give_back(piece);
+        }
+        self.changed.notify();
         match downstream.manager.config.delayed_close_timeout {
             Some(limit) if answered => {
                 downstream.stream.shutdown(Shutdown::Write);
@@ -83,110 +381,23 @@ impl RequestProgress {
             _ => downstream.stream.shutdown(Shutdown::Read),
         }
     }
+
+    /// An attempt is over, however far it came: nothing more of it is sent on `connection`.
+    pub fn stop_sending(&self, sending: &Sending, connection: &UpstreamConnection) {
+        if !sending.over.replace(true) && !sending.is_whole() {
+            connection.stream().shutdown(Shutdown::Both);
+        }
+        self.changed.notify();
+    }
 }
 
-/// Sends `message` and then the rest of the body as it comes. Returns what came behind its end.
-pub async fn pump(
-    downstream: &Downstream<'_>,
-    connection: &UpstreamConnection,
-    message: Buffer,
-    mut body: BodyReader,
-    framing: BodyLength,
-    progress: &RequestProgress,
-    timeouts: &StreamTimeouts,
-) -> Option<Buffer> {
-    let writer = BodyWriter::new(framing == BodyLength::Chunked, KeyFormat::LowerCase);
-    let mut outgoing = message;
-    let mut behind = None;
-    loop {
-        let whole = body.is_complete();
-        let sent = send(connection, outgoing, whole, progress, timeouts).await;
-        outgoing = sent.1;
-        if let Err(end) = sent.0 {
-            progress.end.set(end);
-            if end.is_some() || whole {
-                break;
-            }
-        } else if whole {
-            progress.complete(downstream, connection);
-            break;
-        }
-        let wanted = body.next_buffer(&downstream.worker.buffers);
-        downstream.worker.buffers.give_back(std::mem::replace(&mut outgoing, wanted));
-        match receive(downstream, outgoing, &mut body, progress, timeouts).await {
-            Ok((buffer, excess)) => {
-                outgoing = buffer;
-                progress.bytes.set(progress.bytes.get() + outgoing.len() as u64);
-                writer.frame(&mut outgoing, &body);
-                behind = excess;
-            }
-            Err(end) => {
-                progress.end.set(Some(end));
-                connection.stream().shutdown(Shutdown::Both);
-                return None;
-            }
-        }
+/// `message` with `head` in front of it.
+pub fn with_head(mut message: Buffer, head: &[u8]) -> Buffer {
+    if message.prepend(head) {
+        return message;
     }
-    downstream.worker.buffers.give_back(outgoing);
-    behind
-}
-
-/// Sends a piece of the request, the last one where it is `whole` with it. An error says how the
-/// request ended, or nothing where the response is over and nobody waits for the rest.
-async fn send(
-    connection: &UpstreamConnection,
-    piece: Buffer,
-    whole: bool,
-    progress: &RequestProgress,
-    timeouts: &StreamTimeouts,
-) -> (Result<(), Option<RequestEnd>>, Buffer) {
-    let deadline = connection.deadline();
-    // An upstream that takes nothing ends by the same limits as a client that sends nothing.
-    if whole {
-        timeouts.request_received(Instant::now());
-        timeouts.arm_response(deadline);
-    } else {
-        timeouts.arm_request(deadline);
-    }
-    let (sent, piece) = connection.write_all(piece).await;
-    if sent.is_ok() {
-        if whole || progress.responding.get() {
-            timeouts.arm_response(deadline);
-        } else {
-            // The limits are the client's now.
-            deadline.disarm();
-        }
-        return (Ok(()), piece);
-    }
-    let end = match deadline.fired() {
-        true if !whole => Some(RequestEnd::Expired(timeouts.expired_request())),
-        _ if progress.discarding.get() => None,
-        _ => Some(RequestEnd::UpstreamGone),
-    };
-    (Err(end), piece)
-}
-
-/// The next piece of the body, and what came behind its end.
-async fn receive(
-    downstream: &Downstream<'_>,
-    buffer: Buffer,
-    body: &mut BodyReader,
-    progress: &RequestProgress,
-    timeouts: &StreamTimeouts,
-) -> Result<(Buffer, Option<Buffer>), RequestEnd> {
-    if !progress.discarding.get() {
-        timeouts.arm_request(&downstream.read_deadline);
-    }
-    let (count, mut buffer) = downstream.read(buffer).await;
-    if count == 0 {
-        return Err(match downstream.read_deadline.fired() && !progress.discarding.get() {
-            true => RequestEnd::Expired(timeouts.expired_request()),
-            false => RequestEnd::ClientGone,
-        });
-    }
-    if !progress.discarding.get() {
-        downstream.read_deadline.disarm();
-    }
-    let taken = body.take(&mut buffer, &downstream.worker.buffers).map_err(RequestEnd::Broken)?;
-    Ok((buffer, taken.excess))
+    let mut longer = Buffer::with_capacity(head.len() + message.len());
+    let fits = longer.append(head) && longer.append(message.bytes());
+    debug_assert!(fits, "made to measure");
+    longer
 }

@@ -79,6 +79,7 @@ mod tests {
             action: Action::NonForwarding,
             request_headers: Default::default(),
             response_headers: Default::default(),
+            request_body_buffer_limit: None,
         }
     }
 

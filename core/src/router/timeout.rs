@@ -1,30 +1,75 @@
 //! The time a request may take.
 
 use std::cell::Cell;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use ringmain_config::http_connection_manager::HttpConnectionManager;
-use ringmain_config::route::RouteAction;
+use ringmain_config::route::{RetryPolicy, RouteAction};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
+use smallvec::SmallVec;
 
 use crate::http::local_reply::{self, LocalReply};
 use crate::runtime::{Deadline, TICK};
 use crate::stats::scopes::HttpStats;
 
-/// The route's timeout, or what an internal client asks for in `x-envoy-upstream-rq-timeout-ms`,
-/// which is consumed. `None` is no limit.
-pub fn effective_timeout(
+/// What the route and its retry policy allow a response. `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RouteTimeouts {
+    /// The whole of it, retries included.
+    pub response: Option<Duration>,
+    /// One attempt.
+    pub per_try: Option<Duration>,
+    /// One attempt's silence.
+    pub per_try_idle: Option<Duration>,
+}
+
+/// The route's timeouts, or what an internal client asks for in `x-envoy-upstream-rq-timeout-ms`
+/// and `x-envoy-upstream-rq-per-try-timeout-ms`, which are consumed.
+pub fn effective_timeouts(
     action: &RouteAction,
+    policy: Option<&RetryPolicy>,
     headers: &mut HeaderMap,
     internal: bool,
-) -> Option<Duration> {
-    let asked = headers.get(KnownHeader::XEnvoyUpstreamRqTimeoutMs).and_then(parse_ms);
-    headers.remove(KnownHeader::XEnvoyUpstreamRqTimeoutMs);
-    match asked {
-        Some(0) if internal => None,
-        Some(asked_ms) if internal => Some(Duration::from_millis(asked_ms)),
-        _ => action.timeout,
+) -> RouteTimeouts {
+    let mut asked = |name| {
+        let asked = headers.get(name).and_then(parse_ms).filter(|_| internal);
+        headers.remove(name);
+        asked.map(|ms| Some(Duration::from_millis(ms)).filter(|asked| !asked.is_zero()))
+    };
+    let response = asked(KnownHeader::XEnvoyUpstreamRqTimeoutMs).unwrap_or(action.timeout);
+    let per_try = asked(KnownHeader::XEnvoyUpstreamRqPerTryTimeoutMs)
+        .unwrap_or_else(|| policy.and_then(|policy| policy.per_try_timeout));
+    RouteTimeouts {
+        response,
+        // An attempt cannot take longer than all of them.
+        per_try: per_try.filter(|per_try| response.is_none_or(|response| *per_try < response)),
+        per_try_idle: policy.and_then(|policy| policy.per_try_idle_timeout),
     }
+}
+
+impl RouteTimeouts {
+    /// `x-envoy-expected-rq-timeout-ms`: what the upstream has for its response when `elapsed` is
+    /// gone. `None` is no limit.
+    pub fn expected_ms(&self, elapsed: Duration) -> Option<u64> {
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let whole = self.response.map(|response| ms(response.saturating_sub(elapsed)).max(1));
+        match (self.per_try.map(ms), whole) {
+            (Some(per_try), Some(whole)) => Some(per_try.min(whole)),
+            (per_try, whole) => per_try.or(whole),
+        }
+    }
+}
+
+/// `x-envoy-expected-rq-timeout-ms`: how long the response may take.
+pub fn set_expectation(headers: &mut HeaderMap, expected_ms: Option<u64>) {
+    let Some(expected_ms) = expected_ms else {
+        headers.remove(KnownHeader::XEnvoyExpectedRqTimeoutMs);
+        return;
+    };
+    let mut value = SmallVec::<[u8; 24]>::new();
+    write!(value, "{expected_ms}").expect("writing to memory does not fail");
+    headers.set(KnownHeader::XEnvoyExpectedRqTimeoutMs, &value);
 }
 
 fn parse_ms(value: &[u8]) -> Option<u64> {
@@ -43,6 +88,13 @@ pub struct StreamTimeouts {
     stream_until: Option<Instant>,
     /// How long nothing may move.
     idle: Option<Duration>,
+    /// `retry_policy.per_try_timeout`, which starts when the request has been received and the
+    /// attempt has its connection.
+    per_try: Option<Duration>,
+    /// `retry_policy.per_try_idle_timeout`.
+    per_try_idle: Option<Duration>,
+    try_begun: Cell<Option<Instant>>,
+    try_until: Cell<Option<Instant>>,
 }
 
 /// Which limit was passed.
@@ -50,6 +102,10 @@ pub struct StreamTimeouts {
 pub enum Expired {
     /// The route's `timeout`.
     Response,
+    /// `per_try_timeout`.
+    PerTry,
+    /// `per_try_idle_timeout`.
+    PerTryIdle,
     /// `request_timeout`.
     Request,
     /// `max_stream_duration`.
@@ -63,15 +119,19 @@ impl StreamTimeouts {
     pub fn new(
         action: &RouteAction,
         manager: &HttpConnectionManager,
-        response: Option<Duration>,
+        limits: RouteTimeouts,
         started: Instant,
     ) -> Self {
         Self {
-            response,
+            response: limits.response,
             response_until: Cell::new(None),
             request_until: manager.request_timeout.map(|timeout| started + timeout),
             stream_until: manager.max_stream_duration.map(|timeout| started + timeout),
             idle: action.idle_timeout.unwrap_or(manager.stream_idle_timeout),
+            per_try: limits.per_try,
+            per_try_idle: limits.per_try_idle,
+            try_begun: Cell::new(None),
+            try_until: Cell::new(None),
         }
     }
 
@@ -79,20 +139,49 @@ impl StreamTimeouts {
     /// timeout.
     pub fn request_received(&self, moment: Instant) {
         self.response_until.set(self.response.map(|timeout| moment + timeout));
+        if self.try_begun.get().is_some() {
+            self.try_until.set(self.per_try.map(|timeout| moment + timeout));
+        }
+    }
+
+    /// An attempt has its connection. `received` says whether the request's last byte has come.
+    pub fn try_begins(&self, received: bool) {
+        let Some(per_try) = self.per_try else { return };
+        let now = Instant::now();
+        self.try_begun.set(Some(now));
+        self.try_until.set(received.then(|| now + per_try));
+    }
+
+    /// The response's first byte has come: the attempt's own limits end.
+    pub fn try_answered(&self) {
+        self.try_until.set(None);
+    }
+
+    /// When the request as a whole has failed, whatever the attempts do.
+    pub fn gives_up_at(&self) -> Option<Instant> {
+        [self.response_until.get(), self.stream_until].into_iter().flatten().min()
+    }
+
+    /// Arms `deadline`, on the upstream connection, for whichever limit comes first while the
+    /// response's head is awaited.
+    pub fn arm_head(&self, deadline: &Deadline) {
+        let idle = [self.idle, self.per_try_idle].into_iter().flatten().min();
+        let limits = [self.response_until.get(), self.stream_until, self.try_until.get()];
+        Self::arm(deadline, limits, idle);
     }
 
     /// Arms `deadline`, on the upstream connection, for whichever limit comes first.
     pub fn arm_response(&self, deadline: &Deadline) {
-        self.arm(deadline, [self.response_until.get(), self.stream_until]);
+        Self::arm(deadline, [self.response_until.get(), self.stream_until, None], self.idle);
     }
 
     /// Arms `deadline`, on reading from the client, for whichever limit comes first.
     pub fn arm_request(&self, deadline: &Deadline) {
-        self.arm(deadline, [self.request_until, self.stream_until]);
+        Self::arm(deadline, [self.request_until, self.stream_until, None], self.idle);
     }
 
-    fn arm(&self, deadline: &Deadline, limits: [Option<Instant>; 2]) {
-        let idle_until = self.idle.map(|idle| deadline.coarse_now() + TICK + idle);
+    fn arm(deadline: &Deadline, limits: [Option<Instant>; 3], idle: Option<Duration>) {
+        let idle_until = idle.map(|idle| deadline.coarse_now() + TICK + idle);
         match limits.into_iter().chain([idle_until]).flatten().min() {
             Some(moment) => deadline.arm_at(moment),
             None => deadline.disarm(),
@@ -105,6 +194,10 @@ impl StreamTimeouts {
             Expired::Response
         } else if is_past(self.stream_until) {
             Expired::Stream
+        } else if is_past(self.try_until.get()) {
+            Expired::PerTry
+        } else if self.per_try_idle.is_some_and(|limit| self.idle.is_none_or(|idle| limit < idle)) {
+            Expired::PerTryIdle
         } else {
             Expired::Idle
         }
@@ -130,7 +223,7 @@ impl Expired {
     /// Counts it where it concerns the client's side.
     pub fn count(self, stats: &HttpStats) {
         match self {
-            Self::Response => {}
+            Self::Response | Self::PerTry | Self::PerTryIdle => {}
             Self::Request => stats.downstream_rq_timeout.inc(),
             Self::Stream => stats.downstream_rq_max_duration_reached.inc(),
             Self::Idle => stats.downstream_rq_idle_timeout.inc(),
@@ -141,6 +234,8 @@ impl Expired {
     pub fn response_reply(self) -> LocalReply {
         match self {
             Self::Response | Self::Request => local_reply::RESPONSE_TIMEOUT,
+            Self::PerTry => local_reply::PER_TRY_TIMEOUT,
+            Self::PerTryIdle => local_reply::PER_TRY_IDLE,
             Self::Stream => local_reply::RESPONSE_DURATION,
             Self::Idle => local_reply::RESPONSE_IDLE,
         }
@@ -149,8 +244,10 @@ impl Expired {
     /// What the client gets while its request is incomplete.
     pub fn request_reply(self) -> LocalReply {
         match self {
-            Self::Response | Self::Request => local_reply::REQUEST_TIMEOUT,
             Self::Stream => local_reply::REQUEST_DURATION,
+            Self::Response | Self::PerTry | Self::PerTryIdle | Self::Request => {
+                local_reply::REQUEST_TIMEOUT
+            }
             Self::Idle => local_reply::REQUEST_IDLE,
         }
     }

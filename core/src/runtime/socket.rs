@@ -85,6 +85,13 @@ impl Stream {
         let _refused = rustix::net::sockopt::set_socket_linger(self, Some(Duration::ZERO));
     }
 
+    /// Whether the peer has closed its side.
+    pub fn is_peer_gone(&self) -> bool {
+        let mut polled = [PollFd::new(self, PollFlags::RDHUP)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(rustix::event::poll(&mut polled, Some(&now)), Ok(1))
+    }
+
     /// This end's address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(rustix::net::getsockname(self)?.try_into()?)

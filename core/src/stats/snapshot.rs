@@ -147,6 +147,8 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     response_codes(&external, &cluster.external_response_codes, stats);
     let internal = scope.within("internal");
     response_codes(&internal, &cluster.internal_response_codes, stats);
+    let retry = scope.within("retry");
+    response_codes(&retry, &cluster.retry_response_codes, stats);
 }
 
 /// The codes and classes that were seen, and `upstream_rq_completed` of the origin's scope.

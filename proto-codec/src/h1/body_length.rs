@@ -18,6 +18,13 @@ pub enum BodyLength {
     UntilClose,
 }
 
+impl BodyLength {
+    /// Whether no byte of a body is to come.
+    pub const fn is_empty(self) -> bool {
+        matches!(self, Self::None | Self::Length(0))
+    }
+}
+
 /// What a head says about its body.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Framing {

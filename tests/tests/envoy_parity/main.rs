@@ -9,6 +9,7 @@ mod forwarding;
 mod header_mutations;
 mod headers;
 mod refused_requests;
+mod retries;
 mod routes;
 mod upstream_failures;
 mod virtual_hosts;

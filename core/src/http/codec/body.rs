@@ -121,19 +121,33 @@ impl BodyWriter {
 
     /// Frames the data in `buffer`, and ends the body where `reader` has come to its end.
     pub fn frame(self, buffer: &mut Buffer, reader: &BodyReader) {
-        let Self::Chunked(format) = self else { return };
-        let mut framed = true;
-        if !buffer.is_empty() {
-            let mut room = [0; 18];
-            let size = write_chunk_size(buffer.len(), &mut room);
-            framed &= buffer.prepend(size) & buffer.append(b"\r\n");
+        self.frame_data(buffer);
+        if reader.is_complete() {
+            self.end(buffer, reader);
         }
+    }
+
+    /// Frames the data in `buffer`; more is to come.
+    pub fn frame_data(self, buffer: &mut Buffer) {
+        if self == Self::Plain || buffer.is_empty() {
+            return;
+        }
+        let mut room = [0; 18];
+        let size = write_chunk_size(buffer.len(), &mut room);
+        let framed = buffer.prepend(size) & buffer.append(b"\r\n");
+        debug_assert!(framed, "headroom and tailroom are made for this");
+    }
+
+    /// Ends the body behind what `buffer` holds, with the trailers that `reader` has read.
+    pub fn end(self, buffer: &mut Buffer, reader: &BodyReader) {
+        let Self::Chunked(format) = self else { return };
         match &reader.trailers {
             Some(trailers) => append_trailers(trailers, format, buffer),
-            None if reader.is_complete() => framed &= buffer.append(LAST_CHUNK),
-            None => {}
+            None => {
+                let fits = buffer.append(LAST_CHUNK);
+                debug_assert!(fits, "the tailroom is made for this");
+            }
         }
-        debug_assert!(framed, "headroom and tailroom are made for this");
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ringmain_proto_codec::RequestError;
-use ringmain_proto_codec::h1::{BodyLength, HeadProgress};
+use ringmain_proto_codec::h1::HeadProgress;
 
 use crate::http::exchange::Exchange;
 use crate::http::local_reply::{self, LocalReply, Reply};
@@ -244,7 +244,7 @@ impl<'a> Downstream<'a> {
                     self.input.consume(consumed);
                     self.read_deadline.disarm();
                     exchange.info.request_parsed = true;
-                    if !has_body(exchange) {
+                    if exchange.request.body.is_empty() {
                         let started = exchange.info.started;
                         let received = if arrived_at_once { started } else { Instant::now() };
                         exchange.info.request_received = Some(received);
@@ -368,7 +368,7 @@ impl<'a> Downstream<'a> {
     }
 
     async fn serve_request(&mut self, exchange: &mut Exchange) -> After {
-        let waits = exchange.request.expect_continue && has_body(exchange);
+        let waits = exchange.request.expect_continue && !exchange.request.body.is_empty();
         if waits && !self.send_continue().await {
             return After::Abort;
         }
@@ -433,11 +433,6 @@ impl<'a> Downstream<'a> {
             self.stats().downstream_cx_delayed_close_timeout.inc();
         }
     }
-}
-
-/// Whether bytes of a body are to come.
-fn has_body(exchange: &Exchange) -> bool {
-    !matches!(exchange.request.body, BodyLength::None | BodyLength::Length(0))
 }
 
 impl Drop for Downstream<'_> {

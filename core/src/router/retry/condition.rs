@@ -1,0 +1,132 @@
+//! Which answers, and which failures to answer, a request is sent again for.
+
+use ringmain_config::route::RetryOn;
+use ringmain_proto_codec::KnownHeader;
+use ringmain_proto_codec::h1::ResponseHead;
+
+/// Why there is no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetReason {
+    /// The connection could not be opened.
+    ConnectFailure,
+    /// The connection ended, what came was no HTTP, or the attempt took too long.
+    Reset,
+}
+
+/// Whether a request that failed for `reason` is sent again.
+pub fn retries_on_reset(on: RetryOn, reason: ResetReason) -> bool {
+    match reason {
+        _ if on.has(RetryOn::RESET) => true,
+        _ if on.has(RetryOn::SERVER_ERROR) || on.has(RetryOn::GATEWAY_ERROR) => true,
+        ResetReason::ConnectFailure => {
+            on.has(RetryOn::CONNECT_FAILURE) || on.has(RetryOn::RESET_BEFORE_REQUEST)
+        }
+        ResetReason::Reset => false,
+    }
+}
+
+/// Whether a request with this response is sent again. `codes` are the statuses that
+/// `retriable-status-codes` stands for.
+pub fn retries_on_response(on: RetryOn, response: &ResponseHead, codes: &[&[u16]]) -> bool {
+    if response.headers.contains(KnownHeader::XEnvoyRatelimited) {
+        return on.has(RetryOn::ENVOY_RATELIMITED);
+    }
+    let status = response.status;
+    let by_status = match status {
+        502..=504 => on.has(RetryOn::SERVER_ERROR) || on.has(RetryOn::GATEWAY_ERROR),
+        500..=599 => on.has(RetryOn::SERVER_ERROR),
+        409 => on.has(RetryOn::RETRIABLE_4XX),
+        _ => false,
+    };
+    let by_code = on.has(RetryOn::RETRIABLE_STATUS_CODES)
+        && codes.iter().any(|codes| codes.contains(&status));
+    by_status || by_code || retries_on_grpc_status(on, response)
+}
+
+fn retries_on_grpc_status(on: RetryOn, response: &ResponseHead) -> bool {
+    match response.headers.get(KnownHeader::GrpcStatus) {
+        Some(b"1") => on.has(RetryOn::GRPC_CANCELLED),
+        Some(b"4") => on.has(RetryOn::GRPC_DEADLINE_EXCEEDED),
+        Some(b"8") => on.has(RetryOn::GRPC_RESOURCE_EXHAUSTED),
+        Some(b"13") => on.has(RetryOn::GRPC_INTERNAL),
+        Some(b"14") => on.has(RetryOn::GRPC_UNAVAILABLE),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(list: &str) -> RetryOn {
+        RetryOn::parse(list, |name| panic!("{name} is unknown"))
+    }
+
+    fn response(status: u16, header: Option<(KnownHeader, &[u8])>) -> ResponseHead {
+        let mut head = ResponseHead { status, ..ResponseHead::default() };
+        if let Some((name, value)) = header {
+            head.headers.append_known(name, value);
+        }
+        head
+    }
+
+    #[test]
+    fn statuses_by_condition() {
+        for (list, status, expected) in [
+            ("5xx", 500, true),
+            ("5xx", 503, true),
+            ("5xx", 404, false),
+            ("gateway-error", 502, true),
+            ("gateway-error", 500, false),
+            ("retriable-4xx", 409, true),
+            ("retriable-4xx", 404, false),
+            ("retriable-status-codes", 418, true),
+            ("retriable-status-codes", 419, false),
+            ("reset", 503, false),
+            ("connect-failure", 503, false),
+        ] {
+            let decided = retries_on_response(on(list), &response(status, None), &[&[418]]);
+            assert_eq!(decided, expected, "{list} {status}");
+        }
+    }
+
+    #[test]
+    fn a_rate_limited_response_counts_for_nothing_else() {
+        let limited = response(503, Some((KnownHeader::XEnvoyRatelimited, b"true")));
+        assert!(!retries_on_response(on("5xx"), &limited, &[]));
+        assert!(retries_on_response(on("envoy-ratelimited"), &limited, &[]));
+    }
+
+    #[test]
+    fn grpc_statuses_come_from_the_headers() {
+        for (list, value, expected) in [
+            ("unavailable", "14", true),
+            ("unavailable", "13", false),
+            ("cancelled,internal", "13", true),
+            ("deadline-exceeded", "4", true),
+            ("resource-exhausted", "8", true),
+            ("resource-exhausted", "0", false),
+        ] {
+            let head = response(200, Some((KnownHeader::GrpcStatus, value.as_bytes())));
+            assert_eq!(retries_on_response(on(list), &head, &[]), expected, "{list} {value}");
+        }
+    }
+
+    #[test]
+    fn resets_by_condition() {
+        use ResetReason::{ConnectFailure, Reset};
+        for (list, reason, expected) in [
+            ("5xx", Reset, true),
+            ("gateway-error", ConnectFailure, true),
+            ("reset", Reset, true),
+            ("reset", ConnectFailure, true),
+            ("connect-failure", ConnectFailure, true),
+            ("connect-failure", Reset, false),
+            ("reset-before-request", ConnectFailure, true),
+            ("reset-before-request", Reset, false),
+            ("retriable-4xx", Reset, false),
+        ] {
+            assert_eq!(retries_on_reset(on(list), reason), expected, "{list} {reason:?}");
+        }
+    }
+}

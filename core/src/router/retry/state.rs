@@ -1,0 +1,214 @@
+//! One request's retries: what is left of them and what they have met.
+
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use ringmain_config::route::{BackOff, RetryOn, RetryPolicy};
+use ringmain_proto_codec::h1::ResponseHead;
+use ringmain_proto_codec::{HeaderMap, KnownHeader};
+use smallvec::SmallVec;
+
+use super::back_off::{ExponentialBackOff, rate_limited};
+use super::condition::{ResetReason, retries_on_reset, retries_on_response};
+use crate::cluster::WorkerHost;
+
+/// What follows an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is final. Whether earlier attempts had failed is told.
+    Final {
+        /// The request was sent again before.
+        retried: bool,
+    },
+    /// Another attempt, after a wait.
+    Again(Wait),
+    /// It would be sent again, but `num_retries` are used up.
+    LimitExceeded,
+}
+
+/// How long to wait, and who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Our own random back-off.
+    Exponential(Duration),
+    /// The upstream asked for it.
+    RateLimited(Duration),
+}
+
+/// The retries of one request.
+#[derive(Debug)]
+pub struct RetryState<'a> {
+    policy: Option<&'a RetryPolicy>,
+    on: RetryOn,
+    left: u32,
+    back_off: ExponentialBackOff,
+    asked_codes: SmallVec<[u16; 4]>,
+    /// The hosts that have failed this request.
+    tried: SmallVec<[Rc<WorkerHost>; 2]>,
+    retried: bool,
+}
+
+impl<'a> RetryState<'a> {
+    /// By the route's policy and what the request's `x-envoy-retry-*` and `x-envoy-max-retries`
+    /// headers add to it.
+    pub fn new(policy: Option<&'a RetryPolicy>, headers: &HeaderMap) -> Self {
+        let mut on = policy.map(|policy| policy.retry_on).unwrap_or_default();
+        for name in [KnownHeader::XEnvoyRetryOn, KnownHeader::XEnvoyRetryGrpcOn] {
+            if let Some(list) = text(headers, name) {
+                on |= RetryOn::parse(list, |_| ());
+            }
+        }
+        let mut left = policy.map_or(1, |policy| policy.num_retries);
+        let mut asked_codes = SmallVec::new();
+        if !on.is_empty() {
+            let asked = text(headers, KnownHeader::XEnvoyMaxRetries);
+            left = asked.and_then(|asked| asked.trim().parse().ok()).unwrap_or(left);
+            if let Some(list) = text(headers, KnownHeader::XEnvoyRetriableStatusCodes) {
+                asked_codes.extend(list.split(',').filter_map(|code| code.trim().parse().ok()));
+            }
+        }
+        let back_off = policy.map_or_else(BackOff::default, |policy| policy.back_off);
+        Self {
+            policy,
+            on,
+            left,
+            back_off: ExponentialBackOff::new(&back_off),
+            asked_codes,
+            tried: SmallVec::new(),
+            retried: false,
+        }
+    }
+
+    /// Whether the request may ever be sent again.
+    pub fn is_on(&self) -> bool {
+        !self.on.is_empty()
+    }
+
+    /// The body is too large to be kept, or the response has begun: from now on never.
+    pub fn abandon(&mut self) {
+        self.on = RetryOn::default();
+    }
+
+    /// Whether the attempt under way is not the first.
+    pub fn retried(&self) -> bool {
+        self.retried
+    }
+
+    /// What follows this response.
+    pub fn judge_response(&mut self, response: &ResponseHead) -> Verdict {
+        let by_policy = self.policy.map_or(&[][..], |policy| &policy.retriable_status_codes);
+        if !retries_on_response(self.on, response, &[by_policy, &self.asked_codes]) {
+            return Verdict::Final { retried: self.retried };
+        }
+        self.again(Some(&response.headers))
+    }
+
+    /// What follows an attempt without a response.
+    pub fn judge_reset(&mut self, reason: ResetReason) -> Verdict {
+        if !retries_on_reset(self.on, reason) {
+            return Verdict::Final { retried: self.retried };
+        }
+        self.again(None)
+    }
+
+    fn again(&mut self, headers: Option<&HeaderMap>) -> Verdict {
+        let Some(left) = self.left.checked_sub(1) else { return Verdict::LimitExceeded };
+        self.left = left;
+        self.retried = true;
+        let asked = self.policy.and_then(|policy| policy.rate_limited.as_ref()).zip(headers);
+        let random = &mut rand::rng();
+        Verdict::Again(
+            asked
+                .and_then(|(config, headers)| {
+                    rate_limited(config, headers, SystemTime::now(), random)
+                })
+                .map_or_else(|| Wait::Exponential(self.back_off.next(random)), Wait::RateLimited),
+        )
+    }
+
+    /// Remembers where an attempt went, for `previous_hosts`.
+    pub fn note_host(&mut self, host: &Rc<WorkerHost>) {
+        if self.is_on() && self.policy.is_some_and(|policy| policy.avoids_previous_hosts) {
+            self.tried.push(host.clone());
+        }
+    }
+
+    /// A host by `choose`, asked again where it has failed this request before, up to
+    /// `host_selection_retry_max_attempts` times.
+    pub fn choose_host(
+        &self,
+        mut choose: impl FnMut() -> Option<Rc<WorkerHost>>,
+    ) -> Option<Rc<WorkerHost>> {
+        let mut host = choose()?;
+        let attempts = match self.tried.is_empty() {
+            true => 0,
+            false => self.policy.map_or(0, |policy| policy.host_selection_attempts_max),
+        };
+        for _ in 0..attempts {
+            if !self.tried.iter().any(|tried| Rc::ptr_eq(tried, &host)) {
+                break;
+            }
+            host = choose()?;
+        }
+        Some(host)
+    }
+}
+
+fn text(headers: &HeaderMap, name: KnownHeader) -> Option<&str> {
+    std::str::from_utf8(headers.get(name)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16) -> ResponseHead {
+        ResponseHead { status, ..ResponseHead::default() }
+    }
+
+    fn policy(list: &str, num_retries: u32) -> RetryPolicy {
+        RetryPolicy {
+            retry_on: RetryOn::parse(list, |_| ()),
+            num_retries,
+            ..RetryPolicy::default()
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_again_without_a_policy() {
+        let mut state = RetryState::new(None, &HeaderMap::new());
+        assert!(!state.is_on());
+        assert_eq!(state.judge_response(&response(503)), Verdict::Final { retried: false });
+        assert_eq!(state.judge_reset(ResetReason::Reset), Verdict::Final { retried: false });
+    }
+
+    #[test]
+    fn retries_run_out() {
+        let policy = policy("5xx", 2);
+        let mut state = RetryState::new(Some(&policy), &HeaderMap::new());
+        assert!(matches!(state.judge_response(&response(503)), Verdict::Again(_)));
+        assert!(matches!(state.judge_reset(ResetReason::Reset), Verdict::Again(_)));
+        assert_eq!(state.judge_response(&response(503)), Verdict::LimitExceeded);
+        assert_eq!(state.judge_response(&response(200)), Verdict::Final { retried: true });
+    }
+
+    #[test]
+    fn headers_add_conditions_and_set_the_count() {
+        let mut headers = HeaderMap::new();
+        headers.append_known(KnownHeader::XEnvoyRetryOn, b"retriable-status-codes");
+        headers.append_known(KnownHeader::XEnvoyRetriableStatusCodes, b"404, 418");
+        headers.append_known(KnownHeader::XEnvoyMaxRetries, b"1");
+        let policy = policy("5xx", 3);
+        let mut state = RetryState::new(Some(&policy), &headers);
+        assert!(matches!(state.judge_response(&response(418)), Verdict::Again(_)));
+        assert_eq!(state.judge_response(&response(500)), Verdict::LimitExceeded);
+    }
+
+    #[test]
+    fn an_abandoned_request_is_not_sent_again() {
+        let policy = policy("5xx", 3);
+        let mut state = RetryState::new(Some(&policy), &HeaderMap::new());
+        state.abandon();
+        assert_eq!(state.judge_response(&response(503)), Verdict::Final { retried: false });
+    }
+}

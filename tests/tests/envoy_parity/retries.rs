@@ -1,0 +1,213 @@
+//! Requests that are sent again.
+
+use ringmain_tests::client::Step;
+use ringmain_tests::parity::{Case, case, compare};
+use ringmain_tests::upstream::{Act, Reply, ok, reply};
+
+use crate::GET;
+
+const POST: &str = "POST /a HTTP/1.1\r\nhost: a.example\r\ncontent-length: 3\r\n\r\nabc";
+const INTERNAL: &str = "x-forwarded-for: 10.0.0.1\r\n";
+
+/// A route with a retry policy that does not wait.
+fn policy(name: &'static str, policy: &str) -> Case {
+    case(name).routes(&format!(
+        "- match: {{ prefix: / }}\n  route: {{ cluster: '{{{{cluster}}}}', retry_policy: {{ retry_back_off: {{ base_interval: 0.001s }}, {policy} }} }}"
+    ))
+}
+
+fn status(status: u16) -> Reply {
+    reply(format!("HTTP/1.1 {status} Status\r\ncontent-length: 4\r\n\r\nnope"))
+}
+
+fn empty(status: u16) -> Reply {
+    reply(format!("HTTP/1.1 {status} Status\r\ncontent-length: 0\r\n\r\n"))
+}
+
+fn closing() -> Reply {
+    vec![Act::ReadBody, Act::Close]
+}
+
+#[test]
+fn conditions() {
+    compare(vec![
+        policy("server_error", "retry_on: 5xx")
+            .upstream(status(500))
+            .upstream(ok())
+            .ask(GET)
+            .shows("HTTP/1.1 200")
+            .shows("attempts 2"),
+        policy("server_error_without_body", "retry_on: 5xx")
+            .upstream(empty(503))
+            .upstream(ok())
+            .ask(GET)
+            .ask(GET)
+            .shows("HTTP/1.1 200"),
+        policy("server_error_exhausted", "retry_on: 5xx, num_retries: 2")
+            .upstream(status(500))
+            .upstream(status(502))
+            .upstream(status(503))
+            .ask(GET)
+            .shows("HTTP/1.1 503")
+            .shows("URX"),
+        policy("server_error_default_count", "retry_on: 5xx").upstream(status(500)).ask(GET).shows("URX"),
+        policy("no_retries", "retry_on: 5xx, num_retries: 0").upstream(status(500)).ask(GET),
+        policy("not_a_server_error", "retry_on: 5xx").upstream(status(404)).ask(GET),
+        policy("gateway_error", "retry_on: gateway-error").upstream(status(502)).upstream(ok()).ask(GET),
+        policy("not_a_gateway_error", "retry_on: gateway-error").upstream(status(500)).upstream(ok()).ask(GET),
+        policy("conflict", "retry_on: retriable-4xx").upstream(status(409)).upstream(ok()).ask(GET),
+        policy("not_a_conflict", "retry_on: retriable-4xx").upstream(status(404)).upstream(ok()).ask(GET),
+        policy("status_codes", "retry_on: retriable-status-codes, retriable_status_codes: [404, 418]")
+            .upstream(status(418))
+            .upstream(ok())
+            .ask(GET),
+        policy("closed", "retry_on: reset").upstream(closing()).upstream(ok()).ask(GET),
+        policy("closed_is_5xx", "retry_on: 5xx").upstream(closing()).upstream(ok()).ask(GET),
+        policy("closed_exhausted", "retry_on: reset").upstream(closing()).ask(GET).shows("URX,UC").shows("retried and the latest"),
+        policy("closed_is_no_connect_failure", "retry_on: connect-failure").upstream(closing()).upstream(ok()).ask(GET).shows("503"),
+        policy("nonsense", "retry_on: reset")
+            .upstream(vec![Act::ReadBody, Act::Send(b"nonsense\r\n\r\n".to_vec()), Act::Close])
+            .upstream(ok())
+            .ask(GET),
+        policy("rate_limited", "retry_on: 5xx")
+            .upstream(reply("HTTP/1.1 503 No\r\nx-envoy-ratelimited: true\r\ncontent-length: 0\r\n\r\n"))
+            .upstream(ok())
+            .ask(GET)
+            .shows("HTTP/1.1 503"),
+        policy("rate_limited_asked", "retry_on: envoy-ratelimited")
+            .upstream(reply("HTTP/1.1 503 No\r\nx-envoy-ratelimited: true\r\ncontent-length: 0\r\n\r\n"))
+            .upstream(ok())
+            .ask(GET)
+            .shows("HTTP/1.1 200"),
+        policy("grpc_unavailable", "retry_on: unavailable")
+            .upstream(reply("HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: 14\r\ncontent-length: 0\r\n\r\n"))
+            .upstream(ok())
+            .ask(GET)
+            .shows("attempts 2"),
+        policy("unknown_condition", "retry_on: 'nonsense,5xx'").upstream(status(500)).upstream(ok()).ask(GET),
+        policy("good_at_once", "retry_on: 5xx").ask(GET).ask(GET),
+    ]);
+}
+
+#[test]
+fn refused_connections() {
+    let refused = |name: &'static str, on: &str| {
+        case(name)
+            .routes(&format!(
+                "- match: {{ prefix: / }}\n  route: {{ cluster: '{{{{refused}}}}', retry_policy: {{ retry_on: {on}, num_retries: 2, retry_back_off: {{ base_interval: 0.001s }} }} }}"
+            ))
+            .ask(GET)
+    };
+    compare(vec![
+        refused("refused_connect_failure", "connect-failure").shows("URX,UF"),
+        refused("refused_5xx", "5xx").shows("URX,UF"),
+        refused("refused_reset_before_request", "reset-before-request").shows("URX,UF"),
+        refused("refused_retriable_4xx", "retriable-4xx").shows("UF"),
+        case("nobody_to_retry")
+            .routes("- match: { prefix: / }\n  route: { cluster: '{{empty}}', retry_policy: { retry_on: 5xx } }")
+            .ask(GET),
+    ]);
+}
+
+#[test]
+fn request_bodies_are_sent_again() {
+    let large = format!(
+        "POST /a HTTP/1.1\r\nhost: a.example\r\ncontent-length: 40000\r\n\r\n{}",
+        "x".repeat(40_000)
+    );
+    compare(vec![
+        policy("post", "retry_on: 5xx").upstream(status(500)).upstream(ok()).ask(POST).ask(POST),
+        policy("post_closed", "retry_on: reset").upstream(closing()).upstream(ok()).ask(POST),
+        policy("large_post", "retry_on: 5xx").upstream(status(500)).upstream(ok()).ask(&large).ask(GET),
+        policy("large_post_closed", "retry_on: reset").upstream(closing()).upstream(ok()).ask(&large),
+        policy("large_post_twice", "retry_on: 5xx, num_retries: 2")
+            .upstream(status(500))
+            .upstream(status(503))
+            .upstream(ok())
+            .ask(&large),
+        policy("chunked_in_pieces", "retry_on: 5xx")
+            .upstream(status(500))
+            .upstream(ok())
+            .send_pieces(&[
+                "POST /a HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: chunked\r\n\r\n",
+                "5\r\nhello\r\n",
+                "6\r\n world\r\n0\r\n\r\n",
+            ])
+            .read()
+            .ask(GET),
+        case("too_much_to_keep")
+            .routes("- match: { prefix: / }\n  per_request_buffer_limit_bytes: 1000\n  route: { cluster: '{{cluster}}', retry_policy: { retry_on: 5xx } }")
+            .upstream(status(500))
+            .upstream(ok())
+            .ask(&large)
+            .shows("HTTP/1.1 500"),
+        case("virtual_host_policy")
+            .virtual_hosts(
+                "- name: all\n  domains: ['*']\n  retry_policy: { retry_on: 5xx, retry_back_off: { base_interval: 0.001s } }\n  include_request_attempt_count: true\n  include_attempt_count_in_response: true\n  routes:\n  - match: { prefix: / }\n    route: { cluster: '{{cluster}}' }",
+            )
+            .upstream(status(500))
+            .upstream(ok())
+            .ask(GET)
+            .shows("x-envoy-attempt-count: 2"),
+    ]);
+}
+
+#[test]
+fn asked_by_the_client() {
+    let asked = |name: &'static str, fields: &str| {
+        case(name)
+            .ask(format!("GET / HTTP/1.1\r\nhost: a.example\r\n{INTERNAL}{fields}\r\n"))
+            .hcm("internal_address_config: { cidr_ranges: [{ address_prefix: 10.0.0.0, prefix_len: 8 }] }")
+    };
+    compare(vec![
+        asked("asked_5xx", "x-envoy-retry-on: 5xx\r\n").upstream(status(500)).upstream(ok()),
+        asked("asked_count", "x-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 2\r\n")
+            .upstream(status(500))
+            .upstream(status(500))
+            .upstream(ok()),
+        asked("asked_no_retries", "x-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 0\r\n").upstream(status(500)).upstream(ok()),
+        asked("asked_codes", "x-envoy-retry-on: retriable-status-codes\r\nx-envoy-retriable-status-codes: 404,418\r\n")
+            .upstream(status(418))
+            .upstream(ok()),
+        asked("asked_grpc", "x-envoy-retry-grpc-on: unavailable\r\n")
+            .upstream(reply("HTTP/1.1 200 OK\r\ngrpc-status: 14\r\ncontent-length: 0\r\n\r\n"))
+            .upstream(ok()),
+    ]);
+}
+
+#[test]
+fn attempts_that_take_too_long() {
+    let stall: Reply = vec![Act::ReadBody, Act::Stall];
+    compare(vec![
+        policy("per_try", "retry_on: 5xx, per_try_timeout: 0.2s").upstream(stall.clone()).upstream(ok()).ask(GET),
+        policy("per_try_exhausted", "retry_on: 5xx, per_try_timeout: 0.2s")
+            .upstream(stall.clone())
+            .ask(GET)
+            .shows("URX,UT")
+            .shows("upstream_per_try_timeout"),
+        policy("per_try_alone", "per_try_timeout: 0.2s").upstream(stall.clone()).ask(GET).shows("504"),
+        policy("per_try_idle", "retry_on: 5xx, per_try_idle_timeout: 0.2s").upstream(stall.clone()).upstream(ok()).ask(GET),
+        case("per_try_longer_than_all")
+            .routes("- match: { prefix: / }\n  route: { cluster: '{{cluster}}', timeout: 0.2s, retry_policy: { retry_on: 5xx, per_try_timeout: 0.3s } }")
+            .upstream(stall.clone())
+            .ask(GET)
+            .shows("response_timeout"),
+        case("timeout_is_not_retried")
+            .routes("- match: { prefix: / }\n  route: { cluster: '{{cluster}}', timeout: 0.2s, retry_policy: { retry_on: 5xx } }")
+            .upstream(stall.clone())
+            .upstream(ok())
+            .ask(GET)
+            .shows("response_timeout"),
+        case("alternative_response")
+            .hcm("internal_address_config: { cidr_ranges: [{ address_prefix: 10.0.0.0, prefix_len: 8 }] }")
+            .routes("- match: { prefix: / }\n  route: { cluster: '{{cluster}}', timeout: 0.2s }")
+            .upstream(stall.clone())
+            .ask(format!("GET / HTTP/1.1\r\nhost: a\r\n{INTERNAL}x-envoy-upstream-rq-timeout-alt-response: 1\r\n\r\n"))
+            .shows("HTTP/1.1 204"),
+        policy("per_try_upload", "retry_on: 5xx, per_try_timeout: 0.2s")
+            .upstream(stall)
+            .upstream(ok())
+            .send_pieces(&["POST /a HTTP/1.1\r\nhost: a.example\r\ncontent-length: 6\r\n\r\n", "abc", "def"])
+            .step(Step::Read),
+    ]);
+}
