@@ -13,10 +13,6 @@ const BACK_OFF_BASE: Duration = Duration::from_millis(25);
 /// `max_interval` is this many times `base_interval` where it is not given.
 const BACK_OFF_MAX_FACTOR: u32 = 10;
 const RATE_LIMITED_MAX_INTERVAL: Duration = Duration::from_secs(300);
-/// Envoy's extension that keeps a retry away from hosts that have failed.
-const PREVIOUS_HOSTS: &str =
-    "/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate";
-
 /// A set of `retry_on` conditions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetryOn(u32);
@@ -216,7 +212,8 @@ impl RetryPolicy {
                 wire.rate_limited_retry_back_off.as_ref(),
                 at,
             ),
-            avoids_previous_hosts: avoids_previous_hosts(&wire.retry_host_predicate, at),
+            // No other predicate passes the support gate.
+            avoids_previous_hosts: !wire.retry_host_predicate.is_empty(),
             host_selection_attempts_max: match wire.host_selection_retry_max_attempts {
                 0 => 1,
                 attempts => u32::try_from(attempts).unwrap_or(0),
@@ -261,28 +258,6 @@ impl RateLimitedBackOff {
                 .unwrap_or(RATE_LIMITED_MAX_INTERVAL),
         })
     }
-}
-
-fn avoids_previous_hosts(wire: &[wire_policy::RetryHostPredicate], at: &At<'_>) -> bool {
-    use wire_policy::retry_host_predicate::ConfigType;
-
-    let at = at.field("retry_host_predicate");
-    let mut avoids = false;
-    for (index, predicate) in wire.iter().enumerate() {
-        let named = match &predicate.config_type {
-            Some(ConfigType::TypedConfig(any)) => any.type_url.ends_with(PREVIOUS_HOSTS),
-            None => predicate.name == "envoy.retry_host_predicates.previous_hosts",
-        };
-        if named {
-            avoids = true;
-        } else {
-            at.index(index).error(format!(
-                "retry host predicate '{}' is known to Envoy, not supported by ringmain",
-                predicate.name
-            ));
-        }
-    }
-    avoids
 }
 
 #[cfg(test)]

@@ -373,6 +373,10 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
         &["ringmain.clusters.cloud_map.v1.CloudMapCluster", "ringmain.clusters.ecs.v1.EcsCluster"],
     ),
     (
+        "envoy.config.route.v3.RetryPolicy.RetryHostPredicate.typed_config",
+        &["envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"],
+    ),
+    (
         "envoy.config.accesslog.v3.AccessLog.typed_config",
         &[
             "envoy.extensions.access_loggers.file.v3.FileAccessLog",

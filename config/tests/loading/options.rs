@@ -30,15 +30,15 @@ fn an_allowed_field_is_a_warning_and_has_no_effect() {
 #[test]
 fn an_allowed_path_covers_what_is_below_it_and_nothing_beside_it() {
     let route = "match: {prefix: /, headers: [{name: a, present_match: true}]}\n\
-                 route: {cluster: one, retry_policy: {}}";
+                 route: {cluster: one, hedge_policy: {}}";
     let message = told_with("route", route, &allowing("{route}.match"));
     assert_eq!(
         message,
         with_paths(
             "envoy.yaml:26:36: warning: 'headers' is known to Envoy, not supported by ringmain, and \
              ignored as you allowed at {route}.match.headers\n\
-             envoy.yaml:27:39: error: 'retry_policy' is known to Envoy, not supported by ringmain \
-             at {route}.route.retry_policy"
+             envoy.yaml:27:39: error: 'hedge_policy' is known to Envoy, not supported by ringmain \
+             at {route}.route.hedge_policy"
         )
     );
     assert!(!told_with("route", route, &allowing("{host}")).contains("error"));
