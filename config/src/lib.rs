@@ -15,6 +15,7 @@ pub mod ecs_cluster;
 pub mod header_mutation;
 pub mod http_connection_manager;
 pub mod listener;
+pub mod matcher;
 pub mod route;
 pub mod substitution_format;
 

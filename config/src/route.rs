@@ -36,6 +36,7 @@ mod redirect;
 mod retry_policy;
 mod route_action;
 mod route_match;
+mod uri_template;
 mod virtual_host;
 mod weighted_clusters;
 
@@ -49,7 +50,11 @@ pub use self::retry_policy::{
     BackOff, RateLimitedBackOff, ResetHeader, ResetHeaderFormat, RetryOn, RetryPolicy,
 };
 pub use self::route_action::RouteAction;
-pub use self::route_match::{PathMatch, RouteMatch};
+pub use self::route_match::{
+    CookieMatcher, Fraction, PathMatch, QueryParameterMatcher, QueryParameterTest, RouteMatch,
+    TlsContextMatch,
+};
+pub use self::uri_template::UriTemplate;
 pub use self::virtual_host::VirtualHost;
 pub use self::weighted_clusters::{ClusterWeight, RandomValue, WeightedClusters, WeightedName};
 

@@ -9,6 +9,7 @@ pub mod codec;
 mod connection_manager;
 pub mod exchange;
 mod forwarded_for;
+pub mod header_matching;
 pub mod local_reply;
 pub mod request_headers;
 pub mod request_id;

@@ -14,6 +14,7 @@ mod redirect;
 mod request_body;
 mod response_relay;
 mod retry;
+mod route_conditions;
 mod route_match;
 mod route_table;
 mod timeout;
@@ -22,5 +23,6 @@ mod virtual_host;
 
 pub use filter::serve;
 pub use header_mutation::{Direction, apply_header_mutations};
+pub use route_match::RouteRequest;
 pub use route_table::{RouteRef, RouteTable};
 pub use virtual_host::CompiledVirtualHost;

@@ -167,9 +167,79 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.route.v3.RouteMatch",
-        supported: "prefix path case_sensitive",
+        supported: "prefix path path_separated_prefix safe_regex path_match_policy connect_matcher \
+                    case_sensitive headers query_parameters cookies grpc runtime_fraction tls_context \
+                    dynamic_metadata",
         ..NONE
     },
+    Message { name: "envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions", ..NONE },
+    Message {
+        name: "envoy.config.route.v3.RouteMatch.TlsContextMatchOptions",
+        supported: "presented validated",
+        ..NONE
+    },
+    Message { name: "envoy.config.route.v3.RouteMatch.ConnectMatcher", ..NONE },
+    Message {
+        name: "envoy.config.core.v3.TypedExtensionConfig",
+        supported: "name typed_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
+        supported: "path_template",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.HeaderMatcher",
+        supported: "name exact_match safe_regex_match range_match present_match prefix_match \
+                    suffix_match contains_match string_match invert_match \
+                    treat_missing_header_as_empty",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.QueryParameterMatcher",
+        supported: "name string_match present_match",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.CookieMatcher",
+        supported: "name string_match invert_match",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.RuntimeFractionalPercent",
+        supported: "default_value runtime_key",
+        ..NONE
+    },
+    Message { name: "envoy.type.v3.FractionalPercent", supported: "numerator denominator", ..NONE },
+    Message { name: "envoy.type.v3.Int64Range", supported: "start end", ..NONE },
+    Message { name: "envoy.type.v3.DoubleRange", supported: "start end", ..NONE },
+    Message {
+        name: "envoy.type.matcher.v3.StringMatcher",
+        supported: "exact prefix suffix contains safe_regex ignore_case",
+        ..NONE
+    },
+    Message { name: "envoy.type.matcher.v3.RegexMatcher", supported: "regex google_re2", ..NONE },
+    Message {
+        name: "envoy.type.matcher.v3.RegexMatcher.GoogleRE2",
+        harmless: "max_program_size",
+        ..NONE
+    },
+    Message {
+        name: "envoy.type.matcher.v3.MetadataMatcher",
+        supported: "filter path value invert",
+        ..NONE
+    },
+    Message { name: "envoy.type.matcher.v3.MetadataMatcher.PathSegment", supported: "key", ..NONE },
+    Message {
+        name: "envoy.type.matcher.v3.ValueMatcher",
+        supported: "null_match double_match string_match bool_match present_match list_match or_match",
+        ..NONE
+    },
+    Message { name: "envoy.type.matcher.v3.ValueMatcher.NullMatch", ..NONE },
+    Message { name: "envoy.type.matcher.v3.DoubleMatcher", supported: "range exact", ..NONE },
+    Message { name: "envoy.type.matcher.v3.ListMatcher", supported: "one_of", ..NONE },
+    Message { name: "envoy.type.matcher.v3.OrMatcher", supported: "value_matchers", ..NONE },
     Message {
         name: "envoy.config.route.v3.RouteAction",
         supported: "cluster cluster_header weighted_clusters cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
@@ -352,6 +422,10 @@ pub(super) const MESSAGES: &[Message] = &[
 
 /// For each supported field that holds an extension (`google.protobuf.Any`), the messages it may hold.
 pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
+    (
+        "envoy.config.core.v3.TypedExtensionConfig.typed_config",
+        &["envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"],
+    ),
     (
         "envoy.config.listener.v3.Filter.typed_config",
         &["envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"],

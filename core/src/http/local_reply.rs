@@ -5,6 +5,7 @@ use std::io::Write;
 use ringmain_proto_codec::{ChunkError, HeaderMap, KnownHeader};
 
 use super::exchange::Exchange;
+use super::header_matching::is_grpc_request;
 use super::response_headers::{encode_response_head, prepare_response, set_connection};
 use super::{ConnectionManager, ResponseFlag, ResponseFlags};
 use crate::router::{Direction, apply_header_mutations};
@@ -224,7 +225,7 @@ pub fn compose(
     closes: bool,
 ) {
     let request = &exchange.request.headers;
-    let is_grpc = is_grpc(request);
+    let is_grpc = is_grpc_request(request);
     let is_head = request.get(KnownHeader::Method) == Some(b"HEAD");
     exchange.response.clear();
     exchange.response.status = if is_grpc { 200 } else { reply.status };
@@ -269,13 +270,6 @@ fn describe_body(headers: &mut HeaderMap, body: &[u8]) {
     if !headers.contains(KnownHeader::ContentType) {
         headers.append_known(KnownHeader::ContentType, b"text/plain");
     }
-}
-
-fn is_grpc(request: &HeaderMap) -> bool {
-    request
-        .get(KnownHeader::ContentType)
-        .and_then(|value| value.strip_prefix(b"application/grpc"))
-        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
 }
 
 /// A gRPC client reads the status from headers (a "trailers-only" response).

@@ -1,5 +1,6 @@
 //! The record of one stream: what access logs, stats and header formats say about it.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -49,7 +50,7 @@ pub struct StreamInfo {
     /// Which of the route's `weighted_clusters` was chosen.
     pub weighted_cluster: Option<u32>,
     /// What choices of this stream follow, once one was made: see [`StreamInfo::random`].
-    random: Option<u64>,
+    random: Cell<Option<u64>>,
     /// The connection's other end.
     pub direct_remote: SocketAddr,
     /// The client's address as far as it can be trusted.
@@ -86,7 +87,7 @@ impl Default for StreamInfo {
             route: None,
             cluster: None,
             weighted_cluster: None,
-            random: None,
+            random: Cell::default(),
             direct_remote: UNKNOWN_ADDRESS,
             remote: UNKNOWN_ADDRESS,
             local: UNKNOWN_ADDRESS,
@@ -109,8 +110,10 @@ impl StreamInfo {
     }
 
     /// The stream's random number: drawn when first asked for, and the same from then on.
-    pub fn random(&mut self, draw: impl FnOnce() -> u64) -> u64 {
-        *self.random.get_or_insert_with(draw)
+    pub fn random(&self, draw: impl FnOnce() -> u64) -> u64 {
+        let random = self.random.get().unwrap_or_else(draw);
+        self.random.set(Some(random));
+        random
     }
 
     /// Time since the request's first byte.

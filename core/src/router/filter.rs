@@ -5,7 +5,6 @@ use std::time::Duration;
 use ringmain_config::route::{Action, DirectResponse, RedirectAction, Route, RouteAction};
 use ringmain_proto_codec::KnownHeader;
 
-use super::RouteRef;
 use super::cluster_choice::choose_cluster;
 use super::header_mutation::{Direction, apply_header_mutations};
 use super::path_rewrite::rewrite_request;
@@ -13,6 +12,7 @@ use super::redirect::redirect_location;
 use super::retry::RetryState;
 use super::timeout::{StreamTimeouts, effective_timeouts, set_expectation};
 use super::upstream_request::{self, Forwarding};
+use super::{RouteRef, RouteRequest};
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
 use crate::http::local_reply::{self, LocalReply, Reply};
@@ -37,25 +37,39 @@ pub async fn serve(downstream: &mut Downstream<'_>, exchange: &mut Exchange) -> 
                 }
             }
         }
-        Err(reply) => downstream.reply(&reply, exchange).await,
+        Err(refusal) => {
+            let after = downstream.reply(&refusal.reply, exchange).await;
+            // Only now, so that the log knows the route and the reply has none of its headers.
+            exchange.info.route = refusal.route;
+            after
+        }
     }
 }
 
-fn find_route(
-    downstream: &Downstream<'_>,
-    exchange: &mut Exchange,
-) -> Result<RouteRef, LocalReply> {
+/// Why a request is not served, and the route it would have taken.
+struct Refusal {
+    reply: LocalReply,
+    route: Option<RouteRef>,
+}
+
+impl From<LocalReply> for Refusal {
+    fn from(reply: LocalReply) -> Self {
+        Self { reply, route: None }
+    }
+}
+
+fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<RouteRef, Refusal> {
     let manager = downstream.manager;
     let worker = downstream.worker;
     if let Some(reply) = refuse_nominated(&exchange.request.headers) {
-        return Err(refused(downstream, exchange, reply));
+        return Err(refused(downstream, exchange, reply).into());
     }
     let headers = &mut exchange.request.headers;
     let is_connect = headers.get(KnownHeader::Method) == Some(b"CONNECT");
     let path = headers.get(KnownHeader::Path);
     if !is_connect && !path.is_some_and(|path| path.starts_with(b"/")) {
         downstream.stats().downstream_rq_non_relative_path.inc();
-        return Err(local_reply::ABSOLUTE_PATH_REJECTED);
+        return Err(local_reply::ABSOLUTE_PATH_REJECTED.into());
     }
     prepare_request(
         manager,
@@ -64,31 +78,32 @@ fn find_route(
         worker.compiled.local_ip,
         &worker.request_ids,
     );
-    if !exchange.request.upgrade {
-        downstream.stats().rq_total.inc();
-    }
     if is_connect {
         // What follows a CONNECT is no request: the connection ends with the answer.
         exchange.info.request_received = None;
     }
     // Without a scheme nothing can be routed, and the scheme follows this.
     let has_scheme = headers.get(KnownHeader::XForwardedProto) != Some(b"");
-    let authority = headers.get(KnownHeader::Authority).unwrap_or_default();
-    let target = headers.get(KnownHeader::Path).unwrap_or_default();
-    let found = manager.routes.find(authority, target);
-    let routable = has_scheme && !is_connect;
-    if let Some(found) = found.filter(|_| routable || exchange.request.upgrade) {
+    let info = &exchange.info;
+    let random = || info.random(|| worker.random.next());
+    let request = RouteRequest { headers: &exchange.request.headers, random: &random };
+    let found = manager.routes.find(&request);
+    let is_upgrade = exchange.request.upgrade || is_connect;
+    if let Some(found) = found.filter(|_| has_scheme || is_upgrade) {
         choose(downstream, exchange, found);
     }
-    if found.is_some() && exchange.request.upgrade {
+    if !(exchange.request.upgrade || is_connect && found.is_some()) {
+        downstream.stats().rq_total.inc();
+    }
+    if found.is_some() && is_upgrade {
         downstream.stats().downstream_rq_ws_on_non_ws_route.inc();
         exchange.request.keep_alive = false;
         exchange.info.request_received = None;
-        return Err(local_reply::UPGRADE_FAILED);
+        return Err(Refusal { reply: local_reply::UPGRADE_FAILED, route: found });
     }
-    found.filter(|_| routable).ok_or_else(|| {
+    found.filter(|_| has_scheme).ok_or_else(|| {
         downstream.stats().no_route.inc();
-        local_reply::ROUTE_NOT_FOUND
+        local_reply::ROUTE_NOT_FOUND.into()
     })
 }
 

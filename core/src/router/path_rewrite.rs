@@ -59,10 +59,15 @@ fn rewrite_path(
     headers.set(KnownHeader::Path, scratch);
 }
 
-/// How many bytes of `target` the route's path specifier covered.
+/// How many bytes of `target` the route's path specifier covered: all of the path, unless it speaks of
+/// a prefix.
 pub fn matched_length(path: &PathMatch, target: &[u8]) -> usize {
     match path {
-        PathMatch::Prefix(prefix) => prefix.len().min(target.len()),
-        PathMatch::Exact(_) => path_of(target).len(),
+        PathMatch::Prefix(prefix) | PathMatch::SeparatedPrefix(prefix) => {
+            prefix.len().min(target.len())
+        }
+        PathMatch::Exact(_) | PathMatch::Regex(_) | PathMatch::Template(_) | PathMatch::Connect => {
+            path_of(target).len()
+        }
     }
 }

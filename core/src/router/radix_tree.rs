@@ -85,9 +85,9 @@ impl<V> RadixTree<V> {
     /// Calls `found` with the length and the values of every key that `text` starts with, the
     /// shortest first.
     pub fn prefixes_of<'t>(
-        &self,
-        text: impl IntoIterator<Item = &'t u8>,
-        mut found: impl FnMut(usize, &[V]),
+        &'t self,
+        text: impl IntoIterator<Item = u8>,
+        mut found: impl FnMut(usize, &'t [V]),
     ) {
         let mut text = text.into_iter();
         let mut at = ROOT;
@@ -98,9 +98,9 @@ impl<V> RadixTree<V> {
                 found(length, &node.values);
             }
             let Some(first) = text.next() else { return };
-            let Some(child) = node.child(*first) else { return };
+            let Some(child) = node.child(first) else { return };
             let label = &self.nodes[child].label;
-            if !label[1..].iter().all(|byte| text.next() == Some(byte)) {
+            if !label[1..].iter().all(|byte| text.next() == Some(*byte)) {
                 return;
             }
             length += label.len();
@@ -119,7 +119,7 @@ mod tests {
 
     fn prefixes(tree: &RadixTree<&'static str>, text: &str) -> Vec<(usize, &'static str)> {
         let mut all = Vec::new();
-        tree.prefixes_of(text.as_bytes(), |length, values| {
+        tree.prefixes_of(text.bytes(), |length, values| {
             all.extend(values.iter().map(|value| (length, *value)));
         });
         all
@@ -166,7 +166,7 @@ mod tests {
         for _ in 0..500 {
             let text = word();
             let mut found = Vec::new();
-            tree.prefixes_of(text.as_bytes(), |_, values| found.extend_from_slice(values));
+            tree.prefixes_of(text.bytes(), |_, values| found.extend_from_slice(values));
             found.sort_unstable();
             let scanned: Vec<usize> =
                 (0..keys.len()).filter(|&index| text.starts_with(&keys[index])).collect();

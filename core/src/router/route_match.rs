@@ -1,8 +1,36 @@
-//! Finding the first route of a virtual host that matches a path.
+//! Finding the first route of a virtual host that matches a request.
+//!
+//! A radix tree over what paths begin with yields the few routes that a path may belong to; these are
+//! then asked in list order. Regexes and templates stand in the tree under the letters that each of
+//! their matches begins with.
 
 use ringmain_config::route::{PathMatch, Route};
+use ringmain_proto_codec::{HeaderMap, KnownHeader};
+use smallvec::SmallVec;
 
 use super::radix_tree::RadixTree;
+use super::route_conditions::RouteConditions;
+
+/// What of a request decides its route.
+#[derive(Clone, Copy)]
+pub struct RouteRequest<'a> {
+    /// The request's headers; `:path` is absent in a plain CONNECT.
+    pub headers: &'a HeaderMap,
+    /// The stream's random number; the same whenever it is asked.
+    pub random: &'a dyn Fn() -> u64,
+}
+
+impl<'a> RouteRequest<'a> {
+    /// `:path`: path and query.
+    pub fn target(&self) -> &'a [u8] {
+        self.headers.get(KnownHeader::Path).unwrap_or_default()
+    }
+
+    /// Whether this is a CONNECT.
+    pub fn is_connect(&self) -> bool {
+        self.headers.get(KnownHeader::Method) == Some(b"CONNECT")
+    }
+}
 
 /// The routes of a virtual host by path.
 #[derive(Debug, Default)]
@@ -10,13 +38,35 @@ pub struct RouteMatcher {
     case_sensitive: RadixTree<Candidate>,
     /// Keys are lower case; looked up only where there are such routes.
     case_insensitive: Option<RadixTree<Candidate>>,
+    /// `connect_matcher`: for CONNECT requests only.
+    connect: Vec<Candidate>,
+    conditions: Vec<RouteConditions>,
 }
 
+/// A route that may match, once the path begins as it should.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     index: u32,
-    /// `path`: nothing may follow.
-    exact: bool,
+    rest: Rest,
+    /// Place among the conditions; [`UNCONDITIONAL`] where the path decides.
+    conditions: u32,
+}
+
+const UNCONDITIONAL: u32 = u32::MAX;
+
+/// What may follow the bytes that led to a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Anything,
+    Nothing,
+    /// Nothing, or a `/` and anything.
+    NothingOrSegment,
+}
+
+/// Candidates whose key is a prefix of the path, in list order.
+struct Candidates<'m> {
+    left: &'m [Candidate],
+    key_length: usize,
 }
 
 impl RouteMatcher {
@@ -24,92 +74,103 @@ impl RouteMatcher {
     pub fn new(routes: &[Route]) -> Self {
         let mut matcher = Self::default();
         for (index, route) in routes.iter().enumerate() {
-            let index = u32::try_from(index).expect("fewer than 4 billion routes");
-            let (key, exact) = match &route.matcher.path {
-                PathMatch::Prefix(prefix) => (prefix, false),
-                PathMatch::Exact(path) => (path, true),
-            };
-            let candidate = Candidate { index, exact };
-            if route.matcher.case_sensitive {
-                matcher.case_sensitive.insert(key.as_bytes(), candidate);
-            } else {
-                let tree = matcher.case_insensitive.get_or_insert_default();
-                tree.insert(key.to_ascii_lowercase().as_bytes(), candidate);
-            }
+            matcher.add(index, route);
         }
         matcher
     }
 
-    /// The index of the first route in list order that matches `path`, which has no query.
-    pub fn find(&self, path: &[u8]) -> Option<usize> {
-        let first = first_of(&self.case_sensitive, path);
-        let Some(tree) = &self.case_insensitive else { return first };
-        let lower: smallvec::SmallVec<[u8; 256]> =
-            path.iter().map(|byte| byte.to_ascii_lowercase()).collect();
-        match (first, first_of(tree, &lower)) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
+    fn add(&mut self, index: usize, route: &Route) {
+        let (key, rest): (&[u8], Rest) = match &route.matcher.path {
+            PathMatch::Prefix(prefix) => (prefix.as_bytes(), Rest::Anything),
+            PathMatch::Exact(path) => (path.as_bytes(), Rest::Nothing),
+            PathMatch::SeparatedPrefix(prefix) => (prefix.as_bytes(), Rest::NothingOrSegment),
+            PathMatch::Regex(regex) => (regex.literal_prefix(), Rest::Anything),
+            PathMatch::Template(template) => (template.regex.literal_prefix(), Rest::Anything),
+            PathMatch::Connect => (b"", Rest::Anything),
+        };
+        let conditions = match RouteConditions::new(&route.matcher) {
+            Some(conditions) => {
+                self.conditions.push(conditions);
+                self.conditions.len() - 1
+            }
+            None => UNCONDITIONAL as usize,
+        };
+        let short = |index| u32::try_from(index).expect("fewer than 4 billion routes");
+        let candidate = Candidate { index: short(index), rest, conditions: short(conditions) };
+        let heeds_case = match &route.matcher.path {
+            PathMatch::Regex(_) | PathMatch::Template(_) => true,
+            _ => route.matcher.case_sensitive,
+        };
+        if route.matcher.path == PathMatch::Connect {
+            self.connect.push(candidate);
+        } else if heeds_case {
+            self.case_sensitive.insert(key, candidate);
+        } else {
+            let tree = self.case_insensitive.get_or_insert_default();
+            tree.insert(&key.to_ascii_lowercase(), candidate);
         }
+    }
+
+    /// The index of the first route in list order that takes `request`, whose path without query is
+    /// `path`.
+    pub fn find(&self, path: &[u8], request: &RouteRequest<'_>) -> Option<usize> {
+        let mut lists: SmallVec<[Candidates<'_>; 12]> = SmallVec::new();
+        if !path.is_empty() {
+            self.collect(path, &mut lists);
+        }
+        if !self.connect.is_empty() && request.is_connect() {
+            lists.push(Candidates { left: &self.connect, key_length: 0 });
+        }
+        while let Some((candidate, key_length)) = next(&mut lists) {
+            if candidate.rest.allows(&path[key_length..]) && self.holds(candidate, path, request) {
+                return Some(candidate.index as usize);
+            }
+        }
+        None
+    }
+
+    fn collect<'m>(&'m self, path: &[u8], lists: &mut SmallVec<[Candidates<'m>; 12]>) {
+        self.case_sensitive.prefixes_of(path.iter().copied(), |key_length, left| {
+            lists.push(Candidates { left, key_length });
+        });
+        if let Some(tree) = &self.case_insensitive {
+            tree.prefixes_of(path.iter().map(u8::to_ascii_lowercase), |key_length, left| {
+                lists.push(Candidates { left, key_length });
+            });
+        }
+    }
+
+    fn holds(&self, candidate: Candidate, path: &[u8], request: &RouteRequest<'_>) -> bool {
+        candidate.conditions == UNCONDITIONAL
+            || self.conditions[candidate.conditions as usize].unmet(path, request).is_none()
     }
 }
 
-fn first_of(tree: &RadixTree<Candidate>, path: &[u8]) -> Option<usize> {
-    let mut first: Option<u32> = None;
-    tree.prefixes_of(path, |length, candidates| {
-        for candidate in candidates {
-            let matches = !candidate.exact || length == path.len();
-            if matches && first.is_none_or(|index| candidate.index < index) {
-                first = Some(candidate.index);
-            }
+/// Takes the candidate that comes first in list order.
+fn next(lists: &mut [Candidates<'_>]) -> Option<(Candidate, usize)> {
+    let mut first: Option<(u32, usize)> = None;
+    for (at, list) in lists.iter().enumerate() {
+        if let Some(head) = list.left.first()
+            && first.is_none_or(|(index, _)| head.index < index)
+        {
+            first = Some((head.index, at));
         }
-    });
-    first.map(|index| index as usize)
+    }
+    let list = &mut lists[first?.1];
+    let (head, left) = list.left.split_first()?;
+    list.left = left;
+    Some((*head, list.key_length))
+}
+
+impl Rest {
+    fn allows(self, rest: &[u8]) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Nothing => rest.is_empty(),
+            Self::NothingOrSegment => matches!(rest.first(), None | Some(b'/')),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use ringmain_config::route::{Action, RouteMatch};
-
-    use super::*;
-
-    fn route(path: PathMatch, case_sensitive: bool) -> Route {
-        Route {
-            name: String::new(),
-            matcher: RouteMatch { path, case_sensitive },
-            action: Action::NonForwarding,
-            request_headers: Default::default(),
-            response_headers: Default::default(),
-            request_body_buffer_limit: None,
-        }
-    }
-
-    fn prefix(text: &str) -> Route {
-        route(PathMatch::Prefix(text.into()), true)
-    }
-
-    #[test]
-    fn the_first_in_list_order_wins_not_the_longest() {
-        let matcher = RouteMatcher::new(&[prefix("/a"), prefix("/a/b"), prefix("/")]);
-        assert_eq!(matcher.find(b"/a/b"), Some(0));
-        assert_eq!(matcher.find(b"/c"), Some(2));
-        let matcher = RouteMatcher::new(&[prefix("/a/b"), prefix("/a")]);
-        assert_eq!(matcher.find(b"/a/b/c"), Some(0));
-        assert_eq!(matcher.find(b"/ab"), Some(1));
-        assert_eq!(matcher.find(b"/"), None);
-    }
-
-    #[test]
-    fn an_exact_path_takes_nothing_after_it() {
-        let matcher = RouteMatcher::new(&[route(PathMatch::Exact("/a".into()), true), prefix("/")]);
-        assert_eq!(matcher.find(b"/a"), Some(0));
-        assert_eq!(matcher.find(b"/a/"), Some(1));
-    }
-
-    #[test]
-    fn letter_case_matters_unless_said() {
-        let matcher =
-            RouteMatcher::new(&[route(PathMatch::Prefix("/FOO".into()), false), prefix("/bar")]);
-        assert_eq!(matcher.find(b"/fOo/x"), Some(0));
-        assert_eq!(matcher.find(b"/BAR"), None);
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
 //! A route configuration, compiled.
 
 use ringmain_config::route::{Action, ClusterSpecifier, ClusterWeight, Route, RouteConfiguration};
+use ringmain_proto_codec::KnownHeader;
 
-use super::route_match::RouteMatcher;
+use super::route_match::{RouteMatcher, RouteRequest};
 use super::virtual_host::{CompiledVirtualHost, DomainTrie};
 
 /// Finds virtual hosts and routes.
@@ -35,10 +36,12 @@ impl RouteTable {
         Self { config, virtual_hosts, domains }
     }
 
-    /// The route for `authority` and `target` (path and query).
-    pub fn find(&self, authority: &[u8], target: &[u8]) -> Option<RouteRef> {
+    /// The route of `request`.
+    pub fn find(&self, request: &RouteRequest<'_>) -> Option<RouteRef> {
+        let authority = request.headers.get(KnownHeader::Authority).unwrap_or_default();
         let virtual_host = self.domains.find(authority)?;
-        let route = self.virtual_hosts[virtual_host].matcher.find(path_of(target))?;
+        let path = path_of(request.target());
+        let route = self.virtual_hosts[virtual_host].matcher.find(path, request)?;
         Some(RouteRef { virtual_host, route })
     }
 

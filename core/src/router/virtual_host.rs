@@ -65,17 +65,17 @@ impl DomainTrie {
             .exact
             .get(authority)
             .copied()
-            .or_else(|| longest(&self.suffixes, authority.iter().rev(), authority.len()))
-            .or_else(|| longest(&self.prefixes, authority.iter(), authority.len()))
+            .or_else(|| longest(&self.suffixes, authority.iter().rev().copied(), authority.len()))
+            .or_else(|| longest(&self.prefixes, authority.iter().copied(), authority.len()))
             .or(self.any);
         found.map(|index| index as usize)
     }
 }
 
 /// The longest key that `text` starts with and that leaves at least one byte to the wildcard.
-fn longest<'t>(
+fn longest(
     tree: &RadixTree<u32>,
-    text: impl Iterator<Item = &'t u8>,
+    text: impl Iterator<Item = u8>,
     text_length: usize,
 ) -> Option<u32> {
     let mut found = None;

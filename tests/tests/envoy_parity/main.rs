@@ -10,6 +10,7 @@ mod header_mutations;
 mod headers;
 mod refused_requests;
 mod retries;
+mod route_matches;
 mod routes;
 mod upstream_failures;
 mod virtual_hosts;

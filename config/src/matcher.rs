@@ -1,0 +1,13 @@
+//! What strings, headers and metadata are held against (`envoy.type.matcher.v3` and
+//! `envoy.config.route.v3.HeaderMatcher`). A matcher that was read is legal and can be asked.
+
+mod header;
+mod metadata;
+mod re2;
+mod regex;
+mod string;
+
+pub use self::header::{HeaderMatcher, HeaderTest};
+pub use self::metadata::{MetadataMatcher, MetadataValue, ValueMatcher};
+pub use self::regex::FullRegex;
+pub use self::string::{StringMatcher, StringTest};

@@ -1,0 +1,178 @@
+//! Regular expressions (`envoy.type.matcher.v3.RegexMatcher`).
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use regex::bytes::Regex;
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+use super::re2::Translation;
+use crate::report::At;
+
+/// A regular expression that has to match a whole text, as RE2 reads it. Finding a match takes time
+/// in proportion to the text, whatever the pattern.
+///
+/// A `Regex` keeps its scratch memory behind a lock. So every thread that asks gets a copy of its
+/// own, made when it first asks: threads share nothing that is written.
+#[derive(Debug, Clone)]
+pub struct FullRegex {
+    pattern: String,
+    whole: Regex,
+    literal_prefix: Vec<u8>,
+    /// The place of this regex in every thread's copies.
+    id: usize,
+}
+
+static IDS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static COPIES: RefCell<Vec<Option<Regex>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl FullRegex {
+    /// Reads a pattern of RE2's syntax; the error says at which of its characters, from 1, it is bad.
+    pub fn new(pattern: &str) -> Result<Self, String> {
+        let translation = Translation::of(pattern);
+        let hir = regex_syntax::ParserBuilder::new()
+            .utf8(false)
+            .build()
+            .parse(&translation.pattern)
+            .map_err(|error| describe(&error, pattern, &translation))?;
+        let literal_prefix = literal_prefix(&hir);
+        let whole = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
+        let whole =
+            Regex::new(&whole.to_string()).map_err(|error| format!("bad regex: {error}"))?;
+        Ok(Self {
+            pattern: pattern.to_owned(),
+            whole,
+            literal_prefix,
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+        })
+    }
+
+    pub(crate) fn from_wire(
+        wire: &envoy_types::pb::envoy::r#type::matcher::v3::RegexMatcher,
+        at: &At<'_>,
+    ) -> Option<Self> {
+        Self::new(&wire.regex).map_err(|error| at.field("regex").error(error)).ok()
+    }
+
+    /// As written.
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    /// What every matching text begins with; often empty.
+    pub fn literal_prefix(&self) -> &[u8] {
+        &self.literal_prefix
+    }
+
+    /// Whether all of `text` matches.
+    pub fn matches(&self, text: &[u8]) -> bool {
+        self.with_copy(|regex| regex.is_match(text))
+    }
+
+    fn with_copy<R>(&self, ask: impl FnOnce(&Regex) -> R) -> R {
+        COPIES.with_borrow_mut(|copies| {
+            if copies.len() <= self.id {
+                copies.resize(self.id + 1, None);
+            }
+            ask(copies[self.id].get_or_insert_with(|| self.whole.clone()))
+        })
+    }
+}
+
+impl PartialEq for FullRegex {
+    fn eq(&self, other: &Self) -> bool {
+        self.pattern == other.pattern
+    }
+}
+
+impl Eq for FullRegex {}
+
+fn describe(error: &regex_syntax::Error, pattern: &str, translation: &Translation) -> String {
+    let (span, kind) = match error {
+        regex_syntax::Error::Parse(error) => (error.span(), error.kind().to_string()),
+        regex_syntax::Error::Translate(error) => (error.span(), error.kind().to_string()),
+        other => return format!("bad regex: {other}"),
+    };
+    let at = translation.origin(span.start.offset);
+    let column = pattern[..at].chars().count() + 1;
+    format!("bad regex at its character {column}: {kind}")
+}
+
+/// The bytes that every match of `hir` begins with.
+fn literal_prefix(hir: &Hir) -> Vec<u8> {
+    let mut prefix = Vec::new();
+    collect_prefix(hir, &mut prefix);
+    prefix
+}
+
+/// Appends what `hir` begins with; false where something that is no literal may follow.
+fn collect_prefix(hir: &Hir, prefix: &mut Vec<u8>) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(Look::Start | Look::StartLF) => true,
+        HirKind::Literal(literal) => {
+            prefix.extend_from_slice(&literal.0);
+            true
+        }
+        HirKind::Capture(capture) => collect_prefix(&capture.sub, prefix),
+        HirKind::Concat(parts) => parts.iter().all(|part| collect_prefix(part, prefix)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn regex(pattern: &str) -> FullRegex {
+        FullRegex::new(pattern).unwrap()
+    }
+
+    #[test]
+    fn the_whole_text_has_to_match() {
+        let alternatives = regex("/a|/b");
+        assert!(alternatives.matches(b"/a") && alternatives.matches(b"/b"));
+        assert!(!alternatives.matches(b"/a/") && !alternatives.matches(b"x/b"));
+        assert!(!regex("/a").matches(b"/a\n"));
+        assert!(regex("^/a$").matches(b"/a"));
+    }
+
+    #[test]
+    fn classes_are_of_ascii_and_any_bytes_may_be_asked() {
+        assert!(!regex(r"\d").matches("٣".as_bytes()));
+        assert!(regex(".").matches("é".as_bytes()));
+        assert!(!regex(".*").matches(b"\xff"));
+        assert!(!regex(".*").matches(b"a\nb"));
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let error = |pattern: &str| FullRegex::new(pattern).unwrap_err();
+        assert_eq!(error("/a("), "bad regex at its character 3: unclosed group");
+        assert!(error(r"\d\d[z-a]").starts_with("bad regex at its character 6: "));
+        assert!(error("é(?=a)").starts_with("bad regex at its character 2: look-around"));
+        assert!(error("*").starts_with("bad regex at its character 1: "));
+    }
+
+    #[test]
+    fn the_literal_prefix_is_what_every_match_begins_with() {
+        assert_eq!(regex("/api/v[0-9]+").literal_prefix(), b"/api/v");
+        assert_eq!(regex("/a|/b").literal_prefix(), b"");
+        assert_eq!(regex("/(foo)/bar.*").literal_prefix(), b"/foo/bar");
+        assert_eq!(regex("^/a+").literal_prefix(), b"/");
+        assert_eq!(regex("(?i)/a").literal_prefix(), b"/");
+        assert_eq!(regex("/ab?").literal_prefix(), b"/a");
+    }
+
+    #[test]
+    fn every_thread_asks_a_copy_of_its_own() {
+        let shared = regex("a+");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert!(shared.matches(b"aaa") && !shared.matches(b"ab")));
+            }
+        });
+    }
+}
