@@ -21,6 +21,7 @@ pub mod substitution_format;
 
 mod check;
 mod data_source;
+mod dump;
 mod duration;
 mod error;
 mod field_rules;
@@ -34,4 +35,5 @@ mod wire;
 
 pub use crate::error::{Diagnostic, LoadError, Severity};
 pub use crate::load::{LoadOptions, Loaded, load};
+pub use crate::schema::{FieldShape, Schema};
 pub use crate::support::{Support, supported_fields};

@@ -4,6 +4,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value};
 
 use crate::bootstrap::Bootstrap;
 use crate::check::check;
+use crate::dump::dump;
 use crate::error::{Diagnostic, LoadError, Severity};
 use crate::place::{Place, locate};
 use crate::report::{Anchor, Finding, Path, Report, Step};
@@ -33,6 +34,9 @@ pub struct LoadOptions {
 pub struct Loaded {
     /// The configuration.
     pub bootstrap: Bootstrap,
+    /// The configuration as JSON, as written and without secrets; absent without `admin`, which is
+    /// who shows it.
+    pub dump: Option<String>,
     /// What deserves a look, in the order of the text.
     pub warnings: Vec<Diagnostic>,
 }
@@ -73,7 +77,8 @@ pub fn load(origin: &str, text: &str, options: &LoadOptions) -> Result<Loaded, L
     let bootstrap = loading.stop_on_errors().map(|()| bootstrap)?;
     let warnings = loading.sorted();
     let bootstrap = bootstrap.expect("without errors there is a bootstrap");
-    Ok(Loaded { bootstrap, warnings })
+    let dump = bootstrap.admin.is_some().then(|| dump(message));
+    Ok(Loaded { bootstrap, dump, warnings })
 }
 
 /// Lays `overlay` over `message` as protobuf merges messages: what is set wins, lists grow.

@@ -1,22 +1,29 @@
 //! The admin listener: Envoy's endpoints and formats, served on the control thread.
 
+mod buckets;
 mod clusters;
+mod commands;
+mod config_dump;
+mod field_mask;
+mod health;
 mod help;
 mod home;
 mod listeners;
-mod logs;
+mod logging;
+mod process;
 mod prometheus;
-mod ready;
 mod respond;
+mod serve;
 mod server_info;
 mod stats;
+mod stats_query;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::any;
 
 use crate::server::Control;
 
@@ -25,29 +32,42 @@ pub fn start(control: Arc<Control>, socket: TcpListener) -> io::Result<SocketAdd
     socket.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let address = listener.local_addr()?;
-    tokio::spawn(serve(listener, routes(control)));
+    let routes = routes(control.clone());
+    tokio::spawn(serve::accept(control, listener, routes));
     Ok(address)
-}
-
-async fn serve(listener: tokio::net::TcpListener, routes: Router) {
-    if let Err(error) = axum::serve(listener, routes).await {
-        tracing::error!(%error, "the admin listener has ended");
-    }
 }
 
 fn routes(control: Arc<Control>) -> Router {
     Router::new()
-        .route("/", get(home::page))
-        .route("/help", get(help::page))
-        .route("/ready", get(ready::state))
-        .route("/server_info", get(server_info::describe))
-        .route("/stats", get(stats::list))
-        .route("/stats/prometheus", get(prometheus::expose))
-        .route("/clusters", get(clusters::list))
-        .route("/listeners", get(listeners::list))
-        .route("/reopen_logs", post(logs::reopen))
-        .route("/quitquitquit", post(ready::quit))
+        .route("/", any(home::page))
+        .route("/allocprofiler", any(process::allocation_profiler))
+        .route("/certs", any(process::certs))
+        .route("/clusters", any(clusters::list))
+        .route("/config_dump", any(config_dump::dump))
+        .route("/contention", any(process::contention))
+        .route("/cpuprofiler", any(process::cpu_profiler))
+        .route("/drain_listeners", any(health::drain))
+        .route("/healthcheck/fail", any(health::fail))
+        .route("/healthcheck/ok", any(health::pass))
+        .route("/heap_dump", any(process::heap_dump))
+        .route("/heapprofiler", any(process::heap_profiler))
+        .route("/help", any(help::page))
+        .route("/hot_restart_version", any(process::hot_restart_version))
+        .route("/init_dump", any(process::init_dump))
+        .route("/listeners", any(listeners::list))
+        .route("/logging", any(logging::change))
+        .route("/memory", any(process::memory))
+        .route("/peak_heap_dump", any(process::heap_dump))
+        .route("/quitquitquit", any(health::quit))
+        .route("/ready", any(health::ready))
+        .route("/reopen_logs", any(process::reopen_logs))
+        .route("/reset_counters", any(process::reset_counters))
+        .route("/runtime", any(process::runtime))
+        .route("/runtime_modify", any(process::runtime_modify))
+        .route("/server_info", any(server_info::describe))
+        .route("/stats", any(stats::list))
+        .route("/stats/prometheus", any(stats::expose))
         .fallback(help::unknown_path)
-        .method_not_allowed_fallback(help::wrong_method)
+        .layer(axum::middleware::from_fn(help::guard_method))
         .with_state(control)
 }

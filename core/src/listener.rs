@@ -3,7 +3,9 @@
 mod accept;
 mod compiled;
 mod connections;
+mod drain_decision;
 
 pub use accept::Acceptor;
-pub use compiled::{Listener, NetworkFilter};
+pub use compiled::{Listener, ListenerHistograms, NetworkFilter};
 pub use connections::{ConnectionSlot, Connections};
+pub use drain_decision::{DrainDecision, DrainScope, DrainSequence};

@@ -12,7 +12,7 @@ mod event;
 mod fairness;
 mod join;
 mod mailbox;
-mod memory;
+pub mod memory;
 mod panic;
 mod socket;
 mod timer;

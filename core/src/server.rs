@@ -5,10 +5,11 @@ pub mod compiled;
 mod control;
 mod demo;
 mod drain;
-mod log;
+pub mod log;
 pub mod startup;
 mod worker;
 
 pub use compiled::{ClusterNames, Compiled};
-pub use control::{Control, ServerState};
+pub use control::{Boot, Control, ServerState};
+pub use drain::drain_listeners;
 pub use worker::{Command, Worker, WorkerSeed, run_worker};

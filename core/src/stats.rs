@@ -3,16 +3,21 @@
 //! Every worker counts on cells of its own ([`PerWorker`]) with plain loads and stores; reading
 //! sums the workers. Names live in one table per subsystem ([`scopes`]).
 
+mod always_zero;
 mod cell;
 mod histogram;
+mod log_linear;
 mod response_codes;
+mod scope;
 pub mod scopes;
 mod snapshot;
 
 pub(crate) use cell::stats_block;
 pub use cell::{Counter, Gauge, Kind, PerWorker, Reading, StatsBlock, WorkerId};
 pub use histogram::{
-    HistogramCollector, HistogramId, HistogramReport, HistogramTable, Recorded, WorkerHistograms,
+    Handed, HistogramCollector, HistogramId, HistogramTable, Recorded, WorkerHistograms,
 };
+pub use log_linear::{Bin, Histogram};
 pub use response_codes::ResponseCodes;
-pub use snapshot::{Stat, snapshot};
+pub use scope::{Scope, StatName};
+pub use snapshot::{AdminStats, Baseline, Stat, snapshot};

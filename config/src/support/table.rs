@@ -63,8 +63,8 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.listener.v3.Listener",
         supported: "name address stat_prefix filter_chains default_filter_chain metadata \
-                    tcp_backlog_size",
-        harmless: "per_connection_buffer_limit_bytes traffic_direction listener_filters_timeout continue_on_listener_filters_timeout \
+                    tcp_backlog_size traffic_direction",
+        harmless: "per_connection_buffer_limit_bytes listener_filters_timeout continue_on_listener_filters_timeout \
                    max_connections_to_accept_per_socket_event ignore_global_conn_limit \
                    bypass_overload_manager",
         limited: "bind_to_port=true enable_reuse_port=true use_original_dst=false \

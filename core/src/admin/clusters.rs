@@ -6,19 +6,36 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::Thresholds;
 use serde_json::{Value, json};
 
-use super::listeners::Format;
-use super::respond;
+use super::{respond, stats_query};
 use crate::cluster::{Cluster, Host, HostSet};
 use crate::server::Control;
 use crate::stats::Kind;
 
+/// `?filter=RE&format=text|json`.
+#[derive(Debug, serde::Deserialize)]
+pub struct ClustersQuery {
+    filter: Option<String>,
+    format: Option<String>,
+}
+
 /// Clusters, their limits, and a row for each value of each host.
-pub async fn list(State(control): State<Arc<Control>>, Query(format): Query<Format>) -> Response {
-    let clusters = control.compiled.clusters.iter().enumerate();
-    if format.is_json() {
+pub async fn list(
+    State(control): State<Arc<Control>>,
+    Query(query): Query<ClustersQuery>,
+) -> Response {
+    let filter = match query.filter.as_deref().map(stats_query::regex).transpose() {
+        Ok(filter) => filter,
+        Err(_) => return respond::bad_request("Invalid re2 regex"),
+    };
+    let all = control.compiled.clusters.iter().enumerate();
+    let clusters = all.filter(|(_, cluster)| {
+        filter.as_ref().is_none_or(|filter| filter.is_match(&cluster.config.name))
+    });
+    if query.format.as_deref() == Some("json") {
         let statuses: Vec<Value> =
             clusters.map(|(index, cluster)| describe(cluster, &control.hosts(index))).collect();
         return respond::json(&json!({ "cluster_statuses": statuses }));
@@ -94,15 +111,15 @@ fn counters(host: &Host) -> Vec<(&'static str, Kind, i64)> {
 
 fn describe(cluster: &Cluster, hosts: &HostSet) -> Value {
     let breakers = &cluster.config.circuit_breakers;
-    let threshold = |thresholds: &Thresholds| {
-        limits(thresholds)
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), json!(value)))
-            .collect()
+    let threshold = |thresholds: &Thresholds, priority: Option<&str>| {
+        let mut described = serde_json::Map::new();
+        described.extend(priority.map(|priority| ("priority".to_owned(), json!(priority))));
+        let limits = limits(thresholds).into_iter();
+        described.extend(limits.map(|(name, value)| (name.to_owned(), json!(value))));
+        Value::Object(described)
     };
-    let default: serde_json::Map<String, Value> = threshold(&breakers.default);
-    let mut high: serde_json::Map<String, Value> = threshold(&breakers.high);
-    high.insert("priority".into(), json!("HIGH"));
+    let default = threshold(&breakers.default, None);
+    let high = threshold(&breakers.high, Some("HIGH"));
     json!({
         "name": cluster.config.name,
         "host_statuses": hosts.hosts.iter().map(|host| describe_host(host)).collect::<Vec<_>>(),
@@ -113,7 +130,9 @@ fn describe(cluster: &Cluster, hosts: &HostSet) -> Value {
 
 fn describe_host(host: &Host) -> Value {
     let mut stats: Vec<Value> = Vec::new();
-    for (name, kind, value) in counters(host) {
+    let mut rows = counters(host);
+    rows.sort_unstable_by_key(|(name, kind, _)| (*kind == Kind::Gauge, *name));
+    for (name, kind, value) in rows {
         let mut stat = serde_json::Map::new();
         if kind == Kind::Gauge {
             stat.insert("type".into(), json!("GAUGE"));
@@ -126,7 +145,7 @@ fn describe_host(host: &Host) -> Value {
         stats.push(Value::Object(stat));
     }
     let health = if host.is_healthy() { "HEALTHY" } else { "UNHEALTHY" };
-    json!({
+    let mut described = json!({
         "address": { "socket_address": {
             "address": host.address.ip().to_string(),
             "port_value": host.address.port(),
@@ -134,11 +153,18 @@ fn describe_host(host: &Host) -> Value {
         "stats": stats,
         "health_status": { "eds_health_status": health },
         "weight": host.weight(),
-        "hostname": host.hostname,
-        "locality": {
-            "region": host.locality.region,
-            "zone": host.locality.zone,
-            "sub_zone": host.locality.sub_zone,
-        },
-    })
+    });
+    if !host.hostname.is_empty() {
+        described["hostname"] = json!(host.hostname);
+    }
+    described["locality"] = locality(&host.locality);
+    described
+}
+
+/// As in protobuf's JSON: what is empty is left out.
+pub fn locality(locality: &Locality) -> Value {
+    let parts =
+        [("region", &locality.region), ("zone", &locality.zone), ("sub_zone", &locality.sub_zone)];
+    let named = parts.into_iter().filter(|(_, value)| !value.is_empty());
+    Value::Object(named.map(|(name, value)| (name.to_owned(), json!(value))).collect())
 }

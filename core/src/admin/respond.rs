@@ -8,6 +8,16 @@ pub fn text(status: StatusCode, body: impl Into<String>) -> Response {
     with_type(status, "text/plain; charset=UTF-8", body.into())
 }
 
+/// `OK`, as commands answer.
+pub fn ok() -> Response {
+    text(StatusCode::OK, "OK\n")
+}
+
+/// 400 with the reason.
+pub fn bad_request(reason: impl Into<String>) -> Response {
+    text(StatusCode::BAD_REQUEST, reason)
+}
+
 /// A JSON reply, laid out like Envoy's: one space an indent.
 pub fn json(value: &serde_json::Value) -> Response {
     let mut body = Vec::new();

@@ -1,185 +1,224 @@
 //! `/stats`: text and JSON.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use hdrhistogram::Histogram;
-use regex::Regex;
-use serde_json::{Value, json};
 
-use super::respond;
+use super::buckets::{BOUNDS, QUANTILES, cumulative, disjoint};
+use super::stats_query::{BucketMode, Selection, StatsFormat, StatsQuery};
+use super::{prometheus, respond};
 use crate::server::Control;
-use crate::stats::{HistogramReport, Kind, Recorded, Stat, snapshot};
-
-/// `?usedonly&filter=RE&format=text|json&type=...`.
-#[derive(Debug, serde::Deserialize)]
-pub struct StatsQuery {
-    usedonly: Option<String>,
-    filter: Option<String>,
-    format: Option<String>,
-    r#type: Option<String>,
-}
-
-/// Which stats are wanted.
-#[derive(Debug)]
-pub struct Selection {
-    used_only: bool,
-    filter: Option<Regex>,
-    kinds: Kinds,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kinds {
-    All,
-    Counters,
-    Gauges,
-    Histograms,
-    TextReadouts,
-}
-
-impl Selection {
-    /// What `query` asks for, or why it cannot be answered.
-    pub fn new(query: &StatsQuery) -> Result<Self, String> {
-        let filter = query.filter.as_deref().map(Regex::new).transpose();
-        let kinds = match query.r#type.as_deref() {
-            None | Some("All") => Kinds::All,
-            Some("Counters") => Kinds::Counters,
-            Some("Gauges") => Kinds::Gauges,
-            Some("Histograms") => Kinds::Histograms,
-            Some("TextReadouts") => Kinds::TextReadouts,
-            Some(_) => return Err("invalid &type= param".into()),
-        };
-        Ok(Self {
-            used_only: query.usedonly.is_some(),
-            filter: filter.map_err(|error| format!("invalid &filter= param: {error}"))?,
-            kinds,
-        })
-    }
-
-    fn takes_name(&self, name: &str) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.is_match(name))
-    }
-
-    /// Whether `stat` is wanted.
-    pub fn takes(&self, stat: &Stat) -> bool {
-        let kind = match stat.kind {
-            Kind::Counter => matches!(self.kinds, Kinds::All | Kinds::Counters),
-            Kind::Gauge => matches!(self.kinds, Kinds::All | Kinds::Gauges),
-        };
-        kind && (stat.used || !self.used_only) && self.takes_name(&stat.name)
-    }
-
-    /// Whether the histogram `name` is wanted.
-    pub fn takes_histogram(&self, name: &str, recorded: Option<&Recorded>) -> bool {
-        matches!(self.kinds, Kinds::All | Kinds::Histograms)
-            && (recorded.is_some() || !self.used_only)
-            && self.takes_name(name)
-    }
-}
+use crate::stats::{Histogram, Recorded, Stat, snapshot};
 
 /// Lists what is selected.
 pub async fn list(
     State(control): State<Arc<Control>>,
     Query(query): Query<StatsQuery>,
 ) -> Response {
-    let selection = match Selection::new(&query) {
+    answer(control, Selection::new(&query)).await
+}
+
+/// `/stats/prometheus`.
+pub async fn expose(
+    State(control): State<Arc<Control>>,
+    Query(query): Query<StatsQuery>,
+) -> Response {
+    answer(control, Selection::new(&query).and_then(Selection::prometheus)).await
+}
+
+/// Many clusters make a long text, which takes its time: on a thread of its own, so that signals
+/// and discovery do not wait.
+async fn answer(control: Arc<Control>, selection: Result<Selection, String>) -> Response {
+    let selection = match selection {
         Ok(selection) => selection,
-        Err(message) => return respond::text(StatusCode::BAD_REQUEST, message),
+        Err(reason) => return respond::bad_request(reason),
     };
-    let report = control.collect_histograms().await;
-    let stats = snapshot(&control);
-    match query.format.as_deref() {
-        None | Some("text") => respond::text(StatusCode::OK, as_text(&selection, &stats, &report)),
-        Some("json") => {
-            let body = as_json(&selection, &stats, &report).to_string();
-            respond::with_type(StatusCode::OK, "application/json", body)
-        }
-        Some("prometheus") => {
-            respond::text(StatusCode::OK, super::prometheus::write(&selection, &stats, &report))
-        }
-        Some(_) => respond::text(
-            StatusCode::BAD_REQUEST,
-            "usage: /stats?format=(html|active-html|json|prometheus|text)\n",
-        ),
-    }
+    let histograms = control.collect_histograms().await;
+    let written = tokio::task::spawn_blocking(move || {
+        let stats = snapshot(&control);
+        let mut text = String::new();
+        let written = match selection.format {
+            StatsFormat::Text => write_text(&selection, &stats, &histograms, &mut text),
+            StatsFormat::Json => write_json(&selection, &stats, &histograms, &mut text),
+            StatsFormat::Prometheus => {
+                prometheus::write(&selection, &stats, &histograms, &mut text)
+            }
+        };
+        written.expect("writing to memory does not fail");
+        let content_type = match selection.format {
+            StatsFormat::Json => "application/json",
+            _ => "text/plain; charset=UTF-8",
+        };
+        respond::with_type(StatusCode::OK, content_type, text)
+    });
+    written.await.unwrap_or_else(|_| {
+        respond::text(StatusCode::INTERNAL_SERVER_ERROR, "the stats could not be written\n")
+    })
 }
 
-fn as_text(selection: &Selection, stats: &[Stat], report: &HistogramReport) -> String {
-    let mut text = String::new();
+fn write_text(
+    selection: &Selection,
+    stats: &[Stat],
+    histograms: &[Recorded],
+    text: &mut String,
+) -> fmt::Result {
     for stat in stats.iter().filter(|stat| selection.takes(stat)) {
-        writeln!(text, "{}: {}", stat.name, stat.value).expect("writing to memory does not fail");
+        writeln!(text, "{}: {}", stat.name.name, stat.value)?;
     }
-    let mut histograms: Vec<_> = report.histograms.iter().collect();
-    histograms.sort_by(|one, other| one.0.cmp(&other.0));
-    for (name, recorded) in histograms {
-        if selection.takes_histogram(name, recorded.as_ref()) {
-            writeln!(text, "{name}: {}", quantiles_text(recorded.as_ref()))
-                .expect("writing to memory does not fail");
-        }
+    for recorded in histograms.iter().filter(|recorded| selection.takes_histogram(recorded)) {
+        write_histogram(recorded, selection.buckets, text)?;
     }
-    text
+    Ok(())
 }
 
-/// The quantiles that Envoy shows.
-const QUANTILES: [f64; 10] = [0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 100.0];
+fn write_histogram(
+    recorded: &Recorded,
+    mode: Option<BucketMode>,
+    text: &mut String,
+) -> fmt::Result {
+    let name = &recorded.name.name;
+    if !recorded.is_used() {
+        return writeln!(text, "{name}: No recorded values");
+    }
+    match mode.unwrap_or(BucketMode::Summary) {
+        BucketMode::Summary => writeln!(text, "{name}: {}", summary(recorded)),
+        BucketMode::Cumulative => writeln!(text, "{name}: {}", counts(recorded, cumulative)),
+        BucketMode::Disjoint => writeln!(text, "{name}: {}", counts(recorded, disjoint)),
+        BucketMode::Detailed => {
+            writeln!(text, "{name}:")?;
+            writeln!(text, "  totals={}", bins(&recorded.cumulative))?;
+            writeln!(text, "  intervals={}", bins(&recorded.interval))?;
+            writeln!(text, "  summary={}", summary(recorded))
+        }
+    }
+}
 
-fn quantiles_text(recorded: Option<&Recorded>) -> String {
-    let Some(recorded) = recorded else { return "No recorded values".into() };
+fn summary(recorded: &Recorded) -> String {
     let values: Vec<String> = QUANTILES
         .iter()
-        .map(|quantile| {
-            let interval = value_text(&recorded.interval, *quantile);
-            format!("P{quantile}({interval},{})", value_text(&recorded.cumulative, *quantile))
+        .map(|percent| {
+            let value = |histogram: &Histogram| match histogram.quantile(percent / 100.0) {
+                Some(value) => value.to_string(),
+                None => "nan".into(),
+            };
+            format!("P{percent}({},{})", value(&recorded.interval), value(&recorded.cumulative))
         })
         .collect();
     values.join(" ")
 }
 
-fn value_text(histogram: &Histogram<u64>, quantile: f64) -> String {
-    match value_at(histogram, quantile) {
-        Some(value) => value.to_string(),
-        None => "nan".into(),
-    }
+fn counts(recorded: &Recorded, count: fn(&Histogram) -> [u64; BOUNDS.len()]) -> String {
+    let both = count(&recorded.interval).into_iter().zip(count(&recorded.cumulative));
+    let values: Vec<String> = BOUNDS
+        .iter()
+        .zip(both)
+        .map(|((_, bound, _), (interval, cumulative))| format!("B{bound}({interval},{cumulative})"))
+        .collect();
+    values.join(" ")
 }
 
-fn value_at(histogram: &Histogram<u64>, quantile: f64) -> Option<u64> {
-    (!histogram.is_empty()).then(|| histogram.value_at_percentile(quantile))
+/// `5,0.1:1`: lower bound, width and count.
+fn bins(histogram: &Histogram) -> String {
+    let bins: Vec<String> = histogram
+        .bins()
+        .map(|(bin, count)| format!("{},{}:{count}", bin.lower_bound(), bin.width()))
+        .collect();
+    bins.join(", ")
 }
 
-fn as_json(selection: &Selection, stats: &[Stat], report: &HistogramReport) -> Value {
-    let mut list: Vec<Value> = stats
+fn write_json(
+    selection: &Selection,
+    stats: &[Stat],
+    histograms: &[Recorded],
+    text: &mut String,
+) -> fmt::Result {
+    let mut list: Vec<String> = stats
         .iter()
         .filter(|stat| selection.takes(stat))
-        .map(|stat| json!({ "name": stat.name, "value": stat.value }))
+        .map(|stat| format!(r#"{{"name":{},"value":{}}}"#, quoted(&stat.name.name), stat.value))
         .collect();
-    let computed: Vec<Value> = report
-        .histograms
-        .iter()
-        .filter(|(name, recorded)| selection.takes_histogram(name, recorded.as_ref()))
-        .map(
-            |(name, recorded)| json!({ "name": name, "values": quantiles_json(recorded.as_ref()) }),
-        )
-        .collect();
-    if !computed.is_empty() {
-        list.push(json!({ "histograms": {
-            "supported_quantiles": QUANTILES,
-            "computed_quantiles": computed,
-        }}));
+    let chosen: Vec<&Recorded> =
+        histograms.iter().filter(|recorded| selection.takes_histogram(recorded)).collect();
+    if !chosen.is_empty() {
+        list.push(json_histograms(&chosen, selection.buckets.unwrap_or(BucketMode::Summary)));
     }
-    json!({ "stats": list })
+    write!(text, r#"{{"stats":[{}]}}"#, list.join(","))
 }
 
-fn quantiles_json(recorded: Option<&Recorded>) -> Vec<Value> {
-    QUANTILES
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn json_histograms(histograms: &[&Recorded], mode: BucketMode) -> String {
+    let each = |describe: &dyn Fn(&Recorded) -> String| {
+        let described: Vec<String> = histograms
+            .iter()
+            .map(|recorded| {
+                format!(r#"{{"name":{},{}}}"#, quoted(&recorded.name.name), describe(recorded))
+            })
+            .collect();
+        described.join(",")
+    };
+    let quantiles = QUANTILES.map(|quantile| quantile.to_string()).join(",");
+    match mode {
+        BucketMode::Summary => format!(
+            r#"{{"histograms":{{"supported_quantiles":[{quantiles}],"computed_quantiles":[{}]}}}}"#,
+            each(&|recorded| format!(r#""values":[{}]"#, json_quantiles(recorded)))
+        ),
+        BucketMode::Cumulative => format!(
+            r#"{{"histograms":[{}]}}"#,
+            each(&|recorded| json_buckets(recorded, cumulative))
+        ),
+        BucketMode::Disjoint => {
+            format!(r#"{{"histograms":[{}]}}"#, each(&|recorded| json_buckets(recorded, disjoint)))
+        }
+        BucketMode::Detailed => format!(
+            r#"{{"histograms":{{"supported_percentiles":[{quantiles}],"details":[{}]}}}}"#,
+            each(&|recorded| format!(
+                r#""totals":[{}],"intervals":[{}],"percentiles":[{}]"#,
+                json_bins(&recorded.cumulative),
+                json_bins(&recorded.interval),
+                json_quantiles(recorded)
+            ))
+        ),
+    }
+}
+
+fn json_quantiles(recorded: &Recorded) -> String {
+    let value = |histogram: &Histogram, percent: f64| match histogram.quantile(percent / 100.0) {
+        Some(value) => value.to_string(),
+        None => "null".into(),
+    };
+    let values = QUANTILES.map(|percent| {
+        let (all, interval) =
+            (value(&recorded.cumulative, percent), value(&recorded.interval, percent));
+        format!(r#"{{"cumulative":{all},"interval":{interval}}}"#)
+    });
+    values.join(",")
+}
+
+fn json_buckets(recorded: &Recorded, count: fn(&Histogram) -> [u64; BOUNDS.len()]) -> String {
+    let both = count(&recorded.interval).into_iter().zip(count(&recorded.cumulative));
+    let buckets: Vec<String> = BOUNDS
         .iter()
-        .map(|quantile| {
-            let cumulative =
-                recorded.and_then(|recorded| value_at(&recorded.cumulative, *quantile));
-            let interval = recorded.and_then(|recorded| value_at(&recorded.interval, *quantile));
-            json!({ "cumulative": cumulative, "interval": interval })
+        .zip(both)
+        .map(|((_, _, bound), (interval, all))| {
+            format!(r#"{{"upper_bound":{bound},"interval":{interval},"cumulative":{all}}}"#)
         })
-        .collect()
+        .collect();
+    format!(r#""buckets":[{}]"#, buckets.join(","))
+}
+
+fn json_bins(histogram: &Histogram) -> String {
+    let bins: Vec<String> = histogram
+        .bins()
+        .map(|(bin, count)| {
+            let (lower, width) = (bin.lower_bound(), bin.width());
+            format!(r#"{{"lower_bound":{lower},"width":{width},"count":{count}}}"#)
+        })
+        .collect();
+    bins.join(",")
 }

@@ -3,7 +3,7 @@
 use ringmain_config::cluster as config;
 
 use crate::stats::scopes::{ClusterStats, DiscoveryStats};
-use crate::stats::{HistogramId, HistogramTable, PerWorker, ResponseCodes};
+use crate::stats::{HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope};
 
 /// A compiled cluster. Never changed after it was made, but for the counters.
 #[derive(Debug)]
@@ -26,29 +26,41 @@ pub struct Cluster {
     pub histograms: ClusterHistograms,
 }
 
-/// `cluster.<name>.` histograms, in milliseconds.
+/// `cluster.<name>.` histograms, in milliseconds where nothing else is said.
 #[derive(Debug, Clone, Copy)]
 pub struct ClusterHistograms {
     /// `upstream_rq_time`: from the request's end to the response's end.
     pub upstream_rq_time: HistogramId,
+    /// `external.upstream_rq_time`: of requests from outside.
+    pub external_upstream_rq_time: HistogramId,
+    /// `internal.upstream_rq_time`: of requests from an internal address.
+    pub internal_upstream_rq_time: HistogramId,
     /// `upstream_cx_connect_ms`.
     pub upstream_cx_connect_ms: HistogramId,
     /// `upstream_cx_length_ms`.
     pub upstream_cx_length_ms: HistogramId,
+    /// `upstream_rq_per_cx`: requests, not milliseconds.
+    pub upstream_rq_per_cx: HistogramId,
 }
-
-/// Significant digits of a cluster's histograms; three digits would cost 104 KB each.
-const HISTOGRAM_DIGITS: u8 = 2;
 
 impl Cluster {
     /// Compiles `config` for `workers` workers and adds its histograms to `table`.
     pub fn new(config: config::Cluster, workers: usize, table: &mut HistogramTable) -> Self {
-        let prefix = format!("cluster.{}", stat_name(&config));
-        let mut histogram = |name| table.add(format!("{prefix}.{name}"), HISTOGRAM_DIGITS);
+        let scope = Scope::cluster(stat_name(&config));
+        let mut histogram = |name| table.add(&scope, name);
+        let (upstream_rq_time, upstream_cx_connect_ms) =
+            (histogram("upstream_rq_time"), histogram("upstream_cx_connect_ms"));
+        let (upstream_cx_length_ms, upstream_rq_per_cx) =
+            (histogram("upstream_cx_length_ms"), histogram("upstream_rq_per_cx"));
+        let mut by_origin =
+            |origin| table.add_on_first_use(&scope.within(origin), "upstream_rq_time");
         let histograms = ClusterHistograms {
-            upstream_rq_time: histogram("upstream_rq_time"),
-            upstream_cx_connect_ms: histogram("upstream_cx_connect_ms"),
-            upstream_cx_length_ms: histogram("upstream_cx_length_ms"),
+            upstream_rq_time,
+            external_upstream_rq_time: by_origin("external"),
+            internal_upstream_rq_time: by_origin("internal"),
+            upstream_cx_connect_ms,
+            upstream_cx_length_ms,
+            upstream_rq_per_cx,
         };
         Self {
             config,

@@ -2,13 +2,14 @@
 
 use ringmain_config::access_log::AccessLog;
 use ringmain_config::http_connection_manager as config;
+use ringmain_config::listener::TrafficDirection;
 use ringmain_proto_codec::h1::{KeyFormat, RequestOptions, UnderscoreAction};
 use ringmain_proto_codec::limits::HeadLimits;
 
 use crate::access_log::LogSink;
 use crate::router::RouteTable;
 use crate::stats::scopes::{HttpStats, ResponseClassStats};
-use crate::stats::{HistogramId, HistogramTable, PerWorker};
+use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
 
 /// Everything that serving HTTP on a listener needs; shared by all workers, never changed.
 #[derive(Debug)]
@@ -23,10 +24,14 @@ pub struct ConnectionManager {
     pub key_format: KeyFormat,
     /// `http.<stat_prefix>.`
     pub stats: PerWorker<HttpStats>,
-    /// `listener.<address>.http.<stat_prefix>.`
-    pub listener_stats: PerWorker<ResponseClassStats>,
+    /// `http.<stat_prefix>.`, responses by class.
+    pub responses: PerWorker<ResponseClassStats>,
+    /// `listener.<address>.http.<stat_prefix>.`, responses by class without those in between.
+    pub listener_responses: PerWorker<ResponseClassStats>,
     /// `http.<stat_prefix>.` histograms.
     pub histograms: HttpHistograms,
+    /// `traffic_direction` of the listener.
+    pub traffic_direction: TrafficDirection,
     /// The access logs and where each one's lines go.
     pub access_logs: Vec<(AccessLog, LogSink)>,
 }
@@ -40,9 +45,6 @@ pub struct HttpHistograms {
     pub downstream_cx_length_ms: HistogramId,
 }
 
-/// Significant digits of a listener's histograms.
-const HISTOGRAM_DIGITS: u8 = 3;
-
 impl ConnectionManager {
     /// Compiles `config` for `workers` workers and adds its histograms to `table`; `sink_of` says
     /// where an access log's lines go.
@@ -50,10 +52,11 @@ impl ConnectionManager {
         config: config::HttpConnectionManager,
         workers: usize,
         table: &mut HistogramTable,
+        traffic_direction: TrafficDirection,
         sink_of: impl FnMut(&AccessLog) -> LogSink,
     ) -> Self {
-        let prefix = format!("http.{}", config.stat_prefix);
-        let mut histogram = |name| table.add(format!("{prefix}.{name}"), HISTOGRAM_DIGITS);
+        let scope = Scope::http(&config.stat_prefix);
+        let mut histogram = |name| table.add(&scope, name);
         let histograms = HttpHistograms {
             downstream_rq_time: histogram("downstream_rq_time"),
             downstream_cx_length_ms: histogram("downstream_cx_length_ms"),
@@ -66,8 +69,10 @@ impl ConnectionManager {
                 config::HeaderKeyFormat::ProperCaseWords => KeyFormat::ProperCaseWords,
             },
             stats: PerWorker::new(workers),
-            listener_stats: PerWorker::new(workers),
+            responses: PerWorker::new(workers),
+            listener_responses: PerWorker::new(workers),
             histograms,
+            traffic_direction,
             access_logs: config.access_log.iter().cloned().zip(sinks).collect(),
             routes: RouteTable::new(config.route_config.clone()),
             config,

@@ -4,16 +4,22 @@ use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Listener, NetworkFilter};
 use crate::http::codec::downstream_h1;
+use crate::http::stream::millis;
 use crate::runtime::{self, Engine, Stream};
 use crate::server::Worker;
-use crate::stats::scopes::ListenerStats;
 
 /// How long accepting pauses when the process or the system is out of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// A listener that closes has seen the last of its connections when none came for so long: a
+/// handshake that the kernel has answered is over by then.
+const QUIET_LOOK: Duration = Duration::from_millis(100);
+/// It does not wait for quiet longer than this many looks.
+const QUIET_LOOKS_MAX: u32 = 20;
 
 /// Takes connections off one listening socket.
 #[derive(Debug)]
@@ -21,6 +27,7 @@ pub struct Acceptor {
     worker: Rc<Worker>,
     listener_index: usize,
     socket: runtime::Listener,
+    leaving: Cell<bool>,
     closed: Cell<bool>,
 }
 
@@ -36,6 +43,7 @@ impl Acceptor {
             worker: worker.clone(),
             listener_index,
             socket: runtime::Listener::new(socket, engine)?,
+            leaving: Cell::new(false),
             closed: Cell::new(false),
         })
     }
@@ -51,10 +59,28 @@ impl Acceptor {
         }
     }
 
-    /// Stops accepting.
-    pub fn close(&self) {
+    /// Stops accepting once what has arrived is accepted: closing the socket would reset the
+    /// connections in its queue, so new ones are kept away first.
+    pub async fn leave(self: Rc<Self>) {
+        if self.leaving.replace(true) {
+            return;
+        }
+        if let Err(error) = self.socket.refuse_new() {
+            tracing::debug!(%error, "connections that come while the listener closes are reset");
+        } else {
+            let listener = self.listener();
+            let accepted = || listener.stats.of(self.worker.id).downstream_cx_total.value();
+            let mut before = u64::MAX;
+            for _ in 0..QUIET_LOOKS_MAX {
+                if std::mem::replace(&mut before, accepted()) == before {
+                    break;
+                }
+                runtime::sleep(QUIET_LOOK).await;
+            }
+        }
         self.closed.set(true);
         self.socket.close();
+        self.listener().sockets_closed.of(self.worker.id).inc();
     }
 
     /// A peer that is gone before it was accepted is no reason to wait; anything else is.
@@ -82,7 +108,7 @@ impl Acceptor {
 
     async fn serve(&self, stream: Stream, peer: SocketAddr) {
         let listener = self.listener();
-        let _counted = Counted::new(listener.stats.of(self.worker.id));
+        let _counted = Counted::new(listener, &self.worker);
         match &listener.filter {
             NetworkFilter::Http(manager) => {
                 downstream_h1::serve(&self.worker, manager, stream, peer, listener.address).await;
@@ -92,19 +118,29 @@ impl Acceptor {
 }
 
 /// A connection in its listener's counters, until dropped.
-struct Counted<'a>(&'a ListenerStats);
+struct Counted<'a> {
+    listener: &'a Listener,
+    worker: &'a Worker,
+    opened: Instant,
+}
 
 impl<'a> Counted<'a> {
-    fn new(stats: &'a ListenerStats) -> Self {
+    fn new(listener: &'a Listener, worker: &'a Worker) -> Self {
+        let stats = listener.stats.of(worker.id);
         stats.downstream_cx_total.inc();
         stats.downstream_cx_active.inc();
-        Self(stats)
+        // Every wake-up of ours takes one connection.
+        worker.histograms.record(listener.histograms.connections_accepted_per_socket_event, 1);
+        Self { listener, worker, opened: Instant::now() }
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.downstream_cx_active.dec();
-        self.0.downstream_cx_destroy.inc();
+        let stats = self.listener.stats.of(self.worker.id);
+        stats.downstream_cx_active.dec();
+        stats.downstream_cx_destroy.inc();
+        let length_ms = millis(self.opened.elapsed());
+        self.worker.histograms.record(self.listener.histograms.downstream_cx_length_ms, length_ms);
     }
 }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use ringmain_config::listener as config;
 
 use crate::http::ConnectionManager;
-use crate::stats::PerWorker;
 use crate::stats::scopes::ListenerStats;
+use crate::stats::{Counter, HistogramId, PerWorker};
 
 /// A compiled listener.
 #[derive(Debug)]
@@ -19,10 +19,30 @@ pub struct Listener {
     pub stat_name: String,
     /// Counters.
     pub stats: PerWorker<ListenerStats>,
+    /// Which workers have closed their socket.
+    pub sockets_closed: PerWorker<Counter>,
+    /// `listener.<stat_name>.` histograms.
+    pub histograms: ListenerHistograms,
     /// What serves its connections.
     pub filter: NetworkFilter,
     /// As written.
     pub config: config::Listener,
+}
+
+/// `listener.<address>.` histograms.
+#[derive(Debug, Clone, Copy)]
+pub struct ListenerHistograms {
+    /// `downstream_cx_length_ms`.
+    pub downstream_cx_length_ms: HistogramId,
+    /// `connections_accepted_per_socket_event`: connections, not milliseconds.
+    pub connections_accepted_per_socket_event: HistogramId,
+}
+
+impl Listener {
+    /// Whether no worker accepts any more.
+    pub fn is_closed(&self) -> bool {
+        self.sockets_closed.iter().all(|closed| closed.value() > 0)
+    }
 }
 
 /// A terminal network filter, compiled.

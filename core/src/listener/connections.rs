@@ -1,6 +1,6 @@
 //! The downstream connections of a worker, so that a drain can reach them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::Shutdown;
 use std::rc::Rc;
 
@@ -12,19 +12,20 @@ use crate::runtime::Stream;
 #[derive(Debug, Default)]
 pub struct Connections {
     slots: RefCell<Slab<Entry>>,
-    closing: Cell<bool>,
 }
 
 #[derive(Debug)]
 struct Entry {
     stream: Rc<Stream>,
     idle: bool,
+    /// It was idle at the last look of [`Connections::close_idle`] and ever since.
+    idle_long: bool,
 }
 
 impl Connections {
     /// Registers a connection; it leaves when the slot is dropped.
     pub fn register(self: &Rc<Self>, stream: Rc<Stream>) -> ConnectionSlot {
-        let key = self.slots.borrow_mut().insert(Entry { stream, idle: false });
+        let key = self.slots.borrow_mut().insert(Entry { stream, idle: false, idle_long: false });
         ConnectionSlot { connections: self.clone(), key }
     }
 
@@ -38,11 +39,14 @@ impl Connections {
         self.slots.borrow().is_empty()
     }
 
-    /// Ends the connections that wait for a request, now and from now on.
+    /// Ends the connections that have waited for a request ever since the last call. The others
+    /// get another interval: who sends a request in it is told to close by its answer, instead of
+    /// finding the connection gone.
     pub fn close_idle(&self) {
-        self.closing.set(true);
-        for (_, entry) in self.slots.borrow().iter().filter(|(_, entry)| entry.idle) {
-            entry.stream.shutdown(Shutdown::Read);
+        for (_, entry) in self.slots.borrow_mut().iter_mut().filter(|(_, entry)| entry.idle) {
+            if std::mem::replace(&mut entry.idle_long, true) {
+                entry.stream.shutdown(Shutdown::Read);
+            }
         }
     }
 }
@@ -60,9 +64,7 @@ impl ConnectionSlot {
         let mut slots = self.connections.slots.borrow_mut();
         let entry = &mut slots[self.key];
         entry.idle = idle;
-        if idle && self.connections.closing.get() {
-            entry.stream.shutdown(Shutdown::Read);
-        }
+        entry.idle_long = false;
     }
 }
 

@@ -32,9 +32,7 @@ pub async fn connect(
     match connected {
         Ok(stream) => {
             let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            cluster
-                .histograms
-                .record_ms(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
+            cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
             Ok(UpstreamConnection::opened(stream, host.clone(), cluster.clone()))
         }
         Err(error) => {

@@ -161,6 +161,8 @@ impl Drop for UpstreamConnection {
         }
         self.host.stats().cx_active.dec();
         let length_ms = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        cluster.histograms.record_ms(cluster.shared.histograms.upstream_cx_length_ms, length_ms);
+        let ids = &cluster.shared.histograms;
+        cluster.histograms.record(ids.upstream_cx_length_ms, length_ms);
+        cluster.histograms.record(ids.upstream_rq_per_cx, self.requests.into());
     }
 }

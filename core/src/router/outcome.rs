@@ -188,10 +188,14 @@ impl UpstreamRequest<'_, '_> {
 
     fn record_time(&self) {
         let Some(received) = self.exchange.info.request_received else { return };
-        let cluster = &self.cluster.shared;
-        self.cluster
-            .histograms
-            .record_ms(cluster.histograms.upstream_rq_time, millis(received.elapsed()));
+        let ids = &self.cluster.shared.histograms;
+        let by_origin = match self.exchange.info.internal {
+            true => ids.internal_upstream_rq_time,
+            false => ids.external_upstream_rq_time,
+        };
+        let time_ms = millis(received.elapsed());
+        self.cluster.histograms.record(ids.upstream_rq_time, time_ms);
+        self.cluster.histograms.record(by_origin, time_ms);
     }
 
     /// `upstream_rq_<code>` and its copies by the request's origin.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::{TcpListener, TcpStream};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::buffer::Outgoing;
 use super::fairness::Turn;
@@ -166,6 +166,25 @@ pub fn bind(options: &ListenOptions) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// A classic BPF program, run on each packet from its TCP header on: with SYN and without ACK, no
+/// byte of the packet is taken; of any other packet all are.
+const DROP_FIRST_PACKETS: [SockFilter; 5] = {
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const FLAGS_OFFSET: u32 = 13;
+    const SYN: u32 = 0x02;
+    const SYN_OR_ACK: u32 = 0x12;
+    [
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS_OFFSET),
+        SockFilter::new(AND, 0, 0, SYN_OR_ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
+};
+
 /// A worker's listening socket.
 #[derive(Debug)]
 pub struct Listener {
@@ -186,6 +205,15 @@ impl Listener {
     pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         let (stream, peer) = self.accepting.take(self.inner.accept()).await?;
         Ok((Stream::new(stream), peer))
+    }
+
+    /// Has the kernel drop new connections' first packets, so that their clients try again, at
+    /// another socket of the group or after this one is closed. Handshakes under way are finished
+    /// and accepted. An error says that the kernel does not filter.
+    pub fn refuse_new(&self) -> io::Result<()> {
+        // SAFETY: the descriptor is open as long as `self.inner`.
+        let socket = unsafe { BorrowedFd::borrow_raw(self.inner.as_raw_fd()) };
+        socket2::SockRef::from(&socket).attach_filter(&DROP_FIRST_PACKETS)
     }
 
     /// Stops listening; the accept in flight completes with an error.

@@ -1,6 +1,7 @@
 //! The command line: Envoy's options, so that an existing unit file keeps working, and ours.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
@@ -78,11 +79,12 @@ pub struct Args {
     #[arg(long, value_name = "ZONE")]
     pub service_zone: Option<String>,
 
-    /// Envoy's spreading of a drain; has no effect here, see --shutdown-limit-s
+    /// Seconds of a graceful /drain_listeners: ever more responses close, then the listeners;
+    /// default: 600. For SIGTERM see --shutdown-grace-s
     #[arg(long, value_name = "SECONDS")]
     pub drain_time_s: Option<u64>,
 
-    /// Envoy's spreading of a drain; has no effect here, see --shutdown-limit-s
+    /// How responses close in a drain: gradual (default), ever more, or immediate, all at once
     #[arg(long, value_enum, value_name = "STRATEGY")]
     pub drain_strategy: Option<DrainStrategy>,
 
@@ -207,6 +209,26 @@ pub enum LogLevel {
     Off,
 }
 
+impl LogLevel {
+    /// Envoy's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+            Self::Off => "off",
+        }
+    }
+
+    /// The level of a name; `warn` is another one for `warning`.
+    pub fn named(name: &str) -> Option<Self> {
+        <Self as ValueEnum>::from_str(name, false).ok()
+    }
+}
+
 /// `--log-form`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogForm {
@@ -250,13 +272,17 @@ impl std::str::FromStr for CpuList {
 }
 
 impl Args {
+    /// `--drain-time-s`, default 600.
+    pub fn drain_time(&self) -> Duration {
+        Duration::from_secs(self.drain_time_s.unwrap_or(600))
+    }
+
     /// The options given that have no meaning here, with the reason.
     pub fn without_effect(&self) -> Vec<(&'static str, &'static str)> {
         const HOT_RESTART: &str = "ringmain has no hot restart; start the new process beside the old \
                                    one (listeners use SO_REUSEPORT) and send the old one SIGTERM";
         const LOGGING: &str = "ringmain's own log has a fixed form; see --log-form";
         const DYNAMIC: &str = "ringmain has no dynamic configuration from a management server";
-        const DRAIN: &str = "a drain starts at once and ends within --shutdown-limit-s";
         const NOT_HERE: &str = "it has no counterpart here";
         [
             (self.base_id.is_some(), "--base-id", HOT_RESTART),
@@ -265,9 +291,6 @@ impl Args {
             (self.socket_path.is_some(), "--socket-path", HOT_RESTART),
             (self.socket_mode.is_some(), "--socket-mode", HOT_RESTART),
             (self.parent_shutdown_time_s.is_some(), "--parent-shutdown-time-s", HOT_RESTART),
-            (self.drain_time_s.is_some(), "--drain-time-s", DRAIN),
-            (self.drain_strategy.is_some(), "--drain-strategy", DRAIN),
-            (self.component_log_level.is_some(), "--component-log-level", LOGGING),
             (self.log_format.is_some(), "--log-format", LOGGING),
             (self.log_format_escaped, "--log-format-escaped", LOGGING),
             (self.enable_fine_grain_logging, "--enable-fine-grain-logging", LOGGING),
@@ -315,7 +338,7 @@ mod tests {
         assert_eq!(args.concurrency, Some(2));
         assert_eq!(args.log_level, LogLevel::Warning);
         let named: Vec<&str> = args.without_effect().iter().map(|(name, _)| *name).collect();
-        assert_eq!(named, ["--base-id", "--parent-shutdown-time-s", "--drain-time-s"]);
+        assert_eq!(named, ["--base-id", "--parent-shutdown-time-s"]);
     }
 
     #[test]

@@ -11,9 +11,9 @@ use ringmain_config::listener as config;
 use crate::access_log::LogSink;
 use crate::cluster::Cluster;
 use crate::http::ConnectionManager;
-use crate::listener::{Listener, NetworkFilter};
+use crate::listener::{Listener, ListenerHistograms, NetworkFilter};
 use crate::stats::scopes::WorkerStats;
-use crate::stats::{HistogramTable, PerWorker};
+use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
 
 /// The index of each cluster by its name.
 pub type ClusterNames = HashMap<Box<[u8]>, usize>;
@@ -31,6 +31,8 @@ pub struct Compiled {
     pub cluster_names: ClusterNames,
     /// All histograms.
     pub histograms: HistogramTable,
+    /// Those that the control thread records.
+    pub process_histograms: ProcessHistograms,
     /// Where access log lines go.
     pub log_sinks: Vec<AccessLogSink>,
     /// Counters of the workers themselves.
@@ -39,6 +41,41 @@ pub struct Compiled {
     pub local_ip: IpAddr,
     /// This machine's name.
     pub hostname: String,
+}
+
+/// Histograms of the process, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessHistograms {
+    /// `server.initialization_time_ms`: from the start until the listeners open.
+    pub initialization_time_ms: HistogramId,
+    /// `http.admin.downstream_rq_time`.
+    pub admin_rq_time: HistogramId,
+    /// `http.admin.downstream_cx_length_ms`.
+    pub admin_cx_length_ms: HistogramId,
+    /// `listener.admin.downstream_cx_length_ms`.
+    pub admin_listener_cx_length_ms: HistogramId,
+    /// `listener.admin.connections_accepted_per_socket_event`: connections, not milliseconds.
+    pub admin_accepted_per_socket_event: HistogramId,
+}
+
+impl ProcessHistograms {
+    fn new(table: &mut HistogramTable, has_admin: bool) -> Self {
+        let mut admin = |scope: &Scope, name| match has_admin {
+            true => table.add(scope, name),
+            false => table.add_on_first_use(scope, name),
+        };
+        let (http, listener) = (Scope::http("admin"), Scope::plain("listener.admin"));
+        Self {
+            admin_rq_time: admin(&http, "downstream_rq_time"),
+            admin_cx_length_ms: admin(&http, "downstream_cx_length_ms"),
+            admin_listener_cx_length_ms: admin(&listener, "downstream_cx_length_ms"),
+            admin_accepted_per_socket_event: admin(
+                &listener,
+                "connections_accepted_per_socket_event",
+            ),
+            initialization_time_ms: table.add(&Scope::plain("server"), "initialization_time_ms"),
+        }
+    }
 }
 
 impl Compiled {
@@ -62,8 +99,12 @@ impl Compiled {
             .iter()
             .map(|config| Arc::new(Cluster::new(config.clone(), workers, &mut histograms)))
             .collect();
+        let process_histograms = ProcessHistograms::new(&mut histograms, bootstrap.admin.is_some());
+        // Envoy's, of its overload manager, which has nothing to refresh here.
+        histograms.add(&Scope::plain("overload"), "refresh_interval_delay");
         Self {
             workers,
+            process_histograms,
             listeners,
             clusters,
             cluster_names,
@@ -85,11 +126,22 @@ fn compile_listener(
 ) -> Listener {
     let config::NetworkFilter::HttpConnectionManager(manager) = &config.filter_chain.terminal;
     let sink_of = |log: &AccessLog| sink_index(log, log_sinks);
-    let manager = ConnectionManager::new((**manager).clone(), workers, histograms, sink_of);
+    let direction = config.traffic_direction;
+    let manager =
+        ConnectionManager::new((**manager).clone(), workers, histograms, direction, sink_of);
+    let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(address));
+    let scope = Scope::listener(&stat_name);
+    let listener_histograms = ListenerHistograms {
+        downstream_cx_length_ms: histograms.add(&scope, "downstream_cx_length_ms"),
+        connections_accepted_per_socket_event: histograms
+            .add(&scope, "connections_accepted_per_socket_event"),
+    };
     Listener {
         name: config.name.clone(),
         address,
-        stat_name: config.stat_prefix.clone().unwrap_or_else(|| stat_address(address)),
+        stat_name,
+        sockets_closed: PerWorker::new(workers),
+        histograms: listener_histograms,
         stats: PerWorker::new(workers),
         filter: NetworkFilter::Http(Box::new(manager)),
         config: config.clone(),

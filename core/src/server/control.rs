@@ -1,7 +1,9 @@
 //! The control thread's view of the process: what admin shows and commands go through.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use ringmain_config::bootstrap::Node;
 use tokio::sync::{mpsc, watch};
@@ -10,7 +12,9 @@ use super::{Command, Compiled};
 use crate::access_log::LogControl;
 use crate::cluster::HostSet;
 use crate::runtime::{Post, SendError};
-use crate::stats::{HistogramCollector, HistogramReport};
+use crate::stats::{
+    AdminStats, Baseline, Bin, HistogramCollector, HistogramId, Recorded, snapshot,
+};
 
 /// Where the process stands, with Envoy's numbers for `server.state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,18 +29,39 @@ pub enum ServerState {
     Initializing = 3,
 }
 
+/// What the process was started with.
+#[derive(Debug)]
+pub struct Boot {
+    /// `node`, with the command line's additions.
+    pub node: Node,
+    /// The command line.
+    pub args: super::args::Args,
+    /// Whether there is an admin listener.
+    pub has_admin: bool,
+    /// `stats_flush_interval`.
+    pub stats_flush_interval: Duration,
+    /// The levels of the process' own log.
+    pub log_levels: super::log::LogLevels,
+    /// The configuration as JSON, as written; absent where there is no admin listener to show it.
+    pub dump: Option<String>,
+}
+
 /// What the control thread shares with its tasks. Workers never see it.
 #[derive(Debug)]
 pub struct Control {
     /// The configuration.
     pub compiled: Arc<Compiled>,
-    /// `node`, with the command line's additions.
-    pub node: Node,
+    /// What the process was started with.
+    pub boot: Boot,
     /// When the process started.
     pub started: Instant,
-    /// The command line, for admin `/server_info`.
-    pub args: super::args::Args,
+    /// What the admin listener counts.
+    pub admin_stats: AdminStats,
+    /// When it started, by the wall clock.
+    pub started_at: SystemTime,
     state: watch::Sender<ServerState>,
+    failing_health_checks: AtomicBool,
+    baseline: Mutex<Baseline>,
     hosts: Vec<watch::Sender<Arc<HostSet>>>,
     posts: Vec<Post<Command>>,
     logs: LogControl,
@@ -51,8 +76,7 @@ impl Control {
     /// The control thread's state; `shutdown` is told when admin asks for the end.
     pub fn new(
         compiled: Arc<Compiled>,
-        node: Node,
-        args: super::args::Args,
+        boot: Boot,
         posts: Vec<Post<Command>>,
         logs: LogControl,
         shutdown: mpsc::Sender<()>,
@@ -61,9 +85,12 @@ impl Control {
             hosts: compiled.clusters.iter().map(|_| watch::Sender::default()).collect(),
             histograms: HistogramCollector::new(&compiled.histograms),
             compiled,
-            node,
+            boot,
+            admin_stats: AdminStats::default(),
+            started_at: SystemTime::now(),
+            failing_health_checks: AtomicBool::new(false),
+            baseline: Mutex::default(),
             started: Instant::now(),
-            args,
             state: watch::Sender::new(ServerState::PreInitializing),
             posts,
             logs,
@@ -73,7 +100,44 @@ impl Control {
 
     /// Where the process stands.
     pub fn state(&self) -> ServerState {
-        *self.state.borrow()
+        match *self.state.borrow() {
+            ServerState::Live if self.failing_health_checks.load(Ordering::Relaxed) => {
+                ServerState::Draining
+            }
+            state => state,
+        }
+    }
+
+    /// Whether the listeners have opened.
+    pub fn has_started(&self) -> bool {
+        matches!(*self.state.borrow(), ServerState::Live | ServerState::Draining)
+    }
+
+    /// `/healthcheck/fail` and `/healthcheck/ok`.
+    pub async fn fail_health_checks(&self, fail: bool) {
+        self.failing_health_checks.store(fail, Ordering::Relaxed);
+        self.tell_all(|| Command::FailHealthChecks(fail)).await;
+    }
+
+    /// The process is on its way out.
+    pub fn end(&self) {
+        self.set_state(ServerState::Draining);
+    }
+
+    /// How many listeners no longer accept.
+    pub fn stopped_listeners(&self) -> usize {
+        self.compiled.listeners.iter().filter(|listener| listener.is_closed()).count()
+    }
+
+    /// `/reset_counters`: every counter counts from here.
+    pub fn reset_counters(&self) {
+        let stats = snapshot(self);
+        self.with_baseline(|baseline| baseline.advance(&stats));
+    }
+
+    /// What counters stood at when they were last reset.
+    pub fn with_baseline<T>(&self, act: impl FnOnce(&mut Baseline) -> T) -> T {
+        act(&mut self.baseline.lock().expect("nobody panics with it"))
     }
 
     /// Moves on.
@@ -105,14 +169,33 @@ impl Control {
         }
     }
 
+    /// Records a value in a histogram of the process.
+    pub fn record(&self, id: HistogramId, value: u64) {
+        self.histograms.add(&vec![(id, vec![(Bin::of(value), 1)])]);
+    }
+
+    /// Ends the interval of all histograms; the next one begins.
+    pub async fn end_histogram_interval(&self) {
+        self.gather_histograms().await;
+        self.histograms.end_interval();
+    }
+
     /// All histograms, merged over the workers.
-    pub async fn collect_histograms(&self) -> Arc<HistogramReport> {
+    pub async fn collect_histograms(&self) -> Vec<Recorded> {
+        self.gather_histograms().await;
+        self.histograms.report()
+    }
+
+    /// Has the workers hand over what they recorded. A worker that has ended adds nothing.
+    async fn gather_histograms(&self) {
         let (replies, collected): (Vec<_>, Vec<_>) =
             self.posts.iter().map(|_| tokio::sync::oneshot::channel()).unzip();
         let mut replies = replies.into_iter();
         self.tell_all(|| Command::CollectHistograms(replies.next().expect("one for each worker")))
             .await;
-        self.histograms.merge(collected).await
+        for answer in collected {
+            self.histograms.add(&answer.await.unwrap_or_default());
+        }
     }
 
     /// Opens the access logs anew, after they were rotated.

@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::args::{Args, Mode};
-use super::control::{Control, ServerState};
+use super::control::{Boot, Control, ServerState};
 use super::worker::{Command, WorkerSeed, run_worker};
 use super::{Compiled, demo, drain, log};
 use crate::access_log::{LogBuffers, LogWriter, OpenError};
@@ -82,7 +82,7 @@ fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 
 /// The whole program.
 pub fn main(args: &Args) -> Result<(), StartError> {
-    log::start(args).map_err(|source| StartError::File {
+    let log_levels = log::start(args).map_err(|source| StartError::File {
         path: args.log_path.as_deref().unwrap_or(Path::new("log")).display().to_string(),
         source,
     })?;
@@ -94,7 +94,7 @@ pub fn main(args: &Args) -> Result<(), StartError> {
     }
     let is_demo = args.config_path.is_none() && args.config_yaml.is_none();
     let (origin, text) = configuration_text(args)?;
-    let mut bootstrap = load(args, &origin, &text)?;
+    let (mut bootstrap, dump) = load(args, &origin, &text)?;
     if args.mode != Mode::Serve {
         println!("configuration '{origin}' OK");
         return Ok(());
@@ -111,7 +111,7 @@ pub fn main(args: &Args) -> Result<(), StartError> {
     if is_demo {
         println!("{}", demo::GREETING);
     }
-    server.run(&bootstrap)
+    server.run(&bootstrap, dump, log_levels)
 }
 
 fn configuration_text(args: &Args) -> Result<(String, String), StartError> {
@@ -128,7 +128,7 @@ fn configuration_text(args: &Args) -> Result<(String, String), StartError> {
     }
 }
 
-fn load(args: &Args, origin: &str, text: &str) -> Result<Bootstrap, StartError> {
+fn load(args: &Args, origin: &str, text: &str) -> Result<(Bootstrap, Option<String>), StartError> {
     let overlay = args.config_path.as_ref().and(args.config_yaml.clone());
     let options = LoadOptions {
         allow_unsupported: args.allow_unsupported.clone(),
@@ -141,7 +141,7 @@ fn load(args: &Args, origin: &str, text: &str) -> Result<Bootstrap, StartError> 
     }
     match discovery::missing(&loaded.bootstrap.clusters) {
         Some(missing) => Err(StartError::NotInThisBuild(missing)),
-        None => Ok(loaded.bootstrap),
+        None => Ok((loaded.bootstrap, loaded.dump)),
     }
 }
 
@@ -255,7 +255,12 @@ impl Server {
         Ok(())
     }
 
-    fn run(self, bootstrap: &Bootstrap) -> Result<(), StartError> {
+    fn run(
+        self,
+        bootstrap: &Bootstrap,
+        dump: Option<String>,
+        log_levels: log::LogLevels,
+    ) -> Result<(), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -263,8 +268,15 @@ impl Server {
         let Self { compiled, args, posts, workers, mut ended, writer, admin } = self;
         let (shutdown_sender, shutdown) = mpsc::channel(1);
         let logs = writer.control();
-        let node = bootstrap.node.clone();
-        let control = Control::new(compiled, node, args, posts, logs, shutdown_sender);
+        let boot = Boot {
+            node: bootstrap.node.clone(),
+            has_admin: bootstrap.admin.is_some(),
+            stats_flush_interval: bootstrap.stats_flush_interval,
+            dump,
+            log_levels,
+            args,
+        };
+        let control = Control::new(compiled, boot, posts, logs, shutdown_sender);
         let serving = serve(Arc::new(control), admin, shutdown, &mut ended);
         let result = runtime.block_on(serving);
         // Dropping the runtime drops the last hold on the workers' mailboxes, which ends them.
@@ -297,7 +309,7 @@ async fn serve(
         let address =
             admin::start(control.clone(), socket).map_err(system("cannot start admin"))?;
         tracing::info!("admin listens on {address}");
-        write_admin_address(&control.args, address)?;
+        write_admin_address(&control.boot.args, address)?;
     }
     control.set_state(ServerState::Initializing);
     tokio::select! {
@@ -309,7 +321,10 @@ async fn serve(
     for listener in &control.compiled.listeners {
         tracing::info!("listener '{}' serves {}", listener.name, listener.address);
     }
+    let started_ms = u64::try_from(control.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    control.record(control.compiled.process_histograms.initialization_time_ms, started_ms);
     let flushing = tokio::spawn(flush_logs(control.clone()));
+    tokio::spawn(flush_stats(control.clone()));
     tokio::select! {
         () = signals.terminate() => tracing::info!("draining after a signal"),
         _ = shutdown.recv() => tracing::info!("draining as admin asked"),
@@ -322,8 +337,8 @@ async fn serve(
 }
 
 async fn end(control: &Control, signals: &mut Signals) -> Result<(), StartError> {
-    let grace = Duration::from_secs(control.args.shutdown_grace_s);
-    let limit = Duration::from_secs(control.args.shutdown_limit_s);
+    let grace = Duration::from_secs(control.boot.args.shutdown_grace_s);
+    let limit = Duration::from_secs(control.boot.args.shutdown_limit_s);
     tokio::select! {
         left = drain::drain(control, grace, limit) => {
             if left > 0 {
@@ -349,10 +364,18 @@ async fn first_discovery(control: &Arc<Control>) {
 }
 
 async fn flush_logs(control: Arc<Control>) {
-    let interval = Duration::from_millis(control.args.file_flush_interval_msec);
+    let interval = Duration::from_millis(control.boot.args.file_flush_interval_msec);
     loop {
         tokio::time::sleep(interval).await;
         control.tell_all(|| Command::FlushLogs).await;
+    }
+}
+
+/// Ends the interval of the histograms every `stats_flush_interval`, as Envoy does.
+async fn flush_stats(control: Arc<Control>) {
+    loop {
+        tokio::time::sleep(control.boot.stats_flush_interval).await;
+        control.end_histogram_interval().await;
     }
 }
 

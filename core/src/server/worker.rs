@@ -1,12 +1,11 @@
 //! A worker: one pinned thread, its event loop, and everything that only it touches.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener as StdTcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hdrhistogram::Histogram;
 use tokio::sync::oneshot;
 
 use super::Compiled;
@@ -15,11 +14,11 @@ use crate::cluster::{HostSet, WorkerCluster};
 use crate::http::clock::Clock;
 use crate::http::exchange::ExchangePool;
 use crate::http::request_id::RequestIds;
-use crate::listener::{Acceptor, Connections};
+use crate::listener::{Acceptor, Connections, DrainDecision, DrainScope, DrainSequence};
 use crate::random::Random;
 use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, Timers, Watches};
 use crate::stats::scopes::WorkerStats;
-use crate::stats::{HistogramId, WorkerHistograms, WorkerId};
+use crate::stats::{Handed, WorkerHistograms, WorkerId};
 
 /// What the control thread tells a worker.
 #[derive(Debug)]
@@ -34,13 +33,17 @@ pub enum Command {
     /// Open the listeners: every cluster has had its first discovery.
     Listen,
     /// Hand over what was recorded since the last time.
-    CollectHistograms(oneshot::Sender<Vec<(HistogramId, Histogram<u64>)>>),
+    CollectHistograms(oneshot::Sender<Handed>),
     /// Write out the access log lines held back.
     FlushLogs,
-    /// Answer with `connection: close` from now on.
-    Drain,
-    /// Stop accepting and close idle connections.
-    StopListening,
+    /// Answer with `connection: close` while health checks are to fail.
+    FailHealthChecks(bool),
+    /// Answer more and more requests with `connection: close`.
+    Drain(DrainSequence),
+    /// Stop accepting.
+    StopListening(DrainScope),
+    /// Close the connections that were idle at the last such command and ever since.
+    CloseIdle,
 }
 
 /// What a worker is made of; crosses to its thread once.
@@ -88,7 +91,7 @@ pub struct Worker {
     /// Downstream connections, for drain.
     pub connections: Rc<Connections>,
     /// Whether responses carry `connection: close`.
-    pub draining: Cell<bool>,
+    pub drain: DrainDecision,
     clusters: Box<[Rc<WorkerCluster>]>,
 }
 
@@ -121,7 +124,7 @@ impl Worker {
             request_ids: RequestIds::default(),
             random: Random::default(),
             connections: Rc::default(),
-            draining: Cell::new(false),
+            drain: DrainDecision::default(),
             clusters,
         })
     }
@@ -166,14 +169,17 @@ impl Worker {
                 let _asker_gone = reply.send(self.histograms.take());
             }
             Command::FlushLogs => self.logs.borrow_mut().flush(),
-            Command::Drain => self.draining.set(true),
-            Command::StopListening => {
-                self.draining.set(true);
-                for acceptor in acceptors {
-                    acceptor.close();
+            Command::FailHealthChecks(fail) => self.drain.fail_health_checks(fail),
+            Command::Drain(sequence) => self.drain.begin(sequence),
+            Command::StopListening(scope) => {
+                let listeners = &self.compiled.listeners;
+                for (acceptor, listener) in acceptors.iter().zip(listeners) {
+                    if scope.takes(listener.config.traffic_direction) {
+                        runtime::spawn(acceptor.clone().leave());
+                    }
                 }
-                self.connections.close_idle();
             }
+            Command::CloseIdle => self.connections.close_idle(),
         }
     }
 }

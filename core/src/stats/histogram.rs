@@ -2,170 +2,173 @@
 //! keeps the sums.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
-use hdrhistogram::Histogram;
+use super::log_linear::{Bin, Histogram, Recorder};
+use super::{Scope, StatName};
 
 /// A histogram's place in the table of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HistogramId(u32);
 
-/// The longest time recorded, in milliseconds: one hour, Envoy's largest bucket.
-const RECORDED_MS_MAX: u64 = 3_600_000;
-
 /// The names of all histograms, fixed when a configuration is compiled.
 #[derive(Debug, Default, Clone)]
 pub struct HistogramTable {
-    names: Vec<(String, u8)>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    name: StatName,
+    /// Shown from the first value on only, as Envoy makes it then.
+    on_first_use: bool,
 }
 
 impl HistogramTable {
-    /// Adds a histogram that keeps `digits` significant digits (1 to 5).
-    pub fn add(&mut self, name: String, digits: u8) -> HistogramId {
-        self.names.push((name, digits));
-        HistogramId(u32::try_from(self.names.len() - 1).expect("fewer than 4 billion histograms"))
+    /// Adds the histogram `leaf` of `scope`.
+    pub fn add(&mut self, scope: &Scope, leaf: &str) -> HistogramId {
+        self.push(Entry { name: scope.name(leaf), on_first_use: false })
     }
 
-    /// The names, by id.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|(name, _)| name.as_str())
+    /// Adds a histogram that is not shown until it has a value.
+    pub fn add_on_first_use(&mut self, scope: &Scope, leaf: &str) -> HistogramId {
+        self.push(Entry { name: scope.name(leaf), on_first_use: true })
+    }
+
+    fn push(&mut self, entry: Entry) -> HistogramId {
+        self.entries.push(entry);
+        HistogramId(u32::try_from(self.entries.len() - 1).expect("fewer than 4 billion histograms"))
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.names.len()
+        self.entries.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
-
-    fn digits(&self) -> impl Iterator<Item = u8> {
-        self.names.iter().map(|(_, digits)| *digits)
+        self.entries.is_empty()
     }
 }
 
 /// What a worker recorded since it was last asked; made on first use.
 #[derive(Debug)]
 pub struct WorkerHistograms {
-    slots: RefCell<Vec<Slot>>,
+    slots: RefCell<Vec<Option<Recorder>>>,
 }
 
-#[derive(Debug)]
-struct Slot {
-    digits: u8,
-    recorded: Option<Histogram<u64>>,
-}
+/// What one worker hands over.
+pub type Handed = Vec<(HistogramId, Vec<(Bin, u32)>)>;
 
 impl WorkerHistograms {
     /// Nothing recorded yet.
     pub fn new(table: &HistogramTable) -> Self {
-        let slots = table.digits().map(|digits| Slot { digits, recorded: None }).collect();
-        Self { slots: RefCell::new(slots) }
+        Self { slots: RefCell::new(table.entries.iter().map(|_| None).collect()) }
     }
 
-    /// Records `value_ms`; more than an hour counts as an hour.
-    pub fn record_ms(&self, id: HistogramId, value_ms: u64) {
+    /// Records `value`: milliseconds, or a count where the name says so.
+    pub fn record(&self, id: HistogramId, value: u64) {
         let mut slots = self.slots.borrow_mut();
-        let slot = &mut slots[id.0 as usize];
-        let digits = slot.digits;
-        let histogram = slot.recorded.get_or_insert_with(|| {
-            Histogram::new_with_bounds(1, RECORDED_MS_MAX, digits).expect("legal bounds")
-        });
-        histogram.saturating_record(value_ms.min(RECORDED_MS_MAX));
+        slots[id.0 as usize].get_or_insert_default().record(value);
     }
 
     /// Hands over what was recorded, by id, and starts anew.
-    pub fn take(&self) -> Vec<(HistogramId, Histogram<u64>)> {
+    pub fn take(&self) -> Handed {
         let mut slots = self.slots.borrow_mut();
-        slots
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(index, slot)| {
-                let id = HistogramId(u32::try_from(index).ok()?);
-                slot.recorded.take().map(|recorded| (id, recorded))
-            })
-            .collect()
+        let taken = (0..).zip(slots.iter_mut()).filter_map(|(index, slot)| {
+            let bins = slot.as_mut()?.take();
+            (!bins.is_empty()).then_some((HistogramId(index), bins))
+        });
+        taken.collect()
     }
-}
-
-impl HistogramId {
-    /// The index into the table.
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// All histograms of the process at one moment.
-#[derive(Debug, Default)]
-pub struct HistogramReport {
-    /// Name, what was recorded since the last report, and what was recorded in all; `None` where
-    /// nothing ever was.
-    pub histograms: Vec<(String, Option<Recorded>)>,
 }
 
 /// What one histogram recorded.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// Since the last report.
-    pub interval: Histogram<u64>,
+    /// Its name.
+    pub name: StatName,
+    /// In the last whole `stats_flush_interval`.
+    pub interval: Histogram,
     /// Since the start.
-    pub cumulative: Histogram<u64>,
+    pub cumulative: Histogram,
+}
+
+impl Recorded {
+    /// Whether a value was ever recorded.
+    pub fn is_used(&self) -> bool {
+        !self.cumulative.is_empty()
+    }
 }
 
 /// Sums what the workers hand over.
 #[derive(Debug)]
 pub struct HistogramCollector {
-    names: Vec<String>,
     /// Only the control thread merges; the lock orders two admin requests.
-    sums: tokio::sync::Mutex<Vec<Option<Histogram<u64>>>>,
+    sums: std::sync::Mutex<Vec<Sum>>,
 }
 
-type Collected = tokio::sync::oneshot::Receiver<Vec<(HistogramId, Histogram<u64>)>>;
+#[derive(Debug)]
+struct Sum {
+    entry: Entry,
+    cumulative: Histogram,
+    interval: Histogram,
+    next_interval: Histogram,
+}
 
 impl HistogramCollector {
     /// Nothing recorded yet.
     pub fn new(table: &HistogramTable) -> Self {
-        let names: Vec<String> = table.names().map(str::to_owned).collect();
-        let sums = tokio::sync::Mutex::new(names.iter().map(|_| None).collect());
-        Self { names, sums }
+        let sum = |entry: &Entry| Sum {
+            entry: entry.clone(),
+            cumulative: Histogram::default(),
+            interval: Histogram::default(),
+            next_interval: Histogram::default(),
+        };
+        Self { sums: std::sync::Mutex::new(table.entries.iter().map(sum).collect()) }
     }
 
-    /// Waits for the workers' answers and adds them up. A worker that has ended adds nothing.
-    pub async fn merge(&self, collected: Vec<Collected>) -> Arc<HistogramReport> {
-        let mut intervals: Vec<Option<Histogram<u64>>> = vec![None; self.names.len()];
-        for answer in collected {
-            for (id, recorded) in answer.await.unwrap_or_default() {
-                add(&mut intervals[id.index()], recorded);
-            }
+    /// Adds up what one worker has handed over.
+    pub fn add(&self, handed: &Handed) {
+        let mut sums = self.lock();
+        for (id, bins) in handed {
+            let sum = &mut sums[id.0 as usize];
+            sum.cumulative.add(bins);
+            sum.next_interval.add(bins);
         }
-        let mut sums = self.sums.lock().await;
-        let histograms = self
-            .names
-            .iter()
-            .zip(sums.iter_mut().zip(intervals))
-            .map(|(name, (sum, interval))| (name.clone(), recorded(sum, interval)))
+    }
+
+    /// Ends an interval.
+    pub fn end_interval(&self) {
+        for sum in self.lock().iter_mut() {
+            sum.interval = std::mem::take(&mut sum.next_interval);
+        }
+    }
+
+    /// All histograms to show, in order of name.
+    pub fn report(&self) -> Vec<Recorded> {
+        let sums = self.lock();
+        let shown = sums.iter().filter(|sum| !sum.entry.on_first_use || !sum.cumulative.is_empty());
+        let mut report: Vec<Recorded> = shown
+            .map(|sum| Recorded {
+                name: sum.entry.name.clone(),
+                interval: sum.interval.clone(),
+                cumulative: sum.cumulative.clone(),
+            })
             .collect();
-        Arc::new(HistogramReport { histograms })
+        report.sort_by(|one, other| one.name.name.cmp(&other.name.name));
+        // Connection managers may share a `stat_prefix`: Envoy records them together.
+        report.dedup_by(|later, kept| {
+            let same = later.name.name == kept.name.name;
+            if same {
+                kept.interval.merge(&later.interval);
+                kept.cumulative.merge(&later.cumulative);
+            }
+            same
+        });
+        report
     }
-}
 
-fn add(sum: &mut Option<Histogram<u64>>, recorded: Histogram<u64>) {
-    match sum {
-        Some(sum) => sum.add(recorded).expect("histograms of one name have the same bounds"),
-        None => *sum = Some(recorded),
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Sum>> {
+        self.sums.lock().expect("adding does not panic")
     }
-}
-
-fn recorded(
-    sum: &mut Option<Histogram<u64>>,
-    interval: Option<Histogram<u64>>,
-) -> Option<Recorded> {
-    if let Some(interval) = &interval {
-        add(sum, interval.clone());
-    }
-    let cumulative = sum.clone()?;
-    let interval = interval.unwrap_or_else(|| Histogram::new_from(&cumulative));
-    Some(Recorded { interval, cumulative })
 }

@@ -23,7 +23,7 @@ stats_block! {
 }
 
 stats_block! {
-    /// `listener.<address>.http.<stat_prefix>.` and the like: responses by class.
+    /// `http.<stat_prefix>.` and `listener.<address>.http.<stat_prefix>.`: responses by class.
     ResponseClassStats {
         counters {
             downstream_rq_1xx,
@@ -72,12 +72,6 @@ stats_block! {
             downstream_cx_rx_bytes_total,
             downstream_cx_total,
             downstream_cx_tx_bytes_total,
-            downstream_rq_1xx,
-            downstream_rq_2xx,
-            downstream_rq_3xx,
-            downstream_rq_4xx,
-            downstream_rq_5xx,
-            downstream_rq_completed,
             downstream_rq_failed_path_normalization,
             downstream_rq_header_timeout,
             downstream_rq_http1_total,
@@ -102,21 +96,6 @@ stats_block! {
             downstream_cx_active,
             downstream_cx_http1_active,
             downstream_rq_active,
-        }
-    }
-}
-
-impl HttpStats {
-    /// Counts a finished response by class.
-    pub fn count_response(&self, status: u16) {
-        self.downstream_rq_completed.inc();
-        match status / 100 {
-            1 => self.downstream_rq_1xx.inc(),
-            2 => self.downstream_rq_2xx.inc(),
-            3 => self.downstream_rq_3xx.inc(),
-            4 => self.downstream_rq_4xx.inc(),
-            5 => self.downstream_rq_5xx.inc(),
-            _ => {}
         }
     }
 }

@@ -1,25 +1,68 @@
 //! All counters and gauges at one moment, with Envoy's names and Prometheus tags.
 
-use super::{Kind, PerWorker, Reading, ResponseCodes, StatsBlock};
+use std::collections::HashMap;
+
+use super::scopes::{HttpStats, ListenerStats, ResponseClassStats};
+use super::{Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero};
 use crate::cluster::Cluster;
 use crate::listener::{Listener, NetworkFilter};
-use crate::server::Control;
+use crate::runtime::memory;
+use crate::server::{Control, ServerState};
 
 /// One stat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stat {
-    /// `cluster.b.upstream_rq_200`.
-    pub name: String,
-    /// `cluster.upstream_rq`: the name with the tags cut out.
-    pub tag_extracted_name: String,
-    /// Prometheus tags, without their `envoy_` prefix.
-    pub tags: Vec<(&'static str, String)>,
+    /// `cluster.b.upstream_rq_200` and its parts.
+    pub name: StatName,
     /// What it is.
     pub kind: Kind,
     /// Its value.
     pub value: i64,
     /// Whether it was ever written.
     pub used: bool,
+}
+
+impl Stat {
+    /// A reading under its full name.
+    pub fn new(name: StatName, reading: Reading) -> Self {
+        Self { name, kind: reading.kind, value: reading.value, used: reading.used }
+    }
+}
+
+/// What the admin listener counts; the control thread writes.
+#[derive(Debug, Default)]
+pub struct AdminStats {
+    /// `http.admin.`
+    pub http: HttpStats,
+    /// `http.admin.`, and `listener.admin.http.admin.` once more.
+    pub responses: ResponseClassStats,
+    /// `listener.admin.`
+    pub listener: ListenerStats,
+}
+
+/// What counters stood at when they were last reset, by name.
+#[derive(Debug, Default)]
+pub struct Baseline(HashMap<String, i64>);
+
+impl Baseline {
+    /// Counters of `stats` count from here.
+    pub fn advance(&mut self, stats: &[Stat]) {
+        for stat in stats.iter().filter(|stat| stat.kind == Kind::Counter && stat.value != 0) {
+            *self.0.entry(stat.name.name.clone()).or_default() += stat.value;
+        }
+    }
+
+    fn apply(&self, stats: &mut [Stat]) {
+        if self.0.is_empty() {
+            return;
+        }
+        for stat in stats.iter_mut().filter(|stat| stat.kind == Kind::Counter) {
+            if let Some(before) = self.0.get(&stat.name.name) {
+                stat.value -= before;
+                stat.used = stat.value > 0;
+            }
+        }
+    }
 }
 
 /// Reads everything; sorted by name.
@@ -31,249 +74,184 @@ pub fn snapshot(control: &Control) -> Vec<Stat> {
     for listener in &control.compiled.listeners {
         listener_stats(listener, &mut stats);
     }
+    if control.boot.has_admin {
+        admin_stats(&control.admin_stats, &mut stats);
+    }
     server_stats(control, &mut stats);
-    stats.sort_by(|one, other| one.name.cmp(&other.name));
+    manager_stats(control, &mut stats);
+    for (prefix, names) in &always_zero::PROCESS {
+        Scope::plain(prefix).zeros(names, &mut stats);
+    }
+    stats.sort_by(|one, other| one.name.name.cmp(&other.name.name));
     // Connection managers may share a `stat_prefix`: Envoy counts them together.
     stats.dedup_by(|later, kept| {
-        let same = later.name == kept.name;
+        let same = later.name.name == kept.name.name;
         if same {
             kept.value += later.value;
             kept.used |= later.used;
         }
         same
     });
+    control.with_baseline(|baseline| baseline.apply(&mut stats));
     stats
 }
 
-/// A prefix of names and the tags cut out of it.
-#[derive(Debug, Clone)]
-struct Scope {
-    prefix: String,
-    extracted: String,
-    tags: Vec<(&'static str, String)>,
-}
-
-impl Scope {
-    fn new(kind: &str, tag: &'static str, value: &str) -> Self {
-        Self {
-            prefix: format!("{kind}.{value}"),
-            extracted: kind.to_owned(),
-            tags: vec![(tag, value.to_owned())],
-        }
-    }
-
-    fn plain(name: &str) -> Self {
-        Self { prefix: name.to_owned(), extracted: name.to_owned(), tags: Vec::new() }
-    }
-
-    fn within(&self, name: &str) -> Self {
-        Self {
-            prefix: format!("{}.{name}", self.prefix),
-            extracted: format!("{}.{name}", self.extracted),
-            tags: self.tags.clone(),
-        }
-    }
-
-    /// A scope inside whose part `value` becomes a tag; inner tags stand first, as in Envoy.
-    fn tagged(&self, name: &str, tag: &'static str, value: &str) -> Self {
-        let mut tags = vec![(tag, value.to_owned())];
-        tags.extend(self.tags.iter().cloned());
-        Self {
-            prefix: format!("{}.{name}{value}", self.prefix),
-            extracted: format!("{}.{}", self.extracted, name.trim_end_matches(['.', '_'])),
-            tags,
-        }
-    }
-
-    fn stat(&self, reading: Reading) -> Stat {
-        match response_class(reading.name) {
-            Some((stem, class)) => {
-                let mut tags = vec![("response_code_class", class.to_owned())];
-                tags.extend(self.tags.iter().cloned());
-                Stat {
-                    name: format!("{}.{}", self.prefix, reading.name),
-                    tag_extracted_name: format!("{}.{stem}_xx", self.extracted),
-                    tags,
-                    kind: reading.kind,
-                    value: reading.value,
-                    used: reading.used,
-                }
-            }
-            None => Stat {
-                name: format!("{}.{}", self.prefix, reading.name),
-                tag_extracted_name: format!("{}.{}", self.extracted, reading.name),
-                tags: self.tags.clone(),
-                kind: reading.kind,
-                value: reading.value,
-                used: reading.used,
-            },
-        }
-    }
-
-    fn block<T: StatsBlock>(&self, block: &PerWorker<T>, stats: &mut Vec<Stat>) {
-        stats.extend(block.totals().into_iter().map(|reading| self.stat(reading)));
-    }
-
-    fn gauge(&self, name: &'static str, value: usize, stats: &mut Vec<Stat>) {
-        let value = i64::try_from(value).unwrap_or(i64::MAX);
-        stats.push(self.stat(Reading { name, kind: Kind::Gauge, value, used: true }));
-    }
-
-    fn counter(&self, name: &'static str, value: i64, stats: &mut Vec<Stat>) {
-        stats.push(self.stat(Reading { name, kind: Kind::Counter, value, used: value > 0 }));
-    }
-}
-
-/// `downstream_rq_2xx` as `downstream_rq` and `2`.
-fn response_class(name: &str) -> Option<(&str, &str)> {
-    let stem = name.strip_suffix("xx")?;
-    let (stem, class) = stem.split_at(stem.len().checked_sub(1)?);
-    let is_class = class.bytes().all(|byte| byte.is_ascii_digit());
-    Some((stem.strip_suffix('_')?, class)).filter(|_| is_class)
-}
-
 fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut Vec<Stat>) {
-    let scope = Scope::new("cluster", "cluster_name", cluster.stat_name());
+    let scope = Scope::cluster(cluster.stat_name());
     scope.block(&cluster.stats, stats);
-    cluster.discovery.visit(&mut |reading| stats.push(scope.stat(reading)));
+    scope.single(&cluster.discovery, stats);
+    scope.zeros(&always_zero::CLUSTER, stats);
     let hosts = control.hosts(index);
     let healthy = hosts.hosts.iter().filter(|host| host.is_healthy()).count();
     scope.gauge("membership_total", hosts.hosts.len(), stats);
     scope.gauge("membership_healthy", healthy, stats);
     scope.gauge("membership_degraded", 0, stats);
     scope.gauge("membership_excluded", 0, stats);
-    response_codes(&scope, &cluster.response_codes, stats);
+    response_codes(&scope, &cluster.response_codes, Completed::CountedApart, stats);
     let external = scope.within("external");
-    response_codes(&external, &cluster.external_response_codes, stats);
+    response_codes(&external, &cluster.external_response_codes, Completed::IsTheSum, stats);
     let internal = scope.within("internal");
-    response_codes(&internal, &cluster.internal_response_codes, stats);
+    response_codes(&internal, &cluster.internal_response_codes, Completed::IsTheSum, stats);
     let retry = scope.within("retry");
-    response_codes(&retry, &cluster.retry_response_codes, stats);
+    response_codes(&retry, &cluster.retry_response_codes, Completed::IsTheSum, stats);
 }
 
-/// The codes and classes that were seen, and `upstream_rq_completed` of the origin's scope.
-fn response_codes(scope: &Scope, codes: &PerWorker<ResponseCodes>, stats: &mut Vec<Stat>) {
+/// Where `upstream_rq_completed` comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Completed {
+    CountedApart,
+    IsTheSum,
+}
+
+/// The codes and classes that were seen.
+fn response_codes(
+    scope: &Scope,
+    codes: &PerWorker<ResponseCodes>,
+    completed: Completed,
+    stats: &mut Vec<Stat>,
+) {
     let mut totals = [0; 600];
     for worker in codes.iter() {
         worker.add_to(&mut totals);
     }
-    let mut completed = 0;
+    let mut all = 0;
     for class in 1..=5_usize {
-        let mut in_class = 0;
-        for (code, count) in totals.iter().enumerate().skip(class * 100).take(100) {
-            if *count > 0 {
-                stats.push(code_stat(scope, &code.to_string(), *count));
-                in_class += count;
-            }
+        let in_class = class * 100..(class + 1) * 100;
+        for code in in_class.clone().filter(|code| totals[*code] > 0) {
+            stats.push(counter_of(scope.code(code), totals[code]));
         }
-        if in_class > 0 {
-            stats.push(class_stat(scope, class, in_class));
-            completed += in_class;
+        let sum: u64 = totals[in_class].iter().sum();
+        if sum > 0 {
+            stats.push(counter_of(scope.name(&format!("upstream_rq_{class}xx")), sum));
         }
+        all += sum;
     }
-    if completed > 0 && scope.extracted != "cluster" {
-        scope.counter("upstream_rq_completed", completed.cast_signed(), stats);
+    if all > 0 && completed == Completed::IsTheSum {
+        stats.push(counter_of(scope.name("upstream_rq_completed"), all));
     }
 }
 
-fn code_stat(scope: &Scope, code: &str, count: u64) -> Stat {
-    let scope = scope.tagged("upstream_rq_", "response_code", code);
-    counter_of(scope.prefix, scope.extracted, scope.tags, count)
+fn counter_of(name: StatName, count: u64) -> Stat {
+    Stat { name, kind: Kind::Counter, value: count.cast_signed(), used: count > 0 }
 }
 
-fn class_stat(scope: &Scope, class: usize, count: u64) -> Stat {
-    let mut tags = vec![("response_code_class", class.to_string())];
-    tags.extend(scope.tags.iter().cloned());
-    let name = format!("{}.upstream_rq_{class}xx", scope.prefix);
-    counter_of(name, format!("{}.upstream_rq_xx", scope.extracted), tags, count)
-}
-
-fn counter_of(
-    name: String,
-    tag_extracted_name: String,
-    tags: Vec<(&'static str, String)>,
-    count: u64,
-) -> Stat {
-    Stat {
-        name,
-        tag_extracted_name,
-        tags,
-        kind: Kind::Counter,
-        value: count.cast_signed(),
-        used: count > 0,
-    }
+fn is_connection_count(name: &str) -> bool {
+    matches!(name, "downstream_cx_total" | "downstream_cx_active")
 }
 
 fn listener_stats(listener: &Listener, stats: &mut Vec<Stat>) {
-    let scope = Scope::new("listener", "listener_address", &listener.stat_name);
+    let scope = Scope::listener(&listener.stat_name);
     scope.block(&listener.stats, stats);
+    scope.zeros(&always_zero::LISTENER, stats);
+    scope.zeros(&always_zero::LISTENER_FILTERS, stats);
     for (worker, block) in listener.stats.iter().enumerate() {
-        let scope = Scope {
-            prefix: format!("{}.worker_{worker}", scope.prefix),
-            extracted: format!("{}.worker", scope.extracted),
-            tags: [vec![("worker_id", worker.to_string())], scope.tags.clone()].concat(),
-        };
-        block.visit(&mut |reading| {
-            if matches!(reading.name, "downstream_cx_total" | "downstream_cx_active") {
-                stats.push(scope.stat(reading));
-            }
-        });
+        let scope = scope.worker(worker);
+        connection_counts(&scope, block, stats);
     }
     let NetworkFilter::Http(manager) = &listener.filter;
     let prefix = &manager.config.stat_prefix;
-    let http = Scope::new("http", "http_conn_manager_prefix", prefix);
+    let http = Scope::http(prefix);
     http.block(&manager.stats, stats);
-    let of_listener = scope.tagged("http.", "http_conn_manager_prefix", prefix);
-    of_listener.block(&manager.listener_stats, stats);
+    http.block(&manager.responses, stats);
+    http.zeros(&always_zero::HTTP, stats);
+    http.zeros(&always_zero::ROUTER, stats);
+    scope.within("http").http_prefix(prefix).block(&manager.listener_responses, stats);
 }
+
+fn connection_counts(scope: &Scope, block: &ListenerStats, stats: &mut Vec<Stat>) {
+    block.visit(&mut |reading| {
+        if is_connection_count(reading.name) {
+            scope.push(reading, stats);
+        }
+    });
+}
+
+fn admin_stats(admin: &AdminStats, stats: &mut Vec<Stat>) {
+    let http = Scope::http("admin");
+    // Admin routes by itself: it has no router to count.
+    admin.http.visit(&mut |reading| {
+        if !always_zero::ROUTER.have(reading.name) {
+            http.push(reading, stats);
+        }
+    });
+    http.single(&admin.responses, stats);
+    http.zeros(&always_zero::HTTP, stats);
+    let listener = Scope::plain("listener.admin");
+    listener.single(&admin.listener, stats);
+    listener.zeros(&always_zero::LISTENER, stats);
+    connection_counts(&listener.within("main_thread"), &admin.listener, stats);
+    listener.within("http").http_prefix("admin").single(&admin.responses, stats);
+}
+
+/// `server.days_until_first_cert_expiring` where there is no certificate.
+const NO_CERTIFICATE_DAYS: usize = u32::MAX as usize;
 
 fn server_stats(control: &Control, stats: &mut Vec<Stat>) {
     let compiled = &control.compiled;
     let server = Scope::plain("server");
     let uptime = usize::try_from(control.started.elapsed().as_secs()).unwrap_or(usize::MAX);
-    server.gauge("concurrency", compiled.workers, stats);
-    server.gauge("uptime", uptime, stats);
-    server.gauge("state", control.state() as usize, stats);
-    let live = control.state() == crate::server::ServerState::Live;
-    server.gauge("live", usize::from(live), stats);
-    server.gauge("total_connections", control.active_connections() as usize, stats);
-    server.gauge("hot_restart_epoch", 0, stats);
-    server.gauge("memory_physical_size", resident_bytes(), stats);
+    let live = control.state() == ServerState::Live;
+    let memory = memory::usage();
+    for (name, value) in [
+        ("concurrency", compiled.workers),
+        ("days_until_first_cert_expiring", NO_CERTIFICATE_DAYS),
+        ("hot_restart_epoch", 0),
+        ("live", usize::from(live)),
+        ("memory_allocated", memory.allocated),
+        ("memory_heap_size", memory.heap),
+        ("memory_physical_size", memory.physical),
+        ("state", control.state() as usize),
+        ("total_connections", control.active_connections() as usize),
+        ("uptime", uptime),
+        ("version", version_number()),
+    ] {
+        server.gauge(name, value, stats);
+    }
     server.block(&compiled.worker_stats, stats);
+    for worker in 0..compiled.workers {
+        server.worker(worker).zeros(&always_zero::SERVER_WORKER, stats);
+        let clusters = Scope::plain("thread_local_cluster_manager").worker(worker);
+        clusters.gauge("clusters_inflated", compiled.clusters.len(), stats);
+    }
+}
+
+/// `0.1.2` as 1002.
+fn version_number() -> usize {
+    let parts = env!("CARGO_PKG_VERSION").split('.').map(|part| part.parse().unwrap_or(0));
+    parts.fold(0, |number: usize, part: usize| number * 1000 + part)
+}
+
+fn manager_stats(control: &Control, stats: &mut Vec<Stat>) {
+    let compiled = &control.compiled;
     let clusters = Scope::plain("cluster_manager");
     clusters.gauge("active_clusters", compiled.clusters.len(), stats);
-    clusters.gauge("warming_clusters", 0, stats);
-    clusters.counter("cluster_added", compiled.clusters.len() as i64, stats);
+    clusters.counter("cluster_added", compiled.clusters.len(), stats);
     let listeners = Scope::plain("listener_manager");
-    listeners.gauge("total_listeners_active", compiled.listeners.len(), stats);
-    listeners.gauge("workers_started", 1, stats);
-    listeners.counter("listener_added", compiled.listeners.len() as i64, stats);
-}
-
-/// Resident memory of the process; 0 where the system does not say.
-fn resident_bytes() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    pages * rustix::param::page_size()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_are_cut_out_of_names() {
-        assert_eq!(response_class("downstream_rq_2xx"), Some(("downstream_rq", "2")));
-        assert_eq!(response_class("downstream_rq_total"), None);
-    }
-
-    #[test]
-    fn codes_become_tags() {
-        let scope = Scope::new("cluster", "cluster_name", "b");
-        let stat = code_stat(&scope, "200", 3);
-        assert_eq!(stat.name, "cluster.b.upstream_rq_200");
-        assert_eq!(stat.tag_extracted_name, "cluster.upstream_rq");
-        let tags: Vec<_> = stat.tags.iter().map(|(tag, value)| (*tag, value.as_str())).collect();
-        assert_eq!(tags, [("response_code", "200"), ("cluster_name", "b")]);
-    }
+    let all = compiled.listeners.len();
+    let stopped = control.stopped_listeners();
+    listeners.gauge("total_listeners_active", all - stopped, stats);
+    listeners.gauge("workers_started", usize::from(control.has_started()), stats);
+    listeners.counter("listener_added", all, stats);
+    listeners.counter("listener_create_success", all * compiled.workers, stats);
+    listeners.counter("listener_stopped", stopped, stats);
 }

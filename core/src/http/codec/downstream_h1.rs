@@ -175,15 +175,21 @@ impl<'a> Downstream<'a> {
         count > 0
     }
 
-    /// The connection's idle timeout, shortened where `max_connection_duration` comes first.
+    /// The connection's idle timeout, shortened where `max_connection_duration` and the
+    /// `drain_timeout` after it end first: until then a request is still answered, with
+    /// `connection: close`.
     fn idle_limit(&self) -> Option<Duration> {
         let config = &self.manager.config;
         let left =
-            config.max_connection_duration.map(|max| max.saturating_sub(self.opened.elapsed()));
+            config.max_connection_duration.map(|max| self.time_left(max + config.drain_timeout));
         match (config.idle_timeout, left) {
             (Some(idle), Some(left)) => Some(idle.min(left)),
             (idle, left) => idle.or(left),
         }
+    }
+
+    fn time_left(&self, limit: Duration) -> Duration {
+        limit.saturating_sub(self.opened.elapsed())
     }
 
     /// Whether `max_connection_duration` has passed.
@@ -356,7 +362,7 @@ impl<'a> Downstream<'a> {
             self.stats().downstream_cx_max_requests_reached.inc();
         }
         let expired = self.is_expired();
-        if self.worker.draining.get() {
+        if self.worker.drain.closes(self.manager.traffic_direction) {
             self.stats().downstream_cx_drain_close.inc();
             return true;
         }
@@ -382,7 +388,7 @@ impl<'a> Downstream<'a> {
         debug_assert!(fits, "a small buffer holds it");
         let (result, buffer) = self.write(buffer).await;
         self.worker.buffers.give_back(buffer);
-        self.stats().count_response(100);
+        self.manager.responses.of(self.worker.id).count(100);
         result.is_ok()
     }
 
@@ -394,12 +400,13 @@ impl<'a> Downstream<'a> {
             stats.downstream_rq_rx_reset.inc();
         }
         if info.response_code != 0 {
-            stats.count_response(info.response_code);
-            self.manager.listener_stats.of(self.worker.id).count(info.response_code);
+            let worker = self.worker.id;
+            self.manager.responses.of(worker).count(info.response_code);
+            self.manager.listener_responses.of(worker).count(info.response_code);
         }
         self.worker
             .histograms
-            .record_ms(self.manager.histograms.downstream_rq_time, millis(info.elapsed()));
+            .record(self.manager.histograms.downstream_rq_time, millis(info.elapsed()));
         for (log, sink) in &self.manager.access_logs {
             self.worker.logs.borrow_mut().line(*sink, self.worker.stats(), |line| {
                 crate::access_log::render(
@@ -447,10 +454,9 @@ impl Drop for Downstream<'_> {
             End::Local => stats.downstream_cx_destroy_local.inc(),
             End::Remote => stats.downstream_cx_destroy_remote.inc(),
         }
-        self.worker.histograms.record_ms(
-            self.manager.histograms.downstream_cx_length_ms,
-            millis(self.opened.elapsed()),
-        );
+        self.worker
+            .histograms
+            .record(self.manager.histograms.downstream_cx_length_ms, millis(self.opened.elapsed()));
         self.worker.buffers.give_back(std::mem::take(&mut self.input));
     }
 }

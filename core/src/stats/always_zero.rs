@@ -1,0 +1,173 @@
+//! Envoy's names of what cannot happen here. A dashboard or an alert made for Envoy looks for them
+//! and finds zero, which is what they are. What is counted elsewhere under one of these names is
+//! added to them when all stats are put together, so a name may stand here and there.
+
+/// Names below a scope, separated by blanks.
+#[derive(Debug)]
+pub struct Names {
+    /// Those that only grow.
+    pub counters: &'static str,
+    /// Those that rise and fall.
+    pub gauges: &'static str,
+}
+
+/// `cluster.<name>.`
+pub const CLUSTER: Names = Names {
+    counters: "assignment_stale assignment_timeout_received assignment_use_cached bind_errors \
+        default.total_match_count http1.dropped_headers_with_underscores \
+        http1.metadata_not_supported_error http1.requests_rejected_with_underscores_in_headers \
+        http1.response_flood lb_healthy_panic lb_local_cluster_not_ok \
+        lb_recalculate_zone_structures lb_subsets_created lb_subsets_fallback \
+        lb_subsets_fallback_panic lb_subsets_removed lb_subsets_selected \
+        lb_zone_cluster_too_small lb_zone_no_capacity_left lb_zone_routing_all_directly \
+        lb_zone_routing_cross_zone lb_zone_routing_sampled original_dst_host_invalid \
+        retry_or_shadow_abandoned upstream_cx_connect_attempts_exceeded \
+        upstream_cx_connect_with_0_rtt upstream_cx_http2_total upstream_cx_http3_total \
+        upstream_cx_max_duration_reached upstream_cx_overflow upstream_cx_pool_overflow \
+        upstream_cx_preconnect_skipped upstream_flow_control_backed_up_total \
+        upstream_flow_control_drained_total upstream_flow_control_paused_reading_total \
+        upstream_flow_control_resumed_reading_total upstream_http3_broken \
+        upstream_internal_redirect_failed_total upstream_internal_redirect_succeeded_total \
+        upstream_rq_0rtt upstream_rq_active_overflow \
+        upstream_rq_maintenance_mode upstream_rq_max_duration_reached \
+        upstream_rq_pending_overflow upstream_rq_per_try_idle_timeout \
+        upstream_rq_per_try_timeout upstream_rq_retry upstream_rq_retry_backoff_exponential \
+        upstream_rq_retry_backoff_ratelimited upstream_rq_retry_limit_exceeded \
+        upstream_rq_retry_overflow upstream_rq_retry_success upstream_rq_rx_reset_no_error",
+    gauges: "circuit_breakers.default.cx_open circuit_breakers.default.cx_pool_open \
+        circuit_breakers.default.rq_open circuit_breakers.default.rq_pending_open \
+        circuit_breakers.default.rq_retry_open circuit_breakers.high.cx_open \
+        circuit_breakers.high.cx_pool_open circuit_breakers.high.rq_open \
+        circuit_breakers.high.rq_pending_open circuit_breakers.high.rq_retry_open \
+        lb_subsets_active max_host_weight upstream_cx_rx_bytes_buffered \
+        upstream_cx_tx_bytes_buffered upstream_queue_overloaded version warming_state",
+};
+
+impl Names {
+    /// Whether `name` is one of them.
+    pub fn have(&self, name: &str) -> bool {
+        self.counters
+            .split_whitespace()
+            .chain(self.gauges.split_whitespace())
+            .any(|one| one == name)
+    }
+}
+
+/// `http.<stat_prefix>.` of every connection manager, that of admin too.
+pub const HTTP: Names = Names {
+    counters: "downstream_cx_delayed_close_timeout downstream_cx_destroy \
+        downstream_cx_destroy_active_rq downstream_cx_destroy_local \
+        downstream_cx_destroy_local_active_rq downstream_cx_destroy_remote \
+        downstream_cx_destroy_remote_active_rq downstream_cx_drain_close \
+        downstream_cx_http1_total downstream_cx_http2_total \
+        downstream_cx_http3_total downstream_cx_idle_timeout \
+        downstream_cx_max_duration_reached downstream_cx_max_requests_reached \
+        downstream_cx_overload_disable_keepalive downstream_cx_protocol_error \
+        downstream_cx_rx_bytes_total downstream_cx_ssl_total downstream_cx_total \
+        downstream_cx_tx_bytes_total downstream_cx_upgrades_total \
+        downstream_flow_control_paused_reading_total \
+        downstream_flow_control_resumed_reading_total downstream_rq_1xx downstream_rq_2xx \
+        downstream_rq_3xx downstream_rq_4xx downstream_rq_5xx downstream_rq_completed \
+        downstream_rq_failed_path_normalization downstream_rq_header_timeout \
+        downstream_rq_http1_total downstream_rq_http2_total downstream_rq_http3_total \
+        downstream_rq_idle_timeout downstream_rq_max_duration_reached \
+        downstream_rq_non_relative_path downstream_rq_overload_close \
+        downstream_rq_redirected_with_normalized_path downstream_rq_rejected_via_ip_detection \
+        downstream_rq_response_before_rq_complete downstream_rq_rx_reset downstream_rq_timeout \
+        downstream_rq_too_large downstream_rq_too_many_premature_resets downstream_rq_total \
+        downstream_rq_tx_reset downstream_rq_ws_on_non_ws_route rs_too_large",
+    gauges: "downstream_cx_active downstream_cx_http1_active downstream_cx_http1_soft_drain \
+        downstream_cx_http2_active \
+        downstream_cx_http3_active downstream_cx_rx_bytes_buffered downstream_cx_ssl_active \
+        downstream_cx_tx_bytes_buffered downstream_cx_upgrades_active downstream_rq_active",
+};
+
+/// `http.<stat_prefix>.` of the connection managers that route.
+pub const ROUTER: Names = Names {
+    counters: "no_cluster no_route passthrough_internal_redirect_bad_location \
+        passthrough_internal_redirect_no_route passthrough_internal_redirect_predicate \
+        passthrough_internal_redirect_too_many_redirects \
+        passthrough_internal_redirect_unsafe_scheme rq_direct_response \
+        rq_overload_local_reply rq_redirect rq_reset_after_downstream_response_started rq_total \
+        tracing.client_enabled tracing.health_check tracing.not_traceable \
+        tracing.random_sampling tracing.service_forced",
+    gauges: "",
+};
+
+/// `listener.<address>.`, and `listener.admin.` of the admin listener.
+pub const LISTENER: Names = Names {
+    counters: "downstream_cx_destroy downstream_cx_overflow downstream_cx_overload_reject \
+        downstream_cx_total downstream_cx_transport_socket_connect_timeout \
+        downstream_global_cx_overflow downstream_listener_filter_error \
+        downstream_listener_filter_remote_close downstream_pre_cx_timeout no_filter_chain_match",
+    gauges: "downstream_cx_active downstream_pre_cx_active",
+};
+
+/// `listener.<address>.` of listeners with filters.
+pub const LISTENER_FILTERS: Names =
+    Names { counters: "extension_config_missing network_extension_config_missing", gauges: "" };
+
+/// Names of the process, without a scope of their own.
+pub const PROCESS: [(&str, Names); 10] = [
+    (
+        "cluster_manager",
+        Names {
+            counters: "cluster_modified cluster_removed cluster_updated \
+                cluster_updated_via_merge update_merge_cancelled update_out_of_merge_window",
+            gauges: "warming_clusters",
+        },
+    ),
+    ("envoy", Names { counters: "overload_actions.reset_high_memory_stream.count", gauges: "" }),
+    (
+        "filesystem",
+        Names {
+            counters: "flushed_by_timer reopen_failed write_buffered write_completed write_failed",
+            gauges: "write_total_buffered",
+        },
+    ),
+    (
+        "http1",
+        Names {
+            counters: "dropped_headers_with_underscores metadata_not_supported_error \
+                requests_rejected_with_underscores_in_headers response_flood",
+            gauges: "",
+        },
+    ),
+    (
+        "listener_manager",
+        Names {
+            counters: "listener_create_failure listener_in_place_updated listener_modified \
+                listener_removed listener_stopped",
+            gauges: "total_filter_chains_draining total_listeners_draining \
+                total_listeners_warming workers_pinned",
+        },
+    ),
+    ("main_thread", Names { counters: "watchdog_mega_miss watchdog_miss", gauges: "" }),
+    (
+        "runtime",
+        Names {
+            counters: "deprecated_feature_use load_error load_success override_dir_exists \
+                override_dir_not_exists",
+            gauges: "admin_overrides_active deprecated_feature_seen_since_process_start num_keys \
+                num_layers",
+        },
+    ),
+    (
+        "server",
+        Names {
+            counters: "debug_assertion_failures dropped_stat_flushes dynamic_unknown_fields \
+                envoy_bug_failures envoy_notifications main_thread.watchdog_mega_miss \
+                main_thread.watchdog_miss static_unknown_fields wip_protos",
+            gauges: "compilation_settings.fips_mode parent_connections \
+                seconds_until_first_ocsp_response_expiring stats_recent_lookups",
+        },
+    ),
+    ("workers", Names { counters: "watchdog_mega_miss watchdog_miss", gauges: "" }),
+    (
+        "thread_local_cluster_manager",
+        Names { counters: "", gauges: "main_thread.clusters_inflated" },
+    ),
+];
+
+/// `server.worker_<n>.`
+pub const SERVER_WORKER: Names = Names { counters: "watchdog_mega_miss watchdog_miss", gauges: "" };
