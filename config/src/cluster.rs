@@ -1,25 +1,23 @@
 //! Clusters and their endpoints (`envoy.config.cluster.v3`, `envoy.config.endpoint.v3`).
 
+mod circuit_breakers;
+mod endpoint;
+mod http_options;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
-use endpoint::lb_endpoint::HostIdentifier;
 use envoy_types::pb::envoy::config::cluster::v3 as wire;
-use envoy_types::pb::envoy::config::core::v3 as core;
-use envoy_types::pb::envoy::config::endpoint::v3 as endpoint;
-use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
-use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options as upstream;
 use envoy_types::pb::google::protobuf::Any;
-use upstream::UpstreamProtocolOptions;
-use upstream::explicit_http_config::ProtocolConfig;
 use wire::cluster::{
     ClusterDiscoveryType, DiscoveryType as WireType, DnsLookupFamily as WireFamily,
 };
 
-use crate::address::EndpointAddress;
+pub use self::circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
+pub use self::endpoint::{LbEndpoint, LocalityLbEndpoints};
+use self::http_options::HttpOptions;
 use crate::aws::DiscoveryLimits;
 use crate::aws::wire::{cloud_map, ecs};
-use crate::bootstrap::Locality;
 use crate::cloud_map_cluster::CloudMapCluster;
 use crate::duration;
 use crate::ecs_cluster::EcsCluster;
@@ -28,11 +26,7 @@ use crate::wire::unpack;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const DNS_REFRESH_RATE: Duration = Duration::from_secs(5);
-const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 const BUFFER_LIMIT_BYTES: u32 = 1024 * 1024;
-const MAX_HEADERS_COUNT: u32 = 100;
-/// The one key of `typed_extension_protocol_options` that means something to HTTP.
-const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 /// `envoy.config.cluster.v3.Cluster`.
 #[derive(Debug, Clone)]
@@ -109,61 +103,6 @@ pub enum DnsLookupFamily {
 pub enum LbPolicy {
     /// `ROUND_ROBIN`.
     RoundRobin,
-}
-
-/// `envoy.config.cluster.v3.CircuitBreakers`, by routing priority.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CircuitBreakers {
-    /// Priority DEFAULT.
-    pub default: Thresholds,
-    /// Priority HIGH.
-    pub high: Thresholds,
-}
-
-/// `envoy.config.cluster.v3.CircuitBreakers.Thresholds`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thresholds {
-    /// `max_connections`, default 1024.
-    pub max_connections: u32,
-    /// `max_pending_requests`, default 1024.
-    pub max_pending_requests: u32,
-    /// `max_requests`, default 1024.
-    pub max_requests: u32,
-    /// `max_retries`, default 3.
-    pub max_retries: u32,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self {
-            max_connections: 1024,
-            max_pending_requests: 1024,
-            max_requests: 1024,
-            max_retries: 3,
-        }
-    }
-}
-
-/// `envoy.config.endpoint.v3.LocalityLbEndpoints`.
-#[derive(Debug, Clone)]
-pub struct LocalityLbEndpoints {
-    /// `locality`.
-    pub locality: Locality,
-    /// `lb_endpoints`.
-    pub lb_endpoints: Vec<LbEndpoint>,
-}
-
-/// `envoy.config.endpoint.v3.LbEndpoint`.
-#[derive(Debug, Clone)]
-pub struct LbEndpoint {
-    /// `endpoint.address`.
-    pub address: EndpointAddress,
-    /// `endpoint.hostname`, default empty.
-    pub hostname: String,
-    /// `load_balancing_weight`, default 1.
-    pub load_balancing_weight: u32,
-    /// `health_status`: false for UNHEALTHY, DRAINING and TIMEOUT.
-    pub healthy: bool,
 }
 
 /// The clusters by name, for those that refer to them.
@@ -254,69 +193,6 @@ fn check_snapshot_paths(clusters: &[Cluster], at: &At<'_>) {
     }
 }
 
-/// What the HTTP options say, in their new place or in the cluster's own deprecated fields.
-struct HttpOptions {
-    idle_timeout: Option<Duration>,
-    max_requests_per_connection: Option<u32>,
-    max_headers_count: u32,
-    enable_trailers: bool,
-}
-
-impl HttpOptions {
-    #[allow(deprecated, reason = "common in files")]
-    fn from_wire(wire: &wire::Cluster, at: &At<'_>) -> Self {
-        let typed_at = at.field("typed_extension_protocol_options");
-        for key in wire.typed_extension_protocol_options.keys() {
-            if key != HTTP_PROTOCOL_OPTIONS {
-                typed_at.key(key).error_at_key(
-                    Note::from(format!("'{key}' is no protocol of ours"))
-                        .help(format!("the key must be {HTTP_PROTOCOL_OPTIONS}")),
-                );
-            }
-        }
-        let typed = wire.typed_extension_protocol_options.get(HTTP_PROTOCOL_OPTIONS);
-        match typed.and_then(unpack::<HttpProtocolOptions>) {
-            Some(typed) => Self::from_parts(
-                typed.common_http_protocol_options.as_ref(),
-                explicit_http1(&typed),
-                &typed_at.key(HTTP_PROTOCOL_OPTIONS),
-            ),
-            None => Self::from_parts(
-                wire.common_http_protocol_options.as_ref(),
-                wire.http_protocol_options.as_ref(),
-                at,
-            ),
-        }
-    }
-
-    fn from_parts(
-        common: Option<&core::HttpProtocolOptions>,
-        http1: Option<&core::Http1ProtocolOptions>,
-        at: &At<'_>,
-    ) -> Self {
-        let wire = common.cloned().unwrap_or_default();
-        let at = at.field("common_http_protocol_options");
-        let idle_timeout = wire.idle_timeout.as_ref();
-        Self {
-            idle_timeout: duration::or_off(idle_timeout, Some(IDLE_TIMEOUT), &at, "idle_timeout"),
-            max_requests_per_connection: wire.max_requests_per_connection.map(|max| max.value),
-            max_headers_count: wire.max_headers_count.map_or(MAX_HEADERS_COUNT, |max| max.value),
-            enable_trailers: http1.is_some_and(|http1| http1.enable_trailers),
-        }
-    }
-}
-
-fn explicit_http1(wire: &HttpProtocolOptions) -> Option<&core::Http1ProtocolOptions> {
-    let Some(UpstreamProtocolOptions::ExplicitHttpConfig(config)) = &wire.upstream_protocol_options
-    else {
-        return None;
-    };
-    match &config.protocol_config {
-        Some(ProtocolConfig::HttpProtocolOptions(http1)) => Some(http1),
-        _ => None,
-    }
-}
-
 impl DiscoveryType {
     /// What kinds found by an AWS API are to keep to.
     pub fn aws_limits(&self) -> Option<&DiscoveryLimits> {
@@ -370,84 +246,5 @@ impl DiscoveryType {
             }
             _ => Self::Static,
         }
-    }
-}
-
-impl CircuitBreakers {
-    fn from_wire(wire: Option<&wire::CircuitBreakers>) -> Self {
-        let thresholds = |priority: core::RoutingPriority| {
-            let thresholds = wire.into_iter().flat_map(|wire| &wire.thresholds);
-            // Of several for one priority, Envoy takes the first.
-            thresholds
-                .filter(|thresholds| thresholds.priority() == priority)
-                .map(Thresholds::from_wire)
-                .next()
-                .unwrap_or_default()
-        };
-        Self {
-            default: thresholds(core::RoutingPriority::Default),
-            high: thresholds(core::RoutingPriority::High),
-        }
-    }
-}
-
-impl Thresholds {
-    fn from_wire(wire: &wire::circuit_breakers::Thresholds) -> Self {
-        let default = Self::default();
-        Self {
-            max_connections: wire.max_connections.map_or(default.max_connections, |max| max.value),
-            max_pending_requests: wire
-                .max_pending_requests
-                .map_or(default.max_pending_requests, |max| max.value),
-            max_requests: wire.max_requests.map_or(default.max_requests, |max| max.value),
-            max_retries: wire.max_retries.map_or(default.max_retries, |max| max.value),
-        }
-    }
-}
-
-impl LocalityLbEndpoints {
-    fn list_from_wire(
-        wire: Option<&endpoint::ClusterLoadAssignment>,
-        dns: bool,
-        at: &At<'_>,
-    ) -> Vec<Self> {
-        let at = at.field("endpoints");
-        let localities = wire.into_iter().flat_map(|wire| &wire.endpoints);
-        localities
-            .enumerate()
-            .map(|(index, locality)| Self::from_wire(locality, dns, &at.index(index)))
-            .collect()
-    }
-
-    fn from_wire(wire: &endpoint::LocalityLbEndpoints, dns: bool, at: &At<'_>) -> Self {
-        let at = at.field("lb_endpoints");
-        let endpoint = |(index, endpoint)| LbEndpoint::from_wire(endpoint, dns, &at.index(index));
-        Self {
-            locality: wire.locality.as_ref().map(Locality::from_wire).unwrap_or_default(),
-            lb_endpoints: wire.lb_endpoints.iter().enumerate().filter_map(endpoint).collect(),
-        }
-    }
-}
-
-impl LbEndpoint {
-    fn from_wire(wire: &endpoint::LbEndpoint, dns: bool, at: &At<'_>) -> Option<Self> {
-        let Some(HostIdentifier::Endpoint(endpoint)) = &wire.host_identifier else {
-            at.error_at_key("'endpoint' is required");
-            return None;
-        };
-        let at = at.field("endpoint");
-        let address =
-            EndpointAddress::from_wire(endpoint.address.as_ref(), dns, &at.field("address"));
-        Some(Self {
-            address: address?,
-            hostname: endpoint.hostname.clone(),
-            load_balancing_weight: wire.load_balancing_weight.map_or(1, |weight| weight.value),
-            healthy: !matches!(
-                wire.health_status(),
-                core::HealthStatus::Unhealthy
-                    | core::HealthStatus::Draining
-                    | core::HealthStatus::Timeout
-            ),
-        })
     }
 }

@@ -1,10 +1,15 @@
 //! Clusters: what is shared by all workers ([`Cluster`], [`Host`], [`HostSet`]) and what each
 //! worker owns of it ([`WorkerCluster`]).
 
+mod bells;
+mod budget;
+mod circuit_breakers;
 mod host;
 mod shared;
 mod worker_cluster;
 
+pub use bells::Bells;
+pub use circuit_breakers::{CircuitBreakers, Resource};
 pub use host::{Host, HostDescription, HostSet};
 pub use shared::{Cluster, ClusterHistograms};
 pub use worker_cluster::{WorkerCluster, WorkerHost};

@@ -13,6 +13,7 @@ mod fairness;
 mod join;
 mod mailbox;
 pub mod memory;
+mod notify;
 mod panic;
 mod socket;
 mod timer;
@@ -22,8 +23,9 @@ pub use buffer::{Buffer, BufferPool, HEADROOM_BYTES, LARGE_BUFFER_BYTES, SMALL_B
 pub use engine::{Engine, EngineChoice, EnginePlan, plan, run};
 pub use event::Event;
 pub use join::join;
-pub use mailbox::{Mailbox, Post, SendError, mailbox};
+pub use mailbox::{Bell, Mailbox, Post, SendError, mailbox};
 pub use memory::release_freed_memory;
+pub use notify::Notify;
 pub use panic::catch_panic;
 pub use socket::{ListenOptions, Listener, Stream, bind, closed_or_readable};
 pub use timer::{Deadline, TICK, Timers};

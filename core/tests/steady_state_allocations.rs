@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use ringmain::access_log::{LogBuffers, LogWriter};
-use ringmain::cluster::{Host, HostDescription, HostSet};
+use ringmain::cluster::{Bells, Host, HostDescription, HostSet};
 use ringmain::runtime::{EngineChoice, ListenOptions, bind, mailbox, plan};
 use ringmain::server::{Command, Compiled, WorkerSeed, run_worker};
 use ringmain::stats::WorkerId;
@@ -125,6 +125,7 @@ fn allocations_for_requests(choice: EngineChoice) -> u64 {
         compiled: compiled.clone(),
         sockets: vec![socket],
         logs: LogBuffers::new(0, writer.sender()),
+        bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
     };
     let worker = thread::spawn(move || {
         COUNTED.set(true);

@@ -6,6 +6,7 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::route_action::{ClusterNotFoundResponseCode as WireNotFound, HostRewriteSpecifier};
 
 use super::{ClusterSpecifier, RetryPolicy, Scope, non_empty};
+use crate::cluster::RoutingPriority;
 use crate::duration;
 use crate::report::At;
 
@@ -30,6 +31,8 @@ pub struct RouteAction {
     pub append_x_forwarded_host: bool,
     /// `retry_policy`; absent means the virtual host's.
     pub retry_policy: Option<RetryPolicy>,
+    /// `priority`, default DEFAULT.
+    pub priority: RoutingPriority,
 }
 
 impl RouteAction {
@@ -57,6 +60,7 @@ impl RouteAction {
             },
             append_x_forwarded_host: wire.append_x_forwarded_host,
             retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
+            priority: RoutingPriority::from_wire(wire.priority()),
         })
     }
 }

@@ -243,7 +243,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.route.v3.RouteAction",
         supported: "cluster cluster_header weighted_clusters cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
-                    host_rewrite_literal append_x_forwarded_host retry_policy",
+                    host_rewrite_literal append_x_forwarded_host retry_policy priority",
         limited: "auto_host_rewrite=false",
         ..NONE
     },
@@ -371,13 +371,28 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "enable_trailers",
         ..NONE
     },
-    Message { name: "envoy.config.cluster.v3.CircuitBreakers", supported: "thresholds", ..NONE },
     Message {
-        name: "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-        supported: "priority",
-        limited: "max_connections=1024 max_pending_requests=1024 max_requests=1024 max_retries=3",
+        name: "envoy.config.cluster.v3.CircuitBreakers",
+        supported: "thresholds per_host_thresholds",
         ..NONE
     },
+    Message {
+        name: "envoy.config.cluster.v3.CircuitBreakers.Thresholds",
+        supported: "priority max_connections max_pending_requests max_requests max_retries \
+                    retry_budget track_remaining",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.CircuitBreakers.per_host_thresholds",
+        supported: "priority max_connections",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget",
+        supported: "budget_percent min_retry_concurrency",
+        ..NONE
+    },
+    Message { name: "envoy.type.v3.Percent", supported: "value", ..NONE },
     Message {
         name: "envoy.config.endpoint.v3.ClusterLoadAssignment",
         supported: "cluster_name endpoints",

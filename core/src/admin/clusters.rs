@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use ringmain_config::bootstrap::Locality;
-use ringmain_config::cluster::Thresholds;
+use ringmain_config::cluster::RoutingPriority;
 use serde_json::{Value, json};
 
 use super::{respond, stats_query};
@@ -48,22 +48,23 @@ pub async fn list(
     respond::text(StatusCode::OK, text)
 }
 
-/// Circuit breakers are shown with Envoy's defaults where the file sets none.
-fn limits(thresholds: &Thresholds) -> [(&'static str, u32); 4] {
+/// Circuit breakers are shown with Envoy's defaults where the file sets none; `max_retries` is what
+/// a `retry_budget` grants now.
+fn limits(cluster: &Cluster, priority: RoutingPriority) -> [(&'static str, u32); 4] {
+    let thresholds = cluster.config.circuit_breakers.of(priority);
     [
         ("max_connections", thresholds.max_connections),
         ("max_pending_requests", thresholds.max_pending_requests),
         ("max_requests", thresholds.max_requests),
-        ("max_retries", thresholds.max_retries),
+        ("max_retries", cluster.breakers.max_retries(priority)),
     ]
 }
 
 fn write_cluster(text: &mut String, cluster: &Cluster, hosts: &HostSet) -> std::fmt::Result {
     let name = &cluster.config.name;
     writeln!(text, "{name}::observability_name::{}", cluster.stat_name())?;
-    let breakers = &cluster.config.circuit_breakers;
-    for (priority, thresholds) in [("default", &breakers.default), ("high", &breakers.high)] {
-        for (limit, value) in limits(thresholds) {
+    for (priority, of) in ["default", "high"].into_iter().zip(RoutingPriority::ALL) {
+        for (limit, value) in limits(cluster, of) {
             writeln!(text, "{name}::{priority}_priority::{limit}::{value}")?;
         }
     }
@@ -98,28 +99,23 @@ fn host_rows(host: &Host) -> Vec<(&'static str, String)> {
 }
 
 fn counters(host: &Host) -> Vec<(&'static str, Kind, i64)> {
-    let mut counters: Vec<_> = host
-        .stats
+    host.stats
         .totals()
         .into_iter()
         .map(|reading| (reading.name, reading.kind, reading.value))
-        .collect();
-    // Requests wait for a connection of their own, never in a queue of the host.
-    counters.push(("rq_pending_active", Kind::Gauge, 0));
-    counters
+        .collect()
 }
 
 fn describe(cluster: &Cluster, hosts: &HostSet) -> Value {
-    let breakers = &cluster.config.circuit_breakers;
-    let threshold = |thresholds: &Thresholds, priority: Option<&str>| {
+    let threshold = |of: RoutingPriority, priority: Option<&str>| {
         let mut described = serde_json::Map::new();
         described.extend(priority.map(|priority| ("priority".to_owned(), json!(priority))));
-        let limits = limits(thresholds).into_iter();
+        let limits = limits(cluster, of).into_iter();
         described.extend(limits.map(|(name, value)| (name.to_owned(), json!(value))));
         Value::Object(described)
     };
-    let default = threshold(&breakers.default, None);
-    let high = threshold(&breakers.high, Some("HIGH"));
+    let default = threshold(RoutingPriority::Default, None);
+    let high = threshold(RoutingPriority::High, Some("HIGH"));
     json!({
         "name": cluster.config.name,
         "host_statuses": hosts.hosts.iter().map(|host| describe_host(host)).collect::<Vec<_>>(),

@@ -69,6 +69,10 @@ pub struct Host {
     /// Written by the control thread; workers look when they are given a host set.
     weight: AtomicU32,
     healthy: AtomicBool,
+    /// Connections of all workers; counted only where `per_host_thresholds` limit them.
+    connections: AtomicU32,
+    /// Requests of all workers that wait for a connection to this host.
+    waiting: AtomicU32,
 }
 
 static NEXT_HOST_ID: AtomicU64 = AtomicU64::new(1);
@@ -89,7 +93,35 @@ impl Host {
             stats: PerWorker::new(workers),
             weight: AtomicU32::new(weight.max(1)),
             healthy: AtomicBool::new(healthy),
+            connections: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
         }
+    }
+
+    /// Counts one more connection, unless there are `max` already.
+    pub fn try_add_connection(&self, max: Option<u32>) -> bool {
+        let one_more = |count| (count < max.unwrap_or(u32::MAX)).then_some(count + 1);
+        self.connections.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).is_ok()
+    }
+
+    /// Counts one connection less.
+    pub fn remove_connection(&self) {
+        self.connections.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Counts a request that begins to wait for a connection.
+    pub fn enter_line(&self) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Counts a request that no longer waits.
+    pub fn leave_line(&self) {
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Requests of all workers that wait for a connection.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::SeqCst)
     }
 
     /// `load_balancing_weight`, at least 1.

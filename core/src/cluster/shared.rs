@@ -2,6 +2,7 @@
 
 use ringmain_config::cluster as config;
 
+use super::CircuitBreakers;
 use crate::stats::scopes::{ClusterStats, DiscoveryStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope};
 
@@ -10,6 +11,10 @@ use crate::stats::{HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope}
 pub struct Cluster {
     /// As written in the file.
     pub config: config::Cluster,
+    /// Its place in the configuration.
+    pub index: usize,
+    /// What it may have at once.
+    pub breakers: CircuitBreakers,
     /// `cluster.<name>.` counters.
     pub stats: PerWorker<ClusterStats>,
     /// `cluster.<name>.` counters of discovery.
@@ -44,8 +49,14 @@ pub struct ClusterHistograms {
 }
 
 impl Cluster {
-    /// Compiles `config` for `workers` workers and adds its histograms to `table`.
-    pub fn new(config: config::Cluster, workers: usize, table: &mut HistogramTable) -> Self {
+    /// Compiles `config`, the cluster at `index`, for `workers` workers and adds its histograms to
+    /// `table`.
+    pub fn new(
+        config: config::Cluster,
+        index: usize,
+        workers: usize,
+        table: &mut HistogramTable,
+    ) -> Self {
         let scope = Scope::cluster(stat_name(&config));
         let mut histogram = |name| table.add(&scope, name);
         let (upstream_rq_time, upstream_cx_connect_ms) =
@@ -63,6 +74,8 @@ impl Cluster {
             upstream_rq_per_cx,
         };
         Self {
+            index,
+            breakers: CircuitBreakers::new(config.circuit_breakers, workers),
             config,
             stats: PerWorker::new(workers),
             discovery: DiscoveryStats::default(),

@@ -1,13 +1,15 @@
 //! A worker's share of a cluster: its load balancer and its connection pools.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Cluster, Host, HostSet};
+use ringmain_config::cluster::RoutingPriority;
+
+use super::{Bells, Cluster, Host, HostSet};
 use crate::load_balancer::RoundRobin;
-use crate::pool::IdleConnections;
+use crate::pool::{self, IdleConnections, Line};
 use crate::runtime::Timers;
 use crate::stats::scopes::{ClusterStats, HostStats};
 use crate::stats::{WorkerHistograms, WorkerId};
@@ -23,6 +25,11 @@ pub struct WorkerCluster {
     pub histograms: Rc<WorkerHistograms>,
     /// This worker's deadlines.
     pub timers: Rc<Timers>,
+    /// The other workers.
+    pub bells: Arc<Bells>,
+    lines: [Line; 2],
+    connections: [Cell<u32>; 2],
+    busy: [Cell<u32>; 2],
     current: RefCell<Current>,
 }
 
@@ -41,14 +48,24 @@ pub struct WorkerHost {
     pub shared: Arc<Host>,
     /// This worker.
     pub worker: WorkerId,
-    /// Connections that wait for a request.
-    pub idle: IdleConnections,
+    idle: [IdleConnections; 2],
+    alternate: Cell<bool>,
 }
 
 impl WorkerHost {
     /// This worker's counters of the host.
     pub fn stats(&self) -> &HostStats {
         self.shared.stats.of(self.worker)
+    }
+
+    /// Connections of `priority` that wait for a request.
+    pub fn idle(&self, priority: RoutingPriority) -> &IdleConnections {
+        &self.idle[priority as usize]
+    }
+
+    /// True every other time.
+    pub fn alternate(&self) -> bool {
+        self.alternate.replace(!self.alternate.get())
     }
 }
 
@@ -59,8 +76,63 @@ impl WorkerCluster {
         worker: WorkerId,
         histograms: Rc<WorkerHistograms>,
         timers: Rc<Timers>,
+        bells: Arc<Bells>,
     ) -> Rc<Self> {
-        Rc::new(Self { shared, worker, histograms, timers, current: RefCell::default() })
+        Rc::new(Self {
+            shared,
+            worker,
+            histograms,
+            timers,
+            bells,
+            lines: Default::default(),
+            connections: Default::default(),
+            busy: Default::default(),
+            current: RefCell::default(),
+        })
+    }
+
+    /// The requests that wait for a connection.
+    pub fn line(&self, priority: RoutingPriority) -> &Line {
+        &self.lines[priority as usize]
+    }
+
+    /// Counts connections opened and closed.
+    pub fn count_connection(&self, priority: RoutingPriority, change: i32) {
+        let count = &self.connections[priority as usize];
+        count.set(count.get().saturating_add_signed(change));
+        self.shared.breakers.publish_connections(self.worker, priority, count.get());
+    }
+
+    /// Counts connections that serve a request.
+    pub fn count_busy(&self, priority: RoutingPriority, change: i32) {
+        let count = &self.busy[priority as usize];
+        count.set(count.get().saturating_add_signed(change));
+    }
+
+    /// Closes one idle connection, to make room for another. False where there is none.
+    pub fn close_one_idle(&self, priority: RoutingPriority) -> bool {
+        let index = priority as usize;
+        if self.connections[index].get() <= self.busy[index].get() {
+            return false;
+        }
+        let hosts = self.current.borrow();
+        hosts.hosts.iter().any(|host| host.idle(priority).close_oldest())
+    }
+
+    /// Closes idle connections to hosts that requests wait for because of the host's own limit.
+    pub fn close_idle_waited_for(&self) {
+        for host in self.current.borrow().hosts.iter().filter(|host| host.shared.waiting() > 0) {
+            for idle in &host.idle {
+                while host.shared.waiting() > 0 && idle.close_oldest() {}
+            }
+        }
+    }
+
+    /// Looks at what is shared with the other workers, if one of them has asked to.
+    pub fn answer_bell(self: &Rc<Self>) {
+        if self.shared.breakers.take_rung(self.worker) {
+            pool::look(self);
+        }
     }
 
     /// This worker's counters of the cluster.
@@ -82,17 +154,24 @@ impl WorkerCluster {
                 known.unwrap_or_else(|| Rc::new(self.worker_host(host.clone())))
             })
             .collect();
-        for gone in known.values() {
-            gone.idle.retire();
-        }
         current.healthy = hosts.iter().filter(|host| host.shared.is_healthy()).cloned().collect();
         let weights: Vec<u32> = current.healthy.iter().map(|host| host.shared.weight()).collect();
         current.balancer.set_weights(weights.into_iter());
         current.hosts = hosts;
+        // Closing connections may serve requests that wait, which looks at the hosts.
+        drop(current);
+        for gone in known.values() {
+            gone.idle.iter().for_each(IdleConnections::retire);
+        }
     }
 
     fn worker_host(&self, shared: Arc<Host>) -> WorkerHost {
-        WorkerHost { shared, worker: self.worker, idle: IdleConnections::default() }
+        WorkerHost {
+            shared,
+            worker: self.worker,
+            idle: Default::default(),
+            alternate: Cell::default(),
+        }
     }
 
     /// The host for the next request; none where no host is healthy.
@@ -103,9 +182,11 @@ impl WorkerCluster {
     }
 
     /// Closes idle connections that the upstream has closed or that have waited too long.
-    pub fn sweep_idle(&self) {
+    pub fn sweep_idle(self: &Rc<Self>) {
         for host in &self.current.borrow().hosts {
-            host.idle.sweep(self.shared.config.idle_timeout);
+            host.idle.iter().for_each(|idle| idle.sweep(self.shared.config.idle_timeout));
         }
+        // A bell that came too early for a connection to be idle is made up for here.
+        pool::look(self);
     }
 }

@@ -132,6 +132,14 @@ pub const CONNECTION_TIMEOUT: LocalReply = LocalReply::new(
     Some(ResponseFlag::UpstreamConnectionFailure),
 );
 
+/// A circuit breaker of the cluster is open.
+pub const UPSTREAM_OVERFLOW: LocalReply = LocalReply::new(
+    503,
+    "upstream connect error or disconnect/reset before headers. reset reason: overflow",
+    "upstream_reset_before_response_started{overflow}",
+    Some(ResponseFlag::UpstreamOverflow),
+);
+
 /// The host closed the connection before its response.
 pub const CONNECTION_TERMINATION: LocalReply = LocalReply::new(
     503,
@@ -230,6 +238,11 @@ pub fn compose(
     exchange.response.clear();
     exchange.response.status = if is_grpc { 200 } else { reply.status };
     let headers = &mut exchange.response.headers;
+    if exchange.info.details == UPSTREAM_OVERFLOW.details
+        && !manager.config.router.suppress_envoy_headers
+    {
+        headers.append_known(KnownHeader::XEnvoyOverloaded, b"true");
+    }
     if let Some(location) = reply.location {
         headers.append_known(KnownHeader::Location, location);
     }

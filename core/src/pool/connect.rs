@@ -1,11 +1,10 @@
 //! Opening a connection to a host.
 
 use std::io;
-use std::rc::Rc;
 use std::time::Instant;
 
-use super::UpstreamConnection;
-use crate::cluster::{WorkerCluster, WorkerHost};
+use super::permit::ConnectionPermit;
+use super::{UpstreamConnection, waiting};
 use crate::runtime::Stream;
 
 /// Why there is no connection.
@@ -17,23 +16,21 @@ pub enum ConnectFailure {
     Refused(Option<i32>),
 }
 
-/// Opens a connection to `host` of `cluster` and counts what comes of it.
-pub async fn connect(
-    cluster: &Rc<WorkerCluster>,
-    host: &Rc<WorkerHost>,
+/// Opens the connection that `permit` allows and counts what comes of it. Where it cannot be
+/// opened, the requests that wait for the same host fail too.
+pub(super) async fn connect(
+    permit: ConnectionPermit,
 ) -> Result<UpstreamConnection, ConnectFailure> {
+    let (cluster, host) = (permit.cluster.clone(), permit.host.clone());
     let stats = cluster.stats();
-    stats.upstream_rq_pending_total.inc();
-    stats.upstream_rq_pending_active.inc();
     let begun = Instant::now();
     let connected =
         Stream::connect(host.shared.address, cluster.shared.config.connect_timeout).await;
-    stats.upstream_rq_pending_active.dec();
     match connected {
         Ok(stream) => {
             let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
-            Ok(UpstreamConnection::opened(stream, host.clone(), cluster.clone()))
+            Ok(UpstreamConnection::opened(stream, permit))
         }
         Err(error) => {
             // Envoy counts a connection from its first attempt on.
@@ -44,13 +41,16 @@ pub async fn connect(
             host.stats().cx_total.inc();
             host.stats().cx_connect_fail.inc();
             stats.upstream_rq_pending_failure_eject.inc();
-            if error.kind() == io::ErrorKind::TimedOut {
+            let failure = if error.kind() == io::ErrorKind::TimedOut {
                 stats.upstream_cx_connect_timeout.inc();
                 stats.upstream_cx_destroy_local.inc();
-                return Err(ConnectFailure::Timeout);
-            }
-            stats.upstream_cx_destroy_remote.inc();
-            Err(ConnectFailure::Refused(error.raw_os_error()))
+                ConnectFailure::Timeout
+            } else {
+                stats.upstream_cx_destroy_remote.inc();
+                ConnectFailure::Refused(error.raw_os_error())
+            };
+            waiting::eject(&cluster, &host, permit.priority, failure);
+            Err(failure)
         }
     }
 }

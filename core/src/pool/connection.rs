@@ -5,7 +5,11 @@ use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::cluster::{WorkerCluster, WorkerHost};
+use ringmain_config::cluster::RoutingPriority;
+
+use super::permit::ConnectionPermit;
+use super::waiting;
+use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::runtime::{Buffer, Deadline, Stream};
 
 /// An HTTP/1 connection to a host. Its end is counted when it is dropped.
@@ -14,10 +18,11 @@ pub struct UpstreamConnection {
     stream: Rc<Stream>,
     deadline: Deadline,
     local: Option<SocketAddr>,
-    host: Rc<WorkerHost>,
-    cluster: Rc<WorkerCluster>,
+    permit: ConnectionPermit,
     opened: Instant,
     requests: u32,
+    /// Whether a request of `max_requests` is counted for it.
+    claimed: bool,
     /// The host's `Keep-Alive: timeout=`, from the last response on.
     keep_alive_until: Option<Instant>,
     end: End,
@@ -32,7 +37,8 @@ enum End {
 
 impl UpstreamConnection {
     /// Counts a connection just opened.
-    pub(super) fn opened(stream: Stream, host: Rc<WorkerHost>, cluster: Rc<WorkerCluster>) -> Self {
+    pub(super) fn opened(stream: Stream, permit: ConnectionPermit) -> Self {
+        let (cluster, host) = (&permit.cluster, &permit.host);
         let stats = cluster.stats();
         stats.upstream_cx_total.inc();
         stats.upstream_cx_http1_total.inc();
@@ -45,10 +51,10 @@ impl UpstreamConnection {
             deadline: Deadline::new(&cluster.timers, &stream, Shutdown::Both),
             stream,
             local,
-            host,
-            cluster,
+            permit,
             opened: Instant::now(),
             requests: 0,
+            claimed: false,
             keep_alive_until: None,
             end: End::Local,
         }
@@ -63,14 +69,14 @@ impl UpstreamConnection {
     pub async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
         let (result, buffer) = self.stream.read(buffer).await;
         let count = result.unwrap_or(0);
-        self.cluster.stats().upstream_cx_rx_bytes_total.add(count as u64);
+        self.permit.cluster.stats().upstream_cx_rx_bytes_total.add(count as u64);
         (count, buffer)
     }
 
     /// Sends all of `buffer`, which comes back as it was.
     pub async fn write_all(&self, buffer: Buffer) -> (io::Result<()>, Buffer) {
         let (result, buffer) = self.stream.write_all(buffer).await;
-        self.cluster.stats().upstream_cx_tx_bytes_total.add(buffer.len() as u64);
+        self.permit.cluster.stats().upstream_cx_tx_bytes_total.add(buffer.len() as u64);
         (result, buffer)
     }
 
@@ -86,12 +92,42 @@ impl UpstreamConnection {
 
     /// The cluster it belongs to.
     pub fn cluster(&self) -> &WorkerCluster {
-        &self.cluster
+        &self.permit.cluster
     }
 
     /// The host at the other end.
     pub fn host(&self) -> &Rc<WorkerHost> {
-        &self.host
+        &self.permit.host
+    }
+
+    pub(super) fn cluster_rc(&self) -> &Rc<WorkerCluster> {
+        &self.permit.cluster
+    }
+
+    /// Whose budgets it counts towards.
+    pub fn priority(&self) -> RoutingPriority {
+        self.permit.priority
+    }
+
+    /// Counts a request of `max_requests` for it; the connection back where that is reached.
+    pub(super) fn claim(mut self) -> Result<Self, Self> {
+        let cluster = &self.permit.cluster;
+        let breakers = &cluster.shared.breakers;
+        if !breakers.try_take(cluster.worker, self.permit.priority, Resource::Requests) {
+            return Err(self);
+        }
+        self.claimed = true;
+        self.permit.cluster.count_busy(self.permit.priority, 1);
+        Ok(self)
+    }
+
+    fn end_claim(&mut self) {
+        if std::mem::take(&mut self.claimed) {
+            let cluster = &self.permit.cluster;
+            cluster.count_busy(self.permit.priority, -1);
+            let breakers = &cluster.shared.breakers;
+            breakers.give_back(cluster.worker, self.permit.priority, Resource::Requests);
+        }
     }
 
     /// Whether the request under way is not the first, so that the upstream may have closed the
@@ -107,16 +143,17 @@ impl UpstreamConnection {
 
     /// Counts an interim response (RFC 9110 §15.2) as Envoy does: like a response of its own.
     pub fn count_interim(&self, status: u16) {
-        let worker = self.cluster.worker;
-        self.cluster.stats().upstream_rq_completed.inc();
-        self.cluster.shared.response_codes.of(worker).count(status);
-        self.cluster.shared.external_response_codes.of(worker).count(status);
+        let worker = self.permit.cluster.worker;
+        self.permit.cluster.stats().upstream_rq_completed.inc();
+        self.permit.cluster.shared.response_codes.of(worker).count(status);
+        self.permit.cluster.shared.external_response_codes.of(worker).count(status);
     }
 
-    /// Gives the connection back to its host, or closes it where it has served
-    /// `max_requests_per_connection`.
+    /// Gives the connection to the next request that waits for one or back to its host, or closes
+    /// it where it has served `max_requests_per_connection`.
     pub fn release(mut self, keep_alive_timeout: Option<Duration>) {
-        let cluster = &self.cluster;
+        self.end_claim();
+        let cluster = &self.permit.cluster;
         let requests_max = cluster.shared.config.max_requests_per_connection;
         if requests_max.is_some_and(|max| self.requests >= max) {
             cluster.stats().upstream_cx_max_requests.inc();
@@ -124,7 +161,7 @@ impl UpstreamConnection {
             return;
         }
         self.keep_alive_until = keep_alive_timeout.map(|timeout| Instant::now() + timeout);
-        self.host.clone().idle.put(self);
+        waiting::offer(self);
     }
 
     /// Whether the host has said that it closes the connection about now.
@@ -144,14 +181,15 @@ impl UpstreamConnection {
 
     /// It was idle for too long; we close it.
     pub(super) fn note_idle_timeout(&mut self) {
-        self.cluster.stats().upstream_cx_idle_timeout.inc();
+        self.permit.cluster.stats().upstream_cx_idle_timeout.inc();
         self.end = End::Local;
     }
 }
 
 impl Drop for UpstreamConnection {
     fn drop(&mut self) {
-        let cluster = &self.cluster;
+        self.end_claim();
+        let cluster = &self.permit.cluster;
         let stats = cluster.stats();
         stats.upstream_cx_active.dec();
         stats.upstream_cx_destroy.inc();
@@ -159,7 +197,7 @@ impl Drop for UpstreamConnection {
             End::Local => stats.upstream_cx_destroy_local.inc(),
             End::Remote => stats.upstream_cx_destroy_remote.inc(),
         }
-        self.host.stats().cx_active.dec();
+        self.permit.host.stats().cx_active.dec();
         let length_ms = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         let ids = &cluster.shared.histograms;
         cluster.histograms.record(ids.upstream_cx_length_ms, length_ms);

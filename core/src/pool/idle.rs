@@ -26,7 +26,8 @@ impl IdleConnections {
     /// has closed it or sent something unasked, and such connections are closed.
     pub fn take(&self, verified: bool) -> Option<UpstreamConnection> {
         loop {
-            let mut connection = self.waiting.borrow_mut().pop()?.connection;
+            let last = self.waiting.borrow_mut().pop();
+            let mut connection = last?.connection;
             if connection.keep_alive_expired() {
                 connection.close_locally();
                 continue;
@@ -56,19 +57,44 @@ impl IdleConnections {
         }
     }
 
-    /// Closes connections that the upstream has closed, and those idle for `idle_timeout`.
-    pub fn sweep(&self, idle_timeout: Option<Duration>) {
+    /// Closes the connection that has waited longest. False where none waits.
+    pub fn close_oldest(&self) -> bool {
         let mut waiting = self.waiting.borrow_mut();
         if waiting.is_empty() {
-            return;
+            return false;
         }
+        let mut oldest = waiting.remove(0);
+        drop(waiting);
+        oldest.connection.close_locally();
+        true
+    }
+
+    /// Closes connections that the upstream has closed, and those idle for `idle_timeout`.
+    pub fn sweep(&self, idle_timeout: Option<Duration>) {
+        // Closing a connection may serve a request that waits, which may come back here: nothing
+        // is borrowed while connections are dropped.
+        for mut idle in self.take_closed() {
+            idle.connection.note_remote_close();
+        }
+        for mut idle in self.take_expired(idle_timeout) {
+            idle.connection.note_idle_timeout();
+        }
+    }
+
+    fn take_closed(&self) -> Vec<Idle> {
+        let mut waiting = self.waiting.borrow_mut();
         let mut closed = Vec::new();
+        if waiting.is_empty() {
+            return Vec::new();
+        }
         closed_or_readable(waiting.iter().map(|idle| &**idle.connection.stream()), |index| {
             closed.push(index);
         });
-        for index in closed.into_iter().rev() {
-            waiting.remove(index).connection.note_remote_close();
-        }
+        closed.into_iter().rev().map(|index| waiting.remove(index)).collect()
+    }
+
+    fn take_expired(&self, idle_timeout: Option<Duration>) -> Vec<Idle> {
+        let mut waiting = self.waiting.borrow_mut();
         // The longest idle stand first: connections are taken from the end.
         let expired = waiting
             .iter()
@@ -77,9 +103,7 @@ impl IdleConnections {
                     || idle.connection.keep_alive_expired()
             })
             .count();
-        for mut idle in waiting.drain(..expired) {
-            idle.connection.note_idle_timeout();
-        }
+        waiting.drain(..expired).collect()
     }
 }
 

@@ -12,8 +12,8 @@ use super::upstream_request::{Failure, Setback, UpstreamRequest};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::codec::downstream_h1::After;
 use crate::http::codec::upstream_h1::{self, RequestKind, ResponseFailure};
-use crate::http::local_reply;
-use crate::pool::{self, ConnectFailure, UpstreamConnection};
+use crate::http::local_reply::{self, LocalReply};
+use crate::pool::{self, Acquire, AcquireFailure, ConnectFailure, UpstreamConnection};
 use crate::runtime::{Buffer, join};
 
 /// What came of the response's head.
@@ -183,20 +183,37 @@ impl UpstreamRequest<'_, '_> {
         };
         self.retry.note_host(&host);
         self.exchange.info.upstream_host = Some(host.clone());
-        if !fresh && let Some(connection) = host.idle.take(verified) {
-            return Ok(connection);
+        let asked = Acquire {
+            priority: self.priority,
+            verified,
+            fresh,
+            until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
+            client: (&self.downstream.worker.watches, &self.downstream.stream),
+        };
+        let acquired = pool::acquire(&self.cluster, &host, &asked).await;
+        acquired.map_err(|failure| self.not_acquired(&host, failure))
+    }
+
+    /// Counts a connection that was not to be had and says what follows. What a circuit breaker
+    /// forbids is not tried again.
+    fn not_acquired(&mut self, host: &WorkerHost, failure: AcquireFailure) -> Setback {
+        match failure {
+            AcquireFailure::Connect(failure) => {
+                host.stats().rq_error.inc();
+                return self.setback(ResetReason::ConnectFailure, connect_reply(failure));
+            }
+            AcquireFailure::RequestOverflow => {
+                host.stats().rq_error.inc();
+                Failure::Reply(local_reply::UPSTREAM_OVERFLOW)
+            }
+            AcquireFailure::PendingOverflow => {
+                self.exchange.info.upstream_host = None;
+                Failure::Reply(local_reply::UPSTREAM_OVERFLOW)
+            }
+            AcquireFailure::Expired => self.gave_up(self.timeouts.expired_response()),
+            AcquireFailure::ClientGone => Failure::ClientGone,
         }
-        pool::connect(&self.cluster, &host).await.map_err(|failure| {
-            host.stats().rq_error.inc();
-            let reply = match failure {
-                ConnectFailure::Timeout => local_reply::CONNECTION_TIMEOUT,
-                ConnectFailure::Refused(Some(libc::ECONNREFUSED)) => {
-                    local_reply::CONNECTION_REFUSED
-                }
-                ConnectFailure::Refused(_) => local_reply::CONNECTION_FAILURE,
-            };
-            self.setback(ResetReason::ConnectFailure, reply)
-        })
+        .into()
     }
 
     fn begin_attempt(&mut self, connection: &mut UpstreamConnection) -> ActiveRequest {
@@ -225,6 +242,14 @@ impl UpstreamRequest<'_, '_> {
         .await;
         self.exchange.info.response_started = Some(Instant::now());
         result
+    }
+}
+
+fn connect_reply(failure: ConnectFailure) -> LocalReply {
+    match failure {
+        ConnectFailure::Timeout => local_reply::CONNECTION_TIMEOUT,
+        ConnectFailure::Refused(Some(libc::ECONNREFUSED)) => local_reply::CONNECTION_REFUSED,
+        ConnectFailure::Refused(_) => local_reply::CONNECTION_FAILURE,
     }
 }
 

@@ -215,6 +215,7 @@ fn plan<'a>(
     let kept_max = route.request_body_buffer_limit.or(virtual_host.request_body_buffer_limit);
     Forwarding {
         cluster,
+        priority: action.priority,
         limits,
         timeouts: StreamTimeouts::new(action, &manager.config, limits, exchange.info.started),
         retry,

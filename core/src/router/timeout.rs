@@ -175,6 +175,12 @@ impl StreamTimeouts {
         Self::arm(deadline, [self.response_until.get(), self.stream_until, None], self.idle);
     }
 
+    /// When a request that waits for a connection since `now` has waited too long.
+    pub fn waiting_until(&self, now: Instant) -> Option<Instant> {
+        let idle_until = self.idle.map(|idle| now + TICK + idle);
+        [self.response_until.get(), self.stream_until, idle_until].into_iter().flatten().min()
+    }
+
     /// Arms `deadline`, on reading from the client, for whichever limit comes first.
     pub fn arm_request(&self, deadline: &Deadline) {
         Self::arm(deadline, [self.request_until, self.stream_until, None], self.idle);

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use ringmain_config::cluster::RoutingPriority;
 use ringmain_proto_codec::h1::{BodyLength, KeyFormat, encode_request};
 use ringmain_proto_codec::{ChunkError, KnownHeader};
 
@@ -18,12 +19,15 @@ use crate::http::ResponseFlag;
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
 use crate::http::local_reply::{self, LocalReply};
+use crate::pool::RetryPermit;
 use crate::runtime::{self, Buffer, join};
 
 /// What the route wants of a request on its way upstream.
 pub struct Forwarding<'a> {
     /// The cluster, as an index into the configuration.
     pub cluster: usize,
+    /// Which thresholds of the circuit breakers it counts towards.
+    pub priority: RoutingPriority,
     /// The route's limits.
     pub limits: RouteTimeouts,
     /// The limits of this stream.
@@ -45,9 +49,12 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     pub(super) downstream: &'d Downstream<'a>,
     pub(super) exchange: &'d mut Exchange,
     pub(super) cluster: Rc<WorkerCluster>,
+    pub(super) priority: RoutingPriority,
     pub(super) body: &'d RequestBody,
     pub(super) timeouts: &'d StreamTimeouts,
     pub(super) retry: RetryState<'a>,
+    /// The retry that was decided on last, as long as it runs.
+    retrying: Option<RetryPermit>,
     limits: RouteTimeouts,
     tells_expectation: bool,
     tells_attempts: bool,
@@ -96,9 +103,11 @@ pub async fn forward<'a>(
         downstream: &*downstream,
         exchange,
         cluster,
+        priority: forwarding.priority,
         body: &body,
         timeouts: &forwarding.timeouts,
         retry: forwarding.retry,
+        retrying: None,
         limits: forwarding.limits,
         tells_expectation: forwarding.tells_expectation,
         tells_attempts: forwarding.tells_attempts,
@@ -266,6 +275,7 @@ impl UpstreamRequest<'_, '_> {
 
     /// Counts and flags a verdict; the wait where there is to be another attempt.
     pub(super) fn note(&mut self, verdict: Verdict) -> Option<Duration> {
+        self.retrying = None;
         let stats = self.cluster.stats();
         match verdict {
             Verdict::Final { .. } => None,
@@ -275,6 +285,12 @@ impl UpstreamRequest<'_, '_> {
                 None
             }
             Verdict::Again(wait) => {
+                self.retrying = RetryPermit::try_take(&self.cluster, self.priority);
+                if self.retrying.is_none() {
+                    stats.upstream_rq_retry_overflow.inc();
+                    self.exchange.info.flags.set(ResponseFlag::UpstreamOverflow);
+                    return None;
+                }
                 stats.upstream_rq_retry.inc();
                 Some(match wait {
                     Wait::Exponential(wait) => {
@@ -315,7 +331,7 @@ impl UpstreamRequest<'_, '_> {
     }
 
     /// A limit of the whole request has passed between two attempts.
-    fn gave_up(&self, expired: Expired) -> Failure {
+    pub(super) fn gave_up(&self, expired: Expired) -> Failure {
         expired.count(self.downstream.stats());
         if expired == Expired::Response {
             self.cluster.stats().upstream_rq_timeout.inc();

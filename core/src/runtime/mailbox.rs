@@ -27,6 +27,20 @@ pub struct Mailbox<T> {
     wake: Arc<OwnedFd>,
 }
 
+/// Wakes a worker without a word: it then looks at what it shares with the others.
+#[derive(Debug, Clone)]
+pub struct Bell {
+    wake: Arc<OwnedFd>,
+}
+
+impl Bell {
+    /// Wakes the worker.
+    pub fn ring(&self) {
+        // EAGAIN means that the counter is at its limit: the worker is being woken anyway.
+        let _already_waking = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
+    }
+}
+
 /// Why a command was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
@@ -46,6 +60,11 @@ pub fn mailbox<T>(capacity: usize) -> io::Result<(Post<T>, Mailbox<T>)> {
 }
 
 impl<T> Post<T> {
+    /// A bell for the worker at the other end.
+    pub fn bell(&self) -> Bell {
+        Bell { wake: self.waker.0.clone() }
+    }
+
     /// Hands `command` over without waiting.
     pub fn send(&self, command: T) -> Result<(), SendError> {
         self.sender.try_send(command).map_err(|error| match error {
@@ -71,8 +90,9 @@ impl Drop for Waker {
 }
 
 impl<T> Mailbox<T> {
-    /// Runs on the worker: calls `act` with each command until the control thread is gone.
-    pub async fn serve(self, mut act: impl FnMut(T)) -> io::Result<()> {
+    /// Runs on the worker: calls `act` with each command until the control thread is gone, and
+    /// `woken` at every wake-up.
+    pub async fn serve(self, mut act: impl FnMut(T), mut woken: impl FnMut()) -> io::Result<()> {
         // The runtime waits for readiness on its own stream types only, and only its file type
         // reads, on io_uring alone; so the eventfd is waited for as a stream and read plainly.
         let waiter = StdUnixStream::from(self.wake.try_clone()?);
@@ -89,6 +109,7 @@ impl<T> Mailbox<T> {
             let mut count = [0; 8];
             // EAGAIN: somebody's earlier read took the count; the channel is looked at again.
             let _spurious = rustix::io::read(&*self.wake, &mut count);
+            woken();
         }
     }
 }

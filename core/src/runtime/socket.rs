@@ -97,11 +97,6 @@ impl Stream {
         Ok(rustix::net::getsockname(self)?.try_into()?)
     }
 
-    /// A second handle on the same socket, for a deadline to shut it down.
-    pub(super) fn raw_fd(&self) -> std::os::fd::RawFd {
-        self.as_fd().as_raw_fd()
-    }
-
     #[allow(clippy::mut_from_ref)]
     fn shared(&self) -> &mut TcpStream {
         // SAFETY: monoio marks `TcpStream` as `Split`: its read and write may be in flight at the

@@ -3,19 +3,19 @@
 //! A deadline is a slot that holds a moment and a socket. Arming it is a store; no timer is
 //! started. Once a [`TICK`] the sweep looks at all slots and shuts down the sockets whose moment
 //! has passed, so that the operation in flight completes and its owner sees [`Deadline::fired`].
+//! A wait for something other than a socket is woken instead.
 //! Deadlines count from the time of the last sweep, so that arming one reads no clock either.
 //! Racing a future against a timeout would drop operations in flight, which loses bytes.
-#![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
 use std::net::Shutdown;
-use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::Stream;
+use super::notify::Interrupt;
+use super::{Notify, Stream};
 
 /// How often deadlines are looked at: none fires early, none later than twice this.
 pub const TICK: Duration = Duration::from_millis(10);
@@ -26,8 +26,8 @@ const NEVER: u64 = u64::MAX;
 struct Slot {
     /// Milliseconds since the epoch of `Timers`, or `NEVER`.
     at_ms: u64,
-    fd: RawFd,
-    how: Shutdown,
+    /// Holds the socket open as long as the sweep may shut it down.
+    interrupt: Interrupt,
     fired: bool,
 }
 
@@ -79,33 +79,32 @@ impl Slot {
     fn fire(&mut self) {
         self.at_ms = NEVER;
         self.fired = true;
-        let how = match self.how {
-            Shutdown::Read => rustix::net::Shutdown::Read,
-            Shutdown::Write => rustix::net::Shutdown::Write,
-            Shutdown::Both => rustix::net::Shutdown::Both,
-        };
-        // SAFETY: a slot lives in its `Deadline`, whose user drops it before the stream it was
-        // made for, so the descriptor is open and still that stream's.
-        let socket = unsafe { BorrowedFd::borrow_raw(self.fd) };
-        let _already_disconnected = rustix::net::shutdown(socket, how);
+        self.interrupt.fire();
     }
 }
 
-/// One deadline on one socket.
+/// One deadline on one socket or wait.
 #[derive(Debug)]
 pub struct Deadline {
     timers: Rc<Timers>,
     key: usize,
-    /// Keeps the socket open as long as the sweep may shut it down.
-    _stream: Rc<Stream>,
 }
 
 impl Deadline {
     /// A deadline, not armed, that ends `how` of `stream`.
     pub fn new(timers: &Rc<Timers>, stream: &Rc<Stream>, how: Shutdown) -> Self {
-        let slot = Slot { at_ms: NEVER, fd: stream.raw_fd(), how, fired: false };
+        Self::on(timers, Interrupt::Socket(stream.clone(), how))
+    }
+
+    /// A deadline, not armed, that wakes who waits for `notify`.
+    pub fn of_wait(timers: &Rc<Timers>, notify: &Rc<Notify>) -> Self {
+        Self::on(timers, Interrupt::Wait(notify.clone()))
+    }
+
+    fn on(timers: &Rc<Timers>, interrupt: Interrupt) -> Self {
+        let slot = Slot { at_ms: NEVER, interrupt, fired: false };
         let key = timers.slots.borrow_mut().insert(slot);
-        Self { timers: timers.clone(), key, _stream: stream.clone() }
+        Self { timers: timers.clone(), key }
     }
 
     /// Fires `after` from now; replaces what was armed. `None` disarms.

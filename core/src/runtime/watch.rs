@@ -10,7 +10,8 @@ use std::rc::Rc;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use slab::Slab;
 
-use super::Stream;
+use super::notify::Interrupt;
+use super::{Notify, Stream};
 
 /// The clients of a worker that wait for a response.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ pub struct Watches {
 #[derive(Debug)]
 struct Slot {
     client: Rc<Stream>,
-    upstream: Rc<Stream>,
+    interrupt: Interrupt,
     /// Set by the first sweep that finds it: only who waits longer is asked about.
     waited: Cell<bool>,
     gone: Cell<bool>,
@@ -31,9 +32,18 @@ impl Watches {
     /// Watches `client` until the guard is dropped; when it goes, `upstream` is shut down, so that
     /// whoever reads from it wakes up.
     pub fn watch(self: &Rc<Self>, client: &Rc<Stream>, upstream: &Rc<Stream>) -> Watch {
+        self.insert(client, Interrupt::Socket(upstream.clone(), Shutdown::Both))
+    }
+
+    /// Watches `client` until the guard is dropped; when it goes, who waits for `notify` is woken.
+    pub fn watch_wait(self: &Rc<Self>, client: &Rc<Stream>, notify: &Rc<Notify>) -> Watch {
+        self.insert(client, Interrupt::Wait(notify.clone()))
+    }
+
+    fn insert(self: &Rc<Self>, client: &Rc<Stream>, interrupt: Interrupt) -> Watch {
         let key = self.slots.borrow_mut().insert(Slot {
             client: client.clone(),
-            upstream: upstream.clone(),
+            interrupt,
             waited: Cell::new(false),
             gone: Cell::new(false),
         });
@@ -56,7 +66,7 @@ impl Watches {
         }
         for (slot, entry) in waiting.iter().zip(&polled) {
             if !entry.revents().is_empty() && !slot.gone.replace(true) {
-                slot.upstream.shutdown(Shutdown::Both);
+                slot.interrupt.fire();
             }
         }
     }

@@ -97,7 +97,10 @@ impl Compiled {
         let clusters = bootstrap
             .clusters
             .iter()
-            .map(|config| Arc::new(Cluster::new(config.clone(), workers, &mut histograms)))
+            .enumerate()
+            .map(|(index, config)| {
+                Arc::new(Cluster::new(config.clone(), index, workers, &mut histograms))
+            })
             .collect();
         let process_histograms = ProcessHistograms::new(&mut histograms, bootstrap.admin.is_some());
         // Envoy's, of its overload manager, which has nothing to refresh here.

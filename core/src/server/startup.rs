@@ -18,7 +18,8 @@ use super::control::{Boot, Control, ServerState};
 use super::worker::{Command, WorkerSeed, run_worker};
 use super::{Compiled, demo, drain, log};
 use crate::access_log::{LogBuffers, LogWriter, OpenError};
-use crate::runtime::{self, EnginePlan, ListenOptions, Post, mailbox};
+use crate::cluster::Bells;
+use crate::runtime::{self, ListenOptions, Mailbox, Post, mailbox};
 use crate::stats::WorkerId;
 use crate::{admin, discovery};
 
@@ -210,31 +211,42 @@ impl Server {
             writer,
             admin,
         };
-        for (index, sockets) in per_worker.drain(..).enumerate() {
+        let mails = server.open_mailboxes(workers)?;
+        let bells = Arc::new(Bells::new(server.posts.iter().map(Post::bell)));
+        for (index, (sockets, mail)) in per_worker.drain(..).zip(mails).enumerate() {
             let core = cores.get(index % cores.len().max(1)).copied();
-            server.start_worker(index, core, &plan, sockets, ended_sender.clone())?;
+            let seed = WorkerSeed {
+                id: WorkerId(index),
+                core,
+                plan: plan.clone(),
+                compiled: server.compiled.clone(),
+                sockets,
+                logs: LogBuffers::new(server.compiled.log_sinks.len(), server.writer.sender()),
+                bells: bells.clone(),
+            };
+            server.start_worker(seed, mail, ended_sender.clone())?;
         }
         Ok(server)
     }
 
+    fn open_mailboxes(&mut self, workers: usize) -> Result<Vec<Mailbox<Command>>, StartError> {
+        let mut mails = Vec::with_capacity(workers);
+        for _ in 0..workers {
+            let (post, mail) =
+                mailbox(MAILBOX_COMMANDS).map_err(system("cannot make a worker's mailbox"))?;
+            self.posts.push(post);
+            mails.push(mail);
+        }
+        Ok(mails)
+    }
+
     fn start_worker(
         &mut self,
-        index: usize,
-        core: Option<core_affinity::CoreId>,
-        plan: &EnginePlan,
-        sockets: Vec<TcpListener>,
+        seed: WorkerSeed,
+        mail: Mailbox<Command>,
         ended: mpsc::Sender<(usize, String)>,
     ) -> Result<(), StartError> {
-        let (post, mail) =
-            mailbox(MAILBOX_COMMANDS).map_err(system("cannot make a worker's mailbox"))?;
-        let seed = WorkerSeed {
-            id: WorkerId(index),
-            core,
-            plan: plan.clone(),
-            compiled: self.compiled.clone(),
-            sockets,
-            logs: LogBuffers::new(self.compiled.log_sinks.len(), self.writer.sender()),
-        };
+        let index = seed.id.0;
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
@@ -250,7 +262,6 @@ impl Server {
                 let _ending = ended.try_send((index, reason));
             })
             .map_err(system("cannot start a worker's thread"))?;
-        self.posts.push(post);
         self.workers.push(thread);
         Ok(())
     }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::Compiled;
 use crate::access_log::LogBuffers;
-use crate::cluster::{HostSet, WorkerCluster};
+use crate::cluster::{Bells, HostSet, WorkerCluster};
 use crate::http::clock::Clock;
 use crate::http::exchange::ExchangePool;
 use crate::http::request_id::RequestIds;
@@ -61,6 +61,8 @@ pub struct WorkerSeed {
     pub sockets: Vec<StdTcpListener>,
     /// Where access log lines go.
     pub logs: LogBuffers,
+    /// Those of all workers.
+    pub bells: Arc<Bells>,
 }
 
 /// A worker's own things. `Rc`, `Cell` and `RefCell` inside: no other thread ever sees them.
@@ -93,6 +95,7 @@ pub struct Worker {
     /// Whether responses carry `connection: close`.
     pub drain: DrainDecision,
     clusters: Box<[Rc<WorkerCluster>]>,
+    bells: Arc<Bells>,
 }
 
 /// Ticks between two looks at the clients that wait for a response: 50 ms.
@@ -101,14 +104,15 @@ const WATCH_TICKS: u64 = 5;
 const IDLE_TICKS: u64 = 25;
 
 impl Worker {
-    fn new(id: WorkerId, compiled: Arc<Compiled>, logs: LogBuffers) -> Rc<Self> {
+    fn new(id: WorkerId, compiled: Arc<Compiled>, logs: LogBuffers, bells: Arc<Bells>) -> Rc<Self> {
         let histograms = Rc::new(WorkerHistograms::new(&compiled.histograms));
         let timers = Timers::new();
         let clusters = compiled
             .clusters
             .iter()
             .map(|shared| {
-                WorkerCluster::new(shared.clone(), id, histograms.clone(), timers.clone())
+                let (histograms, timers) = (histograms.clone(), timers.clone());
+                WorkerCluster::new(shared.clone(), id, histograms, timers, bells.clone())
             })
             .collect();
         Rc::new(Self {
@@ -126,6 +130,7 @@ impl Worker {
             connections: Rc::default(),
             drain: DrainDecision::default(),
             clusters,
+            bells,
         })
     }
 
@@ -154,6 +159,13 @@ impl Worker {
             }
         })
         .await;
+    }
+
+    /// Another worker may have rung.
+    fn answer_bells(&self) {
+        self.bells.answer(self.id, self.clusters.len(), |index| {
+            self.clusters[index].answer_bell();
+        });
     }
 
     fn act(self: &Rc<Self>, command: Command, acceptors: &[Rc<Acceptor>]) {
@@ -200,13 +212,14 @@ pub fn run_worker(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()>
 }
 
 async fn serve(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()> {
-    let worker = Worker::new(seed.id, seed.compiled, seed.logs);
+    let worker = Worker::new(seed.id, seed.compiled, seed.logs, seed.bells);
     let mut acceptors = Vec::with_capacity(seed.sockets.len());
     for (index, socket) in seed.sockets.into_iter().enumerate() {
         acceptors.push(Rc::new(Acceptor::new(&worker, index, socket, seed.plan.engine)?));
     }
     runtime::spawn(worker.clone().keep_time());
-    let result = mailbox.serve(|command| worker.act(command, &acceptors)).await;
+    let act = |command| worker.act(command, &acceptors);
+    let result = mailbox.serve(act, || worker.answer_bells()).await;
     worker.logs.borrow_mut().flush();
     result
 }

@@ -117,14 +117,17 @@ stats_block! {
             upstream_cx_idle_timeout,
             upstream_cx_max_requests,
             upstream_cx_none_healthy,
+            upstream_cx_overflow,
             upstream_cx_protocol_error,
             upstream_cx_rx_bytes_total,
             upstream_cx_total,
             upstream_cx_tx_bytes_total,
             retry_or_shadow_abandoned,
+            upstream_rq_active_overflow,
             upstream_rq_cancelled,
             upstream_rq_completed,
             upstream_rq_pending_failure_eject,
+            upstream_rq_pending_overflow,
             upstream_rq_pending_total,
             upstream_rq_per_try_idle_timeout,
             upstream_rq_per_try_timeout,
@@ -163,6 +166,7 @@ stats_block! {
         gauges {
             cx_active,
             rq_active,
+            rq_pending_active,
         }
     }
 }

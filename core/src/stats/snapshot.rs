@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use ringmain_config::cluster::RoutingPriority;
+
 use super::scopes::{HttpStats, ListenerStats, ResponseClassStats};
 use super::{Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Resource};
 use crate::listener::{Listener, NetworkFilter};
 use crate::runtime::memory;
 use crate::server::{Control, ServerState};
@@ -107,6 +109,7 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     scope.gauge("membership_healthy", healthy, stats);
     scope.gauge("membership_degraded", 0, stats);
     scope.gauge("membership_excluded", 0, stats);
+    circuit_breakers(&scope, cluster, stats);
     response_codes(&scope, &cluster.response_codes, Completed::CountedApart, stats);
     let external = scope.within("external");
     response_codes(&external, &cluster.external_response_codes, Completed::IsTheSum, stats);
@@ -114,6 +117,35 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     response_codes(&internal, &cluster.internal_response_codes, Completed::IsTheSum, stats);
     let retry = scope.within("retry");
     response_codes(&retry, &cluster.retry_response_codes, Completed::IsTheSum, stats);
+}
+
+/// Whether each breaker is open, and with `track_remaining` how much is left.
+fn circuit_breakers(scope: &Scope, cluster: &Cluster, stats: &mut Vec<Stat>) {
+    let breakers = &cluster.breakers;
+    for (name, priority) in ["default", "high"].into_iter().zip(RoutingPriority::ALL) {
+        let scope = scope.within("circuit_breakers").within(name);
+        let left = |resource| breakers.remaining(priority, resource);
+        let retries = breakers.remaining_retries(priority);
+        let limits = cluster.config.circuit_breakers.of(priority);
+        let pending = left(Resource::PendingRequests);
+        let resources = [
+            ("cx_open", "remaining_cx", left(Resource::Connections), 1),
+            ("rq_pending_open", "remaining_pending", pending, limits.max_pending_requests),
+            ("rq_open", "remaining_rq", left(Resource::Requests), limits.max_requests),
+            ("rq_retry_open", "remaining_retries", retries, breakers.max_retries(priority)),
+        ];
+        let (tracked, used) = (limits.track_remaining, breakers.is_used(priority));
+        for (open, name, remaining, limit) in resources {
+            // Of a limit of zero Envoy does not say that it is reached.
+            let mut gauge = |name, value| {
+                scope.push(Reading { name, kind: Kind::Gauge, value, used }, stats);
+            };
+            gauge(open, i64::from(remaining == 0 && limit > 0));
+            if tracked {
+                gauge(name, i64::from(remaining));
+            }
+        }
+    }
 }
 
 /// Where `upstream_rq_completed` comes from.

@@ -1,0 +1,56 @@
+//! Waking a task of this worker that waits for something other than a socket.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::Shutdown;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use super::Stream;
+
+/// A wake-up for one waiting task. Telling before the task waits is as good as telling after.
+#[derive(Debug, Default)]
+pub struct Notify {
+    told: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Notify {
+    /// Wakes the task, or the next that waits.
+    pub fn notify(&self) {
+        self.told.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Waits until told; being told once ends one wait.
+    pub async fn notified(&self) {
+        poll_fn(|context| {
+            if self.told.replace(false) {
+                return Poll::Ready(());
+            }
+            self.waker.replace(Some(context.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// What is ended when a deadline passes or a client goes.
+#[derive(Debug)]
+pub(super) enum Interrupt {
+    /// The operation in flight on a socket, by shutting the socket down.
+    Socket(Rc<Stream>, Shutdown),
+    /// A wait.
+    Wait(Rc<Notify>),
+}
+
+impl Interrupt {
+    pub(super) fn fire(&self) {
+        match self {
+            Self::Socket(stream, how) => stream.shutdown(*how),
+            Self::Wait(notify) => notify.notify(),
+        }
+    }
+}
