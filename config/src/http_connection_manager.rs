@@ -10,7 +10,8 @@ use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3 as router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as wire;
 use wire::http_connection_manager::{
-    CodecType as WireCodec, RouteSpecifier, ServerHeaderTransformation as WireTransformation,
+    CodecType as WireCodec, PathWithEscapedSlashesAction as WireSlashes,
+    RouteSpecifier as WireRoutes, ServerHeaderTransformation as WireTransformation, StripPortMode,
 };
 use wire::http_filter::ConfigType;
 
@@ -19,7 +20,7 @@ use crate::address::CidrRange;
 use crate::cluster::ClusterNames;
 use crate::duration;
 use crate::report::At;
-use crate::route::RouteConfiguration;
+use crate::route::{RouteConfiguration, ScopedRoutes};
 use crate::wire::unpack;
 
 const MAX_HEADERS_COUNT: u32 = 100;
@@ -36,8 +37,18 @@ pub struct HttpConnectionManager {
     pub stat_prefix: String,
     /// `codec_type`, default AUTO.
     pub codec_type: CodecType,
-    /// `route_config`.
-    pub route_config: RouteConfiguration,
+    /// `route_config` or `scoped_routes`.
+    pub routes: RouteSpecifier,
+    /// `normalize_path`, default false.
+    pub normalize_path: bool,
+    /// `merge_slashes`, default false.
+    pub merge_slashes: bool,
+    /// `path_with_escaped_slashes_action`, default KEEP_UNCHANGED.
+    pub path_with_escaped_slashes_action: PathWithEscapedSlashesAction,
+    /// `strip_any_host_port` or `strip_matching_host_port`.
+    pub strip_host_port: StripHostPort,
+    /// `strip_trailing_host_dot`, default false.
+    pub strip_trailing_host_dot: bool,
     /// `http_filters` before the router, in order.
     pub http_filters: Vec<HttpFilter>,
     /// The terminal `envoy.extensions.filters.http.router.v3.Router`.
@@ -90,6 +101,39 @@ pub struct HttpConnectionManager {
     pub http1: Http1ProtocolOptions,
     /// `access_log`.
     pub access_log: Vec<AccessLog>,
+}
+
+/// `route_specifier`.
+#[derive(Debug, Clone)]
+pub enum RouteSpecifier {
+    /// `route_config`.
+    RouteConfig(Box<RouteConfiguration>),
+    /// `scoped_routes`.
+    ScopedRoutes(Box<ScopedRoutes>),
+}
+
+/// `path_with_escaped_slashes_action`: what becomes of a path that holds `%2F` or `%5C`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathWithEscapedSlashesAction {
+    /// `KEEP_UNCHANGED`, and `IMPLEMENTATION_SPECIFIC_DEFAULT`.
+    KeepUnchanged,
+    /// `REJECT_REQUEST`.
+    RejectRequest,
+    /// `UNESCAPE_AND_REDIRECT`.
+    UnescapeAndRedirect,
+    /// `UNESCAPE_AND_FORWARD`.
+    UnescapeAndForward,
+}
+
+/// Which ports are stripped from `:authority`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StripHostPort {
+    /// None.
+    No,
+    /// `strip_matching_host_port`: the listener's own.
+    Matching,
+    /// `strip_any_host_port`: all.
+    Any,
 }
 
 /// `codec_type`: which HTTP versions the listener speaks.
@@ -170,19 +214,29 @@ impl HttpConnectionManager {
         let common_at = at.field("common_http_protocol_options");
         let off = |duration, name| duration::or_off(duration, None, at, name);
         let router = router_from_wire(&wire.http_filters, at);
-        let Some(RouteSpecifier::RouteConfig(routes)) = &wire.route_specifier else {
-            at.error_at_key("'route_config' is required");
-            return None;
-        };
-        let route_config =
-            RouteConfiguration::from_wire(routes, clusters, &at.field("route_config"));
+        let routes = RouteSpecifier::from_wire(wire.route_specifier.as_ref(), clusters, at);
+        let strip_host_port = StripHostPort::from_wire(wire, at);
         Some(Self {
             stat_prefix: wire.stat_prefix.clone(),
             codec_type: match wire.codec_type() {
                 WireCodec::Http1 => CodecType::Http1,
                 _ => CodecType::Auto,
             },
-            route_config,
+            routes: routes?,
+            normalize_path: wire.normalize_path.is_some_and(|normalize| normalize.value),
+            merge_slashes: wire.merge_slashes,
+            path_with_escaped_slashes_action: match wire.path_with_escaped_slashes_action() {
+                WireSlashes::ImplementationSpecificDefault | WireSlashes::KeepUnchanged => {
+                    PathWithEscapedSlashesAction::KeepUnchanged
+                }
+                WireSlashes::RejectRequest => PathWithEscapedSlashesAction::RejectRequest,
+                WireSlashes::UnescapeAndRedirect => {
+                    PathWithEscapedSlashesAction::UnescapeAndRedirect
+                }
+                WireSlashes::UnescapeAndForward => PathWithEscapedSlashesAction::UnescapeAndForward,
+            },
+            strip_host_port,
+            strip_trailing_host_dot: wire.strip_trailing_host_dot,
             http_filters: Vec::new(),
             router: router?,
             server_name: non_empty(&wire.server_name).unwrap_or_else(|| "envoy".to_owned()),
@@ -255,6 +309,47 @@ impl HttpConnectionManager {
             http1: Http1ProtocolOptions::from_wire(wire.http_protocol_options.as_ref()),
             access_log: AccessLog::list_from_wire(&wire.access_log, at),
         })
+    }
+}
+
+impl RouteSpecifier {
+    fn from_wire(
+        wire: Option<&WireRoutes>,
+        clusters: &ClusterNames<'_>,
+        at: &At<'_>,
+    ) -> Option<Self> {
+        match wire {
+            Some(WireRoutes::RouteConfig(routes)) => {
+                let at = at.field("route_config");
+                let routes = RouteConfiguration::from_wire(routes, clusters, &at);
+                Some(Self::RouteConfig(Box::new(routes)))
+            }
+            Some(WireRoutes::ScopedRoutes(routes)) => {
+                let at = at.field("scoped_routes");
+                let routes = ScopedRoutes::from_wire(routes, clusters, &at)?;
+                Some(Self::ScopedRoutes(Box::new(routes)))
+            }
+            _ => {
+                at.error_at_key("'route_config' is required");
+                None
+            }
+        }
+    }
+}
+
+impl StripHostPort {
+    fn from_wire(wire: &wire::HttpConnectionManager, at: &At<'_>) -> Self {
+        let any = matches!(wire.strip_port_mode, Some(StripPortMode::StripAnyHostPort(true)));
+        if any && wire.strip_matching_host_port {
+            at.field("strip_matching_host_port").error_at_key(
+                "'strip_matching_host_port' cannot be set together with 'strip_any_host_port'",
+            );
+        }
+        match (any, wire.strip_matching_host_port) {
+            (true, _) => Self::Any,
+            (false, true) => Self::Matching,
+            (false, false) => Self::No,
+        }
     }
 }
 

@@ -36,6 +36,7 @@ mod redirect;
 mod retry_policy;
 mod route_action;
 mod route_match;
+mod scoped_routes;
 mod uri_template;
 mod virtual_host;
 mod weighted_clusters;
@@ -54,8 +55,9 @@ pub use self::route_match::{
     CookieMatcher, Fraction, PathMatch, QueryParameterMatcher, QueryParameterTest, RouteMatch,
     TlsContextMatch,
 };
+pub use self::scoped_routes::{Extract, HeaderValueExtractor, Scope as RouteScope, ScopedRoutes};
 pub use self::uri_template::UriTemplate;
-pub use self::virtual_host::VirtualHost;
+pub use self::virtual_host::{TlsRequirement, VirtualHost};
 pub use self::weighted_clusters::{ClusterWeight, RandomValue, WeightedClusters, WeightedName};
 
 const MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES: u32 = 4096;
@@ -71,6 +73,14 @@ pub struct RouteConfiguration {
     pub request_headers: HeaderMutations,
     /// `response_headers_to_add`, `response_headers_to_remove`.
     pub response_headers: HeaderMutations,
+    /// `ignore_port_in_host_matching`, default false.
+    pub ignore_port_in_host_matching: bool,
+    /// `vhost_header`, lower case: the header that virtual hosts are found by, in place of
+    /// `:authority`.
+    pub vhost_header: Option<String>,
+    /// `ignore_path_parameters_in_path_matching`, default false: segments are matched up to their
+    /// first `;`.
+    pub ignore_path_parameters_in_path_matching: bool,
     /// `most_specific_header_mutations_wins`, default false: the widest level acts last.
     pub most_specific_header_mutations_wins: bool,
 }
@@ -102,6 +112,9 @@ impl RouteConfiguration {
             virtual_hosts: VirtualHost::list_from_wire(&wire.virtual_hosts, &scope, at),
             request_headers,
             response_headers,
+            ignore_port_in_host_matching: wire.ignore_port_in_host_matching,
+            vhost_header: non_empty(&wire.vhost_header.to_ascii_lowercase()),
+            ignore_path_parameters_in_path_matching: wire.ignore_path_parameters_in_path_matching,
             most_specific_header_mutations_wins: wire.most_specific_header_mutations_wins,
         }
     }

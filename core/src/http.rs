@@ -4,6 +4,7 @@
 //! and `forwarded_for` prepare it, `router/` answers or forwards it, `response_headers` prepares
 //! the answer, and `codec/` writes it.
 
+pub mod authority;
 pub mod clock;
 pub mod codec;
 mod connection_manager;
@@ -11,6 +12,7 @@ pub mod exchange;
 mod forwarded_for;
 pub mod header_matching;
 pub mod local_reply;
+pub mod path_normalization;
 pub mod request_headers;
 pub mod request_id;
 mod response_flags;

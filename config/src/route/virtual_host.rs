@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
+use wire::virtual_host::TlsRequirementType as WireTlsRequirement;
 
 use super::{Domain, RetryPolicy, Route, Scope, buffer_limit};
 use crate::header_mutation::HeaderMutations;
@@ -17,6 +18,8 @@ pub struct VirtualHost {
     pub domains: Vec<Domain>,
     /// `routes`: the first that matches wins.
     pub routes: Vec<Route>,
+    /// `require_tls`, default NONE.
+    pub require_tls: TlsRequirement,
     /// `request_headers_to_add`, `request_headers_to_remove`.
     pub request_headers: HeaderMutations,
     /// `response_headers_to_add`, `response_headers_to_remove`.
@@ -29,6 +32,17 @@ pub struct VirtualHost {
     pub retry_policy: Option<RetryPolicy>,
     /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`, for routes without one.
     pub request_body_buffer_limit: Option<u64>,
+}
+
+/// `envoy.config.route.v3.VirtualHost.TlsRequirementType`: who is sent to https.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsRequirement {
+    /// `NONE`: nobody.
+    None,
+    /// `EXTERNAL_ONLY`: requests that are not internal.
+    ExternalOnly,
+    /// `ALL`: everybody.
+    All,
 }
 
 impl VirtualHost {
@@ -63,6 +77,11 @@ impl VirtualHost {
             name: wire.name.clone(),
             domains: Domain::list_from_wire(&wire.domains, domains, at),
             routes: wire.routes.iter().enumerate().filter_map(route).collect(),
+            require_tls: match wire.require_tls() {
+                WireTlsRequirement::None => TlsRequirement::None,
+                WireTlsRequirement::ExternalOnly => TlsRequirement::ExternalOnly,
+                WireTlsRequirement::All => TlsRequirement::All,
+            },
             request_headers,
             response_headers,
             include_request_attempt_count: wire.include_request_attempt_count,

@@ -91,12 +91,13 @@ pub(super) const MESSAGES: &[Message] = &[
                     internal_address_config delayed_close_timeout request_timeout \
                     max_request_headers_kb preserve_external_request_id \
                     server_header_transformation common_http_protocol_options \
-                    always_set_request_id_in_response request_headers_timeout",
+                    always_set_request_id_in_response request_headers_timeout \
+                    scoped_routes normalize_path merge_slashes path_with_escaped_slashes_action \
+                    strip_any_host_port strip_matching_host_port strip_trailing_host_dot",
         harmless: "",
-        limited: "codec_type=AUTO|HTTP1 add_user_agent=false normalize_path=false \
+        limited: "codec_type=AUTO|HTTP1 add_user_agent=false \
                   forward_client_cert_details=SANITIZE \
-                  path_with_escaped_slashes_action=KEEP_UNCHANGED \
-                  stream_error_on_invalid_http_message=false strip_any_host_port=false \
+                  stream_error_on_invalid_http_message=false \
                   add_proxy_protocol_connection_state=false",
     },
     Message {
@@ -145,16 +146,68 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.route.v3.RouteConfiguration",
         supported: "name virtual_hosts request_headers_to_add request_headers_to_remove \
                     response_headers_to_add response_headers_to_remove validate_clusters \
-                    most_specific_header_mutations_wins max_direct_response_body_size_bytes metadata",
+                    most_specific_header_mutations_wins max_direct_response_body_size_bytes metadata \
+                    ignore_port_in_host_matching vhost_header \
+                    ignore_path_parameters_in_path_matching",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes",
+        supported: "name scope_key_builder scoped_route_configurations_list",
+        harmless: "rds_config_source",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.\
+               ScopeKeyBuilder",
+        supported: "fragments",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.\
+               ScopeKeyBuilder.FragmentBuilder",
+        supported: "header_value_extractor",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.\
+               ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor",
+        supported: "name element_separator index element",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes.\
+               ScopeKeyBuilder.FragmentBuilder.HeaderValueExtractor.KvElement",
+        supported: "separator key",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.\
+               ScopedRouteConfigurationsList",
+        supported: "scoped_route_configurations",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.ScopedRouteConfiguration",
+        supported: "name key route_configuration",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.ScopedRouteConfiguration.Key",
+        supported: "fragments",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.ScopedRouteConfiguration.Key.Fragment",
+        supported: "string_key",
         ..NONE
     },
     Message {
         name: "envoy.config.route.v3.VirtualHost",
-        supported: "name domains routes request_headers_to_add request_headers_to_remove \
+        supported: "name domains routes require_tls request_headers_to_add request_headers_to_remove \
                     response_headers_to_add response_headers_to_remove metadata \
                     include_request_attempt_count include_attempt_count_in_response retry_policy \
                     per_request_buffer_limit_bytes request_body_buffer_limit",
-        limited: "require_tls=NONE",
         ..NONE
     },
     Message {

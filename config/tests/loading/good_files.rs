@@ -9,10 +9,12 @@ use ringmain_config::cluster::{DiscoveryType, DnsLookupFamily};
 use ringmain_config::ecs_cluster::{DeploymentWeights, PortChoice, TasksOf, UnknownHealth};
 use ringmain_config::header_mutation::AppendAction;
 use ringmain_config::http_connection_manager::{
-    HeaderKeyFormat, HeadersWithUnderscoresAction, HttpConnectionManager,
+    HeaderKeyFormat, HeadersWithUnderscoresAction, HttpConnectionManager, RouteSpecifier,
 };
 use ringmain_config::listener::{NetworkFilter, TrafficDirection};
-use ringmain_config::route::{Action, ClusterSpecifier, Domain, PathMatch, RouteAction};
+use ringmain_config::route::{
+    Action, ClusterSpecifier, Domain, PathMatch, RouteAction, RouteConfiguration,
+};
 
 use crate::skeleton::{file, load_text};
 
@@ -24,6 +26,14 @@ fn loaded(text: &str) -> Bootstrap {
         |warning: &ringmain_config::Diagnostic| warning.message.ends_with("has no effect");
     assert!(loaded.warnings.iter().all(effectless), "{:?}", loaded.warnings);
     loaded.bootstrap
+}
+
+/// The routes of a connection manager without scopes.
+fn routes(manager: &HttpConnectionManager) -> &RouteConfiguration {
+    match &manager.routes {
+        RouteSpecifier::RouteConfig(routes) => routes,
+        RouteSpecifier::ScopedRoutes(_) => panic!("there are no scopes"),
+    }
 }
 
 fn manager(bootstrap: &Bootstrap) -> &HttpConnectionManager {
@@ -42,7 +52,7 @@ fn a_small_file_has_envoys_defaults() {
     assert_eq!(manager.max_request_headers_bytes, 60 * 1024);
     assert_eq!(manager.server_name, "envoy");
     assert!(manager.generate_request_id && manager.http1.allow_absolute_url);
-    let Action::Route(route) = &manager.route_config.virtual_hosts[0].routes[0].action else {
+    let Action::Route(route) = &routes(manager).virtual_hosts[0].routes[0].action else {
         panic!("the route goes to a cluster");
     };
     assert_eq!(cluster_of(route), (Some(0), "one"));
@@ -82,7 +92,7 @@ fn the_listener_side_of_a_front_proxy() {
 #[test]
 fn the_routes_of_a_front_proxy() {
     let bootstrap = loaded(FRONT_PROXY);
-    let routes = &manager(&bootstrap).route_config;
+    let routes = routes(manager(&bootstrap));
     let added = &routes.response_headers.add[0];
     assert_eq!(
         (added.key.as_str(), added.append_action),
@@ -141,7 +151,7 @@ fn a_cluster_that_is_not_validated_may_be_unknown() {
     let text =
         file("route_config", "validate_clusters: false").replace("cluster: one}", "cluster: x}");
     let bootstrap = loaded(&text);
-    let Action::Route(route) = &manager(&bootstrap).route_config.virtual_hosts[0].routes[0].action
+    let Action::Route(route) = &routes(manager(&bootstrap)).virtual_hosts[0].routes[0].action
     else {
         panic!("the route goes to a cluster");
     };

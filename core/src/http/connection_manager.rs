@@ -7,7 +7,7 @@ use ringmain_proto_codec::h1::{KeyFormat, RequestOptions, UnderscoreAction};
 use ringmain_proto_codec::limits::HeadLimits;
 
 use crate::access_log::LogSink;
-use crate::router::RouteTable;
+use crate::router::Routes;
 use crate::stats::scopes::{HttpStats, ResponseClassStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
 
@@ -17,7 +17,7 @@ pub struct ConnectionManager {
     /// As written, without the routes, which are in `routes`.
     pub config: config::HttpConnectionManager,
     /// The routes.
-    pub routes: RouteTable,
+    pub routes: Routes,
     /// How request heads are read.
     pub request_options: RequestOptions,
     /// How header names are written downstream.
@@ -74,7 +74,7 @@ impl ConnectionManager {
             histograms,
             traffic_direction,
             access_logs: config.access_log.iter().cloned().zip(sinks).collect(),
-            routes: RouteTable::new(config.route_config.clone()),
+            routes: Routes::new(config.routes.clone()),
             config,
         }
     }

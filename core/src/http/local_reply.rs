@@ -85,6 +85,10 @@ pub const ROUTE_NOT_FOUND: LocalReply =
 pub const ABSOLUTE_PATH_REJECTED: LocalReply =
     LocalReply::new(404, "", "absolute_path_rejected", None);
 
+/// The path cannot be made what `normalize_path` or `path_with_escaped_slashes_action` asks for.
+pub const PATH_NORMALIZATION_FAILED: LocalReply =
+    LocalReply::new(400, "", "path_normalization_failed", None);
+
 /// An upgrade that no `upgrade_configs` allows.
 pub const UPGRADE_FAILED: LocalReply = LocalReply::new(403, "", "upgrade_failed", None);
 

@@ -12,10 +12,13 @@ use super::redirect::redirect_location;
 use super::retry::RetryState;
 use super::timeout::{StreamTimeouts, effective_timeouts, set_expectation};
 use super::upstream_request::{self, Forwarding};
-use super::{RouteRef, RouteRequest};
+use super::{Found, RouteRef, RouteRequest};
+use crate::http::authority::normalize_authority;
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
+use crate::http::header_matching::is_grpc_request;
 use crate::http::local_reply::{self, LocalReply, Reply};
+use crate::http::path_normalization::{PathOutcome, normalize_path};
 use crate::http::request_headers::{prepare_request, refuse_nominated};
 
 /// Serves a request whose head is complete.
@@ -37,24 +40,44 @@ pub async fn serve(downstream: &mut Downstream<'_>, exchange: &mut Exchange) -> 
                 }
             }
         }
-        Err(refusal) => {
-            let after = downstream.reply(&refusal.reply, exchange).await;
-            // Only now, so that the log knows the route and the reply has none of its headers.
-            exchange.info.route = refusal.route;
-            after
-        }
+        Err(refusal) => refuse(downstream, exchange, refusal).await,
     }
 }
 
-/// Why a request is not served, and the route it would have taken.
-struct Refusal {
-    reply: LocalReply,
-    route: Option<RouteRef>,
+/// Why a request is not served.
+enum Refusal {
+    /// A reply, and the route that the request would have taken.
+    Reply { reply: LocalReply, route: Option<RouteRef> },
+    /// Sends the client to where `Exchange::scratch` says.
+    Redirect { status: u16, details: &'static str },
 }
 
 impl From<LocalReply> for Refusal {
     fn from(reply: LocalReply) -> Self {
-        Self { reply, route: None }
+        Self::Reply { reply, route: None }
+    }
+}
+
+async fn refuse(
+    downstream: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    refusal: Refusal,
+) -> After {
+    match refusal {
+        Refusal::Reply { reply, route } => {
+            let after = downstream.reply(&reply, exchange).await;
+            // Only now, so that the log knows the route and the reply has none of its headers.
+            exchange.info.route = route;
+            after
+        }
+        Refusal::Redirect { status, details } => {
+            exchange.info.details = details;
+            let location = std::mem::take(&mut exchange.scratch);
+            let reply = Reply { status, body: b"", location: Some(&location) };
+            let after = downstream.reply_with(&reply, exchange).await;
+            exchange.scratch = location;
+            after
+        }
     }
 }
 
@@ -71,6 +94,8 @@ fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Ro
         downstream.stats().downstream_rq_non_relative_path.inc();
         return Err(local_reply::ABSOLUTE_PATH_REJECTED.into());
     }
+    normalize(downstream, exchange)?;
+    let headers = &mut exchange.request.headers;
     prepare_request(
         manager,
         headers,
@@ -84,11 +109,20 @@ fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Ro
     }
     // Without a scheme nothing can be routed, and the scheme follows this.
     let has_scheme = headers.get(KnownHeader::XForwardedProto) != Some(b"");
+    let is_upgrade = exchange.request.upgrade || is_connect;
     let info = &exchange.info;
     let random = || info.random(|| worker.random.next());
     let request = RouteRequest { headers: &exchange.request.headers, random: &random };
-    let found = manager.routes.find(&request);
-    let is_upgrade = exchange.request.upgrade || is_connect;
+    let found = match manager.routes.find(&request) {
+        Found::Route(found) => Some(found),
+        Found::Nothing => None,
+        Found::TlsRedirect if is_upgrade => return Err(upgrade_failed(downstream, exchange, None)),
+        Found::TlsRedirect => {
+            downstream.stats().rq_total.inc();
+            downstream.stats().rq_direct_response.inc();
+            return Err(tls_redirect(exchange));
+        }
+    };
     if let Some(found) = found.filter(|_| has_scheme || is_upgrade) {
         choose(downstream, exchange, found);
     }
@@ -96,15 +130,65 @@ fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Ro
         downstream.stats().rq_total.inc();
     }
     if found.is_some() && is_upgrade {
-        downstream.stats().downstream_rq_ws_on_non_ws_route.inc();
-        exchange.request.keep_alive = false;
-        exchange.info.request_received = None;
-        return Err(Refusal { reply: local_reply::UPGRADE_FAILED, route: found });
+        return Err(upgrade_failed(downstream, exchange, found));
     }
     found.filter(|_| has_scheme).ok_or_else(|| {
         downstream.stats().no_route.inc();
         local_reply::ROUTE_NOT_FOUND.into()
     })
+}
+
+/// No upgrade is configured anywhere.
+fn upgrade_failed(
+    downstream: &Downstream<'_>,
+    exchange: &mut Exchange,
+    route: Option<RouteRef>,
+) -> Refusal {
+    downstream.stats().downstream_rq_ws_on_non_ws_route.inc();
+    exchange.request.keep_alive = false;
+    exchange.info.request_received = None;
+    Refusal::Reply { reply: local_reply::UPGRADE_FAILED, route }
+}
+
+/// To the same place by https, with the port that `host` names.
+fn tls_redirect(exchange: &mut Exchange) -> Refusal {
+    let headers = &exchange.request.headers;
+    exchange.scratch.clear();
+    exchange.scratch.extend_from_slice(b"https://");
+    for part in [KnownHeader::Authority, KnownHeader::Path] {
+        exchange.scratch.extend_from_slice(headers.get(part).unwrap_or_default());
+    }
+    Refusal::Redirect { status: 301, details: "direct_response" }
+}
+
+/// Path and authority as the connection manager's options want them.
+fn normalize(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<(), Refusal> {
+    let config = &downstream.manager.config;
+    let Exchange { request, info, scratch, .. } = exchange;
+    let headers = &mut request.headers;
+    if headers.contains(KnownHeader::Path) {
+        let outcome = normalize_path(config, headers, scratch);
+        let stats = downstream.stats();
+        match outcome {
+            PathOutcome::Continue => {}
+            PathOutcome::Redirect if !is_grpc_request(headers) => {
+                stats.downstream_rq_redirected_with_normalized_path.inc();
+                scratch.clear();
+                scratch.extend_from_slice(headers.get(KnownHeader::Path).unwrap_or_default());
+                return Err(Refusal::Redirect {
+                    status: 307,
+                    details: "path_normalization_failed",
+                });
+            }
+            PathOutcome::Redirect | PathOutcome::Reject => {
+                stats.downstream_rq_failed_path_normalization.inc();
+                request.keep_alive = false;
+                return Err(local_reply::PATH_NORMALIZATION_FAILED.into());
+            }
+        }
+    }
+    normalize_authority(config, headers, info.local.port(), scratch);
+    Ok(())
 }
 
 /// Chooses the cluster as soon as the route is known.

@@ -4,7 +4,7 @@ use ringmain_config::header_mutation::{AppendAction, HeaderMutations, HeaderValu
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
-use super::{RouteRef, RouteTable};
+use super::{RouteRef, Routes};
 use crate::access_log::write_header_value;
 use crate::http::ConnectionManager;
 use crate::http::exchange::Exchange;
@@ -44,7 +44,7 @@ pub fn apply_header_mutations(
         }
     }
     let mut levels = levels(table, route, direction);
-    if table.config.most_specific_header_mutations_wins {
+    if table.config(route).most_specific_header_mutations_wins {
         levels.reverse();
     }
     for level in levels {
@@ -122,19 +122,19 @@ impl Pending<'_> {
     }
 }
 
-fn levels(table: &RouteTable, route: RouteRef, direction: Direction) -> [&HeaderMutations; 3] {
+fn levels(table: &Routes, route: RouteRef, direction: Direction) -> [&HeaderMutations; 3] {
     let specific = table.route(route);
     let virtual_host = &table.virtual_host(route).config;
     match direction {
         Direction::Request => [
             &specific.request_headers,
             &virtual_host.request_headers,
-            &table.config.request_headers,
+            &table.config(route).request_headers,
         ],
         Direction::Response => [
             &specific.response_headers,
             &virtual_host.response_headers,
-            &table.config.response_headers,
+            &table.config(route).response_headers,
         ],
     }
 }

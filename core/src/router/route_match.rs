@@ -113,7 +113,7 @@ impl RouteMatcher {
 
     /// The index of the first route in list order that takes `request`, whose path without query is
     /// `path`.
-    pub fn find(&self, path: &[u8], request: &RouteRequest<'_>) -> Option<usize> {
+    pub fn find(&self, path: &[u8], request: &RouteRequest<'_>) -> Option<u32> {
         let mut lists: SmallVec<[Candidates<'_>; 12]> = SmallVec::new();
         if !path.is_empty() {
             self.collect(path, &mut lists);
@@ -123,7 +123,7 @@ impl RouteMatcher {
         }
         while let Some((candidate, key_length)) = next(&mut lists) {
             if candidate.rest.allows(&path[key_length..]) && self.holds(candidate, path, request) {
-                return Some(candidate.index as usize);
+                return Some(candidate.index);
             }
         }
         None

@@ -57,18 +57,16 @@ impl DomainTrie {
     }
 
     /// The index of the virtual host that serves `authority`, in any letter case.
-    pub fn find(&self, authority: &[u8]) -> Option<usize> {
+    pub fn find(&self, authority: &[u8]) -> Option<u32> {
         let lower: SmallVec<[u8; 128]> =
             authority.iter().map(|byte| byte.to_ascii_lowercase()).collect();
         let authority = lower.as_slice();
-        let found = self
-            .exact
+        self.exact
             .get(authority)
             .copied()
             .or_else(|| longest(&self.suffixes, authority.iter().rev().copied(), authority.len()))
             .or_else(|| longest(&self.prefixes, authority.iter().copied(), authority.len()))
-            .or(self.any);
-        found.map(|index| index as usize)
+            .or(self.any)
     }
 }
 

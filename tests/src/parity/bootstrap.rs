@@ -21,15 +21,15 @@ static_resources:
 }
 
 fn listener(case: &Case) -> String {
-    let hcm = format!(
-        "{}route_config:
-  name: {{{{name}}}}
-{}  virtual_hosts:
-{}",
-        indented(&case.hcm, 0),
-        indented(&case.route_config, 2),
-        indented(&case.virtual_hosts, 2),
-    );
+    let routes = match case.scoped_routes.as_str() {
+        "" => format!(
+            "route_config:\n  name: {{{{name}}}}\n{}  virtual_hosts:\n{}",
+            indented(&case.route_config, 2),
+            indented(&case.virtual_hosts, 2),
+        ),
+        scoped => format!("scoped_routes:\n{}", indented(scoped, 2)),
+    };
+    let hcm = format!("{}{routes}", indented(&case.hcm, 0));
     let text = format!(
         r#"- name: {{{{name}}}}
   address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}

@@ -10,6 +10,7 @@ pub struct Case {
     pub(super) name: &'static str,
     pub(super) hcm: String,
     pub(super) route_config: String,
+    pub(super) scoped_routes: String,
     pub(super) virtual_hosts: String,
     pub(super) cluster: String,
     pub(super) replies: Vec<Reply>,
@@ -24,6 +25,7 @@ pub fn case(name: &'static str) -> Case {
         name,
         hcm: String::new(),
         route_config: String::new(),
+        scoped_routes: String::new(),
         virtual_hosts: String::new(),
         cluster: String::new(),
         replies: Vec::new(),
@@ -51,6 +53,12 @@ impl Case {
     /// Further fields of `route_config`.
     pub fn route_config(mut self, fields: &str) -> Self {
         fields.clone_into(&mut self.route_config);
+        self
+    }
+
+    /// All of `scoped_routes`, in place of a route configuration.
+    pub fn scoped_routes(mut self, fields: &str) -> Self {
+        fields.clone_into(&mut self.scoped_routes);
         self
     }
 

@@ -27,6 +27,7 @@ const HTTP: &[&str] = &[
     "downstream_rq_header_timeout",
     "downstream_rq_idle_timeout",
     "downstream_rq_non_relative_path",
+    "downstream_rq_redirected_with_normalized_path",
     "downstream_rq_response_before_rq_complete",
     "downstream_rq_rx_reset",
     "downstream_rq_timeout",

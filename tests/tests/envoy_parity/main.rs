@@ -8,6 +8,7 @@ mod differences;
 mod forwarding;
 mod header_mutations;
 mod headers;
+mod path_handling;
 mod refused_requests;
 mod retries;
 mod route_matches;

@@ -27,7 +27,7 @@ fn regex(pattern: &str) -> Route {
 }
 
 /// The route that a GET of `target` with `fields` takes.
-fn ask(matcher: &RouteMatcher, target: &str, fields: &[(&str, &str)]) -> Option<usize> {
+fn ask(matcher: &RouteMatcher, target: &str, fields: &[(&str, &str)]) -> Option<u32> {
     let mut headers = HeaderMap::new();
     headers.append_known(KnownHeader::Method, b"GET");
     headers.append_known(KnownHeader::Path, target.as_bytes());
@@ -38,7 +38,7 @@ fn ask(matcher: &RouteMatcher, target: &str, fields: &[(&str, &str)]) -> Option<
     matcher.find(super::super::route_table::path_of(target.as_bytes()), &request)
 }
 
-fn find(routes: &[Route], target: &str) -> Option<usize> {
+fn find(routes: &[Route], target: &str) -> Option<u32> {
     ask(&RouteMatcher::new(routes), target, &[])
 }
 
