@@ -1,6 +1,8 @@
 //! Walks a message once, and holds every part of it against the validation rules of Envoy's schema
 //! and against the table of what ringmain supports.
 
+use std::collections::BTreeMap;
+
 use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 
 use crate::field_rules::RuleBook;
@@ -87,7 +89,8 @@ impl Check<'_> {
                 }
             }
             Value::Map(entries) => {
-                for (key, value) in entries {
+                // In the order of the keys, so that every run tells the same.
+                for (key, value) in entries.iter().collect::<BTreeMap<_, _>>() {
                     // Protobuf maps of Envoy's schema have text as keys wherever values are messages.
                     self.value(value, field, depth, &at.key(key.as_str().unwrap_or_default()));
                 }

@@ -71,7 +71,8 @@ mod tests {
 
     fn dumped(yaml: &str) -> String {
         let descriptor = schema::message(&schema::decode(), schema::BOOTSTRAP);
-        let (message, _) = text::read(yaml, &descriptor, false).expect("legal");
+        let document = text::Document::parse(yaml, false).expect("legal");
+        let (message, _) = text::read(&document, &descriptor, false);
         dump(message)
     }
 

@@ -1,6 +1,6 @@
 //! Reads an Envoy v3 bootstrap and yields checked, plain values.
 //!
-//! The way of a file: `text` (serde_yaml driven by the schema) -> `wire` (Envoy's own messages) ->
+//! The way of a file: `text` (a tree with places, read by the schema) -> `wire` (Envoy's own messages) ->
 //! `field_rules` (the validation rules Envoy's schema carries) -> `support` (what ringmain does) ->
 //! the model below. A parsed value is legal: nothing downstream checks it again. The model keeps
 //! Envoy's field names, so an error reads like the user's own file.
@@ -33,7 +33,7 @@ mod support;
 mod text;
 mod wire;
 
-pub use crate::error::{Diagnostic, LoadError, Severity};
+pub use crate::error::{Diagnostic, Excerpt, LoadError, Severity};
 pub use crate::load::{LoadOptions, Loaded, load};
 pub use crate::schema::{FieldShape, Schema};
 pub use crate::support::{Support, supported_fields};

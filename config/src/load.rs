@@ -1,15 +1,18 @@
 //! From text to model: the stages in order, and the places of what they find.
 
-use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, Value};
+use std::cell::OnceCell;
+
+use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage, Value};
 
 use crate::bootstrap::Bootstrap;
 use crate::check::check;
 use crate::dump::dump;
-use crate::error::{Diagnostic, LoadError, Severity};
-use crate::place::{Place, locate};
-use crate::report::{Anchor, Finding, Path, Report, Step};
+use crate::error::{Diagnostic, Excerpt, LoadError, Severity};
+use crate::place::{Located, Place, locate};
+use crate::report::{Anchor, ERRORS_LISTED_MAX, Finding, Path, Report, Step};
 use crate::schema;
 use crate::support::Gate;
+use crate::text::{Document, SyntaxError};
 use crate::{text, wire};
 
 /// The name under which the overlay's diagnostics are given.
@@ -41,20 +44,51 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads an Envoy bootstrap, YAML or JSON. `origin` names it in diagnostics. Files that the
-/// configuration names (`direct_response.body.filename`) are read too.
+/// Reads an Envoy bootstrap: JSON where `origin`, which names it in diagnostics, ends in `.json`, or
+/// else YAML. Files that the configuration names (`direct_response.body.filename`) are read too.
 pub fn load(origin: &str, text: &str, options: &LoadOptions) -> Result<Loaded, LoadError> {
-    let mut loading =
-        Loading { pool: schema::decode(), diagnostics: Vec::new(), errors_not_listed: 0 };
-    let base = loading.read(origin, text, options);
-    let overlay = options.overlay.as_ref().map(|overlay| loading.read(OVERLAY, overlay, options));
+    let (checked, mut loading) = read_checked(origin, text, options)?;
+    let report = Report::default();
+    let bootstrap = match wire::typed(&checked.message) {
+        Ok(bootstrap) => Some(Bootstrap::from_wire(&bootstrap, &report.root())),
+        Err(_) => {
+            report.root().error("nested too deeply");
+            None
+        }
+    };
+    loading.take(report, &checked.sources);
     loading.stop_on_errors()?;
+    let warnings = loading.sorted();
+    let bootstrap = bootstrap.expect("without errors there is a bootstrap");
+    let dump = bootstrap.admin.is_some().then(|| dump(checked.message));
+    Ok(Loaded { bootstrap, dump, warnings })
+}
 
-    let mut message = base;
-    let mut sources = Sources { origin, text, overlay: None };
-    if let (Some(text), Some(overlay)) = (&options.overlay, overlay) {
-        sources.overlay = Some(Overlay { text, base: message.clone() });
-        merge(&mut message, overlay);
+/// A message that passed the rules and the gate, and where it came from.
+struct Checked<'a> {
+    message: DynamicMessage,
+    sources: Sources<'a>,
+}
+
+fn read_checked<'a>(
+    origin: &'a str,
+    text: &'a str,
+    options: &'a LoadOptions,
+) -> Result<(Checked<'a>, Loading), LoadError> {
+    let mut loading = Loading::default();
+    let pool = schema::decode();
+    let descriptor = schema::message(&pool, schema::BOOTSTRAP);
+    let base = loading.read(Source::new(origin, text), &descriptor, options);
+    let overlay = options
+        .overlay
+        .as_ref()
+        .map(|text| loading.read(Source::new(OVERLAY, text), &descriptor, options));
+    loading.stop_on_errors()?;
+    let (source, mut message) = base;
+    let mut sources = Sources { base: source, overlay: None };
+    if let Some((source, more)) = overlay {
+        sources.overlay = Some(Overlay { source, base: message.clone() });
+        merge(&mut message, more);
     }
 
     let report = Report::default();
@@ -64,21 +98,7 @@ pub fn load(origin: &str, text: &str, options: &LoadOptions) -> Result<Loaded, L
     }
     loading.take(report, &sources);
     loading.stop_on_errors()?;
-
-    let report = Report::default();
-    let bootstrap = match wire::typed(&message) {
-        Ok(bootstrap) => Some(Bootstrap::from_wire(&bootstrap, &report.root())),
-        Err(_) => {
-            report.root().error("nested too deeply");
-            None
-        }
-    };
-    loading.take(report, &sources);
-    let bootstrap = loading.stop_on_errors().map(|()| bootstrap)?;
-    let warnings = loading.sorted();
-    let bootstrap = bootstrap.expect("without errors there is a bootstrap");
-    let dump = bootstrap.admin.is_some().then(|| dump(message));
-    Ok(Loaded { bootstrap, dump, warnings })
+    Ok((Checked { message, sources }, loading))
 }
 
 /// Lays `overlay` over `message` as protobuf merges messages: what is set wins, lists grow.
@@ -101,91 +121,169 @@ fn merge(message: &mut DynamicMessage, overlay: DynamicMessage) {
 }
 
 /// The diagnostics so far.
+#[derive(Default)]
 struct Loading {
-    pool: DescriptorPool,
     diagnostics: Vec<Diagnostic>,
     errors_not_listed: usize,
 }
 
 impl Loading {
-    fn read(&mut self, origin: &str, text: &str, options: &LoadOptions) -> DynamicMessage {
-        let descriptor = schema::message(&self.pool, schema::BOOTSTRAP);
-        match text::read(text, &descriptor, options.allow_unknown_fields) {
-            Ok((message, report)) => {
-                self.take(report, &Sources { origin, text, overlay: None });
-                message
+    /// Reads one text. Without a document there is an error.
+    fn read<'a>(
+        &mut self,
+        mut source: Source<'a>,
+        descriptor: &MessageDescriptor,
+        options: &LoadOptions,
+    ) -> (Source<'a>, DynamicMessage) {
+        match Document::parse(source.text, source.origin.ends_with(".json")) {
+            Ok(document) => {
+                let (message, report) =
+                    text::read(&document, descriptor, options.allow_unknown_fields);
+                source.document = Some(document);
+                self.take_from(report, |finding| source.locate(&finding.path, finding.anchor));
+                (source, message)
             }
-            Err(error) => {
-                let place = error.place.unwrap_or(Place { line: 0, column: 0 });
+            Err(SyntaxError { place, message }) => {
+                let Place { line, column } = source.within(place);
                 self.diagnostics.push(Diagnostic {
                     severity: Severity::Error,
-                    file: origin.to_owned(),
-                    line: place.line,
-                    column: place.column,
+                    file: source.origin.to_owned(),
+                    line,
+                    column,
+                    end_column: column,
                     path: String::new(),
-                    message: error.message,
+                    message,
                     help: None,
+                    excerpt: Excerpt::of(source.line(line), column),
                 });
-                DynamicMessage::new(descriptor)
+                (source, DynamicMessage::new(descriptor.clone()))
             }
         }
     }
 
     fn take(&mut self, report: Report, sources: &Sources<'_>) {
+        self.take_from(report, |finding| sources.locate(finding));
+    }
+
+    fn take_from<'a>(
+        &mut self,
+        report: Report,
+        mut locate: impl FnMut(&mut Finding) -> (Located, &'a Source<'a>),
+    ) {
         let (findings, errors_not_listed) = report.into_findings();
         self.errors_not_listed += errors_not_listed;
-        self.diagnostics.extend(findings.into_iter().map(|finding| sources.diagnose(finding)));
+        for mut finding in findings {
+            let (Located { place, width, .. }, source) = locate(&mut finding);
+            let Place { line, column } = place;
+            self.diagnostics.push(Diagnostic {
+                severity: finding.severity,
+                file: source.origin.to_owned(),
+                line,
+                column,
+                end_column: column + width,
+                path: finding.path.to_string(),
+                message: finding.message,
+                help: finding.help,
+                excerpt: Excerpt::of(source.line(line), column),
+            });
+        }
     }
 
     fn stop_on_errors(&mut self) -> Result<(), LoadError> {
         if self.diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error) {
             return Ok(());
         }
-        Err(LoadError { diagnostics: self.sorted(), errors_not_listed: self.errors_not_listed })
+        let mut diagnostics = self.sorted();
+        let mut errors = 0;
+        diagnostics.retain(|diagnostic| {
+            errors += usize::from(diagnostic.severity == Severity::Error);
+            diagnostic.severity != Severity::Error || errors <= ERRORS_LISTED_MAX
+        });
+        let errors_not_listed = self.errors_not_listed + errors.saturating_sub(ERRORS_LISTED_MAX);
+        Err(LoadError { diagnostics, errors_not_listed })
     }
 
     fn sorted(&mut self) -> Vec<Diagnostic> {
         let mut diagnostics = std::mem::take(&mut self.diagnostics);
-        diagnostics.sort_by_key(|diagnostic| {
-            (diagnostic.file == OVERLAY, diagnostic.line, diagnostic.column)
-        });
+        diagnostics.sort_by_key(|told| (told.file == OVERLAY, told.line, told.column));
         diagnostics
+    }
+}
+
+/// A text, and its tree once it is read.
+struct Source<'a> {
+    origin: &'a str,
+    text: &'a str,
+    document: Option<Document>,
+    /// Where each line begins in `text`, once a line was asked for.
+    lines: OnceCell<Vec<usize>>,
+}
+
+impl<'a> Source<'a> {
+    fn new(origin: &'a str, text: &'a str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self { origin, text, document: None, lines: OnceCell::new() }
+    }
+
+    fn lines(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let breaks = self.text.match_indices('\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(breaks).collect()
+        })
+    }
+
+    /// The line with this number, from 1, without its end; empty where there is none.
+    fn line(&self, number: usize) -> &'a str {
+        let lines = self.lines();
+        let Some(start) = number.checked_sub(1).and_then(|index| lines.get(index)) else {
+            return "";
+        };
+        let end = lines.get(number).map_or(self.text.len(), |next| next - 1);
+        self.text[*start..end].trim_end_matches('\r')
+    }
+
+    /// `place`, or the nearest one that the text has.
+    fn within(&self, place: Place) -> Place {
+        let line = place.line.clamp(1, self.lines().len());
+        if line < place.line {
+            return Place { line, column: self.line(line).chars().count() + 1 };
+        }
+        let column = place.column.clamp(1, self.line(line).chars().count() + 1);
+        Place { line, column }
+    }
+
+    fn locate(&self, path: &Path, anchor: Anchor) -> (Located, &Self) {
+        let document = self.document.as_ref().expect("what was found in a text was read from it");
+        let located = locate(document, path, anchor);
+        (Located { place: self.within(located.place), ..located }, self)
     }
 }
 
 /// The texts that a finding may come from.
 struct Sources<'a> {
-    origin: &'a str,
-    text: &'a str,
+    base: Source<'a>,
     overlay: Option<Overlay<'a>>,
 }
 
 struct Overlay<'a> {
-    text: &'a str,
+    source: Source<'a>,
     /// The message before the overlay was merged over it.
     base: DynamicMessage,
 }
 
-impl Sources<'_> {
-    fn diagnose(&self, finding: Finding) -> Diagnostic {
-        let Finding { severity, path, anchor, message, help } = finding;
-        let (file, place, path) = self.locate(path, anchor);
-        let path = path.to_string();
-        let Place { line, column } = place;
-        Diagnostic { severity, file: file.to_owned(), line, column, path, message, help }
-    }
-
-    /// Where `path` is, and what it is there: an element that the overlay appended has another
-    /// index in the overlay itself.
-    fn locate(&self, path: Path, anchor: Anchor) -> (&str, Place, Path) {
+impl<'a> Sources<'a> {
+    /// Where a finding is, and in which text. Its path becomes what it is there: an element that the
+    /// overlay appended has another index in the overlay itself.
+    fn locate(&self, finding: &mut Finding) -> (Located, &Source<'a>) {
         if let Some(overlay) = &self.overlay
-            && let Some(path) = overlay.path(&path)
-            && let (place, true) = locate(overlay.text, &path, anchor)
+            && let Some(path) = overlay.path(&finding.path)
+            && let (located @ Located { whole: true, .. }, source) =
+                overlay.source.locate(&path, finding.anchor)
         {
-            return (OVERLAY, place, path);
+            finding.path = path;
+            return (located, source);
         }
-        let (place, _) = locate(self.text, &path, anchor);
-        (self.origin, place, path)
+        self.base.locate(&finding.path, finding.anchor)
     }
 }
 

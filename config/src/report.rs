@@ -177,11 +177,6 @@ impl<'a> At<'a> {
         Path(steps)
     }
 
-    /// The errors of this run so far.
-    pub(crate) fn errors(&self) -> usize {
-        self.report.errors()
-    }
-
     /// Reports a bad value.
     pub(crate) fn error(&self, note: impl Into<Note>) {
         self.report.add(self, Severity::Error, Anchor::Value, note.into());

@@ -7,10 +7,11 @@ use ringmain::server::args::Args;
 use ringmain::server::startup;
 
 fn main() -> ExitCode {
-    match startup::main(&Args::parse()) {
+    let args = Args::parse();
+    match startup::main(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", startup::told(&error, &args));
             ExitCode::FAILURE
         }
     }

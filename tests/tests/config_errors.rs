@@ -166,3 +166,15 @@ fn serving_refuses_the_same_file_the_same_way() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("STATIK"), "{}", stderr(&output));
 }
+
+#[test]
+fn machines_are_told_in_json() {
+    let path = file(&sound().replace("STATIC", "STATIK"));
+    let path = path.to_str().expect("UTF-8");
+    let output = run_ringmain(&["--mode", "validate", "--error-format", "json", "-c", path]);
+    let said = stderr(&output);
+    let told: serde_json::Value = serde_json::from_str(&said).expect("one JSON object");
+    assert_eq!(told["severity"], "error");
+    assert_eq!(told["path"], "static_resources.clusters[0].type");
+    assert_eq!(told["end_column"].as_u64(), told["column"].as_u64().map(|column| column + 6));
+}

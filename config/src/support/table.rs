@@ -21,7 +21,8 @@ const NONE: Message = Message { name: "", supported: "", harmless: "", limited: 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.bootstrap.v3.Bootstrap",
-        supported: "node static_resources stats_flush_interval admin",
+        supported: "node static_resources admin",
+        harmless: "stats_flush_interval",
         ..NONE
     },
     Message {
@@ -86,7 +87,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         supported: "stat_prefix route_config http_filters http_protocol_options server_name \
-                    drain_timeout access_log use_remote_address generate_request_id \
+                    access_log use_remote_address generate_request_id \
                     xff_num_trusted_hops skip_xff_append via stream_idle_timeout \
                     internal_address_config delayed_close_timeout request_timeout \
                     max_request_headers_kb preserve_external_request_id \
@@ -94,7 +95,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     always_set_request_id_in_response request_headers_timeout \
                     scoped_routes normalize_path merge_slashes path_with_escaped_slashes_action \
                     strip_any_host_port strip_matching_host_port strip_trailing_host_dot",
-        harmless: "",
+        harmless: "drain_timeout",
         limited: "codec_type=AUTO|HTTP1 add_user_agent=false \
                   forward_client_cert_details=SANITIZE \
                   stream_error_on_invalid_http_message=false \
@@ -364,14 +365,14 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.cluster.v3.Cluster",
         supported: "name alt_stat_name connect_timeout load_assignment metadata circuit_breakers \
-                    per_connection_buffer_limit_bytes max_requests_per_connection \
+                    max_requests_per_connection \
                     common_http_protocol_options http_protocol_options \
                     typed_extension_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
                     cluster_type",
+        harmless: "per_connection_buffer_limit_bytes",
         limited: "type=STATIC|STRICT_DNS lb_policy=ROUND_ROBIN wait_for_warm_on_init=true \
                   common_lb_config={} \
                   protocol_selection=USE_CONFIGURED_PROTOCOL",
-        ..NONE
     },
     Message {
         name: "envoy.config.cluster.v3.Cluster.CustomClusterType",

@@ -1,42 +1,28 @@
 //! `google.protobuf.Any`: a mapping whose `@type` says what the rest of it is.
 
 use prost::Message;
-use prost_reflect::{
-    DescriptorPool, DynamicMessage, Kind, MessageDescriptor, ReflectMessage, Value,
-};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
 
 use super::Reader;
-use super::node::{Node, Shape};
-use super::object::{KeyText, Object};
-use super::scalar::is_wrapper;
+use super::document::{Content, NodeId};
+use super::node::Shape;
+use super::scalar::{Scalar, is_wrapper};
 use crate::report::{At, Note, did_you_mean};
 use crate::schema;
 
-const TYPE: &str = "@type";
+pub(crate) const TYPE: &str = "@type";
+/// Messages that stand for the one which `type_url` names, with its fields under `value`.
+pub(crate) const TYPED_STRUCTS: [&str; 2] = ["xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct"];
 
-/// Reads an Any; `None` where its type is missing or unknown.
-pub(super) fn read_any<'de, A: MapAccess<'de>>(
-    reader: &Reader,
-    descriptor: &MessageDescriptor,
-    at: &At<'_>,
-    mut map: A,
-) -> Result<Option<DynamicMessage>, A::Error> {
-    // Mostly `@type` comes first. What comes before it is kept until the type is known.
-    let mut early: Vec<(String, serde_yaml::Value)> = Vec::new();
-    let mut url = None;
-    while let Some(key) = map.next_key_seed(KeyText)? {
-        if key == TYPE {
-            let type_at = at.field(TYPE);
-            url = map.next_value_seed(Node::new(reader, Shape::One(Kind::String), &type_at))?;
-            break;
-        }
-        early.push((key, map.next_value()?));
-    }
-    let url = url.as_ref().and_then(Value::as_str);
-    let Some((url, inner)) = url.and_then(|url| Some((url, message_type(&reader.pool, url, at)?)))
-    else {
-        if url.is_none() {
+impl Reader<'_> {
+    /// Reads an Any; `None` where its type is missing or unknown.
+    pub(super) fn any(
+        &self,
+        descriptor: &MessageDescriptor,
+        entries: &[NodeId],
+        at: &At<'_>,
+    ) -> Option<DynamicMessage> {
+        let Some((type_key, type_value)) = self.entry(entries, &[TYPE]) else {
             at.error_at_key(
                 Note::from("'@type' is missing").help(
                     "say the message's type, such as \
@@ -44,119 +30,143 @@ pub(super) fn read_any<'de, A: MapAccess<'de>>(
                         .to_owned(),
                 ),
             );
-        }
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        return Ok(None);
-    };
-    let mut content = Content::new(reader, inner, at);
-    for (key, value) in early {
-        if content.entry(&key, value).is_err() {
-            at.field(&key).error("cannot be read; put '@type' before it");
-        }
-    }
-    while let Some(key) = map.next_key_seed(KeyText)? {
-        map.next_value_seed(Entry { content: &mut content, key })?;
-    }
-    let mut any = DynamicMessage::new(descriptor.clone());
-    any.set_field_by_name("type_url", Value::String(url.to_owned()));
-    any.set_field_by_name("value", Value::Bytes(content.finish().encode_to_vec().into()));
-    Ok(Some(any))
-}
-
-fn message_type(pool: &DescriptorPool, url: &str, at: &At<'_>) -> Option<MessageDescriptor> {
-    let at = at.field(TYPE);
-    let Some(name) = schema::type_name(url) else {
-        at.error(
-            Note::from(format!("'{url}' is no type URL"))
-                .help(format!("write type.googleapis.com/{url}")),
-        );
-        return None;
-    };
-    let descriptor = pool.get_message_by_name(name);
-    if descriptor.is_none() {
-        let names: Vec<_> =
-            pool.all_messages().map(|message| message.full_name().to_owned()).collect();
-        let help = if name.contains(".v2.") || name.contains(".v2alpha.") {
-            Some("Envoy's v2 API is gone, use the v3 message".to_owned())
-        } else if name.ends_with(".TypedStruct") {
-            Some("use the message that it stands for".to_owned())
-        } else {
-            did_you_mean(name, names.iter().map(String::as_str))
+            return None;
         };
-        at.error(Note::from(format!("unknown type '{name}'")).help(help));
-    }
-    descriptor
-}
-
-/// The message inside an Any. One that JSON does not write as a mapping of its fields stands
-/// under the key `value`.
-enum Content<'a> {
-    Fields(Object<'a>),
-    UnderValue { reader: &'a Reader, at: &'a At<'a>, message: DynamicMessage },
-}
-
-impl<'a> Content<'a> {
-    fn new(reader: &'a Reader, descriptor: MessageDescriptor, at: &'a At<'a>) -> Self {
-        let name = descriptor.full_name();
-        let under_value = is_wrapper(name)
-            || matches!(
-                name,
-                "google.protobuf.Any"
-                    | "google.protobuf.Duration"
-                    | "google.protobuf.Struct"
-                    | "google.protobuf.Value"
-                    | "google.protobuf.ListValue"
-            );
-        if under_value {
-            Self::UnderValue { reader, at, message: DynamicMessage::new(descriptor) }
+        for entry in entries.chunks_exact(2).filter(|entry| entry[0] != type_key) {
+            if self.document.text(entry[0]) == TYPE {
+                at.field(TYPE).error_at_second_key("field '@type' is set twice");
+                return None;
+            }
+        }
+        let (url, inner) = self.message_type(type_value, &at.field(TYPE))?;
+        if is_typed_struct(&url) {
+            return self.typed_struct(descriptor, entries, at);
+        }
+        let content = if stands_under_value(&inner) {
+            self.under_value(&inner, entries, type_key, at)
         } else {
-            Self::Fields(Object::new(reader, descriptor, at))
-        }
+            self.object_beside(&inner, entries, &[type_key], at)
+        };
+        Some(packed(descriptor, url, &content))
     }
 
-    fn entry<'de, D: Deserializer<'de>>(&mut self, key: &str, value: D) -> Result<(), D::Error> {
-        match self {
-            Self::Fields(object) if key == TYPE => {
-                object.at().field(TYPE).error_at_second_key("field '@type' is set twice");
-                IgnoredAny::deserialize(value).map(|_| ())
+    /// The message that a TypedStruct stands for. Its `value` is read as that message at once.
+    fn typed_struct(
+        &self,
+        descriptor: &MessageDescriptor,
+        entries: &[NodeId],
+        at: &At<'_>,
+    ) -> Option<DynamicMessage> {
+        let known = [TYPE, "type_url", "typeUrl", "value"];
+        for entry in entries.chunks_exact(2) {
+            let key = self.document.text(entry[0]);
+            if !known.contains(&key) {
+                let help = did_you_mean(key, known.into_iter());
+                at.field(key).error_at_key(Note::from(format!("unknown field '{key}'")).help(help));
             }
-            Self::Fields(object) => object.entry(key, value),
-            Self::UnderValue { reader, at, message } if key == "value" => {
+        }
+        let Some((_, url)) = self.entry(entries, &known[1..3]) else {
+            at.error_at_key("'type_url' is required");
+            return None;
+        };
+        let (url, inner) = self.message_type(url, &at.field("type_url"))?;
+        let content = match self.entry(entries, &known[3..]) {
+            None => DynamicMessage::new(inner),
+            Some((_, value)) => {
                 let at = at.field("value");
-                let shape = Shape::One(Kind::Message(message.descriptor()));
-                if let Some(Value::Message(read)) =
-                    Node::new(reader, shape, &at).deserialize(value)?
-                {
-                    *message = read;
+                match self.value(&Shape::One(Kind::Message(inner.clone())), value, &at) {
+                    Some(Value::Message(content)) => content,
+                    _ => DynamicMessage::new(inner),
                 }
-                Ok(())
             }
-            Self::UnderValue { at, message, .. } => {
-                at.field(key).error_at_key(Note::from(format!("unknown field '{key}'")).help(
-                    format!("write a {} under the key 'value'", message.descriptor().name()),
-                ));
-                IgnoredAny::deserialize(value).map(|_| ())
+        };
+        Some(packed(descriptor, url, &content))
+    }
+
+    /// A message that JSON does not write as a mapping of its fields stands under `value`.
+    fn under_value(
+        &self,
+        inner: &MessageDescriptor,
+        entries: &[NodeId],
+        type_key: NodeId,
+        at: &At<'_>,
+    ) -> DynamicMessage {
+        let mut message = None;
+        for entry in entries.chunks_exact(2).filter(|entry| entry[0] != type_key) {
+            let key = self.document.text(entry[0]);
+            let at = at.field(key);
+            if key == "value" {
+                message = self.value(&Shape::One(Kind::Message(inner.clone())), entry[1], &at);
+            } else {
+                at.error_at_key(
+                    Note::from(format!("unknown field '{key}'"))
+                        .help(format!("write a {} under the key 'value'", inner.name())),
+                );
             }
+        }
+        match message {
+            Some(Value::Message(message)) => message,
+            _ => DynamicMessage::new(inner.clone()),
         }
     }
 
-    fn finish(self) -> DynamicMessage {
-        match self {
-            Self::Fields(object) => object.finish(),
-            Self::UnderValue { message, .. } => message,
+    /// The first entry with one of `keys`.
+    fn entry(&self, entries: &[NodeId], keys: &[&str]) -> Option<(NodeId, NodeId)> {
+        let mut entries = entries.chunks_exact(2);
+        let entry = entries.find(|entry| keys.contains(&self.document.text(entry[0])))?;
+        Some((entry[0], entry[1]))
+    }
+
+    /// The message that a type URL names. Of the URL only what follows the last slash counts.
+    fn message_type(&self, url: NodeId, at: &At<'_>) -> Option<(String, MessageDescriptor)> {
+        let Content::Scalar(Scalar::Text { text: url, .. }) = self.document.content(url) else {
+            at.error("expected a type URL such as type.googleapis.com/envoy.x.v3.Message");
+            return None;
+        };
+        let Some(name) = schema::type_name(&url) else {
+            at.error(
+                Note::from(format!("'{url}' is no type URL"))
+                    .help(format!("write type.googleapis.com/{url}")),
+            );
+            return None;
+        };
+        let name = if TYPED_STRUCTS.contains(&name) { "google.protobuf.Empty" } else { name };
+        match self.pool.get_message_by_name(name) {
+            Some(descriptor) => Some((url.into_owned(), descriptor)),
+            None => {
+                at.error(Note::from(format!("unknown type '{name}'")).help(help(&self.pool, name)));
+                None
+            }
         }
     }
 }
 
-struct Entry<'c, 'a> {
-    content: &'c mut Content<'a>,
-    key: String,
+fn help(pool: &DescriptorPool, name: &str) -> Option<String> {
+    if name.contains(".v2.") || name.contains(".v2alpha.") {
+        return Some("Envoy's v2 API is gone, use the v3 message".to_owned());
+    }
+    let names: Vec<_> = pool.all_messages().map(|message| message.full_name().to_owned()).collect();
+    let short = name.rsplit('.').next().unwrap_or(name);
+    // The right message of a wrong package is likelier than a near misspelling of the whole.
+    let same_short = names.iter().find(|known| known.rsplit('.').next() == Some(short));
+    did_you_mean(name, names.iter().map(String::as_str))
+        .or_else(|| same_short.map(|known| format!("did you mean '{known}'?")))
 }
 
-impl<'de> DeserializeSeed<'de> for Entry<'_, '_> {
-    type Value = ();
+fn is_typed_struct(url: &str) -> bool {
+    schema::type_name(url).is_some_and(|name| TYPED_STRUCTS.contains(&name))
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        self.content.entry(&self.key, deserializer)
-    }
+fn stands_under_value(descriptor: &MessageDescriptor) -> bool {
+    let name = descriptor.full_name();
+    let well_known = ["Any", "Duration", "ListValue", "Struct", "Timestamp", "Value"];
+    is_wrapper(name)
+        || name.strip_prefix("google.protobuf.").is_some_and(|name| well_known.contains(&name))
+}
+
+fn packed(descriptor: &MessageDescriptor, url: String, content: &DynamicMessage) -> DynamicMessage {
+    let mut any = DynamicMessage::new(descriptor.clone());
+    any.set_field_by_name("type_url", Value::String(url));
+    any.set_field_by_name("value", Value::Bytes(content.encode_to_vec().into()));
+    any
 }

@@ -3,14 +3,9 @@
 use prost_reflect::{
     DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value,
 };
-use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
 
 use super::Reader;
-use super::any::read_any;
-use super::dynamic::{container_value, read_list, read_struct, scalar_value};
-use super::object::{Object, read_map};
+use super::document::{Content, NodeId};
 use super::scalar::{Scalar, described};
 use crate::report::At;
 use crate::schema;
@@ -27,221 +22,109 @@ pub(super) enum Shape {
 }
 
 impl Shape {
+    /// What a field wants.
+    pub(super) fn of_field(field: &FieldDescriptor) -> Self {
+        match field.kind() {
+            Kind::Message(entry) if field.is_map() => Self::Map(entry),
+            kind if field.is_list() => Self::List(kind),
+            kind => Self::One(kind),
+        }
+    }
+
     /// Anything, as `google.protobuf.Value`.
     pub(super) fn dynamic(pool: &DescriptorPool) -> Self {
         Self::One(Kind::Message(schema::message(pool, "google.protobuf.Value")))
     }
 
-    /// The message that is wanted, or of which a list is wanted.
-    fn message(&self) -> Option<&MessageDescriptor> {
+    fn described(&self) -> String {
         match self {
-            Self::One(Kind::Message(descriptor)) | Self::List(Kind::Message(descriptor)) => {
-                Some(descriptor)
-            }
-            _ => None,
+            Self::One(kind) => described(kind),
+            Self::List(_) => "a list".to_owned(),
+            Self::Map(_) => "a mapping".to_owned(),
         }
     }
 }
 
-/// Reads a value. Yields `None` for an absent one (null) and for a wrong one, which is reported;
-/// fails only where the text itself cannot be read on.
-pub(super) struct Node<'a> {
-    reader: &'a Reader,
-    shape: Shape,
-    at: &'a At<'a>,
-}
-
-impl<'a> Node<'a> {
-    pub(super) fn new(reader: &'a Reader, shape: Shape, at: &'a At<'a>) -> Self {
-        Self { reader, shape, at }
+impl Reader<'_> {
+    /// Reads a value. Yields `None` for an absent one (null) and for a wrong one, which is reported.
+    pub(super) fn value(&self, shape: &Shape, node: NodeId, at: &At<'_>) -> Option<Value> {
+        if self.document.is_tagged(node) {
+            at.warn_once("YAML tag", "a YAML tag has no effect, as in Envoy");
+        }
+        match (shape, self.document.content(node)) {
+            (Shape::List(kind), Content::List(items)) => Some(self.list(kind, items, at)),
+            (Shape::Map(entry), Content::Map(entries)) => {
+                Some(Value::Map(self.map(entry, entries, at)))
+            }
+            (_, Content::Scalar(Scalar::Null)) if !takes_null(shape) => None,
+            // Envoy takes a single value for a list of one.
+            (Shape::List(kind), _) => Some(Value::List(vec![self.one(kind, node, at)?])),
+            (Shape::One(kind), _) => self.one(kind, node, at),
+            (Shape::Map(_), content) => {
+                wrong(&shape.described(), &content, at);
+                None
+            }
+        }
     }
 
-    pub(super) fn of_field(reader: &'a Reader, field: &FieldDescriptor, at: &'a At<'a>) -> Self {
-        let shape = match field.kind() {
-            Kind::Message(entry) if field.is_map() => Shape::Map(entry),
-            kind if field.is_list() => Shape::List(kind),
-            kind => Shape::One(kind),
-        };
-        Self::new(reader, shape, at)
-    }
-
-    fn scalar(&self, scalar: Scalar<'_>) -> Option<Value> {
-        let kind = match &self.shape {
-            Shape::One(kind) | Shape::List(kind) => kind,
-            Shape::Map(_) => {
-                self.wrong(&scalar.to_string());
+    fn one(&self, kind: &Kind, node: NodeId, at: &At<'_>) -> Option<Value> {
+        let content = self.document.content(node);
+        let Kind::Message(descriptor) = kind else {
+            let Content::Scalar(scalar) = content else {
+                wrong(&described(kind), &content, at);
                 return None;
-            }
-        };
-        let value = match kind {
-            Kind::Message(descriptor) if descriptor.full_name() == "google.protobuf.Value" => {
-                Value::Message(scalar_value(descriptor.parent_pool(), scalar))
-            }
-            kind => scalar.convert(kind).map_err(|note| self.at.error(note)).ok()?,
-        };
-        Some(self.in_list(value))
-    }
-
-    /// Envoy takes a single value for a list of one.
-    fn in_list(&self, value: Value) -> Value {
-        if matches!(self.shape, Shape::List(_)) { Value::List(vec![value]) } else { value }
-    }
-
-    fn wrong(&self, found: &str) {
-        let expected = match &self.shape {
-            Shape::One(kind) => described(kind),
-            Shape::List(_) => "a list".to_owned(),
-            Shape::Map(_) => "a mapping".to_owned(),
-        };
-        self.at.error(format!("expected {expected}, found {found}"));
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Node<'_> {
-    type Value = Option<Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Value>, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Node<'_> {
-    type Value = Option<Value>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Option<Value>, E> {
-        Ok(self.scalar(Scalar::Bool(value)))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Option<Value>, E> {
-        Ok(self.scalar(Scalar::Integer(value.into())))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Option<Value>, E> {
-        Ok(self.scalar(Scalar::Integer(value.into())))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Option<Value>, E> {
-        // Only where text is wanted does it matter how the number is written.
-        let written = match (&self.shape, self.shape.message()) {
-            (Shape::One(Kind::String) | Shape::List(Kind::String), _) => true,
-            (_, Some(message)) => {
-                matches!(
-                    message.full_name(),
-                    "google.protobuf.Value" | "google.protobuf.StringValue"
-                )
-            }
-            _ => false,
-        };
-        let written = if written { self.reader.numerals.as_written(self.at) } else { None };
-        Ok(self.scalar(Scalar::Float(value, written)))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Option<Value>, E> {
-        Ok(self.scalar(Scalar::Text(value)))
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Option<Value>, E> {
-        Ok(match self.shape.message() {
-            Some(message) if message.full_name() == "google.protobuf.Value" => {
-                self.scalar(Scalar::Null)
-            }
-            _ => None,
-        })
-    }
-
-    /// A document without content.
-    fn visit_none<E: Error>(self) -> Result<Option<Value>, E> {
-        self.visit_unit()
-    }
-
-    /// A value with a YAML tag of its own (`!name`).
-    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Option<Value>, A::Error> {
-        IgnoredAny.visit_enum(tagged)?;
-        self.wrong("a value with a YAML tag");
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Option<Value>, A::Error> {
-        match &self.shape {
-            Shape::List(kind) => {
-                let mut values = Vec::new();
-                for index in 0.. {
-                    let at = self.at.index(index);
-                    let element = Element { reader: self.reader, kind, at: &at };
-                    match list.next_element_seed(element)? {
-                        Some(value) => values.extend(value),
-                        None => break,
-                    }
-                }
-                return Ok(Some(Value::List(values)));
-            }
-            Shape::One(Kind::Message(message)) => match message.full_name() {
-                "google.protobuf.ListValue" => {
-                    return Ok(Some(Value::Message(read_list(self.reader, self.at, list)?)));
-                }
-                "google.protobuf.Value" => {
-                    let list = read_list(self.reader, self.at, list)?;
-                    return Ok(Some(Value::Message(container_value(list))));
-                }
-                _ => {}
-            },
-            _ => {}
-        }
-        self.wrong("a list");
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Value>, A::Error> {
-        if let Shape::Map(entry) = &self.shape {
-            return Ok(Some(Value::Map(read_map(self.reader, entry, self.at, map)?)));
-        }
-        let Some(descriptor) = self.shape.message() else {
-            self.wrong("a mapping");
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(None);
-        };
-        let message = match descriptor.full_name() {
-            "google.protobuf.Any" => read_any(self.reader, descriptor, self.at, map)?,
-            "google.protobuf.Struct" => Some(read_struct(self.reader, self.at, map)?),
-            "google.protobuf.Value" => {
-                Some(container_value(read_struct(self.reader, self.at, map)?))
-            }
-            _ => {
-                let mut object = Object::new(self.reader, descriptor.clone(), self.at);
-                object.fill(&mut map)?;
-                Some(object.finish())
-            }
-        };
-        Ok(message.map(|message| self.in_list(Value::Message(message))))
-    }
-}
-
-/// An element of a list. Null is an empty message there, as in Envoy, and wrong for a scalar.
-struct Element<'a> {
-    reader: &'a Reader,
-    kind: &'a Kind,
-    at: &'a At<'a>,
-}
-
-impl<'de> DeserializeSeed<'de> for Element<'_> {
-    type Value = Option<Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Value>, D::Error> {
-        let errors = self.at.errors();
-        let shape = Shape::One(self.kind.clone());
-        let value = Node::new(self.reader, shape, self.at).deserialize(deserializer)?;
-        if value.is_none() && self.at.errors() == errors {
-            let Kind::Message(descriptor) = self.kind else {
-                self.at.error(format!("expected {}, found null", described(self.kind)));
-                return Ok(None);
             };
-            return Ok(Some(Value::Message(DynamicMessage::new(descriptor.clone()))));
-        }
-        Ok(value)
+            return scalar.convert(kind).map_err(|note| at.error(note)).ok();
+        };
+        let message = match (descriptor.full_name(), content) {
+            ("google.protobuf.Value", content) => Some(self.dynamic(&content, at)),
+            ("google.protobuf.ListValue", Content::List(items)) => {
+                Some(self.dynamic_list(items, at))
+            }
+            (_, Content::Scalar(scalar)) => {
+                return scalar.convert(kind).map_err(|note| at.error(note)).ok();
+            }
+            ("google.protobuf.Any", Content::Map(entries)) => self.any(descriptor, entries, at),
+            ("google.protobuf.Struct", Content::Map(entries)) => Some(self.structure(entries, at)),
+            ("google.protobuf.ListValue", content) | (_, content @ Content::List(_)) => {
+                wrong(&described(kind), &content, at);
+                None
+            }
+            (_, Content::Map(entries)) => Some(self.object(descriptor, entries, at)),
+        };
+        message.map(Value::Message)
     }
+
+    fn list(&self, kind: &Kind, items: &[NodeId], at: &At<'_>) -> Value {
+        let shape = Shape::One(kind.clone());
+        let item = |(index, node): (usize, &NodeId)| {
+            let at = at.index(index);
+            // Null is an empty message in a list, as in Envoy, and wrong for a scalar.
+            if let Content::Scalar(Scalar::Null) = self.document.content(*node)
+                && !takes_null(&shape)
+            {
+                let Kind::Message(descriptor) = kind else {
+                    at.error(format!("expected {}, found null", described(kind)));
+                    return None;
+                };
+                return Some(Value::Message(DynamicMessage::new(descriptor.clone())));
+            }
+            self.value(&shape, *node, &at)
+        };
+        Value::List(items.iter().enumerate().filter_map(item).collect())
+    }
+}
+
+fn takes_null(shape: &Shape) -> bool {
+    matches!(shape, Shape::One(Kind::Message(message)) | Shape::List(Kind::Message(message))
+        if message.full_name() == "google.protobuf.Value")
+}
+
+fn wrong(expected: &str, found: &Content<'_>, at: &At<'_>) {
+    let found = match found {
+        Content::Scalar(scalar) => scalar.to_string(),
+        Content::List(_) => "a list".to_owned(),
+        Content::Map(_) => "a mapping".to_owned(),
+    };
+    at.error(format!("expected {expected}, found {found}"));
 }

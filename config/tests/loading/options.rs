@@ -10,7 +10,7 @@ fn told_with(slot: &str, fragment: &str, options: &LoadOptions) -> String {
 
 fn with_overlay(overlay: &str) -> Result<Loaded, LoadError> {
     let options = LoadOptions { overlay: Some(overlay.to_owned()), ..LoadOptions::default() };
-    load(ORIGIN, &file("root", "stats_flush_interval: 1s"), &options)
+    load(ORIGIN, &file("root", "node: {id: base, cluster: edge}"), &options)
 }
 
 fn allowing(path: &str) -> LoadOptions {
@@ -68,10 +68,9 @@ fn unknown_fields_may_be_let_pass() {
 
 #[test]
 fn an_overlay_sets_values_and_appends_to_lists() {
-    let overlay =
-        "{stats_flush_interval: 2s, node: {id: a}, static_resources: {clusters: [{name: two}]}}";
+    let overlay = "{node: {id: a}, static_resources: {clusters: [{name: two}]}}";
     let bootstrap = with_overlay(overlay).unwrap().bootstrap;
-    assert_eq!(bootstrap.stats_flush_interval.as_secs(), 2);
+    assert_eq!(bootstrap.node.cluster, "edge");
     assert_eq!(bootstrap.node.id, "a");
     let names: Vec<_> = bootstrap.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
     assert_eq!(names, ["one", "two"]);
@@ -87,7 +86,8 @@ fn errors_of_an_overlay_have_their_place_in_it() {
     );
     assert_eq!(
         told("stats_flush_interval: 1000s"),
-        "--config-yaml:1:23: error: must be less than 300s, is 1000s at stats_flush_interval"
+        "--config-yaml:1:1: warning: 'stats_flush_interval' has no effect at stats_flush_interval\n\
+         --config-yaml:1:23: error: must be less than 300s, is 1000s at stats_flush_interval"
     );
     assert_eq!(
         told("static_resources: {clusters: [{name: two}, {name: one}]}"),

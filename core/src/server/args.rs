@@ -120,6 +120,10 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     pub allow_unsupported: Vec<String>,
 
+    /// Form of what is said about a configuration: text, or a JSON object a line
+    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+    pub error_format: LogForm,
+
     /// Refuse unknown fields in dynamic configuration; has no effect here
     #[arg(long)]
     pub reject_unknown_dynamic_fields: bool,
@@ -229,7 +233,7 @@ impl LogLevel {
     }
 }
 
-/// `--log-form`.
+/// `--log-form`, `--error-format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogForm {
     /// For people.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use ringmain_config::bootstrap::{Bootstrap, Node};
 use ringmain_config::listener as config;
-use ringmain_config::{LoadError, LoadOptions};
+use ringmain_config::{Diagnostic, LoadError, LoadOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::args::{Args, Mode};
+use super::args::{Args, LogForm, Mode};
 use super::control::{Boot, Control, ServerState};
 use super::worker::{Command, WorkerSeed, run_worker};
 use super::{Compiled, demo, drain, log};
@@ -27,7 +27,7 @@ use crate::{admin, discovery};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The configuration is wrong; every fault is named.
-    #[error("{0}")]
+    #[error("{}", .0.rendered())]
     Config(#[from] LoadError),
     /// A file of the command line cannot be used.
     #[error("{path}: {source}")]
@@ -138,12 +138,38 @@ fn load(args: &Args, origin: &str, text: &str) -> Result<(Bootstrap, Option<Stri
     };
     let loaded = ringmain_config::load(origin, text, &options)?;
     for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+        match (args.mode, args.error_format) {
+            // While serving it belongs to the log.
+            (Mode::Serve, _) => tracing::warn!("{warning}"),
+            (_, LogForm::Text) => eprintln!("{}\n", warning.rendered()),
+            (_, LogForm::Json) => eprintln!("{}", json(warning)),
+        }
     }
     match discovery::missing(&loaded.bootstrap.clusters) {
         Some(missing) => Err(StartError::NotInThisBuild(missing)),
         None => Ok((loaded.bootstrap, loaded.dump)),
     }
+}
+
+/// An error in the form that `--error-format` asks for.
+pub fn told(error: &StartError, args: &Args) -> String {
+    match (error, args.error_format) {
+        (StartError::Config(error), LogForm::Json) => {
+            let mut lines: Vec<_> = error.diagnostics.iter().map(json).collect();
+            if error.errors_not_listed > 0 {
+                lines.push(format!(r#"{{"errors_not_listed":{}}}"#, error.errors_not_listed));
+            }
+            lines.join("\n")
+        }
+        (_, LogForm::Json) => {
+            serde_json::json!({ "severity": "error", "message": error.to_string() }).to_string()
+        }
+        (_, LogForm::Text) => error.to_string(),
+    }
+}
+
+fn json(diagnostic: &Diagnostic) -> String {
+    serde_json::to_string(diagnostic).expect("text and numbers only")
 }
 
 /// The command line names the node where the file does not.
