@@ -4,6 +4,7 @@ mod buckets;
 mod clusters;
 mod commands;
 mod config_dump;
+mod ecs;
 mod field_mask;
 mod health;
 mod help;
@@ -47,6 +48,7 @@ fn routes(control: Arc<Control>) -> Router {
         .route("/contention", any(process::contention))
         .route("/cpuprofiler", any(process::cpu_profiler))
         .route("/drain_listeners", any(health::drain))
+        .route("/ecs", any(ecs::list))
         .route("/healthcheck/fail", any(health::fail))
         .route("/healthcheck/ok", any(health::pass))
         .route("/heap_dump", any(process::heap_dump))

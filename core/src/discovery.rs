@@ -3,6 +3,21 @@
 //!
 //! [`HostSet`]: crate::cluster::HostSet
 
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "aws")]
+mod cloud_map;
+#[cfg(feature = "aws")]
+pub mod ecs;
+#[cfg(feature = "aws")]
+pub mod membership;
+#[cfg(feature = "aws")]
+mod publish;
+pub mod report;
+#[cfg(feature = "aws")]
+pub mod schedule;
+#[cfg(feature = "aws")]
+mod snapshot;
 mod static_hosts;
 mod strict_dns;
 
@@ -15,6 +30,9 @@ use crate::server::Control;
 
 /// What `clusters` need that this build does not have.
 pub fn missing(clusters: &[config::Cluster]) -> Option<String> {
+    if cfg!(feature = "aws") {
+        return None;
+    }
     let cluster = clusters.iter().find(|cluster| cluster.discovery.aws_limits().is_some())?;
     Some(format!("cluster '{}' is found by an AWS API, which this build cannot", cluster.name))
 }
@@ -33,7 +51,14 @@ pub async fn start(control: &Arc<Control>, first: &mpsc::Sender<()>) {
                 let task = strict_dns::run(control.clone(), index, *options, first.clone());
                 tokio::spawn(task);
             }
+            // Shared by clusters: started below.
             DiscoveryType::Ecs(_) | DiscoveryType::CloudMap(_) => {}
         }
+    }
+    #[cfg(feature = "aws")]
+    {
+        let budget = aws::SharedBudget::new();
+        ecs::start(control, &budget, first);
+        cloud_map::start(control, &budget, first);
     }
 }

@@ -90,12 +90,23 @@ fn host_rows(host: &Host) -> Vec<(&'static str, String)> {
         ("region", host.locality.region.clone()),
         ("zone", host.locality.zone.clone()),
         ("sub_zone", host.locality.sub_zone.clone()),
+        ("metadata", metadata_text(host)),
         ("canary", "false".to_owned()),
         ("priority", "0".to_owned()),
         ("success_rate", "-1".to_owned()),
         ("local_origin_success_rate", "-1".to_owned()),
     ]);
+    // Envoy has no such row; hosts without metadata look as they do there.
+    rows.retain(|(name, value)| *name != "metadata" || !value.is_empty());
     rows
+}
+
+/// The `envoy.lb` metadata as JSON.
+fn metadata_text(host: &Host) -> String {
+    if host.metadata.is_empty() {
+        return String::new();
+    }
+    json!(host.metadata).to_string()
 }
 
 fn counters(host: &Host) -> Vec<(&'static str, Kind, i64)> {
@@ -154,6 +165,9 @@ fn describe_host(host: &Host) -> Value {
         described["hostname"] = json!(host.hostname);
     }
     described["locality"] = locality(&host.locality);
+    if !host.metadata.is_empty() {
+        described["metadata"] = json!(host.metadata);
+    }
     described
 }
 

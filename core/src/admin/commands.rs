@@ -30,7 +30,7 @@ const fn changes(
 }
 
 /// In order of path.
-pub const COMMANDS: [Command; 28] = [
+pub const COMMANDS: [Command; 29] = [
     shows("/", "Admin home page", &[]),
     changes("/allocprofiler", "allocation profiler (not part of this build)", &[]),
     shows("/certs", "print certs on machine", &[]),
@@ -66,6 +66,11 @@ pub const COMMANDS: [Command; 28] = [
             ("skip_exit", "Close connections, but leave the listeners open"),
             ("inboundonly", "Only listeners whose traffic_direction is INBOUND"),
         ],
+    ),
+    shows(
+        "/ecs",
+        "print ECS and Cloud Map discovery: pollers, tasks, and why they are in or out",
+        &[("format", "One of (text, json)")],
     ),
     changes("/healthcheck/fail", "cause the server to fail health checks", &[]),
     changes("/healthcheck/ok", "cause the server to pass health checks", &[]),

@@ -3,7 +3,7 @@
 use ringmain_config::cluster as config;
 
 use super::CircuitBreakers;
-use crate::stats::scopes::{ClusterStats, DiscoveryStats};
+use crate::stats::scopes::{ApiCallStats, AwsStats, ClusterStats, DiscoveryStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope};
 
 /// A compiled cluster. Never changed after it was made, but for the counters.
@@ -19,6 +19,8 @@ pub struct Cluster {
     pub stats: PerWorker<ClusterStats>,
     /// `cluster.<name>.` counters of discovery.
     pub discovery: DiscoveryStats,
+    /// `cluster.<name>.ecs.` or `cluster.<name>.cloud_map.`, where that is how its hosts are found.
+    pub aws: Option<(AwsStats, ApiCallStats)>,
     /// `cluster.<name>.upstream_rq_<code>`.
     pub response_codes: PerWorker<ResponseCodes>,
     /// `cluster.<name>.external.upstream_rq_<code>`: requests from outside.
@@ -74,6 +76,7 @@ impl Cluster {
             upstream_rq_per_cx,
         };
         Self {
+            aws: config.discovery.aws_limits().map(|_| Default::default()),
             index,
             breakers: CircuitBreakers::new(config.circuit_breakers, workers),
             config,
@@ -84,6 +87,18 @@ impl Cluster {
             internal_response_codes: PerWorker::new(workers),
             retry_response_codes: PerWorker::new(workers),
             histograms,
+        }
+    }
+
+    /// The stats of discovery by an AWS API; of a cluster that is found so.
+    pub fn aws_stats(&self) -> &AwsStats {
+        &self.aws.as_ref().expect("the cluster is found by an AWS API").0
+    }
+
+    /// Counts a call to an AWS API.
+    pub fn count_api_call(&self, action: &str) {
+        if let Some((_, calls)) = &self.aws {
+            calls.count(action);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The control thread's view of the process: what admin shows and commands go through.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Command, Compiled};
 use crate::access_log::LogControl;
 use crate::cluster::HostSet;
+use crate::discovery::report::PollerReport;
 use crate::runtime::{Post, SendError};
 use crate::stats::{
     AdminStats, Baseline, Bin, HistogramCollector, HistogramId, Recorded, snapshot,
@@ -66,6 +68,7 @@ pub struct Control {
     posts: Vec<Post<Command>>,
     logs: LogControl,
     histograms: HistogramCollector,
+    reports: watch::Sender<BTreeMap<String, PollerReport>>,
     shutdown: mpsc::Sender<()>,
 }
 
@@ -84,6 +87,7 @@ impl Control {
         Self {
             hosts: compiled.clusters.iter().map(|_| watch::Sender::default()).collect(),
             histograms: HistogramCollector::new(&compiled.histograms),
+            reports: watch::Sender::default(),
             compiled,
             boot,
             admin_stats: AdminStats::default(),
@@ -154,6 +158,18 @@ impl Control {
     pub async fn set_hosts(&self, index: usize, hosts: Arc<HostSet>) {
         self.hosts[index].send_replace(hosts.clone());
         self.tell_all(|| Command::SetHosts { cluster: index, hosts: hosts.clone() }).await;
+    }
+
+    /// Writes down where a poller stands, for admin `/ecs`.
+    pub fn publish_report(&self, key: String, report: PollerReport) {
+        self.reports.send_modify(|reports| {
+            reports.insert(key, report);
+        });
+    }
+
+    /// Where the pollers stand.
+    pub fn reports(&self) -> Vec<PollerReport> {
+        self.reports.borrow().values().cloned().collect()
     }
 
     /// Gives every worker a command, waiting for those whose mailbox is full.

@@ -392,10 +392,15 @@ const FIRST_DISCOVERY_LIMIT: Duration = Duration::from_secs(15);
 
 async fn first_discovery(control: &Arc<Control>) {
     let (first, mut done) = mpsc::channel(1);
+    let waits = control.compiled.clusters.iter().filter_map(|cluster| {
+        cluster.config.discovery.aws_limits().map(|limits| limits.wait_for_first_discovery)
+    });
+    // Each of these lets go of its end by itself when its time is over.
+    let limit = waits.max().map_or(FIRST_DISCOVERY_LIMIT, |wait| wait.max(FIRST_DISCOVERY_LIMIT));
     discovery::start(control, &first).await;
     drop(first);
     // Nobody sends: the channel closes when the last cluster has let go of its end.
-    if tokio::time::timeout(FIRST_DISCOVERY_LIMIT, done.recv()).await.is_err() {
+    if tokio::time::timeout(limit, done.recv()).await.is_err() {
         tracing::warn!("listeners open before every cluster has found its hosts");
     }
 }

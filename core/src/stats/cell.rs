@@ -48,6 +48,11 @@ impl Gauge {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(ONE) | USED, Ordering::Relaxed);
     }
 
+    /// Sets it. Of no use to a gauge that several workers share.
+    pub fn set(&self, value: u64) {
+        self.0.store(value << 1 | USED, Ordering::Relaxed);
+    }
+
     /// The value now; on one worker alone it may be below zero.
     pub fn value(&self) -> i64 {
         self.0.load(Ordering::Relaxed).cast_signed() >> 1

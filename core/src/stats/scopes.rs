@@ -1,6 +1,6 @@
 //! The names of each subsystem's stats, exactly as Envoy prints them behind the scope's prefix.
 
-use super::stats_block;
+use super::{Counter, Kind, Reading, stats_block};
 
 stats_block! {
     /// `listener.<address>.`
@@ -197,5 +197,69 @@ stats_block! {
             update_success,
         }
         gauges {}
+    }
+}
+
+stats_block! {
+    /// `cluster.<name>.ecs.` and `cluster.<name>.cloud_map.`; the control thread writes them.
+    AwsStats {
+        counters {
+            credentials_refresh_failure,
+            empty_ignored,
+            mass_removal_held,
+            poll_attempt,
+            poll_failure,
+            poll_success,
+            throttled,
+        }
+        gauges {
+            /// Calls to AWS that the poller is expected to make; it may serve other clusters too.
+            expected_calls_per_minute,
+            last_success_unix,
+            /// Since the last poll that was answered whole.
+            stale_seconds,
+            tasks_draining,
+            tasks_ready,
+            tasks_seen,
+            tasks_unhealthy,
+        }
+    }
+}
+
+/// The calls that discovery makes, as they stand in stats.
+const API_CALLS: [&str; 10] = [
+    "api_calls.DescribeContainerInstances",
+    "api_calls.DescribeInstances",
+    "api_calls.DescribeServiceDeployments",
+    "api_calls.DescribeServices",
+    "api_calls.DescribeTaskDefinition",
+    "api_calls.DescribeTasks",
+    "api_calls.DiscoverInstances",
+    "api_calls.DiscoverInstancesRevision",
+    "api_calls.ListServiceDeployments",
+    "api_calls.ListTasks",
+];
+
+/// `cluster.<name>.ecs.api_calls.<action>`; the control thread writes them.
+#[derive(Debug, Default)]
+pub struct ApiCallStats([Counter; API_CALLS.len()]);
+
+impl ApiCallStats {
+    /// Counts a call.
+    pub fn count(&self, action: &str) {
+        let name = |name: &&str| name.strip_prefix("api_calls.") == Some(action);
+        if let Some(index) = API_CALLS.iter().position(|call| name(&call)) {
+            self.0[index].inc();
+        }
+    }
+
+    /// Calls `each` with every call that was made.
+    pub fn visit(&self, each: &mut dyn FnMut(Reading)) {
+        for (name, counter) in API_CALLS.into_iter().zip(&self.0) {
+            let value = counter.value().cast_signed();
+            if value > 0 {
+                each(Reading { name, kind: Kind::Counter, value, used: true });
+            }
+        }
     }
 }

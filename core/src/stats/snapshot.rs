@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ringmain_config::cluster::RoutingPriority;
+use ringmain_config::cluster::{DiscoveryType, RoutingPriority};
 
 use super::scopes::{HttpStats, ListenerStats, ResponseClassStats};
 use super::{Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero};
@@ -103,6 +103,14 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     scope.block(&cluster.stats, stats);
     scope.single(&cluster.discovery, stats);
     scope.zeros(&always_zero::CLUSTER, stats);
+    if let Some((aws, calls)) = &cluster.aws {
+        let scope = scope.within(match cluster.config.discovery {
+            DiscoveryType::CloudMap(_) => "cloud_map",
+            _ => "ecs",
+        });
+        scope.single(aws, stats);
+        calls.visit(&mut |reading| scope.push(reading, stats));
+    }
     let hosts = control.hosts(index);
     let healthy = hosts.hosts.iter().filter(|host| host.is_healthy()).count();
     scope.gauge("membership_total", hosts.hosts.len(), stats);

@@ -1,0 +1,181 @@
+//! What went wrong with a call, and what that means for the next one.
+
+use std::error::Error;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::Action;
+use crate::discovery::schedule::Setback;
+
+/// A call that has failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", action.name())]
+pub struct ApiError {
+    /// The call.
+    pub action: Action,
+    /// What kind of failure it was.
+    pub kind: ErrorKind,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+/// Kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Asked too often; the API may say how long to wait.
+    Throttled(Option<Duration>),
+    /// A permission is missing.
+    Denied,
+    /// The cluster, service or namespace is not there.
+    NotFound,
+    /// There are no credentials, or they are not valid (any more).
+    Credentials,
+    /// The request makes no sense to the API.
+    Invalid,
+    /// No answer, not a whole one, or one that says the server is to blame.
+    Passing,
+}
+
+impl ApiError {
+    /// What a failed call came to.
+    pub fn new<E>(action: Action, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+    {
+        let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+        let said = error.as_service_error().and_then(ProvideErrorMetadata::message);
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let retry_after = error
+            .raw_response()
+            .and_then(|response| response.headers().get("retry-after"))
+            .and_then(|seconds| seconds.parse().ok())
+            .map(Duration::from_secs);
+        let chain = chain(error);
+        let kind = match error {
+            SdkError::ServiceError(_) => kind_of(code, status, retry_after),
+            _ if chain.to_lowercase().contains("credential") => ErrorKind::Credentials,
+            _ => ErrorKind::Passing,
+        };
+        let what = match (code, said) {
+            (Some(code), Some(said)) => format!("{code}: {said}"),
+            (Some(code), None) => code.to_owned(),
+            (None, _) => chain,
+        };
+        Self { action, kind, message: format!("{what}{}", advice(kind, action)) }
+    }
+
+    /// A failure that is no SDK error.
+    pub fn of(action: Action, kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { action, kind, message: message.into() }
+    }
+
+    /// What it means for the next call.
+    pub fn setback(&self) -> Setback {
+        match self.kind {
+            ErrorKind::Throttled(after) => Setback::Throttled(after),
+            ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Invalid => Setback::Lasting,
+            ErrorKind::Credentials | ErrorKind::Passing => Setback::Passing,
+        }
+    }
+}
+
+/// The kind that an error code and a status stand for.
+pub(super) fn kind_of(
+    code: Option<&str>,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+) -> ErrorKind {
+    match code.unwrap_or_default() {
+        "ThrottlingException"
+        | "Throttling"
+        | "ThrottledException"
+        | "TooManyRequestsException"
+        | "RequestThrottled"
+        | "RequestLimitExceeded"
+        | "SlowDown"
+        | "LimitExceededException" => ErrorKind::Throttled(retry_after),
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" => ErrorKind::Denied,
+        "ClusterNotFoundException"
+        | "ServiceNotFoundException"
+        | "ServiceNotFound"
+        | "NamespaceNotFound" => ErrorKind::NotFound,
+        "ExpiredTokenException"
+        | "ExpiredToken"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignature"
+        | "RequestExpired"
+        | "AuthFailure" => ErrorKind::Credentials,
+        _ if status == Some(429) => ErrorKind::Throttled(retry_after),
+        _ if status.is_some_and(|status| (400..500).contains(&status)) && code.is_some() => {
+            ErrorKind::Invalid
+        }
+        _ => ErrorKind::Passing,
+    }
+}
+
+fn advice(kind: ErrorKind, action: Action) -> String {
+    match kind {
+        ErrorKind::Denied => format!("; allow the role '{}'", action.permission()),
+        ErrorKind::NotFound => "; check name, region and account".to_owned(),
+        ErrorKind::Credentials => "; credentials come from the environment, the profile, the task \
+                                   role or IMDSv2 (in a bridged container the instance's hop limit \
+                                   must be 2)"
+            .to_owned(),
+        ErrorKind::Throttled(_) | ErrorKind::Invalid | ErrorKind::Passing => String::new(),
+    }
+}
+
+/// An error and what lies behind it.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_statuses_tell_the_kind() {
+        let second = Some(Duration::from_secs(1));
+        for (code, status, expected) in [
+            (Some("ThrottlingException"), 400, ErrorKind::Throttled(second)),
+            (Some("RequestLimitExceeded"), 503, ErrorKind::Throttled(second)),
+            (None, 429, ErrorKind::Throttled(second)),
+            (Some("AccessDeniedException"), 400, ErrorKind::Denied),
+            (Some("UnauthorizedOperation"), 403, ErrorKind::Denied),
+            (Some("ClusterNotFoundException"), 400, ErrorKind::NotFound),
+            (Some("ExpiredTokenException"), 400, ErrorKind::Credentials),
+            (Some("InvalidParameterException"), 400, ErrorKind::Invalid),
+            (Some("ServerException"), 500, ErrorKind::Passing),
+            (None, 503, ErrorKind::Passing),
+            (None, 400, ErrorKind::Passing),
+        ] {
+            assert_eq!(kind_of(code, Some(status), second), expected, "{code:?} {status}");
+        }
+    }
+
+    #[test]
+    fn a_missing_permission_is_named() {
+        assert_eq!(
+            advice(ErrorKind::Denied, Action::DescribeInstances),
+            "; allow the role 'ec2:DescribeInstances'"
+        );
+    }
+}

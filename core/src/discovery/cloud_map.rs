@@ -1,0 +1,212 @@
+//! Hosts from AWS Cloud Map: the instances of a service, asked for by the API. A revision is asked
+//! for in each poll; the instances only when it has changed, and now and then.
+
+mod client;
+mod host;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ringmain_config::cloud_map_cluster::CloudMapCluster;
+use ringmain_config::cluster::DiscoveryType;
+use tokio::sync::{mpsc, oneshot};
+
+use self::client::{CloudMapClient, Instance};
+use super::aws::{ApiError, ErrorKind, SharedBudget};
+use super::ecs::{unix_now, wait_for_first};
+use super::membership::Answer;
+use super::publish::Published;
+use super::report::{ClusterReport, PollerReport, TaskReport};
+use super::schedule::{Pace, Setback};
+use crate::cluster::Cluster;
+use crate::server::Control;
+
+/// The instances are asked for in every so many polls, whatever their revision: a change of health
+/// need not change it.
+const FULL_POLLS: u64 = 6;
+
+/// Starts a poller for each Cloud Map cluster of the configuration.
+pub fn start(control: &Arc<Control>, budget: &SharedBudget, first: &mpsc::Sender<()>) {
+    for (index, cluster) in control.compiled.clusters.iter().enumerate() {
+        if let DiscoveryType::CloudMap(config) = &cluster.config.discovery {
+            let limit = config.limits.wait_for_first_discovery;
+            let found = wait_for_first(limit, first.clone());
+            let poller = Poller::new(control, index, config, budget.clone(), found);
+            tokio::spawn(poller.run());
+        }
+    }
+}
+
+struct Poller {
+    control: Arc<Control>,
+    cluster: Arc<Cluster>,
+    config: CloudMapCluster,
+    client: CloudMapClient,
+    published: Published,
+    pace: Pace,
+    polls: u64,
+    revision: Option<i64>,
+    said: Option<String>,
+    report: PollerReport,
+    rows: Vec<TaskReport>,
+    first: Option<oneshot::Sender<()>>,
+    last_success: Option<Instant>,
+}
+
+impl Poller {
+    fn new(
+        control: &Arc<Control>,
+        index: usize,
+        config: &CloudMapCluster,
+        budget: SharedBudget,
+        first: oneshot::Sender<()>,
+    ) -> Self {
+        let cluster = control.compiled.clusters[index].clone();
+        Self {
+            client: CloudMapClient::new(config.clone(), budget, cluster.clone()),
+            published: Published::new(control, index, &config.limits),
+            pace: Pace::new(config.limits.refresh_interval),
+            report: PollerReport {
+                kind: "cloud_map",
+                listing: "a service",
+                source: format!("{}.{}", config.service, config.namespace),
+                ..PollerReport::default()
+            },
+            control: control.clone(),
+            cluster,
+            config: config.clone(),
+            polls: 0,
+            revision: None,
+            said: None,
+            rows: Vec::new(),
+            first: Some(first),
+            last_success: None,
+        }
+    }
+
+    async fn run(mut self) {
+        self.published.tell(&self.control).await;
+        loop {
+            let result = self.poll().await;
+            let pause = self.conclude(result).await;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// The instances; `None` where nothing has changed.
+    async fn poll(&mut self) -> Result<Option<Vec<Instance>>, ApiError> {
+        self.client.connect().await?;
+        let revision = self.client.revision().await?;
+        let due = self.polls.is_multiple_of(FULL_POLLS);
+        // What is held or empty is looked at each time, so that time can settle it.
+        if self.revision == Some(revision) && !due && self.published.stale().is_none() {
+            self.polls += 1;
+            return Ok(None);
+        }
+        let instances = self.client.instances().await?;
+        self.revision = Some(revision);
+        self.polls += 1;
+        Ok(Some(instances))
+    }
+
+    async fn conclude(&mut self, result: Result<Option<Vec<Instance>>, ApiError>) -> Duration {
+        let stats = self.cluster.aws_stats();
+        let discovery = &self.cluster.discovery;
+        stats.poll_attempt.inc();
+        discovery.update_attempt.inc();
+        let chance = rand::random::<f64>();
+        self.report.last_poll = unix_now();
+        let pause = match result {
+            Ok(instances) => {
+                stats.poll_success.inc();
+                discovery.update_success.inc();
+                if instances.as_ref().is_some_and(Vec::is_empty) {
+                    discovery.update_empty.inc();
+                }
+                if let Some(instances) = instances {
+                    self.take(&instances).await;
+                }
+                self.last_success = Some(Instant::now());
+                self.report.last_success = self.report.last_poll;
+                self.first = None;
+                self.say(None);
+                self.pace.after_success(false, chance)
+            }
+            Err(error) => {
+                stats.poll_failure.inc();
+                discovery.update_failure.inc();
+                self.published.apply(&self.control, Answer::default()).await;
+                let setback = error.setback();
+                self.fail(&error);
+                if matches!(setback, Setback::Throttled(_)) {
+                    self.report.throttled += 1;
+                }
+                self.say(Some(error.to_string()));
+                self.pace.after_setback(setback, chance)
+            }
+        };
+        self.publish(pause);
+        pause
+    }
+
+    fn fail(&mut self, error: &ApiError) {
+        let stats = self.cluster.aws_stats();
+        match error.kind {
+            ErrorKind::Throttled(_) => stats.throttled.inc(),
+            ErrorKind::Credentials => {
+                stats.credentials_refresh_failure.inc();
+                self.client.disconnect();
+            }
+            _ => {}
+        }
+    }
+
+    async fn take(&mut self, instances: &[Instance]) {
+        let mut answer = Answer { complete: true, ..Answer::default() };
+        self.rows.clear();
+        for instance in instances {
+            let (row, found) = host::judge(instance, &self.config, &self.client.region());
+            self.rows.push(row);
+            answer.found.extend(found);
+        }
+        let stats = self.cluster.aws_stats();
+        stats.tasks_seen.set(self.rows.len() as u64);
+        stats.tasks_ready.set(answer.found.len() as u64);
+        self.published.apply(&self.control, answer).await;
+    }
+
+    /// Says what went wrong once, and that it is over.
+    fn say(&mut self, error: Option<String>) {
+        if error != self.said {
+            let cluster = &self.cluster.config.name;
+            match &error {
+                Some(error) => tracing::warn!(cluster, "{error}; the last hosts stay"),
+                None => tracing::info!(cluster, "Cloud Map answers again"),
+            }
+        }
+        self.report.errors = error.iter().cloned().collect();
+        self.said = error;
+    }
+
+    fn publish(&mut self, pause: Duration) {
+        let report = &mut self.report;
+        report.region = self.client.region();
+        report.next_poll = unix_now() + pause.as_secs();
+        report.interval_ms = u64::try_from(self.pace.interval().as_millis()).unwrap_or(u64::MAX);
+        report.expected_calls_per_second =
+            (1.0 + 1.0 / FULL_POLLS as f64) / self.pace.interval().as_secs_f64();
+        report.clusters = vec![ClusterReport {
+            name: self.cluster.config.name.clone(),
+            tasks_of: format!("service {}", self.config.service),
+            hosts: self.published.len(),
+            stale: self.published.stale().map(str::to_owned),
+            tasks: self.rows.clone(),
+        }];
+        let stats = self.cluster.aws_stats();
+        stats.expected_calls_per_minute.set((report.expected_calls_per_second * 60.0) as u64);
+        stats.last_success_unix.set(report.last_success);
+        stats.stale_seconds.set(self.last_success.map_or(0, |at| at.elapsed().as_secs()));
+        let key = format!("cloud_map {} {}", report.source, self.cluster.config.name);
+        self.control.publish_report(key, report.clone());
+    }
+}

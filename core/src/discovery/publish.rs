@@ -1,0 +1,141 @@
+//! From answers to the workers: membership, snapshot, log lines and stats of a cluster.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ringmain_config::aws::DiscoveryLimits;
+
+use super::membership::{Answer, Guard, Membership, Outcome};
+use super::snapshot;
+use crate::cluster::{Cluster, HostDescription};
+use crate::server::Control;
+
+/// The hosts of one cluster as the workers know them.
+#[derive(Debug)]
+pub struct Published {
+    index: usize,
+    cluster: Arc<Cluster>,
+    limits: DiscoveryLimits,
+    membership: Membership,
+    stale: Option<&'static str>,
+}
+
+impl Published {
+    /// The cluster at `index`, with the hosts of its snapshot if it has one.
+    pub fn new(control: &Control, index: usize, limits: &DiscoveryLimits) -> Self {
+        let cluster = control.compiled.clusters[index].clone();
+        let guard = Guard {
+            empty_set_grace: limits.empty_set_grace,
+            max_removal_percent: limits.max_removal_percent,
+        };
+        let restored = restored(&cluster, limits);
+        Self {
+            index,
+            stale: (!restored.is_empty()).then_some("from the snapshot of an earlier run"),
+            membership: Membership::new(guard, restored),
+            limits: limits.clone(),
+            cluster,
+        }
+    }
+
+    /// Index of the cluster.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// How many hosts there are.
+    pub fn len(&self) -> usize {
+        self.membership.len()
+    }
+
+    /// Why the hosts may be out of date.
+    pub fn stale(&self) -> Option<&'static str> {
+        self.stale
+    }
+
+    /// Takes an answer in and tells the workers what has changed.
+    pub async fn apply(&mut self, control: &Control, answer: Answer) {
+        let complete = answer.complete;
+        let outcome = self.membership.apply(answer, Instant::now());
+        self.note(&outcome);
+        self.stale = if outcome.empty_ignored {
+            Some("the answer is empty; the last hosts stay for empty_set_grace")
+        } else if outcome.removal_held {
+            Some("more than max_removal_percent are missing; another poll must confirm it")
+        } else if !complete {
+            Some("the last poll was not answered whole")
+        } else {
+            None
+        };
+        if self.tell(control).await || !outcome.changes.is_empty() {
+            self.save();
+        }
+    }
+
+    fn note(&self, outcome: &Outcome) {
+        let stats = self.cluster.aws_stats();
+        if outcome.empty_ignored {
+            stats.empty_ignored.inc();
+        }
+        if outcome.removal_held {
+            stats.mass_removal_held.inc();
+        }
+        for change in &outcome.changes {
+            let what = if change.joined { "joins" } else { "leaves" };
+            tracing::info!(
+                cluster = self.cluster.config.name,
+                host = change.identity,
+                address = change.address,
+                "host {what}: {}",
+                change.cause
+            );
+        }
+    }
+
+    /// Tells the workers, where they know other hosts; whether they did.
+    pub async fn tell(&self, control: &Control) -> bool {
+        self.tell_hosts(control, self.membership.hosts()).await
+    }
+
+    /// Takes the hosts of `suspects` out of the rotation until the next answer.
+    pub async fn suspect(&self, control: &Control, suspects: &HashMap<String, Instant>) {
+        let mut hosts = self.membership.hosts();
+        for host in hosts.iter_mut().filter(|host| suspects.contains_key(&host.identity)) {
+            host.healthy = false;
+        }
+        self.tell_hosts(control, hosts).await;
+    }
+
+    async fn tell_hosts(&self, control: &Control, hosts: Vec<HostDescription>) -> bool {
+        let known = control.hosts(self.index);
+        let stats = &self.cluster.discovery;
+        let Some(hosts) = known.updated(hosts, control.compiled.workers) else {
+            stats.update_no_rebuild.inc();
+            return false;
+        };
+        stats.membership_change.inc();
+        control.set_hosts(self.index, Arc::new(hosts)).await;
+        true
+    }
+
+    fn save(&self) {
+        let Some(path) = &self.limits.snapshot_path else { return };
+        let name = &self.cluster.config.name;
+        if let Err(error) = snapshot::save(path, name, &self.membership.hosts()) {
+            tracing::warn!(cluster = name, path = %path.display(), %error, "cannot save the snapshot");
+        }
+    }
+}
+
+fn restored(cluster: &Cluster, limits: &DiscoveryLimits) -> Vec<HostDescription> {
+    let Some(path) = &limits.snapshot_path else { return Vec::new() };
+    let name = &cluster.config.name;
+    match snapshot::load(path, name) {
+        Ok(hosts) => hosts,
+        Err(error) => {
+            tracing::warn!(cluster = name, path = %path.display(), %error, "cannot use the snapshot");
+            Vec::new()
+        }
+    }
+}

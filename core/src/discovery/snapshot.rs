@@ -1,0 +1,111 @@
+//! The last good set of hosts, on disk over a restart (`snapshot_path`).
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ringmain_config::bootstrap::Locality;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::cluster::HostDescription;
+
+/// Of the file's form; another one is not read.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    version: u32,
+    cluster: String,
+    saved_unix: u64,
+    hosts: Vec<SavedHost>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedHost {
+    identity: String,
+    address: std::net::SocketAddr,
+    weight: u32,
+    region: String,
+    zone: String,
+    metadata: std::collections::BTreeMap<String, Value>,
+}
+
+/// Writes the hosts of `cluster`, whole or not at all.
+pub fn save(path: &Path, cluster: &str, hosts: &[HostDescription]) -> io::Result<()> {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let file = File {
+        version: VERSION,
+        cluster: cluster.to_owned(),
+        saved_unix: since_epoch.as_secs(),
+        hosts: hosts.iter().map(SavedHost::new).collect(),
+    };
+    let text = serde_json::to_vec_pretty(&file)?;
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".tmp");
+    fs::write(&unfinished, text)?;
+    fs::rename(&unfinished, path)
+}
+
+/// The hosts of `cluster` as last saved; none where there is no file yet.
+pub fn load(path: &Path, cluster: &str) -> io::Result<Vec<HostDescription>> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let file: File = serde_json::from_slice(&text)?;
+    if file.version != VERSION || file.cluster != cluster {
+        return Err(io::Error::other(format!(
+            "it is version {} of cluster '{}', not version {VERSION} of '{cluster}'",
+            file.version, file.cluster
+        )));
+    }
+    Ok(file.hosts.into_iter().map(SavedHost::into_host).collect())
+}
+
+impl SavedHost {
+    fn new(host: &HostDescription) -> Self {
+        Self {
+            identity: host.identity.clone(),
+            address: host.address,
+            weight: host.weight,
+            region: host.locality.region.clone(),
+            zone: host.locality.zone.clone(),
+            metadata: host.metadata.clone(),
+        }
+    }
+
+    fn into_host(self) -> HostDescription {
+        let Self { identity, address, weight, region, zone, metadata } = self;
+        let locality = Locality { region, zone, sub_zone: String::new() };
+        HostDescription { identity, weight, locality, metadata, ..HostDescription::new(address) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_is_loaded() {
+        let folder = std::env::temp_dir().join(format!("ringmain-snapshot-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder for temporary files");
+        let path = folder.join("hosts.json");
+        let hosts = vec![HostDescription {
+            identity: "task#80".into(),
+            weight: 3,
+            locality: Locality { zone: "a".into(), ..Locality::default() },
+            metadata: [("ecs.family".to_owned(), Value::from("web"))].into(),
+            ..HostDescription::new(([10, 0, 0, 1], 80).into())
+        }];
+        assert_eq!(load(&path, "web").expect("no file is no fault"), []);
+        save(&path, "web", &hosts).expect("the folder is writable");
+        assert_eq!(load(&path, "web").expect("a snapshot"), hosts);
+        assert!(load(&path, "other").is_err());
+        fs::write(&path, "{").expect("the folder is writable");
+        assert!(load(&path, "web").is_err());
+        fs::remove_dir_all(&folder).expect("the folder is ours");
+    }
+}
