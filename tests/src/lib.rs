@@ -9,12 +9,16 @@
 //! | [`workspace`], [`port`], [`wait`] | scratch folders, free ports, bounded polling |
 //! | [`process`], [`proxy`], [`envoy`], [`admin`] | the proxy under test and its admin interface |
 //! | [`message`], [`client`], [`upstream`] | both ends of the wire |
+//! | [`aws`], [`moto`], [`venv`], [`load`] | the APIs that discovery asks, and requests meanwhile |
 //! | [`template`], [`parity`], [`normalize`] | one case through two proxies, and the comparison |
 
 pub mod admin;
+pub mod aws;
 pub mod client;
 pub mod envoy;
+pub mod load;
 pub mod message;
+pub mod moto;
 pub mod normalize;
 pub mod parity;
 pub mod port;
@@ -22,5 +26,6 @@ pub mod process;
 pub mod proxy;
 pub mod template;
 pub mod upstream;
+pub mod venv;
 pub mod wait;
 pub mod workspace;

@@ -16,6 +16,9 @@ use crate::http::local_reply::{self, LocalReply};
 use crate::pool::{self, Acquire, AcquireFailure, ConnectFailure, UpstreamConnection};
 use crate::runtime::{Buffer, join};
 
+/// How often a request may move on from a host that refuses the connection.
+const HOST_MOVES_MAX: usize = 3;
+
 /// What came of the response's head.
 enum Answer {
     /// It was passed on, and the body as far as it came.
@@ -181,17 +184,8 @@ impl UpstreamRequest<'_, '_> {
             self.cluster.stats().upstream_cx_none_healthy.inc();
             return Err(Failure::Reply(local_reply::NO_HEALTHY_UPSTREAM).into());
         };
-        self.retry.note_host(&host);
-        self.exchange.info.upstream_host = Some(host.clone());
-        let asked = Acquire {
-            priority: self.priority,
-            verified,
-            fresh,
-            until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
-            client: (&self.downstream.worker.watches, &self.downstream.stream),
-        };
-        let acquired = pool::acquire(&self.cluster, &host, &asked).await;
-        acquired.map_err(|failure| self.not_acquired(&host, failure))
+        let acquired = self.connection_to(host, verified, fresh).await;
+        acquired.map_err(|(host, failure)| self.not_acquired(&host, failure))
     }
 
     /// Counts a connection that was not to be had and says what follows. What a circuit breaker
@@ -214,6 +208,43 @@ impl UpstreamRequest<'_, '_> {
             AcquireFailure::ClientGone => Failure::ClientGone,
         }
         .into()
+    }
+
+    /// A connection to `host`, or, where AWS has told the hosts, to another one when that refuses: a
+    /// task may have ended since it was asked about, and nothing was sent yet.
+    async fn connection_to(
+        &mut self,
+        mut host: Rc<WorkerHost>,
+        verified: bool,
+        fresh: bool,
+    ) -> Result<UpstreamConnection, (Rc<WorkerHost>, AcquireFailure)> {
+        let mut moves = if self.cluster.shared.aws.is_some() { HOST_MOVES_MAX } else { 0 };
+        loop {
+            self.retry.note_host(&host);
+            self.exchange.info.upstream_host = Some(host.clone());
+            let asked = Acquire {
+                priority: self.priority,
+                verified,
+                fresh,
+                until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
+                client: (&self.downstream.worker.watches, &self.downstream.stream),
+            };
+            let failure = match pool::acquire(&self.cluster, &host, &asked).await {
+                Ok(connection) => return Ok(connection),
+                Err(failure) => failure,
+            };
+            let other = match failure {
+                AcquireFailure::Connect(_) => (0..moves).find_map(|_| {
+                    let other = self.cluster.choose_host()?;
+                    (!Rc::ptr_eq(&other, &host)).then_some(other)
+                }),
+                _ => None,
+            };
+            let Some(other) = other else { return Err((host, failure)) };
+            host.stats().rq_error.inc();
+            host = other;
+            moves -= 1;
+        }
     }
 
     fn begin_attempt(&mut self, connection: &mut UpstreamConnection) -> ActiveRequest {

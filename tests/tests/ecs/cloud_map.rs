@@ -1,0 +1,83 @@
+//! Cloud Map's API instead of ECS's.
+
+use ringmain_tests::aws::{FakeAws, Fault};
+use ringmain_tests::load::Load;
+use ringmain_tests::proxy::{Engine, Program, Proxy};
+use ringmain_tests::template::Values;
+use ringmain_tests::wait::eventually;
+
+use crate::rig::{config, upstream};
+
+fn start(aws: &FakeAws) -> Proxy {
+    let cluster = format!(
+        r#"cluster_type:
+  name: ringmain.clusters.cloud_map
+  typed_config:
+    "@type": type.googleapis.com/ringmain.clusters.cloud_map.v1.CloudMapCluster
+    namespace: internal
+    service: web
+    region: eu-west-1
+    refresh_interval: 1s
+    endpoint: {}"#,
+        aws.url()
+    );
+    let program = Program::Ringmain(Engine::available()[0]);
+    Proxy::start(program, &config(&cluster), &Values::new())
+}
+
+#[test]
+fn hosts_are_the_instances_and_failures_take_none_away() {
+    let (one, two) = (upstream(), upstream());
+    let aws = FakeAws::start(Vec::new());
+    aws.change(|world| {
+        world.instances = vec![("a".into(), one.address())];
+        world.revision = 1;
+    });
+    let proxy = start(&aws);
+    let admin = proxy.admin();
+    admin.wait_for_stat("cluster.backend.membership_total", 1);
+    let load = Load::start(proxy.port("listener"), 1);
+    load.wait_for(10);
+    aws.change(|world| {
+        world.instances.push(("b".into(), two.address()));
+        world.revision = 2;
+    });
+    admin.wait_for_stat("cluster.backend.membership_total", 2);
+    two.wait_for_requests(5);
+    for (action, fault) in [
+        ("DiscoverInstancesRevision", Fault::Error(400, "RequestLimitExceeded")),
+        ("DiscoverInstancesRevision", Fault::Closed),
+        ("DiscoverInstances", Fault::Garbage("{}")),
+        ("DiscoverInstances", Fault::Empty),
+    ] {
+        let count = || {
+            admin.stat("cluster.backend.cloud_map.poll_failure")
+                + admin.stat("cluster.backend.cloud_map.empty_ignored")
+        };
+        let before = count();
+        aws.change(|world| {
+            world.revision += 1;
+            world.faults.insert(action, fault.clone());
+        });
+        eventually("the fault to be met", || (count() > before).then_some(()));
+        assert_eq!(admin.stat("cluster.backend.membership_total"), 2, "{action}: {fault:?}");
+        aws.change(|world| world.faults.clear());
+    }
+    load.wait_for(10);
+    load.finish();
+    let clusters = admin.get("/clusters").text();
+    assert!(clusters.contains("::zone::eu-west-1c\n"), "{clusters}");
+    let report = admin.get("/ecs").text();
+    assert!(report.contains("cloud_map::web.internal::eu-west-1"), "{report}");
+}
+
+#[test]
+fn the_instances_are_asked_for_when_their_revision_changes() {
+    let one = upstream();
+    let aws = FakeAws::start(Vec::new());
+    aws.change(|world| world.instances = vec![("a".into(), one.address())]);
+    let proxy = start(&aws);
+    proxy.admin().wait_for_stat("cluster.backend.membership_total", 1);
+    eventually("more polls", || (aws.calls("DiscoverInstancesRevision") >= 4).then_some(()));
+    assert_eq!(aws.calls("DiscoverInstances"), 1);
+}

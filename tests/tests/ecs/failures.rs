@@ -1,0 +1,182 @@
+//! Whatever goes wrong with the API, no host is lost and no request fails.
+
+use ringmain_tests::aws::{FakeAws, Fault};
+use ringmain_tests::client::Client;
+use ringmain_tests::load::Load;
+use ringmain_tests::wait::eventually;
+
+use crate::rig::{Rig, tasks, upstream};
+
+#[test]
+fn no_failure_takes_a_host_away() {
+    let (one, two) = (upstream(), upstream());
+    let rig = Rig::start(tasks(&[one.address(), two.address()]), "");
+    rig.wait_for_hosts(2);
+    let load = Load::start(rig.proxy.port("listener"), 2);
+    for (action, fault) in [
+        ("ListTasks", Fault::Error(400, "ThrottlingException")),
+        ("ListTasks", Fault::Error(500, "ServerException")),
+        ("ListTasks", Fault::Garbage("{")),
+        ("ListTasks", Fault::Garbage("{}")),
+        ("ListTasks", Fault::Garbage("<html>captive portal</html>")),
+        ("ListTasks", Fault::CutShort),
+        ("ListTasks", Fault::Closed),
+        ("ListTasks", Fault::Silent),
+        ("ListTasks", Fault::Error(400, "ExpiredTokenException")),
+        ("DescribeTasks", Fault::Error(400, "ThrottlingException")),
+        ("DescribeTasks", Fault::Error(503, "ServiceUnavailable")),
+        ("DescribeTasks", Fault::Garbage("{}")),
+        ("DescribeTasks", Fault::CutShort),
+    ] {
+        rig.aws.change(|world| {
+            world.faults.insert(action, fault.clone());
+        });
+        rig.wait_for_more("poll_failure", 1);
+        assert_eq!(rig.hosts(), 2, "{action}: {fault:?}");
+        rig.aws.change(|world| world.faults.clear());
+        rig.wait_for_more("poll_success", 1);
+        assert_eq!(rig.hosts(), 2, "after {action}: {fault:?}");
+    }
+    load.wait_for(20);
+    load.finish();
+    assert!(rig.ecs_stat("throttled") >= 2);
+    assert!(rig.ecs_stat("credentials_refresh_failure") >= 1);
+    assert!(rig.proxy.stderr().contains("ECS answers again"));
+}
+
+#[test]
+fn a_listing_that_breaks_off_adds_and_removes_nobody_by_absence() {
+    let upstreams = [upstream(), upstream(), upstream()];
+    let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address()).collect();
+    let aws = FakeAws::start(tasks(&addresses));
+    aws.change(|world| world.page = 2);
+    let rig = Rig::start_on(aws, "");
+    rig.wait_for_hosts(3);
+    let load = Load::start(rig.proxy.port("listener"), 1);
+    rig.aws.change(|world| {
+        world.tasks[2].listed = false;
+        world.tasks[2].known = false;
+        world.page = 1;
+        world.faults.insert("ListTasks", Fault::ErrorOnLaterPages(500, "ServerException"));
+    });
+    rig.wait_for_more("poll_failure", 2);
+    assert_eq!(rig.hosts(), 3);
+    rig.aws.change(|world| world.faults.clear());
+    rig.wait_for_hosts(2);
+    load.finish();
+}
+
+#[test]
+fn what_a_partial_answer_says_is_used() {
+    let (one, two) = (upstream(), upstream());
+    let rig = Rig::start(tasks(&[one.address(), two.address()]), "");
+    rig.wait_for_hosts(2);
+    let load = Load::start(rig.proxy.port("listener"), 1);
+    rig.aws.change(|world| {
+        world.tasks[0].desired = "STOPPED";
+        world.faults.insert("ListTasks", Fault::Error(500, "ServerException"));
+    });
+    rig.wait_for_hosts(1);
+    load.wait_for(10);
+    load.finish();
+}
+
+#[test]
+fn an_empty_answer_is_not_believed_before_its_grace() {
+    let (one, two) = (upstream(), upstream());
+    let rig = Rig::start(tasks(&[one.address(), two.address()]), "empty_set_grace: 5s");
+    rig.wait_for_hosts(2);
+    let load = Load::start(rig.proxy.port("listener"), 1);
+    rig.aws.change(|world| {
+        for task in &mut world.tasks {
+            (task.listed, task.known) = (false, false);
+        }
+    });
+    rig.wait_for_more("empty_ignored", 2);
+    assert_eq!(rig.hosts(), 2);
+    load.wait_for(10);
+    load.finish();
+    rig.wait_for_hosts(0);
+}
+
+#[test]
+fn a_service_scaled_to_zero_is_empty_at_once() {
+    let one = upstream();
+    let rig = Rig::start(tasks(&[one.address()]), "");
+    rig.wait_for_hosts(1);
+    rig.aws.change(|world| {
+        world.services.insert("web".into(), 0);
+        (world.tasks[0].listed, world.tasks[0].known) = (false, false);
+    });
+    rig.wait_for_hosts(0);
+    assert_eq!(rig.ecs_stat("empty_ignored"), 0);
+}
+
+#[test]
+fn the_loss_of_most_hosts_is_confirmed_first() {
+    let upstreams = [upstream(), upstream(), upstream(), upstream()];
+    let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address()).collect();
+    let rig = Rig::start(tasks(&addresses), "");
+    rig.wait_for_hosts(4);
+    let load = Load::start(rig.proxy.port("listener"), 1);
+    rig.aws.change(|world| {
+        for task in &mut world.tasks[1..] {
+            (task.listed, task.known) = (false, false);
+        }
+    });
+    rig.wait_for_hosts(1);
+    assert_eq!(rig.ecs_stat("mass_removal_held"), 1);
+    load.wait_for(10);
+    load.finish();
+}
+
+#[test]
+fn a_restart_while_the_api_is_down_serves_from_the_snapshot() {
+    let one = upstream();
+    let aws = FakeAws::start(tasks(&[one.address()]));
+    let scratch = ringmain_tests::workspace::scratch("snapshot");
+    let snapshot = format!("snapshot_path: {}/hosts.json", scratch.display());
+    let first = Rig::start_on(aws.clone(), &snapshot);
+    first.wait_for_hosts(1);
+    eventually("the snapshot", || scratch.join("hosts.json").exists().then_some(()));
+    drop(first);
+    aws.change(|world| {
+        world.faults.insert("ListTasks", Fault::Error(500, "ServerException"));
+    });
+    let second = Rig::start_on(aws, &format!("{snapshot}\nwait_for_first_discovery: 1s"));
+    assert_eq!(second.hosts(), 1);
+    let mut client = Client::connect(second.proxy.port("listener"));
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(client.read_response().expect("an answer").status(), Some(200));
+    let report = second.proxy.admin().get("/ecs").text();
+    assert!(report.contains("stale: "), "{report}");
+}
+
+#[test]
+fn what_must_be_changed_is_said_once_with_what_to_write() {
+    for (fault, service, expected) in [
+        (
+            Some(Fault::Error(400, "ClusterNotFoundException")),
+            "web",
+            "check name, region and account",
+        ),
+        (Some(Fault::Error(400, "AccessDeniedException")), "web", "allow the role 'ecs:ListTasks'"),
+        (None, "wbe", "ECS has no service 'wbe' in cluster 'prod' in region eu-west-1"),
+    ] {
+        let one = upstream();
+        let aws = FakeAws::start(tasks(&[one.address()]));
+        aws.change(|world| world.faults.extend(fault.map(|fault| ("ListTasks", fault))));
+        let config = crate::rig::config(
+            &crate::rig::ecs_cluster(&aws.url(), "wait_for_first_discovery: 1s")
+                .replace("service: web", &format!("service: {service}")),
+        );
+        let engine = ringmain_tests::proxy::Engine::available()[0];
+        let program = ringmain_tests::proxy::Program::Ringmain(engine);
+        let proxy = ringmain_tests::proxy::Proxy::start(program, &config, &Default::default());
+        eventually(expected, || proxy.stderr().contains(expected).then_some(()));
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert_eq!(client.read_response().expect("an answer").status(), Some(503));
+        assert_eq!(proxy.stderr().matches(expected).count(), 1);
+    }
+}

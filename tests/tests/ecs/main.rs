@@ -1,0 +1,7 @@
+//! Discovery by ECS and Cloud Map: against a scripted fake of the APIs, and against moto.
+
+mod cloud_map;
+mod failures;
+mod life_cycle;
+mod moto;
+mod rig;

@@ -1,0 +1,118 @@
+//! A proxy whose cluster `backend` is found by the fake, and upstreams that are its tasks.
+
+use std::net::SocketAddr;
+
+use ringmain_tests::aws::{FakeAws, FakeTask};
+use ringmain_tests::proxy::{Engine, Program, Proxy};
+use ringmain_tests::template::{Values, front_proxy};
+use ringmain_tests::upstream::{Upstream, ok};
+use ringmain_tests::wait::eventually;
+use serde_json::Value;
+
+/// A proxy that follows the service `web` of a fake.
+pub struct Rig {
+    pub aws: FakeAws,
+    pub proxy: Proxy,
+}
+
+/// The `cluster_type` of a service, with further fields.
+pub fn ecs_cluster(url: &str, more: &str) -> String {
+    let interval = if more.contains("refresh_interval") { "" } else { "refresh_interval: 1s" };
+    format!(
+        r#"cluster_type:
+  name: ringmain.clusters.ecs
+  typed_config:
+    "@type": type.googleapis.com/ringmain.clusters.ecs.v1.EcsCluster
+    cluster: prod
+    service: web
+    region: eu-west-1
+    port_name: http
+    {interval}
+    endpoint: {url}
+    {}"#,
+        more.replace('\n', "\n    ")
+    )
+}
+
+/// A configuration whose cluster has `cluster_type` in the place of its endpoints.
+pub fn config(cluster_type: &str) -> String {
+    let text = front_proxy("", "", cluster_type);
+    let (before, rest) = text.split_once("    type: STATIC\n").expect("a static cluster");
+    let own = rest.find("    cluster_type:").expect("the cluster's own fields come last");
+    format!("{before}{}", &rest[own..])
+}
+
+impl Rig {
+    /// Tasks, and a proxy that follows them with further fields in its cluster.
+    pub fn start(tasks: Vec<FakeTask>, more: &str) -> Self {
+        Self::start_on(FakeAws::start(tasks), more)
+    }
+
+    /// A proxy that follows `aws`.
+    pub fn start_on(aws: FakeAws, more: &str) -> Self {
+        let config = config(&ecs_cluster(&aws.url(), more));
+        let engine = Engine::available()[0];
+        let proxy = Proxy::start(Program::Ringmain(engine), &config, &Values::new());
+        Self { aws, proxy }
+    }
+
+    /// How many hosts the workers have.
+    pub fn hosts(&self) -> u64 {
+        self.proxy.admin().stat("cluster.backend.membership_total")
+    }
+
+    /// Waits until the workers have `count` hosts.
+    #[track_caller]
+    pub fn wait_for_hosts(&self, count: u64) {
+        self.proxy.admin().wait_for_stat("cluster.backend.membership_total", count);
+    }
+
+    /// A counter of the cluster's discovery.
+    pub fn ecs_stat(&self, name: &str) -> u64 {
+        self.proxy.admin().stat(&format!("cluster.backend.ecs.{name}"))
+    }
+
+    /// Waits until a counter of the cluster's discovery has grown by `by`.
+    #[track_caller]
+    pub fn wait_for_more(&self, name: &str, by: u64) {
+        let from = self.ecs_stat(name);
+        eventually(&format!("{name} to grow from {from}"), || {
+            (self.ecs_stat(name) >= from + by).then_some(())
+        });
+    }
+
+    /// What `/ecs` says of each task.
+    pub fn tasks(&self) -> Vec<Value> {
+        let text = self.proxy.admin().get("/ecs?format=json").text();
+        let report: Value = serde_json::from_str(&text).expect("JSON");
+        report["pollers"][0]["clusters"][0]["tasks"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Why the task `id` is in or out.
+    pub fn reason(&self, id: &str) -> String {
+        let tasks = self.tasks();
+        let task = tasks.iter().find(|task| task["id"] == id);
+        task.map_or("not shown".to_owned(), |task| {
+            task["reason"].as_str().expect("text").to_owned()
+        })
+    }
+
+    /// Waits until `/ecs` gives `reason` for the task `id`.
+    #[track_caller]
+    pub fn wait_for_reason(&self, id: &str, reason: &str) {
+        eventually(&format!("task {id} to be '{reason}'"), || {
+            self.reason(id).contains(reason).then_some(())
+        });
+    }
+}
+
+/// An upstream that answers everything.
+pub fn upstream() -> Upstream {
+    Upstream::start(vec![ok()])
+}
+
+/// Tasks `a`, `b` and so on, one for each address.
+pub fn tasks(addresses: &[SocketAddr]) -> Vec<FakeTask> {
+    let ids = 'a'..='z';
+    ids.zip(addresses).map(|(id, address)| FakeTask::running(&id.to_string(), *address)).collect()
+}
