@@ -279,7 +279,7 @@ impl World {
             input["tasks"].as_array().expect("tasks").iter().filter_map(Value::as_str).collect();
         self.largest_batch = self.largest_batch.max(asked.len());
         let find = |arn: &&str| self.tasks.iter().find(|task| task.known && task.arn() == **arn);
-        let tasks: Vec<Value> = asked.iter().filter_map(|arn| find(arn)).map(describe).collect();
+        let tasks: Vec<Value> = asked.iter().filter_map(find).map(describe).collect();
         let missing = asked.iter().filter(|arn| find(arn).is_none());
         let failures: Vec<Value> =
             missing.map(|arn| json!({ "arn": arn, "reason": "MISSING" })).collect();
