@@ -57,7 +57,7 @@ pub async fn start(control: &Arc<Control>, first: &mpsc::Sender<()>) {
     }
     #[cfg(feature = "aws")]
     {
-        let budget = aws::SharedBudget::new();
+        let budget = aws::SharedBudget::full();
         ecs::start(control, &budget, first);
         cloud_map::start(control, &budget, first);
     }

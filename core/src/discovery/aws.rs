@@ -59,7 +59,7 @@ pub struct SharedBudget(Arc<Mutex<CallBudget>>);
 
 impl SharedBudget {
     /// A full one.
-    pub fn new() -> Self {
+    pub fn full() -> Self {
         Self(Arc::new(Mutex::new(CallBudget::new(Instant::now()))))
     }
 

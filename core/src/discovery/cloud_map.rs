@@ -198,7 +198,7 @@ impl Poller {
         report.clusters = vec![ClusterReport {
             name: self.cluster.config.name.clone(),
             tasks_of: format!("service {}", self.config.service),
-            hosts: self.published.len(),
+            hosts: self.published.count(),
             stale: self.published.stale().map(str::to_owned),
             tasks: self.rows.clone(),
         }];

@@ -92,7 +92,7 @@ impl Membership {
     }
 
     /// How many hosts there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.members.len()
     }
 

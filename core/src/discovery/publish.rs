@@ -45,8 +45,8 @@ impl Published {
     }
 
     /// How many hosts there are.
-    pub fn len(&self) -> usize {
-        self.membership.len()
+    pub fn count(&self) -> usize {
+        self.membership.count()
     }
 
     /// Why the hosts may be out of date.

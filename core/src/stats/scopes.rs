@@ -247,8 +247,8 @@ pub struct ApiCallStats([Counter; API_CALLS.len()]);
 impl ApiCallStats {
     /// Counts a call.
     pub fn count(&self, action: &str) {
-        let name = |name: &&str| name.strip_prefix("api_calls.") == Some(action);
-        if let Some(index) = API_CALLS.iter().position(|call| name(&call)) {
+        let name = |name: &str| name.strip_prefix("api_calls.") == Some(action);
+        if let Some(index) = API_CALLS.iter().position(|call| name(call)) {
             self.0[index].inc();
         }
     }

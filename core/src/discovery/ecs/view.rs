@@ -161,7 +161,7 @@ impl View {
     /// For admin.
     pub fn report(&self) -> ClusterReport {
         ClusterReport {
-            hosts: self.published.len(),
+            hosts: self.published.count(),
             stale: self.published.stale().map(str::to_owned),
             ..self.report.clone()
         }
