@@ -5,9 +5,11 @@ mod header;
 mod metadata;
 mod re2;
 mod regex;
+mod rewrite;
 mod string;
 
 pub use self::header::{HeaderMatcher, HeaderTest};
 pub use self::metadata::{MetadataMatcher, MetadataValue, ValueMatcher};
 pub use self::regex::FullRegex;
+pub use self::rewrite::RegexRewrite;
 pub use self::string::{StringMatcher, StringTest};

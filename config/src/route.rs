@@ -34,6 +34,7 @@ mod domain;
 mod entry;
 mod redirect;
 mod retry_policy;
+mod rewrite;
 mod route_action;
 mod route_match;
 mod scoped_routes;
@@ -50,6 +51,7 @@ pub use self::redirect::{RedirectAction, RedirectPath};
 pub use self::retry_policy::{
     BackOff, RateLimitedBackOff, ResetHeader, ResetHeaderFormat, RetryOn, RetryPolicy,
 };
+pub use self::rewrite::{HostRewrite, PathRewrite};
 pub use self::route_action::RouteAction;
 pub use self::route_match::{
     CookieMatcher, Fraction, PathMatch, QueryParameterMatcher, QueryParameterTest, RouteMatch,

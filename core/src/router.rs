@@ -7,6 +7,7 @@ mod attempt;
 mod cluster_choice;
 mod filter;
 mod header_mutation;
+mod host_rewrite;
 mod outcome;
 mod path_rewrite;
 mod radix_tree;

@@ -149,6 +149,19 @@ impl HeaderMap {
         }
     }
 
+    /// Gives `to` the value of `from`; nothing happens where there is no `from`.
+    pub fn copy(&mut self, from: KnownHeader, to: KnownHeader) {
+        let Some(at) = self.first_of(from) else { return };
+        let Entry { value_start, value_end, .. } = self.entries[at];
+        let entry = self.write_known_line(to, |text| {
+            text.extend_from_within(value_start as usize..value_end as usize);
+        });
+        match self.first_of(to) {
+            Some(at) => self.replace(at, entry),
+            None => self.push(entry),
+        }
+    }
+
     /// As [`HeaderMap::set`], for a name in any case.
     pub fn set_by_name(&mut self, name: &[u8], value: &[u8]) {
         let entry = self.write_line(name, |text| text.extend_from_slice(value));

@@ -11,14 +11,20 @@ use crate::report::At;
 
 /// A regular expression that has to match a whole text, as RE2 reads it. Finding a match takes time
 /// in proportion to the text, whatever the pattern.
+#[derive(Debug, Clone)]
+pub struct FullRegex {
+    pattern: String,
+    whole: ThreadRegex,
+    literal_prefix: Vec<u8>,
+}
+
+/// A regular expression as many threads may use it.
 ///
 /// A `Regex` keeps its scratch memory behind a lock. So every thread that asks gets a copy of its
 /// own, made when it first asks: threads share nothing that is written.
 #[derive(Debug, Clone)]
-pub struct FullRegex {
-    pattern: String,
-    whole: Regex,
-    literal_prefix: Vec<u8>,
+pub(super) struct ThreadRegex {
+    regex: Regex,
     /// The place of this regex in every thread's copies.
     id: usize,
 }
@@ -32,22 +38,10 @@ thread_local! {
 impl FullRegex {
     /// Reads a pattern of RE2's syntax; the error says at which of its characters, from 1, it is bad.
     pub fn new(pattern: &str) -> Result<Self, String> {
-        let translation = Translation::of(pattern);
-        let hir = regex_syntax::ParserBuilder::new()
-            .utf8(false)
-            .build()
-            .parse(&translation.pattern)
-            .map_err(|error| describe(&error, pattern, &translation))?;
+        let hir = parse(pattern)?;
         let literal_prefix = literal_prefix(&hir);
         let whole = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
-        let whole =
-            Regex::new(&whole.to_string()).map_err(|error| format!("bad regex: {error}"))?;
-        Ok(Self {
-            pattern: pattern.to_owned(),
-            whole,
-            literal_prefix,
-            id: IDS.fetch_add(1, Ordering::Relaxed),
-        })
+        Ok(Self { pattern: pattern.to_owned(), whole: ThreadRegex::of(&whole)?, literal_prefix })
     }
 
     pub(crate) fn from_wire(
@@ -69,15 +63,43 @@ impl FullRegex {
 
     /// Whether all of `text` matches.
     pub fn matches(&self, text: &[u8]) -> bool {
-        self.with_copy(|regex| regex.is_match(text))
+        self.whole.with_copy(|regex| regex.is_match(text))
+    }
+}
+
+/// Reads a pattern of RE2's syntax.
+fn parse(pattern: &str) -> Result<Hir, String> {
+    let translation = Translation::of(pattern);
+    regex_syntax::ParserBuilder::new()
+        .utf8(false)
+        .build()
+        .parse(&translation.pattern)
+        .map_err(|error| describe(&error, pattern, &translation))
+}
+
+impl ThreadRegex {
+    /// A pattern of RE2's syntax that is looked for anywhere in a text.
+    pub(super) fn new(pattern: &str) -> Result<Self, String> {
+        Self::of(&parse(pattern)?)
     }
 
-    fn with_copy<R>(&self, ask: impl FnOnce(&Regex) -> R) -> R {
+    fn of(hir: &Hir) -> Result<Self, String> {
+        let regex = Regex::new(&hir.to_string()).map_err(|error| format!("bad regex: {error}"))?;
+        Ok(Self { regex, id: IDS.fetch_add(1, Ordering::Relaxed) })
+    }
+
+    /// How many groups there are beside the whole match.
+    pub(super) fn groups(&self) -> usize {
+        self.regex.captures_len() - 1
+    }
+
+    /// Asks the thread's own copy.
+    pub(super) fn with_copy<R>(&self, ask: impl FnOnce(&Regex) -> R) -> R {
         COPIES.with_borrow_mut(|copies| {
             if copies.len() <= self.id {
                 copies.resize(self.id + 1, None);
             }
-            ask(copies[self.id].get_or_insert_with(|| self.whole.clone()))
+            ask(copies[self.id].get_or_insert_with(|| self.regex.clone()))
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::report::At;
 #[derive(Debug, Clone)]
 pub enum Action {
     /// `route`.
-    Route(RouteAction),
+    Route(Box<RouteAction>),
     /// `redirect`.
     Redirect(RedirectAction),
     /// `direct_response`.
@@ -26,7 +26,8 @@ impl Action {
     ) -> Option<Self> {
         match wire {
             Some(wire::route::Action::Route(route)) => {
-                RouteAction::from_wire(route, scope, &at.field("route")).map(Self::Route)
+                RouteAction::from_wire(route, scope, &at.field("route"))
+                    .map(|action| Self::Route(Box::new(action)))
             }
             Some(wire::route::Action::Redirect(redirect)) => {
                 RedirectAction::from_wire(redirect, &at.field("redirect")).map(Self::Redirect)

@@ -5,8 +5,10 @@ use wire::redirect_action::{
     PathRewriteSpecifier, RedirectResponseCode as WireStatus, SchemeRewriteSpecifier,
 };
 
-use super::non_empty;
+use super::{PathRewrite, non_empty};
+use crate::matcher::RegexRewrite;
 use crate::report::At;
+use crate::substitution_format::SubstitutionFormat;
 
 /// `envoy.config.route.v3.RedirectAction`.
 #[derive(Debug, Clone)]
@@ -17,7 +19,7 @@ pub struct RedirectAction {
     pub host: Option<String>,
     /// `port_redirect`.
     pub port: Option<u16>,
-    /// `path_redirect` or `prefix_rewrite`.
+    /// `path_redirect`, `prefix_rewrite`, `regex_rewrite` or `path_rewrite`.
     pub path: Option<RedirectPath>,
     /// `strip_query`, default false.
     pub strip_query: bool,
@@ -26,15 +28,21 @@ pub struct RedirectAction {
 }
 
 /// How a redirect changes the path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum RedirectPath {
     /// `path_redirect`: the whole path; it may bring a query of its own.
     Path(String),
-    /// `prefix_rewrite`: replaces what the route matched.
-    PrefixRewrite(String),
+    /// `path_rewrite`: likewise, and ignored where it comes out empty.
+    Format(SubstitutionFormat),
+    /// `prefix_rewrite` or `regex_rewrite`.
+    Rewrite(PathRewrite),
 }
 
 impl RedirectAction {
+    /// Leads to where the request went.
+    pub const NOWHERE: Self =
+        Self { scheme: None, host: None, port: None, path: None, strip_query: false, status: 302 };
+
     pub(super) fn from_wire(wire: &wire::RedirectAction, at: &At<'_>) -> Option<Self> {
         let Ok(port) = u16::try_from(wire.port_redirect) else {
             at.field("port_redirect").error(format!("{} is no port", wire.port_redirect));
@@ -48,15 +56,7 @@ impl RedirectAction {
             },
             host: non_empty(&wire.host_redirect),
             port: Some(port).filter(|port| *port != 0),
-            path: match &wire.path_rewrite_specifier {
-                Some(PathRewriteSpecifier::PathRedirect(path)) => {
-                    non_empty(path).map(RedirectPath::Path)
-                }
-                Some(PathRewriteSpecifier::PrefixRewrite(prefix)) => {
-                    non_empty(prefix).map(RedirectPath::PrefixRewrite)
-                }
-                _ => None,
-            },
+            path: RedirectPath::from_wire(wire.path_rewrite_specifier.as_ref(), at),
             strip_query: wire.strip_query,
             status: match wire.response_code() {
                 WireStatus::MovedPermanently => 301,
@@ -66,5 +66,25 @@ impl RedirectAction {
                 WireStatus::PermanentRedirect => 308,
             },
         })
+    }
+}
+
+impl RedirectPath {
+    fn from_wire(wire: Option<&PathRewriteSpecifier>, at: &At<'_>) -> Option<Self> {
+        let rewrite = match wire? {
+            PathRewriteSpecifier::PathRedirect(path) => return non_empty(path).map(Self::Path),
+            PathRewriteSpecifier::PrefixRewrite(prefix) => {
+                non_empty(prefix).map(PathRewrite::Prefix)
+            }
+            PathRewriteSpecifier::RegexRewrite(regex) => {
+                RegexRewrite::from_wire(regex, &at.field("regex_rewrite")).map(PathRewrite::Regex)
+            }
+            PathRewriteSpecifier::PathRewrite(format) => {
+                let format = non_empty(format)?;
+                return SubstitutionFormat::parse_at(&format, &at.field("path_rewrite"))
+                    .map(Self::Format);
+            }
+        };
+        rewrite.map(Self::Rewrite)
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
-use wire::route_action::{ClusterNotFoundResponseCode as WireNotFound, HostRewriteSpecifier};
+use wire::route_action::ClusterNotFoundResponseCode as WireNotFound;
 
-use super::{ClusterSpecifier, RetryPolicy, Scope, non_empty};
+use super::{ClusterSpecifier, HostRewrite, PathRewrite, RetryPolicy, Scope};
 use crate::cluster::RoutingPriority;
 use crate::duration;
 use crate::report::At;
@@ -23,10 +23,10 @@ pub struct RouteAction {
     pub timeout: Option<Duration>,
     /// `idle_timeout`; absent means the manager's `stream_idle_timeout`, `Some(None)` is 0, off.
     pub idle_timeout: Option<Option<Duration>>,
-    /// `prefix_rewrite`; `None` when absent or empty.
-    pub prefix_rewrite: Option<String>,
-    /// `host_rewrite_literal`.
-    pub host_rewrite_literal: Option<String>,
+    /// `prefix_rewrite`, `regex_rewrite` or `path_rewrite`.
+    pub path_rewrite: Option<PathRewrite>,
+    /// `host_rewrite_specifier`, but for `auto_host_rewrite`.
+    pub host_rewrite: Option<HostRewrite>,
     /// `append_x_forwarded_host`, default false.
     pub append_x_forwarded_host: bool,
     /// `retry_policy`; absent means the virtual host's.
@@ -53,11 +53,8 @@ impl RouteAction {
             timeout: duration::or_off(wire.timeout.as_ref(), Some(TIMEOUT), at, "timeout"),
             idle_timeout: idle_timeout
                 .map(|timeout| duration::or_off(Some(timeout), None, at, "idle_timeout")),
-            prefix_rewrite: non_empty(&wire.prefix_rewrite),
-            host_rewrite_literal: match &wire.host_rewrite_specifier {
-                Some(HostRewriteSpecifier::HostRewriteLiteral(host)) => non_empty(host),
-                _ => None,
-            },
+            path_rewrite: PathRewrite::from_wire(wire, at),
+            host_rewrite: HostRewrite::from_wire(wire.host_rewrite_specifier.as_ref(), at),
             append_x_forwarded_host: wire.append_x_forwarded_host,
             retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
             priority: RoutingPriority::from_wire(wire.priority()),

@@ -297,7 +297,8 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.route.v3.RouteAction",
         supported: "cluster cluster_header weighted_clusters cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
-                    host_rewrite_literal append_x_forwarded_host retry_policy priority",
+                    regex_rewrite path_rewrite host_rewrite_literal host_rewrite_header \
+                    host_rewrite_path_regex host_rewrite append_x_forwarded_host retry_policy priority",
         limited: "auto_host_rewrite=false",
         ..NONE
     },
@@ -347,7 +348,12 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.route.v3.RedirectAction",
         supported: "https_redirect scheme_redirect host_redirect port_redirect path_redirect \
-                    prefix_rewrite strip_query response_code",
+                    prefix_rewrite regex_rewrite path_rewrite strip_query response_code",
+        ..NONE
+    },
+    Message {
+        name: "envoy.type.matcher.v3.RegexMatchAndSubstitute",
+        supported: "pattern substitution",
         ..NONE
     },
     Message {

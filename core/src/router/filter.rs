@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use ringmain_config::route::{Action, DirectResponse, RedirectAction, Route, RouteAction};
+use ringmain_config::route::{
+    Action, DirectResponse, RedirectAction, RedirectPath, Route, RouteAction,
+};
 use ringmain_proto_codec::KnownHeader;
+use smallvec::SmallVec;
 
 use super::cluster_choice::choose_cluster;
 use super::header_mutation::{Direction, apply_header_mutations};
-use super::path_rewrite::rewrite_request;
+use super::host_rewrite::rewrite_host;
+use super::path_rewrite::rewrite_path;
 use super::redirect::redirect_location;
 use super::retry::RetryState;
 use super::timeout::{StreamTimeouts, effective_timeouts, set_expectation};
 use super::upstream_request::{self, Forwarding};
 use super::{Found, RouteRef, RouteRequest};
+use crate::access_log::write_header_value;
 use crate::http::authority::normalize_authority;
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
@@ -224,9 +229,25 @@ async fn redirected(
 ) -> After {
     downstream.stats().rq_direct_response.inc();
     exchange.info.details = "direct_response";
+    let (manager, compiled) = (downstream.manager, &downstream.worker.compiled);
+    let mut new_path: SmallVec<[u8; 128]> = SmallVec::new();
+    match &redirect.path {
+        Some(RedirectPath::Path(path)) => new_path.extend_from_slice(path.as_bytes()),
+        Some(RedirectPath::Format(format)) => {
+            exchange.scratch.clear();
+            let mut value = std::mem::take(&mut exchange.scratch);
+            write_header_value(format, exchange, manager, compiled, &mut value);
+            new_path.extend_from_slice(&value);
+            exchange.scratch = value;
+        }
+        Some(RedirectPath::Rewrite(rewrite)) => {
+            rewrite_path(rewrite, &route.matcher.path, manager, compiled, exchange);
+        }
+        None => {}
+    }
     let mut location = std::mem::take(&mut exchange.scratch);
     location.clear();
-    redirect_location(redirect, route, &exchange.request.headers, &mut location);
+    redirect_location(redirect, &new_path, &exchange.request.headers, &mut location);
     let reply = Reply { status: redirect.status, body: b"", location: Some(&location) };
     let after = downstream.reply_with(&reply, exchange).await;
     exchange.scratch = location;
@@ -240,8 +261,20 @@ async fn answered(
 ) -> After {
     downstream.stats().rq_direct_response.inc();
     exchange.info.details = "direct_response";
-    let reply = Reply { status: response.status, body: &response.body, location: None };
-    downstream.reply_with(&reply, exchange).await
+    let mut location = std::mem::take(&mut exchange.scratch);
+    location.clear();
+    // Envoy tells where the request went to wherever the status may bring a location.
+    if matches!(response.status, 201 | 300..=399) {
+        redirect_location(&RedirectAction::NOWHERE, b"", &exchange.request.headers, &mut location);
+    }
+    let reply = Reply {
+        status: response.status,
+        body: &response.body,
+        location: Some(&location[..]).filter(|location| !location.is_empty()),
+    };
+    let after = downstream.reply_with(&reply, exchange).await;
+    exchange.scratch = location;
+    after
 }
 
 /// Envoy's default for `per_connection_buffer_limit_bytes`, which bounds what is kept of a body.
@@ -320,7 +353,6 @@ fn address_upstream(
     forwarding: &Forwarding<'_>,
 ) {
     let manager = downstream.manager;
-    let suppress = manager.config.router.suppress_envoy_headers;
     let headers = &mut exchange.request.headers;
     if forwarding.tells_expectation {
         set_expectation(headers, forwarding.limits.expected_ms(Duration::ZERO));
@@ -330,7 +362,8 @@ fn address_upstream(
     }
     let compiled = &downstream.worker.compiled;
     apply_header_mutations(manager, compiled, found, Direction::Request, exchange);
-    let mut scratch = std::mem::take(&mut exchange.scratch);
-    rewrite_request(route, action, &mut exchange.request.headers, suppress, &mut scratch);
-    exchange.scratch = scratch;
+    rewrite_host(action, manager, compiled, exchange);
+    if let Some(rewrite) = &action.path_rewrite {
+        rewrite_path(rewrite, &route.matcher.path, manager, compiled, exchange);
+    }
 }

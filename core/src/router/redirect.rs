@@ -1,15 +1,13 @@
 //! The `location` of a redirect.
 
-use ringmain_config::route::{RedirectAction, RedirectPath, Route};
+use ringmain_config::route::RedirectAction;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
-use super::path_rewrite::matched_length;
-use super::route_table::path_of;
-
-/// Writes the absolute URI that `redirect` sends the client of `headers` to.
+/// Writes the absolute URI that `redirect` sends the client of `headers` to; `new_path` is the path
+/// that it wants, empty for the request's own.
 pub fn redirect_location(
     redirect: &RedirectAction,
-    route: &Route,
+    new_path: &[u8],
     headers: &HeaderMap,
     location: &mut Vec<u8>,
 ) {
@@ -18,7 +16,7 @@ pub fn redirect_location(
     location.extend_from_slice(scheme);
     location.extend_from_slice(b"://");
     write_host_and_port(redirect, headers, scheme, request_scheme, location);
-    write_target(redirect, route, headers, location);
+    write_target(redirect, new_path, headers, location);
 }
 
 /// A port in the authority survives unless the scheme changes away from the one it is the default
@@ -58,28 +56,62 @@ fn split_port(authority: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// The new path, if there is one, or the request's, which a rewrite has changed already. A query that
+/// the new path brings takes the place of the request's and is never stripped.
 fn write_target(
     redirect: &RedirectAction,
-    route: &Route,
+    new_path: &[u8],
     headers: &HeaderMap,
     location: &mut Vec<u8>,
 ) {
     let target = headers.get(KnownHeader::Path).unwrap_or_default();
-    let path = path_of(target);
-    let query = &target[path.len()..];
-    let mut brings_query = false;
-    match &redirect.path {
-        None => location.extend_from_slice(path),
-        Some(RedirectPath::Path(new_path)) => {
-            brings_query = new_path.contains('?');
-            location.extend_from_slice(new_path.as_bytes());
-        }
-        Some(RedirectPath::PrefixRewrite(prefix)) => {
-            location.extend_from_slice(prefix.as_bytes());
-            location.extend_from_slice(&path[matched_length(&route.matcher.path, path)..]);
-        }
+    let query_at = memchr::memchr(b'?', target).unwrap_or(target.len());
+    let (path, query) = target.split_at(query_at);
+    let path = if new_path.is_empty() { path } else { new_path };
+    if !path.starts_with(b"/") {
+        location.push(b'/');
     }
+    location.extend_from_slice(path);
+    let brings_query = new_path.contains(&b'?');
     if !redirect.strip_query && !brings_query {
         location.extend_from_slice(query);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(redirect: &RedirectAction, new_path: &str) -> String {
+        let mut headers = HeaderMap::new();
+        headers.set(KnownHeader::Path, b"/old?q=1");
+        let mut location = Vec::new();
+        write_target(redirect, new_path.as_bytes(), &headers, &mut location);
+        String::from_utf8(location).expect("text")
+    }
+
+    #[test]
+    fn a_new_path_may_bring_its_query() {
+        let stays = RedirectAction::NOWHERE;
+        assert_eq!(target(&stays, ""), "/old?q=1");
+        assert_eq!(target(&stays, "/new"), "/new?q=1");
+        assert_eq!(target(&stays, "new?x"), "/new?x");
+        let strips = RedirectAction { strip_query: true, ..stays };
+        assert_eq!(target(&strips, ""), "/old");
+        assert_eq!(target(&strips, "/new"), "/new");
+        assert_eq!(target(&strips, "/new?x"), "/new?x");
+    }
+
+    #[test]
+    fn a_default_port_goes_with_its_scheme() {
+        assert!(drops_port(b":80", b"https", b"http") && drops_port(b":443", b"http", b"https"));
+        assert!(!drops_port(b":80", b"http", b"http") && !drops_port(b":8080", b"https", b"http"));
+    }
+
+    #[test]
+    fn an_ipv6_literal_keeps_its_colons() {
+        assert_eq!(split_port(b"[::1]:80"), (&b"[::1]"[..], &b":80"[..]));
+        assert_eq!(split_port(b"[::1]"), (&b"[::1]"[..], &b""[..]));
+        assert_eq!(split_port(b"a:80"), (&b"a"[..], &b":80"[..]));
     }
 }

@@ -63,9 +63,10 @@ fn listener(case: &Case) -> String {
 
 fn clusters(case: &Case) -> String {
     let uses = |place: &str| format!("{}{}", case.virtual_hosts, case.route_config).contains(place);
-    let mut text = cluster("{{cluster}}", Some("{{upstream}}"), &case.cluster);
+    let endpoint = Some(("{{upstream}}", case.endpoint.as_str()));
+    let mut text = cluster("{{cluster}}", endpoint, &case.cluster);
     if uses("{{refused}}") {
-        text += &cluster("{{refused}}", Some("{{refused_port}}"), &case.cluster);
+        text += &cluster("{{refused}}", Some(("{{refused_port}}", "")), &case.cluster);
     }
     if uses("{{empty}}") {
         text += &cluster("{{empty}}", None, &case.cluster);
@@ -73,10 +74,10 @@ fn clusters(case: &Case) -> String {
     template::fill(&text, &case_values(case))
 }
 
-fn cluster(name: &str, port: Option<&str>, fields: &str) -> String {
-    let host = |port: &str| {
+fn cluster(name: &str, endpoint: Option<(&str, &str)>, fields: &str) -> String {
+    let host = |(port, fields): (&str, &str)| {
         format!(
-            "[{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }} }} }}]"
+            "[{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}, {fields} }} }}]"
         )
     };
     format!(
@@ -86,7 +87,7 @@ fn cluster(name: &str, port: Option<&str>, fields: &str) -> String {
     cluster_name: {name}
     endpoints: [{{ lb_endpoints: {} }}]
 {}",
-        port.map_or_else(|| "[]".into(), host),
+        endpoint.map_or_else(|| "[]".into(), host),
         indented(fields, 2)
     )
 }

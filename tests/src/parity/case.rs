@@ -13,6 +13,7 @@ pub struct Case {
     pub(super) scoped_routes: String,
     pub(super) virtual_hosts: String,
     pub(super) cluster: String,
+    pub(super) endpoint: String,
     pub(super) replies: Vec<Reply>,
     pub(super) steps: Vec<Step>,
     pub(super) shown: Vec<&'static str>,
@@ -28,6 +29,7 @@ pub fn case(name: &'static str) -> Case {
         scoped_routes: String::new(),
         virtual_hosts: String::new(),
         cluster: String::new(),
+        endpoint: String::new(),
         replies: Vec::new(),
         steps: Vec::new(),
         shown: Vec::new(),
@@ -72,6 +74,12 @@ impl Case {
     pub fn routes(self, list: &str) -> Self {
         let list = crate::template::indented(list, 2);
         self.virtual_hosts(&format!("- name: all\n  domains: ['*']\n  routes:\n{list}"))
+    }
+
+    /// Further fields of the endpoint of the cluster's one host.
+    pub fn endpoint(mut self, fields: &str) -> Self {
+        fields.clone_into(&mut self.endpoint);
+        self
     }
 
     /// Further fields of the cluster.

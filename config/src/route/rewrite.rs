@@ -1,0 +1,80 @@
+//! Changing the path and the host of a request.
+
+use envoy_types::pb::envoy::config::route::v3 as wire;
+use wire::route_action::HostRewriteSpecifier;
+
+use super::cluster_specifier::header_name;
+use super::non_empty;
+use crate::matcher::RegexRewrite;
+use crate::report::At;
+use crate::substitution_format::SubstitutionFormat;
+
+/// How a path becomes another one. The query stays.
+#[derive(Debug, Clone)]
+pub enum PathRewrite {
+    /// `prefix_rewrite`: replaces what the route matched.
+    Prefix(String),
+    /// `regex_rewrite`: replaces every match in the path; where nothing is left, the path stays.
+    Regex(RegexRewrite),
+    /// `path_rewrite`: replaces the path; where it comes out empty, the path stays.
+    Format(SubstitutionFormat),
+}
+
+/// How the host becomes another one.
+#[derive(Debug, Clone)]
+pub enum HostRewrite {
+    /// `host_rewrite_literal`.
+    Literal(String),
+    /// `host_rewrite_header`, lower case: its value, where there is one.
+    Header(String),
+    /// `host_rewrite_path_regex`: what becomes of the path without its query, unless nothing.
+    PathRegex(RegexRewrite),
+    /// `host_rewrite`.
+    Format(SubstitutionFormat),
+}
+
+impl PathRewrite {
+    /// Reads the fields of a route action, of which at most one may be set.
+    pub(super) fn from_wire(wire: &wire::RouteAction, at: &At<'_>) -> Option<Self> {
+        let set = [
+            ("prefix_rewrite", !wire.prefix_rewrite.is_empty()),
+            ("regex_rewrite", wire.regex_rewrite.is_some()),
+            ("path_rewrite", !wire.path_rewrite.is_empty()),
+        ];
+        let mut set = set.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name);
+        if let (Some(first), Some(second)) = (set.next(), set.next()) {
+            at.field(second)
+                .error_at_key(format!("'{second}' cannot be set together with '{first}'"));
+            return None;
+        }
+        if let Some(regex) = &wire.regex_rewrite {
+            return RegexRewrite::from_wire(regex, &at.field("regex_rewrite")).map(Self::Regex);
+        }
+        if let Some(format) = non_empty(&wire.path_rewrite) {
+            return SubstitutionFormat::parse_at(&format, &at.field("path_rewrite"))
+                .map(Self::Format);
+        }
+        non_empty(&wire.prefix_rewrite).map(Self::Prefix)
+    }
+}
+
+impl HostRewrite {
+    pub(super) fn from_wire(wire: Option<&HostRewriteSpecifier>, at: &At<'_>) -> Option<Self> {
+        match wire? {
+            HostRewriteSpecifier::HostRewriteLiteral(host) => non_empty(host).map(Self::Literal),
+            HostRewriteSpecifier::HostRewriteHeader(name) => {
+                let name = non_empty(name)?;
+                header_name(&name, &at.field("host_rewrite_header")).map(Self::Header)
+            }
+            HostRewriteSpecifier::HostRewritePathRegex(regex) => {
+                RegexRewrite::from_wire(regex, &at.field("host_rewrite_path_regex"))
+                    .map(Self::PathRegex)
+            }
+            HostRewriteSpecifier::HostRewrite(format) => {
+                let format = non_empty(format)?;
+                SubstitutionFormat::parse_at(&format, &at.field("host_rewrite")).map(Self::Format)
+            }
+            HostRewriteSpecifier::AutoHostRewrite(_) => None,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Direct responses: where their bodies come from, and which statuses bring a location.
+
+use ringmain_tests::parity::{Case, case, compare};
+
+use super::GET;
+
+fn answering(name: &'static str, fields: &str) -> Case {
+    case(name)
+        .routes(&format!("- match: {{ prefix: /a }}\n  direct_response: {{ {fields} }}\n- match: {{ prefix: / }}\n  direct_response: {{ {fields} }}"))
+        .ask("GET /a?q=1 HTTP/1.1\r\nhost: a.example\r\nx-v: v2\r\n\r\n")
+}
+
+#[test]
+fn bodies() {
+    compare(vec![
+        answering("inline_string", "status: 200, body: { inline_string: text }").shows("text"),
+        answering("inline_bytes", "status: 200, body: { inline_bytes: aGVsbG8= }").shows("hello"),
+        answering("filename", "status: 200, body: { filename: /etc/hostname }"),
+        answering("environment", "status: 200, body: { environment_variable: CARGO_PKG_NAME }")
+            .shows("ringmain-tests"),
+        answering("empty_string", "status: 200, body: { inline_string: '' }"),
+        answering("teapot", "status: 418, body: { inline_string: short }"),
+    ]);
+}
+
+#[test]
+fn statuses() {
+    let status = |name, status: &str| {
+        answering(name, &format!("status: {status}, body: {{ inline_string: text }}"))
+    };
+    compare(vec![
+        status("created", "201"),
+        status("no_content", "204"),
+        status("moved", "301"),
+        status("found", "302"),
+        status("not_modified", "304"),
+        status("permanent", "308"),
+        status("server_error", "500"),
+        status("unavailable", "503"),
+        answering("moved_without_body", "status: 301").ask(GET),
+    ]);
+}
