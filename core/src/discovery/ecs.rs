@@ -1,9 +1,9 @@
 //! Hosts from Amazon ECS: the running tasks of a service or of a family.
 //!
-//! Rules first: [`task`] is what the API says, [`life_cycle`] which tasks get traffic, [`address`]
-//! where a task listens, [`deployment`] how traffic is split, [`inventory`] what to ask next, and
-//! [`judgement`] what it all means for a cluster. Then sequencing: [`client`] makes the calls,
-//! [`round`] is one poll, [`poller`] polls for ever, and a [`view`] hands a cluster its hosts.
+//! Rules first: `task` is what the API says, `life_cycle` which tasks get traffic, `address`
+//! where a task listens, `deployment` how traffic is split, `inventory` what to ask next, and
+//! `judgement` what it all means for a cluster. Then sequencing: `client` makes the calls,
+//! `round` is one poll, `poller` polls for ever, and a `view` hands a cluster its hosts.
 
 pub mod address;
 mod client;
