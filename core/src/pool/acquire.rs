@@ -16,8 +16,6 @@ use crate::runtime::{Deadline, Stream, Watches};
 pub struct Acquire<'a> {
     /// Whose budgets and connections.
     pub priority: RoutingPriority,
-    /// Whether to ask the kernel first if an idle connection is still open.
-    pub verified: bool,
     /// Whether only a new connection will do.
     pub fresh: bool,
     /// When waiting for a connection ends.
@@ -47,7 +45,7 @@ pub async fn acquire(
     host: &Rc<WorkerHost>,
     asked: &Acquire<'_>,
 ) -> Result<UpstreamConnection, AcquireFailure> {
-    let idle = if asked.fresh { None } else { host.idle(asked.priority).take(asked.verified) };
+    let idle = if asked.fresh { None } else { host.idle(asked.priority).take() };
     let connection = match idle {
         Some(connection) => connection,
         None => open_or_wait(cluster, host, asked).await?,

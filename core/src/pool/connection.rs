@@ -70,7 +70,8 @@ impl UpstreamConnection {
         let (result, buffer) = self.stream.read(buffer).await;
         let count = result.unwrap_or(0);
         self.permit.cluster.stats().upstream_cx_rx_bytes_total.add(count as u64);
-        (count, buffer)
+        // A socket that is shut down still yields what keeps coming.
+        if self.deadline.fired() { (0, buffer) } else { (count, buffer) }
     }
 
     /// Sends all of `buffer`, which comes back as it was.

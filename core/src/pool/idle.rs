@@ -22,9 +22,10 @@ struct Idle {
 }
 
 impl IdleConnections {
-    /// The connection used last. With `verified` the kernel is asked first whether the upstream
-    /// has closed it or sent something unasked, and such connections are closed.
-    pub fn take(&self, verified: bool) -> Option<UpstreamConnection> {
+    /// The connection used last. The kernel is asked first whether the upstream has closed it or sent
+    /// something unasked, which the next request's client would get for its response; such
+    /// connections are closed.
+    pub fn take(&self) -> Option<UpstreamConnection> {
         loop {
             let last = self.waiting.borrow_mut().pop();
             let mut connection = last?.connection;
@@ -32,7 +33,7 @@ impl IdleConnections {
                 connection.close_locally();
                 continue;
             }
-            if !verified || !is_closed(&connection) {
+            if !is_closed_or_readable(&connection) {
                 return Some(connection);
             }
             connection.note_remote_close();
@@ -107,7 +108,7 @@ impl IdleConnections {
     }
 }
 
-fn is_closed(connection: &UpstreamConnection) -> bool {
+fn is_closed_or_readable(connection: &UpstreamConnection) -> bool {
     let mut closed = false;
     closed_or_readable(std::iter::once(&**connection.stream()), |_| closed = true);
     closed

@@ -38,7 +38,7 @@ impl UpstreamRequest<'_, '_> {
         replayed: bool,
     ) -> (Result<After, Setback>, Buffer) {
         let replay_safe = self.is_replay_safe();
-        let mut connection = match self.acquire(!replay_safe, replayed).await {
+        let mut connection = match self.acquire(replayed).await {
             Ok(connection) => connection,
             Err(setback) => return (Err(setback), message),
         };
@@ -79,7 +79,7 @@ impl UpstreamRequest<'_, '_> {
 
     /// Sends the head, which is encoded, and the body as it comes, while the response may come.
     pub(super) async fn attempt_streaming(&mut self) -> Result<After, Setback> {
-        let mut connection = self.acquire(true, false).await?;
+        let mut connection = self.acquire(false).await?;
         let active = self.begin_attempt(&mut connection);
         let (body, timeouts, downstream) = (self.body, self.timeouts, self.downstream);
         let pool = &downstream.worker.buffers;
@@ -127,6 +127,8 @@ impl UpstreamRequest<'_, '_> {
             }
             let verdict = self.retry.judge_response(&self.exchange.response);
             if let Some(wait) = self.note(verdict) {
+                // What stands behind the head would be the next request's response.
+                self.exchange.response.keep_alive &= received.is_empty();
                 self.downstream.worker.buffers.give_back(received);
                 return Answer::Unwanted(wait);
             }
@@ -174,17 +176,13 @@ impl UpstreamRequest<'_, '_> {
     }
 
     /// An idle connection to the next host, or a new one.
-    async fn acquire(
-        &mut self,
-        verified: bool,
-        fresh: bool,
-    ) -> Result<UpstreamConnection, Setback> {
+    async fn acquire(&mut self, fresh: bool) -> Result<UpstreamConnection, Setback> {
         self.exchange.info.attempts += 1;
         let Some(host) = self.retry.choose_host(|| self.cluster.choose_host()) else {
             self.cluster.stats().upstream_cx_none_healthy.inc();
             return Err(Failure::Reply(local_reply::NO_HEALTHY_UPSTREAM).into());
         };
-        let acquired = self.connection_to(host, verified, fresh).await;
+        let acquired = self.connection_to(host, fresh).await;
         acquired.map_err(|(host, failure)| self.not_acquired(&host, failure))
     }
 
@@ -215,7 +213,6 @@ impl UpstreamRequest<'_, '_> {
     async fn connection_to(
         &mut self,
         mut host: Rc<WorkerHost>,
-        verified: bool,
         fresh: bool,
     ) -> Result<UpstreamConnection, (Rc<WorkerHost>, AcquireFailure)> {
         let mut moves = if self.cluster.shared.aws.is_some() { HOST_MOVES_MAX } else { 0 };
@@ -224,7 +221,6 @@ impl UpstreamRequest<'_, '_> {
             self.exchange.info.upstream_host = Some(host.clone());
             let asked = Acquire {
                 priority: self.priority,
-                verified,
                 fresh,
                 until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
                 client: (&self.downstream.worker.watches, &self.downstream.stream),

@@ -135,12 +135,14 @@ impl<'a> Downstream<'a> {
         self.manager.stats.of(self.worker.id)
     }
 
-    /// Appends what arrives to `buffer`. An error is told as the end.
+    /// Appends what arrives to `buffer`. An error is told as the end, and so is anything once the
+    /// deadline for reading has passed.
     pub async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
         let (result, buffer) = self.stream.read(buffer).await;
         let count = result.unwrap_or(0);
         self.stats().downstream_cx_rx_bytes_total.add(count as u64);
-        (count, buffer)
+        // A socket that is shut down still yields what keeps coming.
+        if self.read_deadline.fired() { (0, buffer) } else { (count, buffer) }
     }
 
     /// Sends all of `buffer`.
