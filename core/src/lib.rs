@@ -4,7 +4,8 @@
 //! request from it, the [`router`] finds its route, a [`cluster`] and its [`load_balancer`] name a
 //! host, the [`pool`] has a connection to it, and the response goes back the same way. Beside the
 //! path: [`server`] starts and ends it all, [`runtime`] is the ground every worker stands on,
-//! [`discovery`] finds hosts, and [`stats`], [`access_log`] and [`admin`] tell what happened.
+//! [`discovery`] finds hosts, [`stats`], [`access_log`] and [`admin`] tell what happened, and
+//! [`route_check`] tells what would happen.
 
 pub mod access_log;
 pub mod admin;
@@ -15,6 +16,7 @@ pub mod listener;
 pub mod load_balancer;
 pub mod pool;
 pub mod random;
+pub mod route_check;
 pub mod router;
 pub mod runtime;
 pub mod server;

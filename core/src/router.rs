@@ -8,6 +8,7 @@ mod cluster_choice;
 mod filter;
 mod header_mutation;
 mod host_rewrite;
+mod look_up;
 mod outcome;
 mod path_rewrite;
 mod radix_tree;
@@ -23,9 +24,13 @@ mod timeout;
 mod upstream_request;
 mod virtual_host;
 
-pub use filter::serve;
+pub use filter::{
+    serve, write_https_location, write_location, write_own_location, write_upstream_request,
+};
 pub use header_mutation::{Direction, apply_header_mutations};
+pub use look_up::{Stop, choose, has_scheme, is_upgrade, look_up};
+pub use route_conditions::Unmet;
 pub use route_match::RouteRequest;
 pub use route_table::{Found, RouteRef, RouteTable};
 pub use scoped_routes::Routes;
-pub use virtual_host::CompiledVirtualHost;
+pub use virtual_host::{CompiledVirtualHost, serving_domain};

@@ -8,23 +8,21 @@ use ringmain_config::route::{
 use ringmain_proto_codec::KnownHeader;
 use smallvec::SmallVec;
 
-use super::cluster_choice::choose_cluster;
 use super::header_mutation::{Direction, apply_header_mutations};
 use super::host_rewrite::rewrite_host;
+use super::look_up::{Stop, choose, has_scheme, is_upgrade, look_up};
 use super::path_rewrite::rewrite_path;
 use super::redirect::redirect_location;
 use super::retry::RetryState;
 use super::timeout::{StreamTimeouts, effective_timeouts, set_expectation};
 use super::upstream_request::{self, Forwarding};
-use super::{Found, RouteRef, RouteRequest};
+use super::{Found, RouteRef};
 use crate::access_log::write_header_value;
-use crate::http::authority::normalize_authority;
+use crate::http::ConnectionManager;
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
-use crate::http::header_matching::is_grpc_request;
 use crate::http::local_reply::{self, LocalReply, Reply};
-use crate::http::path_normalization::{PathOutcome, normalize_path};
-use crate::http::request_headers::{prepare_request, refuse_nominated};
+use crate::server::Compiled;
 
 /// Serves a request whose head is complete.
 pub async fn serve(downstream: &mut Downstream<'_>, exchange: &mut Exchange) -> After {
@@ -87,49 +85,30 @@ async fn refuse(
 }
 
 fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<RouteRef, Refusal> {
-    let manager = downstream.manager;
-    let worker = downstream.worker;
-    if let Some(reply) = refuse_nominated(&exchange.request.headers) {
-        return Err(refused(downstream, exchange, reply).into());
-    }
-    let headers = &mut exchange.request.headers;
-    let is_connect = headers.get(KnownHeader::Method) == Some(b"CONNECT");
-    let path = headers.get(KnownHeader::Path);
-    if !is_connect && !path.is_some_and(|path| path.starts_with(b"/")) {
-        downstream.stats().downstream_rq_non_relative_path.inc();
-        return Err(local_reply::ABSOLUTE_PATH_REJECTED.into());
-    }
-    normalize(downstream, exchange)?;
-    let headers = &mut exchange.request.headers;
-    prepare_request(
-        manager,
-        headers,
-        &mut exchange.info,
-        worker.compiled.local_ip,
-        &worker.request_ids,
-    );
+    let (manager, worker) = (downstream.manager, downstream.worker);
+    let draw = || worker.random.next();
+    let found = look_up(manager, worker.compiled.local_ip, &worker.request_ids, draw, exchange)
+        .map_err(|stop| stopped(downstream, exchange, stop))?;
+    let is_connect = exchange.request.headers.get(KnownHeader::Method) == Some(b"CONNECT");
     if is_connect {
         // What follows a CONNECT is no request: the connection ends with the answer.
         exchange.info.request_received = None;
     }
-    // Without a scheme nothing can be routed, and the scheme follows this.
-    let has_scheme = headers.get(KnownHeader::XForwardedProto) != Some(b"");
-    let is_upgrade = exchange.request.upgrade || is_connect;
-    let info = &exchange.info;
-    let random = || info.random(|| worker.random.next());
-    let request = RouteRequest { headers: &exchange.request.headers, random: &random };
-    let found = match manager.routes.find(&request) {
+    let has_scheme = has_scheme(&exchange.request.headers);
+    let is_upgrade = is_upgrade(&exchange.request);
+    let found = match found {
         Found::Route(found) => Some(found),
         Found::Nothing => None,
         Found::TlsRedirect if is_upgrade => return Err(upgrade_failed(downstream, exchange, None)),
         Found::TlsRedirect => {
             downstream.stats().rq_total.inc();
             downstream.stats().rq_direct_response.inc();
-            return Err(tls_redirect(exchange));
+            write_https_location(exchange);
+            return Err(Refusal::Redirect { status: 301, details: "direct_response" });
         }
     };
     if let Some(found) = found.filter(|_| has_scheme || is_upgrade) {
-        choose(downstream, exchange, found);
+        choose(manager, &worker.compiled.cluster_names, draw, exchange, found);
     }
     if !(exchange.request.upgrade || is_connect && found.is_some()) {
         downstream.stats().rq_total.inc();
@@ -141,6 +120,30 @@ fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Ro
         downstream.stats().no_route.inc();
         local_reply::ROUTE_NOT_FOUND.into()
     })
+}
+
+/// Counts a request that is not looked up.
+fn stopped(downstream: &Downstream<'_>, exchange: &mut Exchange, stop: Stop) -> Refusal {
+    let stats = downstream.stats();
+    match stop {
+        Stop::Nominated(reply) => refused(downstream, exchange, reply).into(),
+        Stop::NotRelative => {
+            stats.downstream_rq_non_relative_path.inc();
+            local_reply::ABSOLUTE_PATH_REJECTED.into()
+        }
+        Stop::PathRejected => {
+            stats.downstream_rq_failed_path_normalization.inc();
+            exchange.request.keep_alive = false;
+            local_reply::PATH_NORMALIZATION_FAILED.into()
+        }
+        Stop::PathRedirect => {
+            stats.downstream_rq_redirected_with_normalized_path.inc();
+            let Exchange { request, scratch, .. } = exchange;
+            scratch.clear();
+            scratch.extend_from_slice(request.headers.get(KnownHeader::Path).unwrap_or_default());
+            Refusal::Redirect { status: 307, details: "path_normalization_failed" }
+        }
+    }
 }
 
 /// No upgrade is configured anywhere.
@@ -155,57 +158,14 @@ fn upgrade_failed(
     Refusal::Reply { reply: local_reply::UPGRADE_FAILED, route }
 }
 
-/// To the same place by https, with the port that `host` names.
-fn tls_redirect(exchange: &mut Exchange) -> Refusal {
+/// Writes to `scratch` the same place by https, with the port that `host` names.
+pub fn write_https_location(exchange: &mut Exchange) {
     let headers = &exchange.request.headers;
     exchange.scratch.clear();
     exchange.scratch.extend_from_slice(b"https://");
     for part in [KnownHeader::Authority, KnownHeader::Path] {
         exchange.scratch.extend_from_slice(headers.get(part).unwrap_or_default());
     }
-    Refusal::Redirect { status: 301, details: "direct_response" }
-}
-
-/// Path and authority as the connection manager's options want them.
-fn normalize(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<(), Refusal> {
-    let config = &downstream.manager.config;
-    let Exchange { request, info, scratch, .. } = exchange;
-    let headers = &mut request.headers;
-    if headers.contains(KnownHeader::Path) {
-        let outcome = normalize_path(config, headers, scratch);
-        let stats = downstream.stats();
-        match outcome {
-            PathOutcome::Continue => {}
-            PathOutcome::Redirect if !is_grpc_request(headers) => {
-                stats.downstream_rq_redirected_with_normalized_path.inc();
-                scratch.clear();
-                scratch.extend_from_slice(headers.get(KnownHeader::Path).unwrap_or_default());
-                return Err(Refusal::Redirect {
-                    status: 307,
-                    details: "path_normalization_failed",
-                });
-            }
-            PathOutcome::Redirect | PathOutcome::Reject => {
-                stats.downstream_rq_failed_path_normalization.inc();
-                request.keep_alive = false;
-                return Err(local_reply::PATH_NORMALIZATION_FAILED.into());
-            }
-        }
-    }
-    normalize_authority(config, headers, info.local.port(), scratch);
-    Ok(())
-}
-
-/// Chooses the cluster as soon as the route is known.
-fn choose(downstream: &Downstream<'_>, exchange: &mut Exchange, found: RouteRef) {
-    let Action::Route(action) = &downstream.manager.routes.route(found).action else { return };
-    let worker = downstream.worker;
-    let Exchange { request, info, .. } = exchange;
-    let names = &worker.compiled.cluster_names;
-    let random = || info.random(|| worker.random.next());
-    let choice = choose_cluster(&action.cluster, &request.headers, names, random);
-    info.cluster = choice.cluster;
-    info.weighted_cluster = choice.weighted;
 }
 
 /// A request that Envoy's codec would not have let in: counted as one, and logged without its head.
@@ -230,6 +190,22 @@ async fn redirected(
     downstream.stats().rq_direct_response.inc();
     exchange.info.details = "direct_response";
     let (manager, compiled) = (downstream.manager, &downstream.worker.compiled);
+    write_location(redirect, route, manager, compiled, exchange);
+    let location = std::mem::take(&mut exchange.scratch);
+    let reply = Reply { status: redirect.status, body: b"", location: Some(&location) };
+    let after = downstream.reply_with(&reply, exchange).await;
+    exchange.scratch = location;
+    after
+}
+
+/// Writes to `scratch` where a redirect sends the client. The request may come out with another path.
+pub fn write_location(
+    redirect: &RedirectAction,
+    route: &Route,
+    manager: &ConnectionManager,
+    compiled: &Compiled,
+    exchange: &mut Exchange,
+) {
     let mut new_path: SmallVec<[u8; 128]> = SmallVec::new();
     match &redirect.path {
         Some(RedirectPath::Path(path)) => new_path.extend_from_slice(path.as_bytes()),
@@ -245,13 +221,9 @@ async fn redirected(
         }
         None => {}
     }
-    let mut location = std::mem::take(&mut exchange.scratch);
-    location.clear();
-    redirect_location(redirect, &new_path, &exchange.request.headers, &mut location);
-    let reply = Reply { status: redirect.status, body: b"", location: Some(&location) };
-    let after = downstream.reply_with(&reply, exchange).await;
-    exchange.scratch = location;
-    after
+    let Exchange { request, scratch, .. } = exchange;
+    scratch.clear();
+    redirect_location(redirect, &new_path, &request.headers, scratch);
 }
 
 async fn answered(
@@ -261,12 +233,8 @@ async fn answered(
 ) -> After {
     downstream.stats().rq_direct_response.inc();
     exchange.info.details = "direct_response";
-    let mut location = std::mem::take(&mut exchange.scratch);
-    location.clear();
-    // Envoy tells where the request went to wherever the status may bring a location.
-    if matches!(response.status, 201 | 300..=399) {
-        redirect_location(&RedirectAction::NOWHERE, b"", &exchange.request.headers, &mut location);
-    }
+    write_own_location(response, exchange);
+    let location = std::mem::take(&mut exchange.scratch);
     let reply = Reply {
         status: response.status,
         body: &response.body,
@@ -275,6 +243,16 @@ async fn answered(
     let after = downstream.reply_with(&reply, exchange).await;
     exchange.scratch = location;
     after
+}
+
+/// Writes to `scratch` the `location` of a direct response, which may be empty. Envoy tells where the
+/// request went to wherever the status may bring one.
+pub fn write_own_location(response: &DirectResponse, exchange: &mut Exchange) {
+    let Exchange { request, scratch, .. } = exchange;
+    scratch.clear();
+    if matches!(response.status, 201 | 300..=399) {
+        redirect_location(&RedirectAction::NOWHERE, b"", &request.headers, scratch);
+    }
 }
 
 /// Envoy's default for `per_connection_buffer_limit_bytes`, which bounds what is kept of a body.
@@ -306,7 +284,7 @@ async fn forward<'a>(
         return downstream.reply(&reply, exchange).await;
     };
     let forwarding = plan(downstream, exchange, found, route, action, cluster);
-    address_upstream(downstream, exchange, found, route, action, &forwarding);
+    address_upstream(downstream, exchange, found, &forwarding);
     upstream_request::forward(downstream, exchange, forwarding).await
 }
 
@@ -348,8 +326,6 @@ fn address_upstream(
     downstream: &Downstream<'_>,
     exchange: &mut Exchange,
     found: RouteRef,
-    route: &Route,
-    action: &RouteAction,
     forwarding: &Forwarding<'_>,
 ) {
     let manager = downstream.manager;
@@ -360,8 +336,19 @@ fn address_upstream(
     if forwarding.tells_attempts {
         headers.set(KnownHeader::XEnvoyAttemptCount, b"1");
     }
-    let compiled = &downstream.worker.compiled;
+    write_upstream_request(manager, &downstream.worker.compiled, found, exchange);
+}
+
+/// Applies what the route says about the request's headers: mutations, then rewrites.
+pub fn write_upstream_request(
+    manager: &ConnectionManager,
+    compiled: &Compiled,
+    found: RouteRef,
+    exchange: &mut Exchange,
+) {
     apply_header_mutations(manager, compiled, found, Direction::Request, exchange);
+    let route = manager.routes.route(found);
+    let Action::Route(action) = &route.action else { return };
     rewrite_host(action, manager, compiled, exchange);
     if let Some(rewrite) = &action.path_rewrite {
         rewrite_path(rewrite, &route.matcher.path, manager, compiled, exchange);

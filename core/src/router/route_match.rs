@@ -9,7 +9,7 @@ use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
 use super::radix_tree::RadixTree;
-use super::route_conditions::RouteConditions;
+use super::route_conditions::{RouteConditions, Unmet};
 
 /// What of a request decides its route.
 #[derive(Clone, Copy)]
@@ -112,8 +112,13 @@ impl RouteMatcher {
     }
 
     /// The index of the first route in list order that takes `request`, whose path without query is
-    /// `path`.
-    pub fn find(&self, path: &[u8], request: &RouteRequest<'_>) -> Option<u32> {
+    /// `path`; `passed_over` is told of those before it whose path would do.
+    pub fn find(
+        &self,
+        path: &[u8],
+        request: &RouteRequest<'_>,
+        mut passed_over: impl FnMut(u32, Unmet),
+    ) -> Option<u32> {
         let mut lists: SmallVec<[Candidates<'_>; 12]> = SmallVec::new();
         if !path.is_empty() {
             self.collect(path, &mut lists);
@@ -122,8 +127,13 @@ impl RouteMatcher {
             lists.push(Candidates { left: &self.connect, key_length: 0 });
         }
         while let Some((candidate, key_length)) = next(&mut lists) {
-            if candidate.rest.allows(&path[key_length..]) && self.holds(candidate, path, request) {
-                return Some(candidate.index);
+            if !candidate.rest.allows(&path[key_length..]) {
+                continue;
+            }
+            match self.unmet(candidate, path, request) {
+                None => return Some(candidate.index),
+                Some(Unmet::Pattern) => {}
+                Some(unmet) => passed_over(candidate.index, unmet),
             }
         }
         None
@@ -140,9 +150,16 @@ impl RouteMatcher {
         }
     }
 
-    fn holds(&self, candidate: Candidate, path: &[u8], request: &RouteRequest<'_>) -> bool {
-        candidate.conditions == UNCONDITIONAL
-            || self.conditions[candidate.conditions as usize].unmet(path, request).is_none()
+    fn unmet(
+        &self,
+        candidate: Candidate,
+        path: &[u8],
+        request: &RouteRequest<'_>,
+    ) -> Option<Unmet> {
+        if candidate.conditions == UNCONDITIONAL {
+            return None;
+        }
+        self.conditions[candidate.conditions as usize].unmet(path, request)
     }
 }
 

@@ -6,6 +6,7 @@ use ringmain_config::route::{
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
+use super::route_conditions::Unmet;
 use super::route_match::{RouteMatcher, RouteRequest};
 use super::virtual_host::{CompiledVirtualHost, DomainTrie};
 use crate::http::authority::without_port;
@@ -25,6 +26,13 @@ pub struct RouteRef {
     pub(super) table: u32,
     virtual_host: u32,
     route: u32,
+}
+
+impl RouteRef {
+    /// The route's place in its virtual host, from 0.
+    pub fn index(self) -> u32 {
+        self.route
+    }
 }
 
 /// What takes a request.
@@ -61,28 +69,42 @@ impl RouteTable {
         if redirects_to_tls(host.config.require_tls, request.headers) {
             return Found::TlsRedirect;
         }
-        let path = path_of(request.target());
-        let route = match self.config.ignore_path_parameters_in_path_matching {
-            true => host.matcher.find(&without_parameters(path), request),
-            false => host.matcher.find(path, request),
-        };
-        match route {
+        match self.find_in(host, request, |_, _| {}) {
             Some(route) => Found::Route(RouteRef { table, virtual_host, route }),
             None => Found::Nothing,
         }
     }
 
+    /// The index of the first of the host's routes that takes `request`; `passed_over` is told of those
+    /// before it whose path would do.
+    pub fn find_in(
+        &self,
+        host: &CompiledVirtualHost,
+        request: &RouteRequest<'_>,
+        passed_over: impl FnMut(u32, Unmet),
+    ) -> Option<u32> {
+        let path = path_of(request.target());
+        match self.config.ignore_path_parameters_in_path_matching {
+            true => host.matcher.find(&without_parameters(path), request, passed_over),
+            false => host.matcher.find(path, request, passed_over),
+        }
+    }
+
     /// The virtual host that serves a request of `headers`.
     pub fn find_virtual_host(&self, headers: &HeaderMap) -> Option<u32> {
+        self.domains.find(self.host_name(headers)?)
+    }
+
+    /// What of `headers` is held against the domains.
+    pub fn host_name<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
         let name = match &self.config.vhost_header {
             None => headers.get(KnownHeader::Authority).unwrap_or_default(),
             Some(header) => headers.get_by_name(header.as_bytes())?,
         };
-        let name = match self.config.ignore_port_in_host_matching {
+        Some(match self.config.ignore_port_in_host_matching {
             true => without_port(name),
             false => name,
-        };
-        self.domains.find(name)
+        })
     }
 
     /// The virtual host of a route.

@@ -55,14 +55,18 @@ impl Routes {
 
     /// What takes `request`.
     pub fn find(&self, request: &RouteRequest<'_>) -> Found {
-        let table = match &self.scopes {
-            None => 0,
-            Some(scopes) => match scopes.find(request.headers) {
-                Some(table) => table,
-                None => return Found::Nothing,
-            },
-        };
-        self.tables[table as usize].find(table, request)
+        match self.table_for(request.headers) {
+            Some(table) => self.tables[table as usize].find(table, request),
+            None => Found::Nothing,
+        }
+    }
+
+    /// Which of the tables a request of `headers` uses; none where its scope is unknown.
+    pub fn table_for(&self, headers: &HeaderMap) -> Option<u32> {
+        match &self.scopes {
+            None => Some(0),
+            Some(scopes) => scopes.find(headers),
+        }
     }
 
     /// All route configurations.

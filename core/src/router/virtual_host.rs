@@ -70,6 +70,15 @@ impl DomainTrie {
     }
 }
 
+/// Which of `domains`, those of one virtual host, serves `authority`.
+pub fn serving_domain<'d>(domains: &'d [Domain], authority: &[u8]) -> Option<&'d Domain> {
+    let mut trie = DomainTrie::default();
+    for (index, domain) in (0..).zip(domains) {
+        trie.insert(domain, index);
+    }
+    trie.find(authority).map(|index| &domains[index as usize])
+}
+
 /// The longest key that `text` starts with and that leaves at least one byte to the wildcard.
 fn longest(
     tree: &RadixTree<u32>,

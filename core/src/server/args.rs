@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use crate::route_check::args::RouteCheckArgs;
 use crate::runtime::EngineChoice;
 
 /// A reverse proxy that reads Envoy v3 configuration.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "ringmain", version, disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// What to do in place of serving
+    #[command(subcommand)]
+    pub command: Option<Subcommand>,
+
     /// Configuration file: an Envoy v3 bootstrap as YAML or JSON
     #[arg(short = 'c', long, value_name = "FILE")]
     pub config_path: Option<PathBuf>,
@@ -179,6 +185,13 @@ pub struct Args {
     /// Envoy's tags for stats from the command line; has no effect here
     #[arg(long, value_name = "TAG:VALUE")]
     pub stats_tag: Vec<String>,
+}
+
+/// What the program can do beside serving.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum Subcommand {
+    /// Says which route takes a request.
+    RouteCheck(RouteCheckArgs),
 }
 
 /// `--mode`.

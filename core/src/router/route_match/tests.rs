@@ -35,7 +35,7 @@ fn ask(matcher: &RouteMatcher, target: &str, fields: &[(&str, &str)]) -> Option<
         headers.append(name.as_bytes(), value.as_bytes());
     }
     let request = RouteRequest { headers: &headers, random: &|| 0 };
-    matcher.find(super::super::route_table::path_of(target.as_bytes()), &request)
+    matcher.find(super::super::route_table::path_of(target.as_bytes()), &request, |_, _| {})
 }
 
 fn find(routes: &[Route], target: &str) -> Option<u32> {
@@ -113,6 +113,6 @@ fn connect_matcher_takes_connect_only() {
     let mut headers = HeaderMap::new();
     headers.append_known(KnownHeader::Method, b"CONNECT");
     let request = RouteRequest { headers: &headers, random: &|| 0 };
-    assert_eq!(matcher.find(b"", &request), Some(0));
-    assert_eq!(RouteMatcher::new(&[prefix("/")]).find(b"", &request), None);
+    assert_eq!(matcher.find(b"", &request, |_, _| {}), Some(0));
+    assert_eq!(RouteMatcher::new(&[prefix("/")]).find(b"", &request, |_, _| {}), None);
 }

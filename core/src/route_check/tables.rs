@@ -1,0 +1,73 @@
+//! The configuration under question, compiled as for serving.
+
+use std::net::SocketAddr;
+
+use ringmain_config::LoadOptions;
+
+use super::CheckError;
+use super::args::RouteCheckArgs;
+use crate::http::ConnectionManager;
+use crate::http::request_id::RequestIds;
+use crate::listener::{Listener, NetworkFilter};
+use crate::server::Compiled;
+
+/// What answers.
+pub struct Tables {
+    /// Everything; nobody listens and nothing is connected.
+    pub compiled: Compiled,
+    /// Makes `x-request-id`.
+    pub request_ids: RequestIds,
+}
+
+impl Tables {
+    /// Loads the file that `args` name.
+    pub fn load(args: &RouteCheckArgs) -> Result<Self, CheckError> {
+        let origin = args.config_path.display().to_string();
+        let text = std::fs::read_to_string(&args.config_path)
+            .map_err(|error| CheckError(format!("{origin}: {error}")))?;
+        let options = LoadOptions {
+            allow_unsupported: args.allow_unsupported.clone(),
+            allow_unknown_fields: args.allow_unknown_static_fields,
+            overlay: None,
+        };
+        let loaded = ringmain_config::load(&origin, &text, &options)
+            .map_err(|error| CheckError(error.rendered()))?;
+        let bootstrap = loaded.bootstrap;
+        let addresses: Vec<SocketAddr> =
+            bootstrap.listeners.iter().map(|listener| listener.address).collect();
+        let compiled = Compiled::new(&bootstrap, &addresses, 1);
+        Ok(Self { compiled, request_ids: RequestIds::default() })
+    }
+
+    /// The listener of that name; without one the only listener, or the one with `port`.
+    pub fn listener(&self, name: Option<&str>, port: u16) -> Result<&Listener, CheckError> {
+        let listeners = &self.compiled.listeners;
+        let mut fitting = listeners.iter().filter(|listener| match name {
+            Some(name) => listener.name == name,
+            None => listeners.len() == 1 || listener.address.port() == port,
+        });
+        match (fitting.next(), fitting.next()) {
+            (Some(listener), None) => Ok(listener),
+            (found, _) => {
+                let names: Vec<&str> = listeners.iter().map(|one| one.name.as_str()).collect();
+                let known = match names.is_empty() {
+                    true => "there is none".to_owned(),
+                    false => format!("there are {}", names.join(", ")),
+                };
+                Err(CheckError(match (name, found) {
+                    (Some(name), _) => format!("no listener '{name}'; {known}"),
+                    (None, None) => format!("no listener with port {port}; say which: {known}"),
+                    (None, Some(_)) => {
+                        format!("several listeners with port {port}; say which: {known}")
+                    }
+                }))
+            }
+        }
+    }
+}
+
+/// What serves HTTP on `listener`.
+pub fn manager_of(listener: &Listener) -> &ConnectionManager {
+    let NetworkFilter::Http(manager) = &listener.filter;
+    manager
+}

@@ -1,0 +1,102 @@
+//! From a request's head to its route: what is refused beforehand, path and authority as they are to
+//! be, the header rules, the tables. Needs no connection, so that it can also be asked offline.
+
+use std::net::IpAddr;
+
+use ringmain_config::route::Action;
+use ringmain_proto_codec::h1::RequestHead;
+use ringmain_proto_codec::{HeaderMap, KnownHeader};
+
+use super::cluster_choice::choose_cluster;
+use super::{Found, RouteRef, RouteRequest};
+use crate::http::ConnectionManager;
+use crate::http::authority::normalize_authority;
+use crate::http::exchange::Exchange;
+use crate::http::header_matching::is_grpc_request;
+use crate::http::local_reply::LocalReply;
+use crate::http::path_normalization::{PathOutcome, normalize_path};
+use crate::http::request_headers::{prepare_request, refuse_nominated};
+use crate::http::request_id::RequestIds;
+use crate::server::ClusterNames;
+
+/// Why no route was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// `connection` names what it may not.
+    Nominated(LocalReply),
+    /// The target is no path.
+    NotRelative,
+    /// The path cannot be made what the connection manager's options want.
+    PathRejected,
+    /// The client is sent to the path as it is now.
+    PathRedirect,
+}
+
+/// Makes the request's head what the router may see and finds what takes it. `draw` gives the stream's
+/// random number.
+pub fn look_up(
+    manager: &ConnectionManager,
+    local_ip: IpAddr,
+    request_ids: &RequestIds,
+    draw: impl Fn() -> u64,
+    exchange: &mut Exchange,
+) -> Result<Found, Stop> {
+    if let Some(reply) = refuse_nominated(&exchange.request.headers) {
+        return Err(Stop::Nominated(reply));
+    }
+    let path = exchange.request.headers.get(KnownHeader::Path);
+    if !is_connect(&exchange.request) && !path.is_some_and(|path| path.starts_with(b"/")) {
+        return Err(Stop::NotRelative);
+    }
+    normalize(manager, exchange)?;
+    let Exchange { request, info, .. } = exchange;
+    prepare_request(manager, &mut request.headers, info, local_ip, request_ids);
+    let random = || info.random(&draw);
+    Ok(manager.routes.find(&RouteRequest { headers: &request.headers, random: &random }))
+}
+
+/// Path and authority as the connection manager's options want them.
+fn normalize(manager: &ConnectionManager, exchange: &mut Exchange) -> Result<(), Stop> {
+    let config = &manager.config;
+    let Exchange { request, info, scratch, .. } = exchange;
+    let headers = &mut request.headers;
+    if headers.contains(KnownHeader::Path) {
+        match normalize_path(config, headers, scratch) {
+            PathOutcome::Continue => {}
+            PathOutcome::Redirect if !is_grpc_request(headers) => return Err(Stop::PathRedirect),
+            PathOutcome::Redirect | PathOutcome::Reject => return Err(Stop::PathRejected),
+        }
+    }
+    normalize_authority(config, headers, info.local.port(), scratch);
+    Ok(())
+}
+
+fn is_connect(request: &RequestHead) -> bool {
+    request.headers.get(KnownHeader::Method) == Some(b"CONNECT")
+}
+
+/// Whether the client wants to leave HTTP.
+pub fn is_upgrade(request: &RequestHead) -> bool {
+    request.upgrade || is_connect(request)
+}
+
+/// Whether a prepared request has a scheme, without which nothing is routed. The scheme follows
+/// `x-forwarded-proto`.
+pub fn has_scheme(headers: &HeaderMap) -> bool {
+    headers.get(KnownHeader::XForwardedProto) != Some(b"")
+}
+
+/// Notes the cluster of those that the route `found` names.
+pub fn choose(
+    manager: &ConnectionManager,
+    names: &ClusterNames,
+    draw: impl FnOnce() -> u64,
+    exchange: &mut Exchange,
+    found: RouteRef,
+) {
+    let Action::Route(action) = &manager.routes.route(found).action else { return };
+    let Exchange { request, info, .. } = exchange;
+    let choice = choose_cluster(&action.cluster, &request.headers, names, || info.random(draw));
+    info.cluster = choice.cluster;
+    info.weighted_cluster = choice.weighted;
+}
