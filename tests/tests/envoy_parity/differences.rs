@@ -1,10 +1,12 @@
 //! Where ringmain is meant to differ from Envoy, and why. Each entry is proven: both sides must do
 //! exactly what it says.
 
-use ringmain_tests::client::Step;
+use ringmain_tests::client::{Client, Step};
 use ringmain_tests::parity::{Case, Observation, case, observe};
-use ringmain_tests::proxy::Program;
+use ringmain_tests::proxy::{Program, Proxy, run_ringmain};
+use ringmain_tests::template::{Values, fill, front_proxy, indented};
 use ringmain_tests::upstream::{Act, ok, reply};
+use ringmain_tests::workspace;
 
 use crate::GET;
 
@@ -376,4 +378,49 @@ fn check(
         }
     }
     failures
+}
+
+/// A configuration whose one route has the path template `template`.
+fn with_template(template: &str) -> String {
+    let route = format!(
+        "- match:\n    path_match_policy:\n      name: t\n      typed_config:\n        '@type': \
+         type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig\n        \
+         path_template: '{template}'\n  direct_response: {{ status: 204 }}"
+    );
+    let everything = "              - match: { prefix: / }\n                route:\n                  \
+                      cluster: backend\n";
+    let config = front_proxy("", "", "");
+    assert!(config.contains(everything), "the route is replaced");
+    config.replace(everything, &indented(&route, 14))
+}
+
+/// Envoy's templates become regexes by joining pieces. A `*` among a segment's letters goes in unescaped
+/// and so repeats the letter before it, which nobody who writes one can mean: Envoy's own description of
+/// templates has `*` for whole segments only. ringmain refuses the file and names the place.
+#[test]
+fn a_star_within_a_segment_of_a_template_is_refused() {
+    let config = with_template("/a*b");
+    let values = Values::from([("upstream".to_owned(), "1".to_owned())]);
+    let envoy = Proxy::start(Program::Envoy, &config, &values);
+    for (path, status) in
+        [("/b", 204), ("/ab", 204), ("/aaab", 204), ("/a*b", 404), ("/axb", 404), ("/a", 404)]
+    {
+        let mut client = Client::connect(envoy.port("listener"));
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: a.example\r\n\r\n"));
+        let answer = client.read_response().expect("an answer");
+        assert!(
+            answer.start_line().contains(&status.to_string()),
+            "{path}: {}",
+            answer.start_line()
+        );
+    }
+    let places = ["admin", "listener", "upstream"].map(|place| (place.to_owned(), "1".to_owned()));
+    let path = workspace::scratch("template").join("proxy.yaml");
+    std::fs::write(&path, fill(&config, &Values::from(places))).expect("scratch is writable");
+    let refused = run_ringmain(&["--mode", "validate", "-c", path.to_str().expect("UTF-8")]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    let line = config.lines().position(|line| line.contains("/a*b"));
+    let place = format!("proxy.yaml:{}:", line.expect("it is there") + 1);
+    assert!(said.contains(&place) && said.contains("'*'"), "{said}");
 }
