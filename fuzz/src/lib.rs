@@ -5,6 +5,7 @@
 pub mod h1_chunked;
 pub mod h1_request;
 pub mod h1_response;
+pub mod route_match;
 
 mod pieces;
 mod wire;

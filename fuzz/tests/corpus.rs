@@ -62,3 +62,8 @@ fn h1_response() {
 fn h1_chunked() {
     replay("h1_chunked", ringmain_fuzz::h1_chunked::check);
 }
+
+#[test]
+fn route_match() {
+    replay("route_match", ringmain_fuzz::route_match::check);
+}
