@@ -1,5 +1,6 @@
 //! The root of a file (`envoy.config.bootstrap.v3.Bootstrap`).
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use crate::address;
 use crate::cluster::{Cluster, ClusterNames};
 use crate::duration;
 use crate::listener::{self, Listener};
+use crate::overload::OverloadManager;
 use crate::report::At;
+use crate::runtime::Runtime;
 
 const STATS_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -28,6 +31,13 @@ pub struct Bootstrap {
     pub clusters: Vec<Cluster>,
     /// `stats_flush_interval`, default 5 s.
     pub stats_flush_interval: Duration,
+    /// `overload_manager`.
+    pub overload_manager: OverloadManager,
+    /// `layered_runtime`.
+    pub runtime: Runtime,
+    /// The most connections of all listeners together: by the overload manager, else by the runtime
+    /// key `overload.global_downstream_max_connections`. Absent means no limit.
+    pub max_downstream_connections: Option<u64>,
 }
 
 /// Who this proxy is (`envoy.config.core.v3.Node`).
@@ -71,13 +81,28 @@ impl Bootstrap {
         // error of its own is not a second error.
         let names =
             ClusterNames::new(resources.clusters.iter().map(|cluster| cluster.name.as_str()));
+        let overload_manager = wire
+            .overload_manager
+            .as_ref()
+            .map(|manager| OverloadManager::from_wire(manager, &at.field("overload_manager")));
+        let overload_manager = overload_manager.unwrap_or_default();
+        let mut listeners = listener::list_from_wire(&resources.listeners, &names, &resources_at);
+        let runtime = wire.layered_runtime.as_ref().map(|runtime| {
+            // From the file, so that a limit of a listener with an error is not a second finding.
+            let names: HashSet<_> = resources.listeners.iter().map(|of| of.name.as_str()).collect();
+            Runtime::from_wire(runtime, &names, &at.field("layered_runtime"))
+        });
+        let runtime = runtime.unwrap_or_default();
+        for listener in &mut listeners {
+            listener.connection_limit = runtime.listener_connection_limit(&listener.name);
+        }
         Self {
             node: wire.node.as_ref().map(Node::from_wire).unwrap_or_default(),
             admin: wire
                 .admin
                 .as_ref()
                 .and_then(|admin| Admin::from_wire(admin, &at.field("admin"))),
-            listeners: listener::list_from_wire(&resources.listeners, &names, &resources_at),
+            listeners,
             clusters,
             stats_flush_interval: duration::or(
                 flush,
@@ -85,6 +110,11 @@ impl Bootstrap {
                 at,
                 "stats_flush_interval",
             ),
+            max_downstream_connections: overload_manager
+                .max_active_downstream_connections
+                .or_else(|| runtime.max_downstream_connections()),
+            overload_manager,
+            runtime,
         }
     }
 }

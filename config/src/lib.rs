@@ -16,7 +16,9 @@ pub mod header_mutation;
 pub mod http_connection_manager;
 pub mod listener;
 pub mod matcher;
+pub mod overload;
 pub mod route;
+pub mod runtime;
 pub mod substitution_format;
 
 mod check;

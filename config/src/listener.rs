@@ -31,6 +31,12 @@ pub struct Listener {
     pub tcp_backlog_size: Option<u32>,
     /// `traffic_direction`.
     pub traffic_direction: TrafficDirection,
+    /// `ignore_global_conn_limit`, default false: its connections neither count towards
+    /// [`Bootstrap::max_downstream_connections`](crate::bootstrap::Bootstrap) nor are refused by it.
+    pub ignore_global_conn_limit: bool,
+    /// The runtime key `envoy.resource_limits.listener.<name>.connection_limit`; absent means no
+    /// limit.
+    pub connection_limit: Option<u64>,
     /// The one filter chain that serves every connection: `filter_chains[0]`, or
     /// `default_filter_chain`.
     pub filter_chain: FilterChain,
@@ -106,6 +112,8 @@ impl Listener {
                 WireDirection::Inbound => TrafficDirection::Inbound,
                 WireDirection::Outbound => TrafficDirection::Outbound,
             },
+            ignore_global_conn_limit: wire.ignore_global_conn_limit,
+            connection_limit: None,
             filter_chain: filter_chain?,
         })
     }

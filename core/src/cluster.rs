@@ -2,7 +2,6 @@
 //! worker owns of it ([`WorkerCluster`]).
 
 mod bells;
-mod budget;
 mod circuit_breakers;
 mod host;
 mod shared;

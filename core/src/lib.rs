@@ -4,11 +4,12 @@
 //! request from it, the [`router`] finds its route, a [`cluster`] and its [`load_balancer`] name a
 //! host, the [`pool`] has a connection to it, and the response goes back the same way. Beside the
 //! path: [`server`] starts and ends it all, [`runtime`] is the ground every worker stands on,
-//! [`discovery`] finds hosts, [`stats`], [`access_log`] and [`admin`] tell what happened, and
-//! [`route_check`] tells what would happen.
+//! [`discovery`] finds hosts, [`budget`] counts what all workers share, [`stats`], [`access_log`]
+//! and [`admin`] tell what happened, and [`route_check`] tells what would happen.
 
 pub mod access_log;
 pub mod admin;
+pub mod budget;
 pub mod cluster;
 pub mod discovery;
 pub mod http;

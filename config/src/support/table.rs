@@ -21,13 +21,36 @@ const NONE: Message = Message { name: "", supported: "", harmless: "", limited: 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.bootstrap.v3.Bootstrap",
-        supported: "node static_resources admin",
+        supported: "node static_resources admin overload_manager layered_runtime",
         harmless: "stats_flush_interval",
         ..NONE
     },
     Message {
         name: "envoy.config.bootstrap.v3.Bootstrap.StaticResources",
         supported: "listeners clusters",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.overload.v3.OverloadManager",
+        supported: "resource_monitors",
+        harmless: "refresh_interval",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.overload.v3.ResourceMonitor",
+        supported: "name typed_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.resource_monitors.downstream_connections.v3.\
+               DownstreamConnectionsConfig",
+        supported: "max_active_downstream_connections",
+        ..NONE
+    },
+    Message { name: "envoy.config.bootstrap.v3.LayeredRuntime", supported: "layers", ..NONE },
+    Message {
+        name: "envoy.config.bootstrap.v3.RuntimeLayer",
+        supported: "name static_layer",
         ..NONE
     },
     Message {
@@ -64,10 +87,9 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.listener.v3.Listener",
         supported: "name address stat_prefix filter_chains default_filter_chain metadata \
-                    tcp_backlog_size traffic_direction",
+                    tcp_backlog_size traffic_direction ignore_global_conn_limit",
         harmless: "per_connection_buffer_limit_bytes listener_filters_timeout continue_on_listener_filters_timeout \
-                   max_connections_to_accept_per_socket_event ignore_global_conn_limit \
-                   bypass_overload_manager",
+                   max_connections_to_accept_per_socket_event bypass_overload_manager",
         limited: "bind_to_port=true enable_reuse_port=true use_original_dst=false \
                   transparent=false freebind=false reuse_port=true",
     },
@@ -500,6 +522,12 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.config.core.v3.TypedExtensionConfig.typed_config",
         &["envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"],
+    ),
+    (
+        "envoy.config.overload.v3.ResourceMonitor.typed_config",
+        &[
+            "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        ],
     ),
     (
         "envoy.config.listener.v3.Filter.typed_config",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use ringmain_config::runtime::Layer;
 use serde_json::json;
 
 use super::respond;
@@ -31,9 +32,18 @@ pub async fn memory() -> Response {
     }))
 }
 
-/// `/runtime`: there are no layers, so there are no entries.
-pub async fn runtime() -> Response {
-    respond::json(&json!({ "entries": {}, "layers": [] }))
+/// `/runtime`: for every key the value that counts and that of each layer.
+pub async fn runtime(State(control): State<Arc<Control>>) -> Response {
+    let runtime = &control.boot.runtime;
+    let entry = |key: &str| {
+        let of_layer = |layer: &Layer| layer.values.get(key).cloned().unwrap_or_default();
+        let values: Vec<_> = runtime.layers.iter().map(of_layer).collect();
+        let entry = json!({ "final_value": runtime.value(key), "layer_values": values });
+        (key.to_owned(), entry)
+    };
+    let entries: serde_json::Map<_, _> = runtime.keys().map(entry).collect();
+    let layers: Vec<_> = runtime.layers.iter().map(|layer| &layer.name).collect();
+    respond::json(&json!({ "entries": entries, "layers": layers }))
 }
 
 /// `/runtime_modify`: answers as an Envoy without an admin layer.

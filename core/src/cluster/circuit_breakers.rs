@@ -6,7 +6,7 @@ use crossbeam_utils::CachePadded;
 use ringmain_config::cluster as config;
 use ringmain_config::cluster::{RoutingPriority, Thresholds};
 
-use super::budget::{self, Share};
+use crate::budget::{self, Share};
 use crate::stats::{PerWorker, WorkerId};
 
 /// What is counted by worker shares.

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{Listener, NetworkFilter};
+use super::{ConnectionPermit, Listener, NetworkFilter, Overflow};
 use crate::http::codec::downstream_h1;
 use crate::http::stream::millis;
 use crate::runtime::{self, Engine, Stream};
@@ -108,11 +108,35 @@ impl Acceptor {
 
     async fn serve(&self, stream: Stream, peer: SocketAddr) {
         let listener = self.listener();
+        let permit = match self.permit() {
+            Ok(permit) => permit,
+            Err(overflow) => return self.count_refused(overflow),
+        };
         let _counted = Counted::new(listener, &self.worker);
+        // Given back before the connection leaves the counters: who sees it gone finds room.
+        let _permit = permit;
         match &listener.filter {
             NetworkFilter::Http(manager) => {
                 downstream_h1::serve(&self.worker, manager, stream, peer, listener.address).await;
             }
+        }
+    }
+}
+
+/// Limits. What they refuse is closed as soon as it is accepted.
+impl Acceptor {
+    fn permit(&self) -> Result<ConnectionPermit<'_>, Overflow> {
+        let listener = self.listener();
+        let global = self.worker.compiled.connection_limit.as_ref();
+        let global = global.filter(|_| !listener.config.ignore_global_conn_limit);
+        ConnectionPermit::try_take(global, listener.connection_limit.as_ref(), self.worker.id)
+    }
+
+    fn count_refused(&self, overflow: Overflow) {
+        let stats = self.listener().stats.of(self.worker.id);
+        match overflow {
+            Overflow::Global => stats.downstream_global_cx_overflow.inc(),
+            Overflow::Listener => stats.downstream_cx_overflow.inc(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use ringmain_config::listener as config;
 
+use super::ConnectionLimit;
 use crate::http::ConnectionManager;
 use crate::stats::scopes::ListenerStats;
 use crate::stats::{Counter, HistogramId, PerWorker};
@@ -25,6 +26,8 @@ pub struct Listener {
     pub histograms: ListenerHistograms,
     /// What serves its connections.
     pub filter: NetworkFilter,
+    /// Its own limit of connections.
+    pub connection_limit: Option<ConnectionLimit>,
     /// As written.
     pub config: config::Listener,
 }

@@ -11,7 +11,7 @@ use ringmain_config::listener as config;
 use crate::access_log::LogSink;
 use crate::cluster::Cluster;
 use crate::http::ConnectionManager;
-use crate::listener::{Listener, ListenerHistograms, NetworkFilter};
+use crate::listener::{ConnectionLimit, Listener, ListenerHistograms, NetworkFilter};
 use crate::stats::scopes::WorkerStats;
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
 
@@ -25,6 +25,8 @@ pub struct Compiled {
     pub workers: usize,
     /// In file order.
     pub listeners: Vec<Listener>,
+    /// The limit of connections of all listeners together.
+    pub connection_limit: Option<ConnectionLimit>,
     /// In file order.
     pub clusters: Vec<Arc<Cluster>>,
     /// Clusters by name, for requests that name theirs.
@@ -109,6 +111,7 @@ impl Compiled {
             workers,
             process_histograms,
             listeners,
+            connection_limit: ConnectionLimit::new(bootstrap.max_downstream_connections, workers),
             clusters,
             cluster_names,
             histograms,
@@ -147,6 +150,7 @@ fn compile_listener(
         histograms: listener_histograms,
         stats: PerWorker::new(workers),
         filter: NetworkFilter::Http(Box::new(manager)),
+        connection_limit: ConnectionLimit::new(config.connection_limit, workers),
         config: config.clone(),
     }
 }

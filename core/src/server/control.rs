@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use ringmain_config::bootstrap::Node;
+use ringmain_config::overload::OverloadManager;
+use ringmain_config::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use super::{Command, Compiled};
@@ -42,6 +44,10 @@ pub struct Boot {
     pub has_admin: bool,
     /// `stats_flush_interval`.
     pub stats_flush_interval: Duration,
+    /// `overload_manager`.
+    pub overload_manager: OverloadManager,
+    /// `layered_runtime`.
+    pub runtime: Runtime,
     /// The levels of the process' own log.
     pub log_levels: super::log::LogLevels,
     /// The configuration as JSON, as written; absent where there is no admin listener to show it.

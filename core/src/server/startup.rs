@@ -309,6 +309,8 @@ impl Server {
             node: bootstrap.node.clone(),
             has_admin: bootstrap.admin.is_some(),
             stats_flush_interval: bootstrap.stats_flush_interval,
+            overload_manager: bootstrap.overload_manager.clone(),
+            runtime: bootstrap.runtime.clone(),
             dump,
             log_levels,
             args,

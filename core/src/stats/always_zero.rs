@@ -144,8 +144,7 @@ pub const PROCESS: [(&str, Names); 10] = [
         Names {
             counters: "deprecated_feature_use load_error load_success override_dir_exists \
                 override_dir_not_exists",
-            gauges: "admin_overrides_active deprecated_feature_seen_since_process_start num_keys \
-                num_layers",
+            gauges: "admin_overrides_active deprecated_feature_seen_since_process_start",
         },
     ),
     (

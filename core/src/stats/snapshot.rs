@@ -81,6 +81,8 @@ pub fn snapshot(control: &Control) -> Vec<Stat> {
     }
     server_stats(control, &mut stats);
     manager_stats(control, &mut stats);
+    runtime_stats(control, &mut stats);
+    overload_stats(control, &mut stats);
     for (prefix, names) in &always_zero::PROCESS {
         Scope::plain(prefix).zeros(names, &mut stats);
     }
@@ -279,6 +281,26 @@ fn server_stats(control: &Control, stats: &mut Vec<Stat>) {
 fn version_number() -> usize {
     let parts = env!("CARGO_PKG_VERSION").split('.').map(|part| part.parse().unwrap_or(0));
     parts.fold(0, |number: usize, part: usize| number * 1000 + part)
+}
+
+fn runtime_stats(control: &Control, stats: &mut Vec<Stat>) {
+    let (scope, runtime) = (Scope::plain("runtime"), &control.boot.runtime);
+    scope.gauge("num_keys", runtime.keys().count(), stats);
+    scope.gauge("num_layers", runtime.layers.len(), stats);
+}
+
+/// Envoy counts connections beyond the limit as failed updates, and never writes the pressure.
+fn overload_stats(control: &Control, stats: &mut Vec<Stat>) {
+    if control.boot.overload_manager.max_active_downstream_connections.is_none() {
+        return;
+    }
+    let listeners = control.compiled.listeners.iter().flat_map(|listener| listener.stats.iter());
+    let refused: u64 = listeners.map(|stats| stats.downstream_global_cx_overflow.value()).sum();
+    let monitor =
+        Scope::plain("overload.envoy.resource_monitors.global_downstream_max_connections");
+    monitor.counter("failed_updates", usize::try_from(refused).unwrap_or(usize::MAX), stats);
+    let (kind, value, used) = (Kind::Gauge, 0, false);
+    monitor.push(Reading { name: "pressure", kind, value, used }, stats);
 }
 
 fn manager_stats(control: &Control, stats: &mut Vec<Stat>) {
