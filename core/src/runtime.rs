@@ -50,6 +50,24 @@ pub async fn every(period: std::time::Duration, mut act: impl FnMut()) {
     }
 }
 
+/// Runs `future` as long as `given_up`, asked once a [`TICK`], names no reason to let go of it. Then
+/// the future is dropped, so it must not be an operation that may lose something, which opening a
+/// connection is not.
+pub async fn run_unless<F: Future, R>(
+    future: F,
+    given_up: impl Fn() -> Option<R>,
+) -> Result<F::Output, R> {
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Ok(output) = monoio::time::timeout(TICK, future.as_mut()).await {
+            return Ok(output);
+        }
+        if let Some(reason) = given_up() {
+            return Err(reason);
+        }
+    }
+}
+
 /// Sleeps at least `duration` on this worker.
 pub async fn sleep(duration: std::time::Duration) {
     monoio::time::sleep(duration).await;

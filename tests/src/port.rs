@@ -6,6 +6,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
@@ -41,6 +42,41 @@ impl RefusingPort {
         socket.bind(&any.into()).expect("bind on loopback");
         let address = socket.local_addr().expect("a bound socket has an address");
         Self { address: address.as_socket().expect("an IPv4 address"), _socket: socket }
+    }
+
+    /// Where nobody answers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// A port that answers no attempt to connect for as long as this value lives: it listens, but its
+/// queue is full.
+pub struct SilentPort {
+    address: SocketAddr,
+    _listener: Socket,
+    _queued: Vec<Socket>,
+}
+
+impl SilentPort {
+    /// Takes one.
+    pub fn bind() -> Self {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a TCP socket");
+        let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        listener.bind(&any.into()).expect("bind on loopback");
+        listener.listen(0).expect("listen on loopback");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let connect = || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a TCP socket");
+            socket.connect_timeout(&address, Duration::from_millis(200)).ok().map(|()| socket)
+        };
+        let queued: Vec<Socket> = std::iter::from_fn(connect).take(16).collect();
+        assert!(queued.len() < 16, "a queue of one does not fill");
+        Self {
+            address: address.as_socket().expect("an IPv4 address"),
+            _listener: listener,
+            _queued: queued,
+        }
     }
 
     /// Where nobody answers.

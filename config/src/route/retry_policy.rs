@@ -7,6 +7,7 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::retry_policy as wire_policy;
 
 use crate::duration;
+use crate::matcher::HeaderMatcher;
 use crate::report::At;
 
 const BACK_OFF_BASE: Duration = Duration::from_millis(25);
@@ -111,6 +112,11 @@ pub struct RetryPolicy {
     pub per_try_idle_timeout: Option<Duration>,
     /// `retriable_status_codes`.
     pub retriable_status_codes: Vec<u16>,
+    /// `retriable_headers`: a response that any of them matches is one for `retriable-headers`.
+    pub retriable_headers: Vec<HeaderMatcher>,
+    /// `retriable_request_headers`: where there are any, only a request that one of them matches is
+    /// sent again.
+    pub retriable_request_headers: Vec<HeaderMatcher>,
     /// `retry_back_off`.
     pub back_off: BackOff,
     /// `rate_limited_retry_back_off`.
@@ -171,6 +177,8 @@ impl Default for RetryPolicy {
             per_try_timeout: None,
             per_try_idle_timeout: None,
             retriable_status_codes: Vec::new(),
+            retriable_headers: Vec::new(),
+            retriable_request_headers: Vec::new(),
             back_off: BackOff::default(),
             rate_limited: None,
             avoids_previous_hosts: false,
@@ -187,6 +195,7 @@ impl RetryPolicy {
             at.field("retry_on")
                 .warn(format!("'{name}' is no retry condition of Envoy's; it has no effect"));
         });
+        let matchers = |wire, name| HeaderMatcher::list_from_wire(wire, name, at);
         Some(Self {
             retry_on,
             num_retries: wire.num_retries.as_ref().map_or(1, |retries| retries.value),
@@ -207,6 +216,11 @@ impl RetryPolicy {
                 .iter()
                 .filter_map(|code| u16::try_from(*code).ok())
                 .collect(),
+            retriable_headers: matchers(&wire.retriable_headers, "retriable_headers"),
+            retriable_request_headers: matchers(
+                &wire.retriable_request_headers,
+                "retriable_request_headers",
+            ),
             back_off: BackOff::from_wire(wire.retry_back_off.as_ref(), at),
             rate_limited: RateLimitedBackOff::from_wire(
                 wire.rate_limited_retry_back_off.as_ref(),

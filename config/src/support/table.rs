@@ -340,7 +340,8 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.route.v3.RetryPolicy",
         supported: "retry_on num_retries per_try_timeout per_try_idle_timeout \
                     retry_host_predicate host_selection_retry_max_attempts \
-                    retriable_status_codes retry_back_off rate_limited_retry_back_off",
+                    retriable_status_codes retriable_headers retriable_request_headers \
+                    retry_back_off rate_limited_retry_back_off",
         ..NONE
     },
     Message {

@@ -12,14 +12,15 @@ use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::runtime::{Deadline, Stream, Watches};
 
 /// What a request asks of its connection.
-#[derive(Debug)]
 pub struct Acquire<'a> {
     /// Whose budgets and connections.
     pub priority: RoutingPriority,
     /// Whether only a new connection will do.
     pub fresh: bool,
-    /// When waiting for a connection ends.
+    /// When waiting for a connection of others ends.
     pub until: Option<Instant>,
+    /// Why a connection that is being opened is not wanted any more; asked now and then.
+    pub given_up: &'a dyn Fn() -> Option<AcquireFailure>,
     /// The client, and who watches it: when it goes, waiting ends.
     pub client: (&'a Rc<Watches>, &'a Rc<Stream>),
 }
@@ -79,7 +80,7 @@ async fn open_or_wait(
     };
     match granted {
         Granted::Connection(connection) => Ok(connection),
-        Granted::Permit(permit) => connect(permit).await.map_err(AcquireFailure::Connect),
+        Granted::Permit(permit) => connect(permit, asked.given_up).await,
         Granted::Failed(failure) => Err(AcquireFailure::Connect(failure)),
     }
 }

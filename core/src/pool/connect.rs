@@ -4,8 +4,9 @@ use std::io;
 use std::time::Instant;
 
 use super::permit::ConnectionPermit;
-use super::{UpstreamConnection, waiting};
-use crate::runtime::Stream;
+use super::{AcquireFailure, UpstreamConnection, waiting};
+use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::runtime::{self, Stream};
 
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +18,25 @@ pub enum ConnectFailure {
 }
 
 /// Opens the connection that `permit` allows and counts what comes of it. Where it cannot be
-/// opened, the requests that wait for the same host fail too.
+/// opened, the requests that wait for the same host fail too. `given_up` is asked now and then why
+/// the connection is not wanted any more.
 pub(super) async fn connect(
     permit: ConnectionPermit,
-) -> Result<UpstreamConnection, ConnectFailure> {
+    given_up: impl Fn() -> Option<AcquireFailure>,
+) -> Result<UpstreamConnection, AcquireFailure> {
     let (cluster, host) = (permit.cluster.clone(), permit.host.clone());
     let stats = cluster.stats();
     let begun = Instant::now();
-    let connected =
-        Stream::connect(host.shared.address, cluster.shared.config.connect_timeout).await;
+    let connecting = Stream::connect(host.shared.address, cluster.shared.config.connect_timeout);
+    let connected = match runtime::run_unless(connecting, given_up).await {
+        Ok(connected) => connected,
+        Err(failure) => {
+            count_unopened(&cluster, &host);
+            stats.upstream_cx_destroy_local.inc();
+            stats.upstream_rq_cancelled.inc();
+            return Err(failure);
+        }
+    };
     match connected {
         Ok(stream) => {
             let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -33,12 +44,8 @@ pub(super) async fn connect(
             Ok(UpstreamConnection::opened(stream, permit))
         }
         Err(error) => {
-            // Envoy counts a connection from its first attempt on.
-            stats.upstream_cx_total.inc();
-            stats.upstream_cx_http1_total.inc();
-            stats.upstream_cx_destroy.inc();
+            count_unopened(&cluster, &host);
             stats.upstream_cx_connect_fail.inc();
-            host.stats().cx_total.inc();
             host.stats().cx_connect_fail.inc();
             stats.upstream_rq_pending_failure_eject.inc();
             let failure = if error.kind() == io::ErrorKind::TimedOut {
@@ -50,7 +57,16 @@ pub(super) async fn connect(
                 ConnectFailure::Refused(error.raw_os_error())
             };
             waiting::eject(&cluster, &host, permit.priority, failure);
-            Err(failure)
+            Err(AcquireFailure::Connect(failure))
         }
     }
+}
+
+/// Envoy counts a connection from its first attempt on.
+fn count_unopened(cluster: &WorkerCluster, host: &WorkerHost) {
+    let stats = cluster.stats();
+    stats.upstream_cx_total.inc();
+    stats.upstream_cx_http1_total.inc();
+    stats.upstream_cx_destroy.inc();
+    host.stats().cx_total.inc();
 }

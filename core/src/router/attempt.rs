@@ -1,5 +1,6 @@
 //! One attempt: a connection to a host, the request sent on it, the response's head read.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -202,8 +203,13 @@ impl UpstreamRequest<'_, '_> {
                 self.exchange.info.upstream_host = None;
                 Failure::Reply(local_reply::UPSTREAM_OVERFLOW)
             }
-            AcquireFailure::Expired => self.gave_up(self.timeouts.expired_response()),
-            AcquireFailure::ClientGone => Failure::ClientGone,
+            AcquireFailure::Expired => {
+                host.stats().rq_error.inc();
+                self.gave_up(self.timeouts.expired_waiting())
+            }
+            AcquireFailure::ClientGone => {
+                self.request_broke_off(self.body.ended().unwrap_or(RequestEnd::ClientGone))
+            }
         }
         .into()
     }
@@ -216,16 +222,23 @@ impl UpstreamRequest<'_, '_> {
         fresh: bool,
     ) -> Result<UpstreamConnection, (Rc<WorkerHost>, AcquireFailure)> {
         let mut moves = if self.cluster.shared.aws.is_some() { HOST_MOVES_MAX } else { 0 };
+        let begun = self.cluster.timers.coarse_now();
+        let looks = Cell::new(0);
         loop {
             self.retry.note_host(&host);
             self.exchange.info.upstream_host = Some(host.clone());
+            let given_up = || self.given_up(begun, &looks);
             let asked = Acquire {
                 priority: self.priority,
                 fresh,
                 until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
+                given_up: &given_up,
                 client: (&self.downstream.worker.watches, &self.downstream.stream),
             };
-            let failure = match pool::acquire(&self.cluster, &host, &asked).await {
+            self.body.gather(true);
+            let acquired = pool::acquire(&self.cluster, &host, &asked).await;
+            self.body.gather(false);
+            let failure = match acquired {
                 Ok(connection) => return Ok(connection),
                 Err(failure) => failure,
             };
@@ -241,6 +254,27 @@ impl UpstreamRequest<'_, '_> {
             host = other;
             moves -= 1;
         }
+    }
+
+    /// Why the connection being opened since `begun` is not wanted any more. `looks` counts how often
+    /// that was asked.
+    fn given_up(&self, begun: Instant, looks: &Cell<u32>) -> Option<AcquireFailure> {
+        /// Every so many times the client is looked at, which costs a system call.
+        const CLIENT_LOOKS: u32 = 5;
+        looks.set(looks.get() + 1);
+        let until = match self.body.ended() {
+            // Reading from the client has limits of its own.
+            None => self.timeouts.gives_up_at(),
+            Some(RequestEnd::Complete) => {
+                if looks.get().is_multiple_of(CLIENT_LOOKS) && self.downstream.stream.is_peer_gone()
+                {
+                    return Some(AcquireFailure::ClientGone);
+                }
+                self.timeouts.waiting_until(begun)
+            }
+            Some(_) => return Some(AcquireFailure::ClientGone),
+        };
+        until.is_some_and(|until| Instant::now() >= until).then_some(AcquireFailure::Expired)
     }
 
     fn begin_attempt(&mut self, connection: &mut UpstreamConnection) -> ActiveRequest {

@@ -46,6 +46,8 @@ pub struct RequestBody {
     end: Cell<Option<RequestEnd>>,
     bytes: Cell<u64>,
     received_at: Cell<Option<Instant>>,
+    /// No attempt has a connection yet: what comes is joined in `ready`.
+    gathering: Cell<bool>,
     /// The response is over: what still comes is thrown away.
     discarding: Cell<bool>,
     changed: Event,
@@ -110,6 +112,7 @@ impl RequestBody {
             end: Cell::new(None),
             bytes: Cell::new(0),
             received_at: Cell::new(None),
+            gathering: Cell::new(false),
             discarding: Cell::new(false),
             changed: Event::default(),
         }
@@ -169,7 +172,7 @@ impl RequestBody {
     /// Receives the body to its end, at the pace at which it is sent.
     pub async fn receive(&self, downstream: &Downstream<'_>, timeouts: &StreamTimeouts) {
         while self.end.get().is_none() {
-            self.changed.wait_until(|| self.ready.borrow().is_none()).await;
+            self.changed.wait_until(|| self.wants_more()).await;
             match self.receive_piece(downstream, timeouts).await {
                 Ok(piece) if self.discarding.get() => downstream.worker.buffers.give_back(piece),
                 Ok(piece) => self.hand_over(piece, &downstream.worker.buffers),
@@ -183,6 +186,20 @@ impl RequestBody {
             }
             self.changed.notify();
         }
+    }
+
+    fn wants_more(&self) -> bool {
+        self.ready
+            .borrow()
+            .as_ref()
+            .is_none_or(|ready| self.gathering.get() && ready.len() < LARGE_BUFFER_BYTES)
+    }
+
+    /// While a connection is opened, what comes is gathered up to the size of a large buffer, so
+    /// that the route's timeout can begin.
+    pub fn gather(&self, gathering: bool) {
+        self.gathering.set(gathering);
+        self.changed.notify();
     }
 
     async fn receive_piece(
@@ -223,7 +240,15 @@ impl RequestBody {
             }
             *kept = Kept::TooMuch(std::mem::take(data));
         }
-        *self.ready.borrow_mut() = Some(piece);
+        match &mut *self.ready.borrow_mut() {
+            Some(ready) => {
+                while !ready.append(piece.bytes()) {
+                    *ready = ready.doubled();
+                }
+                pool.give_back(piece);
+            }
+            ready => *ready = Some(piece),
+        }
     }
 
     /// The next piece for an attempt.

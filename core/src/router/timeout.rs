@@ -162,6 +162,17 @@ impl StreamTimeouts {
         [self.response_until.get(), self.stream_until].into_iter().flatten().min()
     }
 
+    /// Which limit it was, now that a request has waited for its connection for too long.
+    pub fn expired_waiting(&self) -> Expired {
+        if is_past(self.response_until.get()) {
+            Expired::Response
+        } else if is_past(self.stream_until) {
+            Expired::Stream
+        } else {
+            Expired::Idle
+        }
+    }
+
     /// Arms `deadline`, on the upstream connection, for whichever limit comes first while the
     /// response's head is awaited.
     pub fn arm_head(&self, deadline: &Deadline) {

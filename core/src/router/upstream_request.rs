@@ -134,6 +134,9 @@ pub async fn forward<'a>(
         Ok(after) => after,
         Err(Some(reply)) => downstream.reply(&reply, exchange).await,
         Err(None) => {
+            let stats = downstream.stats();
+            stats.downstream_cx_destroy_active_rq.inc();
+            stats.downstream_cx_destroy_remote_active_rq.inc();
             exchange.info.reset = true;
             exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
             exchange.info.details = "downstream_remote_disconnect";
@@ -203,6 +206,10 @@ impl UpstreamRequest<'_, '_> {
         self.exchange.info.bytes_received += body.bytes();
         if body.is_too_much() {
             self.abandon_retries();
+        }
+        if result.is_err() && body.received_at().is_some() {
+            // It came while no attempt was there to note it.
+            self.exchange.info.request_received = body.received_at();
         }
         result
     }
@@ -330,7 +337,7 @@ impl UpstreamRequest<'_, '_> {
         Ok(())
     }
 
-    /// A limit of the whole request has passed between two attempts.
+    /// A limit of the whole request has passed while no attempt was under way.
     pub(super) fn gave_up(&self, expired: Expired) -> Failure {
         expired.count(self.downstream.stats());
         if expired == Expired::Response {

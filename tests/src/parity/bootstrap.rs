@@ -4,7 +4,7 @@ use super::Case;
 use crate::template::{self, Values, indented};
 
 /// One `--config-path` file for `cases`, still with the places `{{admin}}`, `{{scratch}}`,
-/// `{{listener_<case>}}`, `{{upstream_<case>}}` and `{{refused_port}}`.
+/// `{{listener_<case>}}`, `{{upstream_<case>}}`, `{{refused_port}}` and `{{silent_port}}`.
 pub fn bootstrap(cases: &[Case]) -> String {
     let listeners: String = cases.iter().map(listener).collect();
     let clusters: String = cases.iter().map(clusters).collect();
@@ -68,6 +68,12 @@ fn clusters(case: &Case) -> String {
     if uses("{{refused}}") {
         text += &cluster("{{refused}}", Some(("{{refused_port}}", "")), &case.cluster);
     }
+    if uses("{{silent}}") {
+        text += &cluster("{{silent}}", Some(("{{silent_port}}", "")), &case.cluster);
+    }
+    if uses("{{mirror}}") {
+        text += &cluster("{{mirror}}", Some(("{{mirror_upstream}}", "")), &case.cluster);
+    }
     if uses("{{empty}}") {
         text += &cluster("{{empty}}", None, &case.cluster);
     }
@@ -100,9 +106,13 @@ fn case_values(case: &Case) -> Values {
         ("cluster", format!("{name}_cluster")),
         ("refused", format!("{name}_refused")),
         ("empty", format!("{name}_empty")),
+        ("silent", format!("{name}_silent")),
+        ("mirror", format!("{name}_mirror")),
         ("listener", format!("{{{{listener_{name}}}}}")),
         ("upstream", format!("{{{{upstream_{name}}}}}")),
+        ("mirror_upstream", format!("{{{{mirror_{name}}}}}")),
         ("refused_port", "{{refused_port}}".into()),
+        ("silent_port", "{{silent_port}}".into()),
         ("scratch", "{{scratch}}".into()),
     ];
     values.map(|(place, value)| (place.into(), value)).into()

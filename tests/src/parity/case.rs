@@ -15,6 +15,7 @@ pub struct Case {
     pub(super) cluster: String,
     pub(super) endpoint: String,
     pub(super) replies: Vec<Reply>,
+    pub(super) mirror_replies: Vec<Reply>,
     pub(super) steps: Vec<Step>,
     pub(super) shown: Vec<&'static str>,
     pub(super) absent: Vec<&'static str>,
@@ -31,6 +32,7 @@ pub fn case(name: &'static str) -> Case {
         cluster: String::new(),
         endpoint: String::new(),
         replies: Vec::new(),
+        mirror_replies: Vec::new(),
         steps: Vec::new(),
         shown: Vec::new(),
         absent: Vec::new(),
@@ -39,7 +41,8 @@ pub fn case(name: &'static str) -> Case {
 }
 
 /// Configuration. Fragments are YAML, in which `{{cluster}}` is the case's cluster, `{{refused}}`
-/// one whose only host refuses connections and `{{empty}}` one without hosts.
+/// one whose only host refuses connections, `{{silent}}` one whose only host never answers a connection
+/// attempt, `{{mirror}}` one with an upstream of its own and `{{empty}}` one without hosts.
 impl Case {
     /// Its name, which is also the `stat_prefix`.
     pub fn name(&self) -> &'static str {
@@ -97,6 +100,12 @@ impl Case {
         self
     }
 
+    /// The next reply of the upstream of `{{mirror}}`; the last one serves all later requests.
+    pub fn mirror(mut self, reply: Reply) -> Self {
+        self.mirror_replies.push(reply);
+        self
+    }
+
     /// The client sends bytes.
     pub fn send(self, bytes: impl AsRef<[u8]>) -> Self {
         self.step(Step::Send(bytes.as_ref().to_vec()))
@@ -136,6 +145,18 @@ impl Case {
     }
 
     pub(super) fn script(&self) -> Vec<Reply> {
-        if self.replies.is_empty() { vec![ok()] } else { self.replies.clone() }
+        script(&self.replies)
     }
+
+    pub(super) fn uses_mirror(&self) -> bool {
+        format!("{}{}", self.virtual_hosts, self.route_config).contains("{{mirror}}")
+    }
+
+    pub(super) fn mirror_script(&self) -> Vec<Reply> {
+        script(&self.mirror_replies)
+    }
+}
+
+fn script(replies: &[Reply]) -> Vec<Reply> {
+    if replies.is_empty() { vec![ok()] } else { replies.to_vec() }
 }

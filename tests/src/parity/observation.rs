@@ -12,6 +12,8 @@ pub struct Observation {
     pub client: String,
     /// What the upstream received.
     pub upstream: String,
+    /// What the upstream of `{{mirror}}` received.
+    pub mirror: String,
     /// The lines of the access log in Envoy's default format.
     pub log: String,
     /// The lines of an access log that tells details, route, cluster and addresses.
@@ -21,10 +23,11 @@ pub struct Observation {
 }
 
 impl Observation {
-    fn sections(&self) -> [(&'static str, &str); 4] {
+    fn sections(&self) -> [(&'static str, &str); 5] {
         [
             ("client", &self.client),
             ("upstream", &self.upstream),
+            ("mirror", &self.mirror),
             ("log", &self.log),
             ("details", &self.details),
         ]

@@ -10,7 +10,7 @@ use super::{Case, Observation};
 use crate::admin::Stats;
 use crate::client::{Transcript, play};
 use crate::normalize;
-use crate::port::RefusingPort;
+use crate::port::{RefusingPort, SilentPort};
 use crate::proxy::{Program, Proxy};
 use crate::template::Values;
 use crate::upstream::Upstream;
@@ -18,6 +18,9 @@ use crate::wait::poll_for;
 
 /// How long counters and log lines may trail behind the last byte on the wire.
 const SETTLING_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a copy of a request may take to come where nothing tells how many will.
+const MIRROR_PAUSE: Duration = Duration::from_millis(200);
 
 /// Runs every case through Envoy and through ringmain on each engine; fails with all differences.
 #[track_caller]
@@ -46,9 +49,8 @@ pub fn observe(program: Program, cases: &[Case], expected: &[Observation]) -> Ve
     let rig = Rig::start(program, cases);
     cases
         .iter()
-        .zip(&rig.upstreams)
         .enumerate()
-        .map(|(index, (case, upstream))| rig.observe(case, upstream, expected.get(index)))
+        .map(|(index, case)| rig.observe(index, case, expected.get(index)))
         .collect()
 }
 
@@ -101,7 +103,9 @@ fn differences(
 struct Rig {
     proxy: Proxy,
     upstreams: Vec<Upstream>,
+    mirrors: Vec<Upstream>,
     refusing: RefusingPort,
+    silent: SilentPort,
 }
 
 impl Rig {
@@ -109,32 +113,42 @@ impl Rig {
     fn start(program: Program, cases: &[Case]) -> Self {
         let upstreams: Vec<Upstream> =
             cases.iter().map(|case| Upstream::start(case.script())).collect();
-        let refusing = RefusingPort::bind();
-        let mut values =
-            Values::from([("refused_port".into(), refusing.address().port().to_string())]);
-        for (case, upstream) in cases.iter().zip(&upstreams) {
+        let mirrors: Vec<Upstream> =
+            cases.iter().map(|case| Upstream::start(case.mirror_script())).collect();
+        let (refusing, silent) = (RefusingPort::bind(), SilentPort::bind());
+        let mut values = Values::from([
+            ("refused_port".into(), refusing.address().port().to_string()),
+            ("silent_port".into(), silent.address().port().to_string()),
+        ]);
+        for ((case, upstream), mirror) in cases.iter().zip(&upstreams).zip(&mirrors) {
             values.insert(format!("upstream_{}", case.name), upstream.address().port().to_string());
+            values.insert(format!("mirror_{}", case.name), mirror.address().port().to_string());
         }
         let proxy = Proxy::start(program, &bootstrap(cases), &values);
-        Self { proxy, upstreams, refusing }
+        Self { proxy, upstreams, mirrors, refusing, silent }
     }
 
-    fn observe(
-        &self,
-        case: &Case,
-        upstream: &Upstream,
-        expected: Option<&Observation>,
-    ) -> Observation {
+    fn observe(&self, index: usize, case: &Case, expected: Option<&Observation>) -> Observation {
+        let (upstream, mirror) = (&self.upstreams[index], &self.mirrors[index]);
         let transcript = play(self.proxy.port(&format!("listener_{}", case.name)), &case.steps);
         upstream.settle();
+        if let Some(expected) = expected {
+            // A copy goes its own way, so nothing else tells when it has come.
+            let arrived = || (lines_of(mirror) >= expected.mirror.lines().count()).then_some(());
+            let _compared_anyway = poll_for(SETTLING_PATIENCE, arrived);
+        } else if case.uses_mirror() {
+            std::thread::sleep(MIRROR_PAUSE);
+        }
+        mirror.settle();
         self.wait_until_idle(case);
-        let ports = self.port_names(case, upstream, &transcript);
+        let ports = self.port_names(index, case, &transcript);
         let normal = |text: &str| normalize::ports(text, &ports);
         let lines = self.stat(case, "downstream_rq_total");
         let log = self.log_lines(&format!("{}.log", case.name), lines);
         let observation = Observation {
             client: normalize::headers(&normal(&transcript.text)),
             upstream: normalize::headers(&normal(&upstream.transcript())),
+            mirror: normalize::headers(&normal(&mirror.transcript())),
             log: log.lines().map(|line| normalize::log_line(&normal(line)) + "\n").collect(),
             details: normal(&self.log_lines(&format!("{}.details", case.name), lines)),
             stats: self.settled_stats(case, expected),
@@ -189,16 +203,22 @@ impl Rig {
 
     fn port_names<'a>(
         &self,
+        index: usize,
         case: &Case,
-        upstream: &Upstream,
         transcript: &Transcript,
     ) -> Vec<(u16, &'a str)> {
         let mut names = vec![
             (self.proxy.port(&format!("listener_{}", case.name)), "listener"),
-            (upstream.address().port(), "upstream"),
+            (self.upstreams[index].address().port(), "upstream"),
+            (self.mirrors[index].address().port(), "mirror"),
             (self.refusing.address().port(), "refused"),
+            (self.silent.address().port(), "silent"),
         ];
         names.extend(transcript.local_ports.iter().map(|port| (*port, "client")));
         names
     }
+}
+
+fn lines_of(upstream: &Upstream) -> usize {
+    upstream.transcript().lines().count()
 }

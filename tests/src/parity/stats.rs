@@ -35,6 +35,11 @@ const HTTP: &[&str] = &[
     "downstream_rq_tx_reset",
     "downstream_rq_ws_on_non_ws_route",
     "no_cluster",
+    "passthrough_internal_redirect_bad_location",
+    "passthrough_internal_redirect_no_route",
+    "passthrough_internal_redirect_predicate",
+    "passthrough_internal_redirect_too_many_redirects",
+    "passthrough_internal_redirect_unsafe_scheme",
     "no_route",
     "rq_direct_response",
     "rq_redirect",
@@ -53,6 +58,8 @@ const CLUSTER: &[&str] = &[
     "upstream_cx_none_healthy",
     "upstream_cx_protocol_error",
     "upstream_cx_total",
+    "upstream_internal_redirect_failed_total",
+    "upstream_internal_redirect_succeeded_total",
     "upstream_rq_active",
     "upstream_rq_cancelled",
     "upstream_rq_completed",
@@ -86,7 +93,7 @@ fn is_chosen(name: &str, stat: &str) -> bool {
     }
     let cluster = stat.strip_prefix("cluster.").and_then(|rest| rest.strip_prefix(name));
     match cluster.and_then(|rest| rest.split_once('.')) {
-        Some(("_cluster" | "_refused" | "_empty", leaf)) => {
+        Some(("_cluster" | "_refused" | "_empty" | "_silent" | "_mirror", leaf)) => {
             CLUSTER.contains(&leaf) || is_by_status(leaf)
         }
         _ => false,

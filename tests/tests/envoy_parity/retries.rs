@@ -211,3 +211,89 @@ fn attempts_that_take_too_long() {
             .step(Step::Read),
     ]);
 }
+
+#[test]
+fn headers_decide() {
+    let limited = || reply("HTTP/1.1 200 OK\r\nx-later: 1\r\ncontent-length: 0\r\n\r\n");
+    let by = |name, matchers: &str| {
+        policy(name, &format!("retry_on: retriable-headers, retriable_headers: [{matchers}]"))
+    };
+    let internal =
+        "internal_address_config: { cidr_ranges: [{ address_prefix: 10.0.0.0, prefix_len: 8 }] }";
+    let only = |name, matchers: &str| {
+        policy(name, &format!("retry_on: 5xx, retriable_request_headers: [{matchers}]"))
+    };
+    compare(vec![
+        by("present", "{ name: X-Later }").upstream(limited()).upstream(ok()).ask(GET).shows("attempts 2"),
+        by("value", "{ name: x-later, string_match: { exact: '1' } }").upstream(limited()).upstream(ok()).ask(GET).shows("attempts 2"),
+        by("other_value", "{ name: x-later, string_match: { exact: '2' } }").upstream(limited()).upstream(ok()).ask(GET).shows("attempts 1"),
+        by("any_of_two", "{ name: x-no }, { name: x-later }").upstream(limited()).upstream(ok()).ask(GET).shows("attempts 2"),
+        by("inverted", "{ name: x-no, present_match: true, invert_match: true }").upstream(limited()).ask(GET).shows("URX"),
+        by("by_status", "{ name: ':status', string_match: { exact: '404' } }").upstream(status(404)).upstream(ok()).ask(GET).shows("attempts 2"),
+        policy("without_condition", "retry_on: 5xx, retriable_headers: [{ name: x-later }]").upstream(limited()).ask(GET).shows("attempts 1"),
+        case("asked_names")
+            .hcm(internal)
+            .upstream(limited())
+            .upstream(ok())
+            .ask(format!("GET / HTTP/1.1\r\nhost: a\r\n{INTERNAL}x-envoy-retry-on: retriable-headers\r\nx-envoy-retriable-header-names: x-no, X-Later\r\n\r\n"))
+            .shows("attempts 2"),
+        only("request_matches", "{ name: ':method', string_match: { exact: GET } }").upstream(status(500)).upstream(ok()).ask(GET).shows("attempts 2"),
+        only("request_does_not", "{ name: ':method', string_match: { exact: GET } }").upstream(status(500)).upstream(ok()).ask(POST).shows("attempts 1"),
+        only("request_matches_one", "{ name: x-no }, { name: host }").upstream(status(500)).upstream(ok()).ask(GET).shows("attempts 2"),
+        only("asked_and_does_not", "{ name: x-no }")
+            .hcm(internal)
+            .upstream(status(500))
+            .upstream(ok())
+            .ask(format!("GET / HTTP/1.1\r\nhost: a\r\n{INTERNAL}x-envoy-retry-on: 5xx\r\n\r\n"))
+            .shows("attempts 1"),
+    ]);
+}
+
+#[test]
+fn hosts_that_do_not_answer() {
+    let silent = |name: &'static str, action: &str| {
+        case(name).routes(&format!(
+            "- match: {{ prefix: / }}\n  route: {{ cluster: '{{{{silent}}}}', {action} }}"
+        ))
+    };
+    compare(vec![
+        silent("connecting_longer_than_all", "timeout: 0.3s")
+            .ask(GET)
+            .shows("response_timeout")
+            .shows("504"),
+        silent("connecting_longer_than_all_post", "timeout: 0.3s")
+            .ask(POST)
+            .shows("response_timeout"),
+        silent("connecting_is_not_retried", "timeout: 0.3s, retry_policy: { retry_on: 5xx }")
+            .ask(GET)
+            .shows("attempts 1"),
+        silent(
+            "connecting_longer_than_a_try",
+            "timeout: 0.6s, retry_policy: { retry_on: 5xx, per_try_timeout: 0.2s }",
+        )
+        .ask(GET),
+        silent("connecting_idle", "timeout: 0s, idle_timeout: 0.3s")
+            .ask(GET)
+            .shows("stream_idle_timeout"),
+        silent("connecting_for_nobody", "timeout: 5s").send(GET),
+        silent("connect_timeout", "timeout: 5s")
+            .cluster("connect_timeout: 0.3s")
+            .ask(GET)
+            .shows("UF"),
+        silent("connect_timeout_retried", "retry_policy: { retry_on: connect-failure }")
+            .cluster("connect_timeout: 0.3s")
+            .ask(GET)
+            .shows("URX,UF"),
+        silent("connecting_longer_than_stream", "timeout: 5s")
+            .hcm("common_http_protocol_options: { max_stream_duration: 0.3s }")
+            .ask(GET)
+            .shows("max_duration_timeout"),
+        silent("upload_while_connecting", "timeout: 0.3s")
+            .send_pieces(&[
+                "POST /a HTTP/1.1\r\nhost: a.example\r\ncontent-length: 6\r\n\r\n",
+                "abc",
+                "def",
+            ])
+            .step(Step::Read),
+    ]);
+}

@@ -1,5 +1,8 @@
 //! Which answers, and which failures to answer, a request is sent again for.
 
+use std::iter::once;
+
+use ringmain_config::matcher::HeaderMatcher;
 use ringmain_config::route::RetryOn;
 use ringmain_proto_codec::KnownHeader;
 use ringmain_proto_codec::h1::ResponseHead;
@@ -25,9 +28,19 @@ pub fn retries_on_reset(on: RetryOn, reason: ResetReason) -> bool {
     }
 }
 
-/// Whether a request with this response is sent again. `codes` are the statuses that
-/// `retriable-status-codes` stands for.
-pub fn retries_on_response(on: RetryOn, response: &ResponseHead, codes: &[&[u16]]) -> bool {
+/// What `retriable-status-codes` and `retriable-headers` stand for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Retriable<'a> {
+    /// The statuses of the policy and of the request.
+    pub codes: [&'a [u16]; 2],
+    /// The policy's matchers; one that matches is enough.
+    pub headers: &'a [HeaderMatcher],
+    /// Names in lower case that the request lists: one that is there is enough.
+    pub names: &'a [String],
+}
+
+/// Whether a request with this response is sent again.
+pub fn retries_on_response(on: RetryOn, response: &ResponseHead, retriable: Retriable<'_>) -> bool {
     if response.headers.contains(KnownHeader::XEnvoyRatelimited) {
         return on.has(RetryOn::ENVOY_RATELIMITED);
     }
@@ -39,8 +52,19 @@ pub fn retries_on_response(on: RetryOn, response: &ResponseHead, codes: &[&[u16]
         _ => false,
     };
     let by_code = on.has(RetryOn::RETRIABLE_STATUS_CODES)
-        && codes.iter().any(|codes| codes.contains(&status));
-    by_status || by_code || retries_on_grpc_status(on, response)
+        && retriable.codes.iter().any(|codes| codes.contains(&status));
+    let by_header = on.has(RetryOn::RETRIABLE_HEADERS) && has_retriable_header(response, retriable);
+    by_status || by_code || by_header || retries_on_grpc_status(on, response)
+}
+
+fn has_retriable_header(response: &ResponseHead, retriable: Retriable<'_>) -> bool {
+    let headers = &response.headers;
+    let by_matcher = |matcher: &HeaderMatcher| match matcher.name.as_str() {
+        ":status" => matcher.matches(once(response.status.to_string().as_bytes())),
+        name => matcher.matches(headers.get_all_by_name(name.as_bytes())),
+    };
+    retriable.headers.iter().any(by_matcher)
+        || retriable.names.iter().any(|name| headers.get_by_name(name.as_bytes()).is_some())
 }
 
 fn retries_on_grpc_status(on: RetryOn, response: &ResponseHead) -> bool {
@@ -56,6 +80,8 @@ fn retries_on_grpc_status(on: RetryOn, response: &ResponseHead) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ringmain_config::matcher::HeaderTest;
+
     use super::*;
 
     fn on(list: &str) -> RetryOn {
@@ -85,7 +111,8 @@ mod tests {
             ("reset", 503, false),
             ("connect-failure", 503, false),
         ] {
-            let decided = retries_on_response(on(list), &response(status, None), &[&[418]]);
+            let retriable = Retriable { codes: [&[418], &[]], ..Retriable::default() };
+            let decided = retries_on_response(on(list), &response(status, None), retriable);
             assert_eq!(decided, expected, "{list} {status}");
         }
     }
@@ -93,8 +120,30 @@ mod tests {
     #[test]
     fn a_rate_limited_response_counts_for_nothing_else() {
         let limited = response(503, Some((KnownHeader::XEnvoyRatelimited, b"true")));
-        assert!(!retries_on_response(on("5xx"), &limited, &[]));
-        assert!(retries_on_response(on("envoy-ratelimited"), &limited, &[]));
+        let decided = |list| retries_on_response(on(list), &limited, Retriable::default());
+        assert!(!decided("5xx"));
+        assert!(decided("envoy-ratelimited"));
+    }
+
+    #[test]
+    fn headers_by_matcher_and_by_name() {
+        let present = |name: &str| HeaderMatcher {
+            name: name.to_owned(),
+            test: HeaderTest::Present(true),
+            invert_match: false,
+            treat_missing_header_as_empty: false,
+        };
+        let is_503 = HeaderMatcher { test: HeaderTest::Range(503..504), ..present(":status") };
+        let head = response(503, Some((KnownHeader::GrpcMessage, b"no")));
+        let decided = |headers: &[HeaderMatcher], names: &[String]| {
+            let retriable = Retriable { headers, names, ..Retriable::default() };
+            retries_on_response(on("retriable-headers"), &head, retriable)
+        };
+        assert!(decided(&[present("x-a"), present("grpc-message")], &[]));
+        assert!(!decided(&[present("x-a")], &[]));
+        assert!(decided(&[is_503], &[]));
+        assert!(decided(&[], &["grpc-message".to_owned()]));
+        assert!(!decided(&[], &["x-a".to_owned()]));
     }
 
     #[test]
@@ -108,7 +157,8 @@ mod tests {
             ("resource-exhausted", "0", false),
         ] {
             let head = response(200, Some((KnownHeader::GrpcStatus, value.as_bytes())));
-            assert_eq!(retries_on_response(on(list), &head, &[]), expected, "{list} {value}");
+            let decided = retries_on_response(on(list), &head, Retriable::default());
+            assert_eq!(decided, expected, "{list} {value}");
         }
     }
 

@@ -9,7 +9,7 @@ use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
 use super::back_off::{ExponentialBackOff, rate_limited};
-use super::condition::{ResetReason, retries_on_reset, retries_on_response};
+use super::condition::{ResetReason, Retriable, retries_on_reset, retries_on_response};
 use crate::cluster::WorkerHost;
 
 /// What follows an attempt.
@@ -43,6 +43,8 @@ pub struct RetryState<'a> {
     left: u32,
     back_off: ExponentialBackOff,
     asked_codes: SmallVec<[u16; 4]>,
+    /// `x-envoy-retriable-header-names`, lower case.
+    asked_headers: Vec<String>,
     /// The hosts that have failed this request.
     tried: SmallVec<[Rc<WorkerHost>; 2]>,
     retried: bool,
@@ -58,13 +60,21 @@ impl<'a> RetryState<'a> {
                 on |= RetryOn::parse(list, |_| ());
             }
         }
+        if policy.is_some_and(|policy| !is_retriable(policy, headers)) {
+            on = RetryOn::default();
+        }
         let mut left = policy.map_or(1, |policy| policy.num_retries);
         let mut asked_codes = SmallVec::new();
+        let mut asked_headers = Vec::new();
         if !on.is_empty() {
             let asked = text(headers, KnownHeader::XEnvoyMaxRetries);
             left = asked.and_then(|asked| asked.trim().parse().ok()).unwrap_or(left);
             if let Some(list) = text(headers, KnownHeader::XEnvoyRetriableStatusCodes) {
                 asked_codes.extend(list.split(',').filter_map(|code| code.trim().parse().ok()));
+            }
+            if let Some(list) = text(headers, KnownHeader::XEnvoyRetriableHeaderNames) {
+                let names = list.split(',').map(|name| name.trim().to_ascii_lowercase());
+                asked_headers.extend(names.filter(|name| !name.is_empty()));
             }
         }
         let back_off = policy.map_or_else(BackOff::default, |policy| policy.back_off);
@@ -74,6 +84,7 @@ impl<'a> RetryState<'a> {
             left,
             back_off: ExponentialBackOff::new(&back_off),
             asked_codes,
+            asked_headers,
             tried: SmallVec::new(),
             retried: false,
         }
@@ -96,8 +107,16 @@ impl<'a> RetryState<'a> {
 
     /// What follows this response.
     pub fn judge_response(&mut self, response: &ResponseHead) -> Verdict {
-        let by_policy = self.policy.map_or(&[][..], |policy| &policy.retriable_status_codes);
-        if !retries_on_response(self.on, response, &[by_policy, &self.asked_codes]) {
+        let policy = self.policy;
+        let retriable = Retriable {
+            codes: [
+                policy.map_or(&[][..], |policy| &policy.retriable_status_codes),
+                &self.asked_codes,
+            ],
+            headers: policy.map_or(&[][..], |policy| &policy.retriable_headers),
+            names: &self.asked_headers,
+        };
+        if !retries_on_response(self.on, response, retriable) {
             return Verdict::Final { retried: self.retried };
         }
         self.again(Some(&response.headers))
@@ -154,12 +173,23 @@ impl<'a> RetryState<'a> {
     }
 }
 
+/// Whether `retriable_request_headers` let this request be sent again.
+fn is_retriable(policy: &RetryPolicy, headers: &HeaderMap) -> bool {
+    let matchers = &policy.retriable_request_headers;
+    matchers.is_empty()
+        || matchers
+            .iter()
+            .any(|matcher| matcher.matches(headers.get_all_by_name(matcher.name.as_bytes())))
+}
+
 fn text(headers: &HeaderMap, name: KnownHeader) -> Option<&str> {
     std::str::from_utf8(headers.get(name)?).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use ringmain_config::matcher::{HeaderMatcher, HeaderTest, StringMatcher, StringTest};
+
     use super::*;
 
     fn response(status: u16) -> ResponseHead {
@@ -202,6 +232,22 @@ mod tests {
         let mut state = RetryState::new(Some(&policy), &headers);
         assert!(matches!(state.judge_response(&response(418)), Verdict::Again(_)));
         assert_eq!(state.judge_response(&response(500)), Verdict::LimitExceeded);
+    }
+
+    #[test]
+    fn only_requests_with_a_retriable_header_are_sent_again() {
+        let method = HeaderMatcher {
+            name: ":method".to_owned(),
+            test: HeaderTest::String(StringMatcher::new(StringTest::Exact("GET".to_owned()))),
+            invert_match: false,
+            treat_missing_header_as_empty: false,
+        };
+        let policy = RetryPolicy { retriable_request_headers: vec![method], ..policy("5xx", 1) };
+        let mut headers = HeaderMap::new();
+        headers.append_known(KnownHeader::Method, b"POST");
+        assert!(!RetryState::new(Some(&policy), &headers).is_on());
+        headers.set(KnownHeader::Method, b"GET");
+        assert!(RetryState::new(Some(&policy), &headers).is_on());
     }
 
     #[test]
