@@ -1,7 +1,22 @@
 -- What wrk sends, and what it says at the end.
 --
--- Arguments after `--`: the number of body bytes to POST (0: GET), and `close` to ask for a new
--- connection per request. Neither defines `request` nor `response`, so that no Lua runs per request.
+-- Arguments after `--`: the number of body bytes to POST (0: GET), `close` to ask for a new
+-- connection per request, and the number of virtual hosts to spread the requests over (0: none).
+-- Only the last defines `request`, so that with the others no Lua runs per request.
+
+-- A prime step through the hosts: neighbours in time are no neighbours in a table.
+local STEP = 7919
+
+local function spread_over(hosts)
+    local texts, at = {}, 0
+    for host = 0, hosts - 1 do
+        texts[host] = wrk.format(nil, nil, { Host = "host-" .. host .. ".example" })
+    end
+    function request()
+        at = (at + STEP) % hosts
+        return texts[at]
+    end
+end
 
 function init(args)
     local body_bytes = tonumber(args[1])
@@ -11,6 +26,10 @@ function init(args)
     end
     if args[2] == "close" then
         wrk.headers["Connection"] = "close"
+    end
+    local hosts = tonumber(args[3])
+    if hosts > 0 then
+        spread_over(hosts)
     end
 end
 

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::workspace;
+use crate::{open_loop, scenario, workspace};
 
 /// Measures ringmain beside Envoy, nginx, HAProxy and a blind relay: CPU per request first.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = scenario::list())]
 pub struct Arguments {
-    /// Scenarios to run, separated by commas.
+    /// Scenarios to run, separated by commas; the list is below.
     #[arg(long, value_delimiter = ',', default_value = "small,10k,1m")]
     pub scenario: Vec<String>,
 
@@ -33,6 +33,15 @@ pub struct Arguments {
     /// Length of one measurement in seconds, after a warm-up of one second.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub seconds: u32,
+
+    /// A ringmain executable to measure instead of building one.
+    #[arg(long)]
+    pub ringmain: Option<PathBuf>,
+
+    /// Requests per second of the open-loop scenario [default: half of what Envoy reaches in a short
+    /// probe at the start].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
 
     /// Folder for `results.md` and `results.json` [default: target/bench].
     #[arg(long)]
@@ -58,6 +67,9 @@ pub enum Command {
         #[arg(long)]
         upstream: u16,
     },
+    /// Sends requests at a fixed rate, each timed from its intended start.
+    #[command(hide = true)]
+    OpenLoop(open_loop::Options),
 }
 
 impl Arguments {

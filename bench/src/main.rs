@@ -11,7 +11,12 @@ mod check;
 mod cpu;
 mod envoy_venv;
 mod error;
+mod event_loop;
+mod idle;
 mod machine;
+mod measure;
+mod metric;
+mod open_loop;
 mod port;
 mod program;
 mod proxy;
@@ -19,6 +24,7 @@ mod relay;
 mod report;
 mod rounds;
 mod scenario;
+mod setup;
 mod side;
 mod summary;
 mod template;
@@ -48,14 +54,15 @@ fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     match arguments.command {
         Some(Command::Upstream) => upstream::serve()?,
         Some(Command::Relay { listen, upstream }) => relay::serve(listen, upstream)?,
-        None => return measure(&arguments),
+        Some(Command::OpenLoop(options)) => open_loop::generate(&options)?,
+        None => return bench(&arguments),
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Exits non-zero when a row of the result is invalid; a peer that is not installed only costs its
 /// rows.
-fn measure(arguments: &Arguments) -> Result<ExitCode, Error> {
+fn bench(arguments: &Arguments) -> Result<ExitCode, Error> {
     let results = rounds::run(arguments)?;
     let markdown = report::write(&results, &arguments.out())?;
     println!("\n{markdown}");

@@ -16,9 +16,16 @@ use crate::template::Places;
 use crate::{check, cpu, port};
 
 /// A start that takes longer is a failure.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// How often a starting proxy is asked whether it answers; the start time is known to this much.
 const START_POLL: Duration = Duration::from_millis(2);
+/// How often the resident memory is read while it settles, and for how long it must stay.
+const RSS_POLL: Duration = Duration::from_millis(250);
+const RSS_STEADY: Duration = Duration::from_secs(3);
+/// Changes below this are none.
+const RSS_SAME_KIB: u64 = 64;
+/// After it the memory is taken as it is.
+const RSS_TIMEOUT: Duration = Duration::from_secs(20);
 /// After it a stopping proxy is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Lines of a proxy's log that go into the reason of a failed start.
@@ -32,8 +39,11 @@ pub struct Proxy {
     pub port: u16,
     /// From the start of the process to its first right answer.
     pub start_time: Duration,
+    /// CPU time used until then.
+    pub start_cpu: Duration,
     /// Resident memory after the first answer, in KiB.
     pub rss_start_kib: u64,
+    access_log: PathBuf,
 }
 
 impl Proxy {
@@ -49,16 +59,38 @@ impl Proxy {
         let no_port = || "no free port".to_owned();
         let (listen_port, admin_port) =
             (port::free().ok_or_else(no_port)?, port::free().ok_or_else(no_port)?);
-        let places = Places { listen_port, admin_port, upstream_port, scratch };
         let log = scratch.join(format!("{}.log", installed.side.name()));
+        let access_log = match installed.side.logs_to_output() {
+            true => log.clone(),
+            false => scratch.join(format!("{}-access.log", installed.side.name())),
+        };
+        // Of an earlier run; there may be none.
+        let _ = fs::remove_file(&access_log);
+        let places = Places {
+            listen_port,
+            admin_port,
+            upstream_port,
+            scratch,
+            access_log: &access_log,
+            setup: &first.setup,
+        };
+        let file = configure(installed, &places)?;
         let started = Instant::now();
-        let child = spawn(installed, core, &places, &log).map_err(|error| error.to_string())?;
-        let mut proxy =
-            Self { child, port: listen_port, start_time: Duration::ZERO, rss_start_kib: 0 };
+        let child =
+            spawn(installed, core, &places, &file, &log).map_err(|error| error.to_string())?;
+        let mut proxy = Self {
+            child,
+            port: listen_port,
+            start_time: Duration::ZERO,
+            start_cpu: Duration::ZERO,
+            rss_start_kib: 0,
+            access_log,
+        };
         proxy
             .await_answer(first, started)
             .map_err(|reason| format!("{reason}{}", last_lines(&log)))?;
         proxy.start_time = started.elapsed();
+        proxy.start_cpu = proxy.cpu_time()?;
         proxy.rss_start_kib = proxy.rss_kib();
         Ok(proxy)
     }
@@ -89,17 +121,47 @@ impl Proxy {
     pub fn rss_kib(&self) -> u64 {
         cpu::family(self.child.id()).into_iter().filter_map(rss_kib_of_one).sum()
     }
+
+    /// Resident memory once it has not changed for a while, in KiB.
+    pub fn settled_rss_kib(&self) -> u64 {
+        let deadline = Instant::now() + RSS_TIMEOUT;
+        let (mut settled, mut since) = (self.rss_kib(), Instant::now());
+        while since.elapsed() < RSS_STEADY && Instant::now() < deadline {
+            sleep(RSS_POLL);
+            let now = self.rss_kib();
+            if now.abs_diff(settled) >= RSS_SAME_KIB {
+                (settled, since) = (now, Instant::now());
+            }
+        }
+        self.rss_kib()
+    }
+
+    /// Has it written something into its access log?
+    pub fn has_logged(&self) -> bool {
+        fs::metadata(&self.access_log).is_ok_and(|file| file.len() > 0)
+    }
 }
 
-fn spawn(installed: &Installed, core: usize, places: &Places, log: &Path) -> io::Result<Child> {
-    let mut file = PathBuf::new();
-    if let Some((name, template)) = installed.side.configuration() {
-        file = places.scratch.join(name);
-        fs::write(&file, places.fill(template))?;
+/// Writes the configuration; the answer is the file to start with.
+fn configure(installed: &Installed, places: &Places) -> Result<PathBuf, String> {
+    let files = installed.side.configuration();
+    for (name, template) in files {
+        fs::write(places.scratch.join(name), places.fill(template)?)
+            .map_err(|error| format!("{name}: {error}"))?;
     }
+    Ok(files.first().map(|(name, _)| places.scratch.join(name)).unwrap_or_default())
+}
+
+fn spawn(
+    installed: &Installed,
+    core: usize,
+    places: &Places,
+    file: &Path,
+    log: &Path,
+) -> io::Result<Child> {
     let log = File::create(log)?;
     cpu::pinned(core, &installed.program)
-        .args(installed.side.arguments(&file, places))
+        .args(installed.side.arguments(file, places))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

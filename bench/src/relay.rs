@@ -5,29 +5,28 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use crate::error::Error;
+use crate::event_loop::{self, LISTENER, Server};
 
 const READ_BYTES: usize = 64 << 10;
-const EVENTS_MAX: usize = 256;
-/// Key of the listening socket. Connections come in pairs from 2 on: the client's is even, the
-/// upstream's is the odd one after it.
-const LISTENER: u64 = 0;
+/// Connections come in pairs from here on: the client's key is even, the upstream's is the odd one
+/// after it.
+const FIRST_KEY: u64 = LISTENER + 2;
 
 /// Relays between loopback ports until the process ends.
 pub fn serve(listen_port: u16, upstream_port: u16) -> Result<(), Error> {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, listen_port)).map_err(Error::system("listen"))?;
-    Relay::new(listener, upstream_port).and_then(Relay::run).map_err(Error::system("relay"))
+    event_loop::run(&listener, &mut Relay::new(upstream_port)).map_err(Error::system("relay"))
 }
 
 struct Relay {
-    epoll: Epoll,
-    listener: TcpListener,
     upstream_port: u16,
     sides: HashMap<u64, Side>,
     next_key: u64,
+    buffer: Vec<u8>,
 }
 
 /// One end of a pair.
@@ -39,42 +38,26 @@ struct Side {
 }
 
 impl Relay {
-    fn new(listener: TcpListener, upstream_port: u16) -> io::Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        listener.set_nonblocking(true)?;
-        epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
-        Ok(Self { epoll, listener, upstream_port, sides: HashMap::new(), next_key: 2 })
+    fn new(upstream_port: u16) -> Self {
+        let (sides, next_key) = (HashMap::new(), FIRST_KEY);
+        Self { upstream_port, sides, next_key, buffer: vec![0; READ_BYTES] }
     }
 
-    fn run(mut self) -> io::Result<()> {
-        let mut events = vec![EpollEvent::empty(); EVENTS_MAX];
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
-                Ok(ready) => ready,
-                Err(nix::Error::EINTR) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            for event in &events[..ready] {
-                match event.data() {
-                    LISTENER => self.accept()?,
-                    key => self.drive(key, event.events(), &mut buffer)?,
-                }
-            }
-        }
+    fn watch(&self, epoll: &Epoll, key: u64, flags: EpollFlags) -> io::Result<()> {
+        let Some(side) = self.sides.get(&key) else { return Ok(()) };
+        Ok(epoll.modify(&side.stream, &mut EpollEvent::new(flags, key))?)
     }
+}
 
-    fn accept(&mut self) -> io::Result<()> {
-        let Ok((client, _)) = self.listener.accept() else { return Ok(()) };
+impl Server for Relay {
+    fn accept(&mut self, epoll: &Epoll, client: TcpStream) -> io::Result<()> {
         // On loopback this does not wait; without an upstream the client is closed.
         let Ok(upstream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.upstream_port)) else {
             return Ok(());
         };
         for (offset, stream) in [(0, client), (1, upstream)] {
-            stream.set_nonblocking(true)?;
-            stream.set_nodelay(true)?;
             let key = self.next_key + offset;
-            self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, key))?;
+            event_loop::watch_new(epoll, &stream, key)?;
             self.sides.insert(key, Side { stream, unsent: Vec::new() });
         }
         self.next_key += 2;
@@ -82,7 +65,7 @@ impl Relay {
     }
 
     /// Moves what can be moved; either end's end is the end of both.
-    fn drive(&mut self, key: u64, ready: EpollFlags, buffer: &mut [u8]) -> io::Result<()> {
+    fn drive(&mut self, epoll: &Epoll, key: u64, ready: EpollFlags) -> io::Result<()> {
         let [Some(near), Some(far)] = self.sides.get_disjoint_mut([&key, &(key ^ 1)]) else {
             return Ok(());
         };
@@ -93,28 +76,27 @@ impl Relay {
                 Err(ErrorKind::ConnectionReset.into())
             }
             true => near.flush(),
-            false => near.copy_to(far, buffer),
+            false => near.copy_to(far, &mut self.buffer),
         };
         let (written, read) = if is_flush { (key, key ^ 1) } else { (key ^ 1, key) };
         match outcome {
             Ok(Room::Same) => Ok(()),
-            Ok(Room::Full) => {
-                self.watch(written, EpollFlags::EPOLLOUT).and(self.watch(read, EpollFlags::empty()))
-            }
-            Ok(Room::Again) => {
-                self.watch(written, EpollFlags::EPOLLIN).and(self.watch(read, EpollFlags::EPOLLIN))
-            }
+            Ok(Room::Full) => self.watch(epoll, written, EpollFlags::EPOLLOUT).and(self.watch(
+                epoll,
+                read,
+                EpollFlags::empty(),
+            )),
+            Ok(Room::Again) => self.watch(epoll, written, EpollFlags::EPOLLIN).and(self.watch(
+                epoll,
+                read,
+                EpollFlags::EPOLLIN,
+            )),
             Err(_) => {
                 self.sides.remove(&key);
                 self.sides.remove(&(key ^ 1));
                 Ok(())
             }
         }
-    }
-
-    fn watch(&self, key: u64, flags: EpollFlags) -> io::Result<()> {
-        let Some(side) = self.sides.get(&key) else { return Ok(()) };
-        Ok(self.epoll.modify(&side.stream, &mut EpollEvent::new(flags, key))?)
     }
 }
 

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::machine::Machine;
+use crate::metric::Metric;
 use crate::side::Side;
-use crate::summary::{Figures, Row, Spread};
+use crate::summary::{Row, Spread};
 
 /// Everything a run found.
 #[derive(Debug, Serialize)]
@@ -25,10 +26,13 @@ pub struct Results {
     pub rows: Vec<Row>,
 }
 
-/// A side that is not there.
+/// A side that is not there or cannot do what a scenario asks for.
 #[derive(Debug, Serialize)]
 pub struct Skipped {
     pub side: &'static str,
+    /// None: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<&'static str>,
     pub reason: String,
 }
 
@@ -61,72 +65,70 @@ fn markdown(results: &Results) -> String {
             ),
         );
     }
-    for Skipped { side, reason } in &results.skipped {
-        line(&mut text, format_args!("\nNot measured: {side}: {reason}"));
+    for Skipped { side, scenario, reason } in &results.skipped {
+        let scenario = scenario.map(|name| format!(" in {name}")).unwrap_or_default();
+        line(&mut text, format_args!("\nNot measured: {side}{scenario}: {reason}"));
     }
     text
 }
 
+/// The rows of one scenario.
 fn table(text: &mut String, rows: &[Row]) {
     let Some(scenario) = rows.first().map(|row| row.scenario) else { return };
-    line(text, format_args!("\n### {}, {} connections\n", scenario.title, scenario.connections));
-    line(
-        text,
-        format_args!(
-            "| | CPU us/request | to Envoy | to HAProxy | requests/s | p50 us | p99 us | RSS start MiB | RSS after MiB | start ms | others on core % |"
-        ),
-    );
-    line(text, format_args!("|---|---|---|---|---|---|---|---|---|---|---|"));
-    let cpu_of = |side| {
-        rows.iter()
-            .find(|row| row.side == side)?
-            .outcome
-            .as_ref()
-            .ok()
-            .map(|figures| figures.cpu_us.median)
-    };
-    let (envoy, haproxy) = (cpu_of(Side::Envoy), cpu_of(Side::Haproxy));
+    line(text, format_args!("\n### {}\n", scenario.heading()));
+    let metrics: Vec<Metric> = rows
+        .iter()
+        .find_map(|row| row.outcome.as_ref().ok())
+        .map(|figures| figures.keys().copied().collect())
+        .unwrap_or_default();
+    let mut titles: Vec<&str> = metrics.iter().map(|metric| metric.column().title).collect();
+    let ratios_at = titles.len().min(1);
+    titles.splice(ratios_at..ratios_at, ["to Envoy", "to HAProxy"]);
+    line(text, format_args!("| | {} |", titles.join(" | ")));
+    line(text, format_args!("|{}", "---|".repeat(titles.len() + 1)));
     for row in rows {
         let name = format!("{} {}", row.side.title(), row.release);
-        match &row.outcome {
-            Ok(figures) => {
-                line(text, format_args!("| {} | {} |", name.trim(), cells(figures, envoy, haproxy)))
+        let cells = match &row.outcome {
+            Ok(_) => cells(row, rows, &metrics).join(" | "),
+            Err(reason) => {
+                let rest = " |".repeat(titles.len() - 1);
+                format!("INVALID: {}{rest}", reason.replace('|', "/"))
             }
-            Err(reason) => line(
-                text,
-                format_args!(
-                    "| {} | INVALID: {} | | | | | | | | | |",
-                    name.trim(),
-                    reason.replace('|', "/")
-                ),
-            ),
-        }
+        };
+        line(text, format_args!("| {} | {cells} |", name.trim()));
     }
 }
 
-fn cells(figures: &Figures, envoy: Option<f64>, haproxy: Option<f64>) -> String {
-    [
-        with_range(figures.cpu_us, 1),
-        ratio(figures.cpu_us.median, envoy),
-        ratio(figures.cpu_us.median, haproxy),
-        with_range(figures.requests_per_s, 0),
-        format!("{:.0}", figures.p50_us.median),
-        format!("{:.0}", figures.p99_us.median),
-        format!("{:.1}", figures.rss_start_mib.median),
-        format!("{:.1}", figures.rss_after_mib.median),
-        format!("{:.0}", figures.start_ms.median),
-        with_range(figures.others_percent, 0),
-    ]
-    .join(" | ")
+/// The first metric is followed by its ratios to the peers.
+fn cells(row: &Row, rows: &[Row], metrics: &[Metric]) -> Vec<String> {
+    let mut cells: Vec<String> = metrics.iter().map(|&metric| cell(row, metric)).collect();
+    if let Some(&first) = metrics.first() {
+        let ratios = [Side::Envoy, Side::Haproxy].map(|peer| ratio(row, rows, peer, first));
+        cells.splice(1..1, ratios);
+    }
+    cells
+}
+
+fn cell(row: &Row, metric: Metric) -> String {
+    let column = metric.column();
+    match row.figure(metric) {
+        Some(spread) if column.has_range => with_range(spread, column.decimals),
+        Some(spread) => format!("{:.*}", column.decimals, spread.median),
+        None => "-".into(),
+    }
 }
 
 fn with_range(spread: Spread, decimals: usize) -> String {
     format!("{:.decimals$} ({:.decimals$}-{:.decimals$})", spread.median, spread.min, spread.max)
 }
 
-/// This side's CPU per request as a share of the peer's.
-fn ratio(own: f64, peer: Option<f64>) -> String {
-    peer.map_or("-".into(), |peer| format!("{:.2}", own / peer))
+/// This side's median as a share of the peer's.
+fn ratio(row: &Row, rows: &[Row], peer: Side, metric: Metric) -> String {
+    let peer = rows.iter().find(|row| row.side == peer).and_then(|row| row.figure(metric));
+    match row.figure(metric).zip(peer).map(|(own, peer)| own.median / peer.median) {
+        Some(ratio) if ratio.is_finite() => format!("{ratio:.2}"),
+        _ => "-".into(),
+    }
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments) {

@@ -3,41 +3,50 @@
 //! slow drift of the machine falls on all alike.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
-use crate::check;
-use crate::cpu::{self, Cores};
+use crate::cpu::Cores;
 use crate::error::Error;
+use crate::idle;
 use crate::machine::Machine;
+use crate::measure::{Stand, WARM_UP_SECONDS};
+use crate::metric::Column;
 use crate::proxy::Proxy;
 use crate::report::{Results, Skipped};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Load, Scenario};
+use crate::setup::Setup;
 use crate::side::{Installed, Side};
 use crate::summary::{Row, Sample};
 use crate::upstream_process::UpstreamProcess;
 use crate::workspace;
 use crate::wrk::Wrk;
 
-/// Fills the proxy's connection pool and buffers before the measurement.
-const WARM_UP_SECONDS: u32 = 1;
+/// Length of the look at how much Envoy can take.
+const PROBE_SECONDS: u32 = 2;
 
 /// Measures what `arguments` ask for.
 pub fn run(arguments: &Arguments) -> Result<Results, Error> {
     let scenarios = scenario::by_names(&arguments.scenario)?;
     let cores = Cores::choose()?;
     let wrk = Wrk::find(cores.load)?;
-    let (installed, skipped) = install(&sides(arguments)?);
+    idle::raise_file_limit()?;
+    let (installed, mut skipped) = install(arguments, &sides(arguments)?);
+    skipped.extend(unfit(&installed, &scenarios));
     let upstream = UpstreamProcess::start(cores.load)?;
     let scratch = workspace::scratch()?;
-    let bench = Bench {
-        arguments,
+    let mut bench = Bench {
+        rounds: arguments.rounds,
         scenarios: &scenarios,
-        cores,
-        wrk: &wrk,
-        upstream: &upstream,
         scratch: &scratch,
+        stand: Stand {
+            cores,
+            wrk: &wrk,
+            upstream: &upstream,
+            seconds: arguments.seconds,
+            rate: arguments.rate.ok_or_else(String::new),
+        },
     };
+    bench.find_rate();
     let outcomes = bench.all_rounds(&installed);
     Ok(Results {
         machine: Machine::here(),
@@ -58,18 +67,31 @@ fn sides(arguments: &Arguments) -> Result<Vec<Side>, Error> {
     Ok(sides)
 }
 
-fn install(sides: &[Side]) -> (Vec<Installed>, Vec<Skipped>) {
+fn install(arguments: &Arguments, sides: &[Side]) -> (Vec<Installed>, Vec<Skipped>) {
     let (mut installed, mut skipped) = (Vec::new(), Vec::new());
     for side in sides {
-        match side.install() {
+        match side.install(arguments.ringmain.as_deref()) {
             Ok(found) => installed.push(found),
             Err(reason) => {
                 eprintln!("{} is skipped: {reason}", side.title());
-                skipped.push(Skipped { side: side.name(), reason });
+                skipped.push(Skipped { side: side.name(), scenario: None, reason });
             }
         }
     }
     (installed, skipped)
+}
+
+/// The scenarios that a side which is there cannot take part in.
+fn unfit(installed: &[Installed], scenarios: &[&'static Scenario]) -> Vec<Skipped> {
+    let pairs = scenarios
+        .iter()
+        .flat_map(|scenario| installed.iter().map(move |found| (found.side, *scenario)));
+    pairs
+        .filter_map(|(side, scenario)| {
+            let reason = side.cannot(scenario)?.to_owned();
+            Some(Skipped { side: side.name(), scenario: Some(scenario.name), reason })
+        })
+        .collect()
 }
 
 /// What one side did in one scenario of one round.
@@ -80,92 +102,85 @@ struct Outcome {
 }
 
 struct Bench<'a> {
-    arguments: &'a Arguments,
+    rounds: u32,
     scenarios: &'a [&'static Scenario],
-    cores: Cores,
-    wrk: &'a Wrk,
-    upstream: &'a UpstreamProcess,
     scratch: &'a Path,
+    stand: Stand<'a>,
 }
 
 impl Bench<'_> {
+    /// Without a rate of the user's, the open loop runs at half of what Envoy can take.
+    fn find_rate(&mut self) {
+        let open = self.scenarios.iter().find(|scenario| scenario.load == Load::Open);
+        let (Some(scenario), Err(_)) = (open, &self.stand.rate) else { return };
+        self.stand.rate = self
+            .probe(scenario)
+            .map_err(|reason| format!("no rate: probing Envoy failed, give --rate: {reason}"));
+        match &self.stand.rate {
+            Ok(rate) => eprintln!("open loop: {rate} requests/s, half of what Envoy reaches"),
+            Err(reason) => eprintln!("open loop: {reason}"),
+        }
+    }
+
+    fn probe(&self, scenario: &Scenario) -> Result<u32, String> {
+        let envoy = Side::Envoy.install(None)?;
+        let proxy = self.start(&envoy, scenario)?;
+        let wrk = self.stand.wrk;
+        wrk.run(proxy.port, scenario, WARM_UP_SECONDS)?;
+        let per_s = wrk.run(proxy.port, scenario, PROBE_SECONDS)?.requests_per_s();
+        Ok((per_s / 2.0) as u32)
+    }
+
     fn all_rounds(&self, installed: &[Installed]) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
-        for round in 0..self.arguments.rounds {
+        for round in 0..self.rounds {
             let first = round as usize % installed.len().max(1);
             for side in installed[first..].iter().chain(&installed[..first]) {
-                eprintln!(
-                    "round {} of {}: {}",
-                    round + 1,
-                    self.arguments.rounds,
-                    side.side.title()
-                );
+                eprintln!("round {} of {}: {}", round + 1, self.rounds, side.side.title());
                 self.turn(side, &mut outcomes);
             }
         }
         outcomes
     }
 
-    /// One side's turn in a round.
+    /// One side's turn in a round. The next scenario goes on with the process of the one before if
+    /// that is set up rightly.
     fn turn(&self, installed: &Installed, outcomes: &mut Vec<Outcome>) {
-        let scenarios: Vec<_> =
-            self.scenarios.iter().filter(|scenario| fits(installed.side, scenario)).collect();
-        let Some(first) = scenarios.first() else { return };
-        let proxy =
-            Proxy::start(installed, self.cores.proxy, self.upstream.port, first, self.scratch);
-        for scenario in scenarios {
-            let sample = proxy
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(|proxy| self.measure(proxy, scenario));
-            match &sample {
-                Ok(Sample { cpu_us, others_percent, .. }) => eprintln!(
-                    "  {}: {cpu_us:.1} CPU us/request, others on its core {others_percent:.0} %",
-                    scenario.title
-                ),
-                Err(reason) => eprintln!("  {}: {reason}", scenario.title),
-            }
+        let mut running: Option<(Setup, Result<Proxy, String>)> = None;
+        let fits = |scenario: &&&Scenario| installed.side.cannot(scenario).is_none();
+        for scenario in self.scenarios.iter().filter(fits) {
+            running = running
+                .filter(|(setup, _)| *setup == scenario.setup && !scenario.needs_fresh_process());
+            let (_, proxy) =
+                running.get_or_insert_with(|| (scenario.setup, self.start(installed, scenario)));
+            let sample = match proxy {
+                Ok(proxy) => self.stand.measure(proxy, scenario),
+                Err(reason) => Err(reason.clone()),
+            };
+            tell(scenario, &sample);
             outcomes.push(Outcome { side: installed.side, scenario: scenario.name, sample });
+            running = running.filter(|_| !scenario.needs_fresh_process());
         }
     }
 
-    fn measure(&self, proxy: &Proxy, scenario: &Scenario) -> Result<Sample, String> {
-        check::exchange(proxy.port, scenario)?;
-        self.wrk.run(proxy.port, scenario, WARM_UP_SECONDS)?;
-        let connections = self.upstream.connections().ok_or("the upstream is gone")?;
-        let (started, core_before) = (Instant::now(), cpu::core_busy(self.cores.proxy));
-        let before = proxy.cpu_time()?;
-        let load = self.wrk.run(proxy.port, scenario, self.arguments.seconds)?;
-        let used = proxy.cpu_time()?.saturating_sub(before);
-        let (elapsed, core_after) = (started.elapsed(), cpu::core_busy(self.cores.proxy));
-        let core_used = core_after.zip(core_before).ok_or("/proc/stat does not tell")?;
-        let by_others = core_used.0.saturating_sub(core_used.1).saturating_sub(used);
-        let opened = self.upstream.connections().ok_or("the upstream is gone")? - connections;
-        // Each look at the upstream is a connection, too: the one before the load is among these.
-        if opened.saturating_sub(1) > load.requests / 10 + u64::from(scenario.connections) {
-            return Err(format!(
-                "opened {opened} upstream connections for {} requests",
-                load.requests
-            ));
-        }
-        let requests = load.requests as f64;
-        Ok(Sample {
-            cpu_us: used.as_secs_f64() * 1e6 / requests,
-            others_percent: 100.0 * by_others.as_secs_f64() / elapsed.as_secs_f64(),
-            requests_per_s: requests / Duration::from_micros(load.duration_us).as_secs_f64(),
-            p50_us: load.p50_us as f64,
-            p99_us: load.p99_us as f64,
-            rss_start_mib: proxy.rss_start_kib as f64 / 1024.0,
-            rss_after_mib: proxy.rss_kib() as f64 / 1024.0,
-            start_ms: proxy.start_time.as_secs_f64() * 1e3,
-        })
+    fn start(&self, installed: &Installed, first: &Scenario) -> Result<Proxy, String> {
+        let Stand { cores, upstream, .. } = self.stand;
+        Proxy::start(installed, cores.proxy, upstream.port, first, self.scratch)
     }
 }
 
-/// A relay has one upstream connection per client connection, so it cannot be compared where clients
-/// open one per request.
-fn fits(side: Side, scenario: &Scenario) -> bool {
-    side != Side::Relay || !scenario.new_connection
+fn tell(scenario: &Scenario, sample: &Result<Sample, String>) {
+    let text = match sample {
+        Ok(sample) => {
+            let figures = sample.iter().map(|(metric, value)| {
+                let Column { title, decimals, .. } = metric.column();
+                format!("{title} {value:.decimals$}")
+            });
+            figures.collect::<Vec<_>>().join(", ")
+        }
+        Err(reason) => reason.clone(),
+    };
+    eprintln!("  {}: {text}", scenario.name);
 }
 
 fn rows(

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::error::Error;
+use crate::scenario::Scenario;
 use crate::template::{self, Places};
 use crate::{envoy_venv, program, workspace};
 
@@ -75,10 +76,10 @@ impl Side {
     }
 
     /// Finds the side's program, building or installing it if that is ours to do; or says why it
-    /// cannot be measured.
-    pub fn install(self) -> Result<Installed, String> {
+    /// cannot be measured. `built` is a ringmain to take instead of building one.
+    pub fn install(self, built: Option<&Path>) -> Result<Installed, String> {
         let found = match self {
-            Self::RingmainUring | Self::RingmainEpoll => ringmain(),
+            Self::RingmainUring | Self::RingmainEpoll => ringmain(built),
             Self::Envoy => envoy_venv::executable(),
             Self::Nginx => {
                 program::find("nginx").ok_or("not on PATH (Debian: apt-get install nginx)".into())
@@ -97,16 +98,39 @@ impl Side {
         Ok(Installed { side: self, program, release })
     }
 
-    /// Name and text of the configuration file; none for the relay.
-    pub fn configuration(self) -> Option<(&'static str, &'static str)> {
+    /// Names and templates of the configuration files, the one to start with first; none for the
+    /// relay.
+    pub fn configuration(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::RingmainUring | Self::RingmainEpoll | Self::Envoy => {
-                Some(("envoy.yaml", template::ENVOY))
+                &[("envoy.yaml", template::ENVOY)]
             }
-            Self::Nginx => Some(("nginx.conf", template::NGINX)),
-            Self::Haproxy => Some(("haproxy.cfg", template::HAPROXY)),
-            Self::Relay => None,
+            Self::Nginx => &[("nginx.conf", template::NGINX)],
+            Self::Haproxy => {
+                &[("haproxy.cfg", template::HAPROXY), ("hosts.map", template::HAPROXY_HOSTS)]
+            }
+            Self::Relay => &[],
         }
+    }
+
+    /// Why the side cannot be measured in `scenario`, if it cannot.
+    pub fn cannot(self, scenario: &Scenario) -> Option<&'static str> {
+        if self != Self::Relay {
+            None
+        } else if scenario.setup.access_log {
+            Some("has no access log")
+        } else if scenario.setup.virtual_hosts > 0 {
+            Some("has no routes")
+        } else if scenario.has_many_connections() {
+            Some("has an upstream connection for each of a client")
+        } else {
+            None
+        }
+    }
+
+    /// Does its access log go to standard output?
+    pub fn logs_to_output(self) -> bool {
+        self == Self::Haproxy
     }
 
     /// Arguments that start one worker in the foreground; `file` is the configuration.
@@ -147,15 +171,15 @@ impl Side {
 
 /// Builds ringmain once. Both engines are measured in the same copy of the executable, which no later
 /// build replaces during the run.
-fn ringmain() -> Result<PathBuf, String> {
+fn ringmain(built: Option<&Path>) -> Result<PathBuf, String> {
     static COPY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    COPY.get_or_init(|| build_and_copy().map_err(|error| error.to_string())).clone()
+    COPY.get_or_init(|| build_and_copy(built).map_err(|error| error.to_string())).clone()
 }
 
-fn build_and_copy() -> Result<PathBuf, Error> {
+fn build_and_copy(built: Option<&Path>) -> Result<PathBuf, Error> {
     let copy = workspace::scratch()?.join("ringmain");
-    let built = build_ringmain()?;
-    fs::copy(built, &copy).map_err(Error::file(&copy))?;
+    let built = built.map_or_else(build_ringmain, |path| Ok(path.to_owned()))?;
+    fs::copy(&built, &copy).map_err(Error::file(&built))?;
     Ok(copy)
 }
 

@@ -1,7 +1,10 @@
 //! From the samples of all rounds to one row of the table: medians with the range they lie in.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use crate::metric::Metric;
 use crate::scenario::Scenario;
 use crate::side::{Installed, Side};
 
@@ -9,22 +12,10 @@ use crate::side::{Installed, Side};
 const OTHERS_PERCENT_MAX: f64 = 5.0;
 
 /// What one measurement gave.
-#[derive(Debug, Clone)]
-pub struct Sample {
-    /// CPU time of the proxy per request, in microseconds.
-    pub cpu_us: f64,
-    /// Share of the proxy's core that other processes took meanwhile. They cost the proxy its
-    /// caches, so its CPU time per request grows with it.
-    pub others_percent: f64,
-    pub requests_per_s: f64,
-    pub p50_us: f64,
-    pub p99_us: f64,
-    /// Resident memory after the first answer and after the scenario.
-    pub rss_start_mib: f64,
-    pub rss_after_mib: f64,
-    /// From the start of the process to its first answer.
-    pub start_ms: f64,
-}
+pub type Sample = BTreeMap<Metric, f64>;
+
+/// The figures of a row.
+pub type Figures = BTreeMap<Metric, Spread>;
 
 /// Median and range over the rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -46,19 +37,6 @@ pub struct Row {
     pub outcome: Result<Figures, String>,
 }
 
-/// The figures of a row.
-#[derive(Debug, Clone, Serialize)]
-pub struct Figures {
-    pub cpu_us: Spread,
-    pub others_percent: Spread,
-    pub requests_per_s: Spread,
-    pub p50_us: Spread,
-    pub p99_us: Spread,
-    pub rss_start_mib: Spread,
-    pub rss_after_mib: Spread,
-    pub start_ms: Spread,
-}
-
 impl Row {
     /// Sums up `samples`, of which there is at least one.
     pub fn new(
@@ -66,18 +44,21 @@ impl Row {
         installed: &Installed,
         samples: &[Result<Sample, String>],
     ) -> Self {
-        let outcome = samples
-            .iter()
-            .cloned()
-            .collect::<Result<Vec<_>, _>>()
-            .map(|samples| Figures::new(&samples));
+        let outcome =
+            samples.iter().cloned().collect::<Result<Vec<_>, _>>().map(|samples| figures(&samples));
         Self { scenario, side: installed.side, release: installed.release.clone(), outcome }
     }
 
     /// Did other processes take so much of the proxy's core in some round that the figures of this
     /// row cannot be held against another's?
     pub fn is_disturbed(&self) -> bool {
-        self.outcome.as_ref().is_ok_and(|figures| figures.others_percent.max > OTHERS_PERCENT_MAX)
+        let others = self.figure(Metric::OthersPercent);
+        others.is_some_and(|others| others.max > OTHERS_PERCENT_MAX)
+    }
+
+    /// What was found of `metric`, if it was measured.
+    pub fn figure(&self, metric: Metric) -> Option<Spread> {
+        self.outcome.as_ref().ok()?.get(&metric).copied()
     }
 
     /// Did every round go well?
@@ -86,20 +67,15 @@ impl Row {
     }
 }
 
-impl Figures {
-    fn new(samples: &[Sample]) -> Self {
-        let spread = |figure: fn(&Sample) -> f64| Spread::of(samples.iter().map(figure).collect());
-        Self {
-            cpu_us: spread(|sample| sample.cpu_us),
-            others_percent: spread(|sample| sample.others_percent),
-            requests_per_s: spread(|sample| sample.requests_per_s),
-            p50_us: spread(|sample| sample.p50_us),
-            p99_us: spread(|sample| sample.p99_us),
-            rss_start_mib: spread(|sample| sample.rss_start_mib),
-            rss_after_mib: spread(|sample| sample.rss_after_mib),
-            start_ms: spread(|sample| sample.start_ms),
-        }
-    }
+/// Of one scenario, so every sample has the same metrics.
+fn figures(samples: &[Sample]) -> Figures {
+    let metrics = samples.first().into_iter().flat_map(BTreeMap::keys);
+    metrics
+        .map(|&metric| {
+            let values = samples.iter().filter_map(|sample| sample.get(&metric).copied());
+            (metric, Spread::of(values.collect()))
+        })
+        .collect()
 }
 
 impl Spread {

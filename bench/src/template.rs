@@ -1,6 +1,10 @@
-//! The proxies' configuration files: text with `{{name}}` places, in `bench/configs/`.
+//! The proxies' configuration files: templates in `bench/configs/`.
 
 use std::path::Path;
+
+use minijinja::{Environment, UndefinedBehavior, context};
+
+use crate::setup::Setup;
 
 /// What Envoy and ringmain read.
 pub const ENVOY: &str = include_str!("../configs/envoy.yaml");
@@ -8,6 +12,8 @@ pub const ENVOY: &str = include_str!("../configs/envoy.yaml");
 pub const NGINX: &str = include_str!("../configs/nginx.conf");
 /// What HAProxy reads.
 pub const HAPROXY: &str = include_str!("../configs/haproxy.cfg");
+/// HAProxy's table of host names.
+pub const HAPROXY_HOSTS: &str = include_str!("../configs/hosts.map");
 
 /// What differs from one start of a proxy to the next.
 #[derive(Debug)]
@@ -17,16 +23,27 @@ pub struct Places<'a> {
     pub upstream_port: u16,
     /// A folder for the proxy's own files.
     pub scratch: &'a Path,
+    /// Where the access log goes, if the setup has one.
+    pub access_log: &'a Path,
+    pub setup: &'a Setup,
 }
 
 impl Places<'_> {
-    /// `template` with every place filled in.
-    pub fn fill(&self, template: &str) -> String {
-        template
-            .replace("{{listen_port}}", &self.listen_port.to_string())
-            .replace("{{admin_port}}", &self.admin_port.to_string())
-            .replace("{{upstream_port}}", &self.upstream_port.to_string())
-            .replace("{{scratch}}", &self.scratch.display().to_string())
+    /// `template` with every place filled in; the error names what is wrong with the template.
+    pub fn fill(&self, template: &str) -> Result<String, String> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_keep_trailing_newline(true);
+        let values = context! {
+            listen_port => self.listen_port,
+            admin_port => self.admin_port,
+            upstream_port => self.upstream_port,
+            scratch => self.scratch.display().to_string(),
+            access_log => self.setup.access_log.then(|| self.access_log.display().to_string()),
+            connections_max => self.setup.connections_max,
+            domains => self.setup.domains(),
+        };
+        environment.render_str(template, values).map_err(|error| error.to_string())
     }
 }
 
@@ -34,13 +51,42 @@ impl Places<'_> {
 mod tests {
     use super::*;
 
+    fn filled(template: &str, setup: &Setup) -> String {
+        let places = Places {
+            listen_port: 1,
+            admin_port: 2,
+            upstream_port: 3,
+            scratch: Path::new("/s"),
+            access_log: Path::new("/s/access.log"),
+            setup,
+        };
+        places.fill(template).unwrap()
+    }
+
     #[test]
     fn leaves_no_place_open() {
-        let places =
-            Places { listen_port: 1, admin_port: 2, upstream_port: 3, scratch: Path::new("/s") };
-        for template in [ENVOY, NGINX, HAPROXY] {
-            let text = places.fill(template);
-            assert!(!text.contains("{{"), "{text}");
+        for template in [ENVOY, NGINX, HAPROXY, HAPROXY_HOSTS] {
+            let text = filled(template, &Setup::PLAIN);
+            assert!(!text.contains("{{") && !text.contains("{%"), "{text}");
+            assert!(!text.contains("access.log"), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_side_has_the_log_and_the_hosts_of_the_setup() {
+        let setup = Setup { access_log: true, virtual_hosts: 3, ..Setup::PLAIN };
+        for (template, log) in [
+            (ENVOY, "path: /s/access.log\n"),
+            (NGINX, "access_log /s/access.log;\n"),
+            (HAPROXY, "log stdout"),
+        ] {
+            let text = filled(template, &setup);
+            assert!(text.contains(log), "{text}");
+        }
+        for template in [ENVOY, NGINX, HAPROXY_HOSTS] {
+            let text = filled(template, &setup);
+            assert_eq!(text.matches(".example").count(), 3, "{text}");
+            assert!(text.contains("host-2.example"), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The upstream: one thread, level-triggered epoll, canned answers. It reads only as much of a
+//! The upstream: one thread, canned answers. It reads only as much of a
 //! request as tells where it ends, so that the load's core spends its time on load.
 //!
 //! Beside `/bytes/N` it answers `/connections` with the number of connections accepted so far.
@@ -9,93 +9,63 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::rc::Rc;
 
 use memchr::memmem;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use crate::answers::{self, Answers};
 use crate::error::Error;
+use crate::event_loop::{self, LISTENER, Server};
 
 /// One read; a request body of 1 MiB takes a few.
 const READ_BYTES: usize = 256 << 10;
 /// Longest request head; the proxies send less than 1 KiB.
 const HEAD_BYTES_MAX: usize = 64 << 10;
-const EVENTS_MAX: usize = 256;
-/// Key of the listening socket; connections count from 1.
-const LISTENER: u64 = 0;
 
 /// Serves on a free loopback port, which it prints, until the process ends.
 pub fn serve() -> Result<(), Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::system("listen"))?;
     let port = listener.local_addr().map_err(Error::system("listen"))?.port();
     println!("{port}");
-    Upstream::new(listener).and_then(Upstream::run).map_err(Error::system("upstream"))
+    event_loop::run(&listener, &mut Upstream::new()).map_err(Error::system("upstream"))
 }
 
 struct Upstream {
-    epoll: Epoll,
-    listener: TcpListener,
     connections: HashMap<u64, Connection>,
     answers: Answers,
     /// Accepted so far; the latest one's key.
     accepted: u64,
+    buffer: Vec<u8>,
 }
 
 impl Upstream {
-    fn new(listener: TcpListener) -> io::Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        listener.set_nonblocking(true)?;
-        epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
-        Ok(Self {
-            epoll,
-            listener,
+    fn new() -> Self {
+        Self {
             connections: HashMap::new(),
             answers: Answers::default(),
             accepted: LISTENER,
-        })
-    }
-
-    fn run(mut self) -> io::Result<()> {
-        let mut events = vec![EpollEvent::empty(); EVENTS_MAX];
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            let ready = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
-                Ok(ready) => ready,
-                Err(nix::Error::EINTR) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            for event in &events[..ready] {
-                match event.data() {
-                    LISTENER => self.accept()?,
-                    key => self.drive(key, &mut buffer)?,
-                }
-            }
+            buffer: vec![0; READ_BYTES],
         }
     }
+}
 
-    fn accept(&mut self) -> io::Result<()> {
-        let stream = match self.listener.accept() {
-            Ok((stream, _)) => stream,
-            // The peer left already; an exhausted file table, too, must not end the upstream.
-            Err(_) => return Ok(()),
-        };
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
+impl Server for Upstream {
+    fn accept(&mut self, epoll: &Epoll, stream: TcpStream) -> io::Result<()> {
         self.accepted += 1;
-        self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, self.accepted))?;
+        event_loop::watch_new(epoll, &stream, self.accepted)?;
         self.connections.insert(self.accepted, Connection::new(stream));
         Ok(())
     }
 
     /// Goes on with a connection; dropping it closes it and takes it out of the epoll set.
-    fn drive(&mut self, key: u64, buffer: &mut [u8]) -> io::Result<()> {
+    fn drive(&mut self, epoll: &Epoll, key: u64, _: EpollFlags) -> io::Result<()> {
         let Some(connection) = self.connections.get_mut(&key) else { return Ok(()) };
         let was_writing = connection.answer.is_some();
-        let outcome = connection.go_on(buffer, &mut self.answers, self.accepted);
+        let outcome = connection.go_on(&mut self.buffer, &mut self.answers, self.accepted);
         let is_writing = connection.answer.is_some();
         match outcome {
             Ok(Peer::Open) if was_writing == is_writing => {}
             Ok(Peer::Open) => {
                 let flags = if is_writing { EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN };
-                self.epoll.modify(&connection.stream, &mut EpollEvent::new(flags, key))?;
+                epoll.modify(&connection.stream, &mut EpollEvent::new(flags, key))?;
             }
             Ok(Peer::Gone) | Err(_) => drop(self.connections.remove(&key)),
         }
@@ -219,7 +189,7 @@ mod tests {
     fn started() -> TcpStream {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || Upstream::new(listener).and_then(Upstream::run));
+        std::thread::spawn(move || event_loop::run(&listener, &mut Upstream::new()));
         TcpStream::connect(address).unwrap()
     }
 

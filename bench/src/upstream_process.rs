@@ -34,7 +34,7 @@ impl UpstreamProcess {
 
     /// Connections that it has accepted so far, without the one that asks; none if it is gone.
     pub fn connections(&self) -> Option<u64> {
-        let (_, body) = check::request(self.port, "/connections", 0).ok()?;
+        let (_, body) = check::request(self.port, "localhost", "/connections", 0).ok()?;
         let with_this_one: u64 = std::str::from_utf8(&body).ok()?.parse().ok()?;
         with_this_one.checked_sub(1)
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -23,7 +24,7 @@ pub struct Wrk {
 #[derive(Debug, Deserialize)]
 pub struct Load {
     pub requests: u64,
-    pub duration_us: u64,
+    duration_us: u64,
     pub p50_us: u64,
     pub p99_us: u64,
     connect_errors: u64,
@@ -56,6 +57,7 @@ impl Wrk {
             .arg(format!("http://127.0.0.1:{port}{}", scenario.path()))
             .args(["--", &scenario.request_bytes.to_string()])
             .arg(if scenario.new_connection { "close" } else { "keep" })
+            .arg(scenario.setup.virtual_hosts.to_string())
             .stdin(Stdio::null())
             .output()
             .map_err(|error| format!("wrk: {error}"))?;
@@ -71,6 +73,11 @@ fn script() -> PathBuf {
 }
 
 impl Load {
+    /// Over the whole time.
+    pub fn requests_per_s(&self) -> f64 {
+        self.requests as f64 / Duration::from_micros(self.duration_us).as_secs_f64()
+    }
+
     fn checked(self) -> Result<Self, String> {
         let errors = [
             (self.status_errors, "answers were not 2xx or 3xx"),

@@ -1,0 +1,287 @@
+//! The open loop: requests at a fixed rate, each timed from the moment it should have started. What
+//! waits behind a slow answer counts as waiting, which a closed loop hides.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::fd::AsFd;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hdrhistogram::Histogram;
+use memchr::memmem;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::event_loop;
+use crate::scenario::Scenario;
+use crate::{check, cpu};
+
+/// After the last intended start the rest must come within this.
+const GRACE: Duration = Duration::from_secs(5);
+/// Longest latency that the histogram tells apart, and its significant digits.
+const LATENCY_US_MAX: u64 = 60_000_000;
+const DIGITS: u8 = 3;
+const READ_BYTES: usize = 64 << 10;
+const EVENTS_MAX: usize = 256;
+/// Key of the timer; connections have their index.
+const TIMER: u64 = u64::MAX;
+
+/// The generator's own command line.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[arg(long)]
+    port: u16,
+    #[arg(long)]
+    path: String,
+    #[arg(long)]
+    connections: u32,
+    /// Requests per second.
+    #[arg(long)]
+    rate: u32,
+    #[arg(long)]
+    seconds: u32,
+}
+
+/// The line of JSON that the generator prints.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Latencies {
+    pub requests: u64,
+    pub requests_per_s: f64,
+    pub p50_us: u64,
+    pub p90_us: u64,
+    pub p99_us: u64,
+    pub p999_us: u64,
+}
+
+/// Runs the generator as a process on `core`; any failed or missing answer is an error.
+pub fn run(
+    core: usize,
+    port: u16,
+    scenario: &Scenario,
+    rate: u32,
+    seconds: u32,
+) -> Result<Latencies, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let output = cpu::pinned(core, &program)
+        .args(["open-loop", "--port", &port.to_string(), "--path", &scenario.path()])
+        .args(["--connections", &scenario.connections.to_string()])
+        .args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("open loop: {error}"))?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|_| String::from_utf8_lossy(&output.stderr).trim().to_owned())
+}
+
+/// Sends the load and prints what came of it.
+pub fn generate(options: &Options) -> Result<(), Error> {
+    let latencies =
+        Generator::new(options).and_then(Generator::run).map_err(Error::system("open loop"))?;
+    let line = serde_json::to_string(&latencies).map_err(Error::system("open loop"))?;
+    println!("{line}");
+    Ok(())
+}
+
+struct Generator {
+    epoll: Epoll,
+    timer: TimerFd,
+    connections: Vec<Connection>,
+    /// Indices of the connections without a request.
+    free: Vec<usize>,
+    /// Intended starts of the requests that no connection was free for.
+    waiting: VecDeque<Instant>,
+    request: Vec<u8>,
+    schedule: Schedule,
+    latencies_us: Histogram<u64>,
+}
+
+/// When which request is to start.
+struct Schedule {
+    start: Instant,
+    rate: u32,
+    next: u64,
+    count: u64,
+}
+
+impl Schedule {
+    /// Intended start of the next request; none after the last.
+    fn peek(&self) -> Option<Instant> {
+        let nanos = u128::from(self.next) * 1_000_000_000 / u128::from(self.rate);
+        let after = Duration::from_nanos(u64::try_from(nanos).ok()?);
+        (self.next < self.count).then(|| self.start + after)
+    }
+
+    /// The same, and goes on, if it is due.
+    fn take(&mut self, now: Instant) -> Option<Instant> {
+        let due = self.peek().filter(|&due| due <= now)?;
+        self.next += 1;
+        Some(due)
+    }
+}
+
+impl Generator {
+    fn new(options: &Options) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK)?;
+        epoll.add(timer.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
+        let mut connections = Vec::new();
+        for key in 0..u64::from(options.connections) {
+            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, options.port))?;
+            event_loop::watch_new(&epoll, &stream, key)?;
+            connections.push(Connection { stream, received: Vec::new(), started: None });
+        }
+        Ok(Self {
+            epoll,
+            timer,
+            free: (0..connections.len()).collect(),
+            connections,
+            waiting: VecDeque::new(),
+            request: format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", options.path).into(),
+            schedule: Schedule {
+                start: Instant::now(),
+                rate: options.rate,
+                next: 0,
+                count: u64::from(options.rate) * u64::from(options.seconds),
+            },
+            latencies_us: Histogram::new_with_max(LATENCY_US_MAX, DIGITS)
+                .map_err(io::Error::other)?,
+        })
+    }
+
+    fn run(mut self) -> io::Result<Latencies> {
+        let mut events = vec![EpollEvent::empty(); EVENTS_MAX];
+        let mut buffer = vec![0; READ_BYTES];
+        let mut last_due = self.schedule.start;
+        while self.latencies_us.len() < self.schedule.count {
+            let now = Instant::now();
+            while let Some(due) = self.schedule.take(now) {
+                self.waiting.push_back(due);
+                last_due = due;
+            }
+            if now > last_due + GRACE {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            self.send_waiting()?;
+            self.set_timer(last_due + GRACE)?;
+            let ready = self.epoll.wait(&mut events, EpollTimeout::NONE)?;
+            for event in &events[..ready] {
+                self.receive(event.data(), &mut buffer)?;
+            }
+        }
+        Ok(self.latencies())
+    }
+
+    fn send_waiting(&mut self) -> io::Result<()> {
+        while !self.waiting.is_empty() {
+            let Some(index) = self.free.pop() else { break };
+            let connection = &mut self.connections[index];
+            connection.started = self.waiting.pop_front();
+            // A request is far smaller than a socket's buffer and the only one in it.
+            connection.stream.write_all(&self.request)?;
+        }
+        Ok(())
+    }
+
+    /// Wakes for the next intended start, after the last one for the `end`.
+    fn set_timer(&self, end: Instant) -> io::Result<()> {
+        let wait = self.schedule.peek().unwrap_or(end).saturating_duration_since(Instant::now());
+        // Zero would disarm it.
+        let wait = TimeSpec::from_duration(wait.max(Duration::from_nanos(1)));
+        Ok(self.timer.set(Expiration::OneShot(wait), TimerSetTimeFlags::empty())?)
+    }
+
+    fn receive(&mut self, key: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let index = usize::try_from(key).map_err(io::Error::other)?;
+        // The timer has no connection; setting it anew also takes its event away.
+        let Some(connection) = self.connections.get_mut(index) else { return Ok(()) };
+        if let Some(started) = connection.receive(buffer)? {
+            let latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.latencies_us.saturating_record(latency_us);
+            self.free.push(index);
+        }
+        Ok(())
+    }
+
+    fn latencies(&self) -> Latencies {
+        let at = |quantile| self.latencies_us.value_at_quantile(quantile);
+        let requests = self.latencies_us.len();
+        Latencies {
+            requests,
+            requests_per_s: requests as f64 / self.schedule.start.elapsed().as_secs_f64(),
+            p50_us: at(0.5),
+            p90_us: at(0.9),
+            p99_us: at(0.99),
+            p999_us: at(0.999),
+        }
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    received: Vec<u8>,
+    /// Intended start of the request that is on its way.
+    started: Option<Instant>,
+}
+
+impl Connection {
+    /// Reads once; with the end of an answer comes the intended start of its request.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Option<Instant>> {
+        let length = match self.stream.read(buffer) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        self.received.extend_from_slice(&buffer[..length]);
+        if !is_whole(&self.received)? {
+            return Ok(None);
+        }
+        self.received.clear();
+        self.started.take().map(Some).ok_or_else(|| ErrorKind::InvalidData.into())
+    }
+}
+
+/// Is a whole 200 there? Another answer is an error.
+fn is_whole(received: &[u8]) -> io::Result<bool> {
+    let Some(head_end) = memmem::find(received, b"\r\n\r\n") else { return Ok(false) };
+    let head = std::str::from_utf8(&received[..head_end]).map_err(io::Error::other)?;
+    let body_bytes = check::content_length(head).filter(|_| check::is_ok(head));
+    let expected = head_end + 4 + body_bytes.ok_or(ErrorKind::InvalidData)?;
+    if received.len() > expected {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    Ok(received.len() == expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schedule_does_not_drift() {
+        let start = Instant::now();
+        let mut schedule = Schedule { start, rate: 3, next: 0, count: 4 };
+        let late = start + Duration::from_secs(9);
+        assert_eq!(schedule.take(start), Some(start));
+        assert_eq!(schedule.take(start), None);
+        let due: Vec<_> = std::iter::from_fn(|| schedule.take(late)).collect();
+        let after = [333_333_333, 666_666_666, 1_000_000_000].map(Duration::from_nanos);
+        assert_eq!(due, after.map(|after| start + after));
+    }
+
+    #[test]
+    fn an_answer_is_whole_with_its_last_byte() {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab";
+        for length in 0..answer.len() {
+            assert!(!is_whole(&answer[..length]).unwrap(), "{length}");
+        }
+        assert!(is_whole(answer).unwrap());
+        assert!(is_whole(&[&answer[..], b"c"].concat()).is_err());
+        assert!(is_whole(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").is_err());
+    }
+}
