@@ -6,9 +6,11 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
 
 use super::TICK;
 
@@ -34,23 +36,41 @@ pub(super) struct Turn {
 impl Turn {
     /// Runs `operation`; gives way before it returns where the turn is over.
     pub(super) async fn take<F: Future>(&self, operation: F) -> F::Output {
-        let mut operation = pin!(operation);
-        let mut waited = false;
-        let output = poll_fn(|context| {
-            let polled = operation.as_mut().poll(context);
-            waited |= polled.is_pending();
-            polled
-        })
-        .await;
-        if waited {
-            self.at_once.set(0);
-        } else if self.at_once.get() < AT_ONCE_MAX {
-            self.at_once.set(self.at_once.get() + 1);
-        } else {
+        let counted = Counted { operation, turn: self, waited: false };
+        let output = counted.await;
+        if self.at_once.get() > AT_ONCE_MAX {
             self.at_once.set(0);
             give_way().await;
         }
         output
+    }
+}
+
+pin_project! {
+    /// An operation that is counted when it completes at once.
+    ///
+    /// A type of its own: an async function would hold the operation twice, as its argument and as
+    /// what it awaits, in every connection's memory.
+    struct Counted<'a, F> {
+        #[pin]
+        operation: F,
+        turn: &'a Turn,
+        waited: bool,
+    }
+}
+
+impl<F: Future> Future for Counted<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = this.operation.poll(context);
+        match &polled {
+            Poll::Pending => *this.waited = true,
+            Poll::Ready(_) if *this.waited => this.turn.at_once.set(0),
+            Poll::Ready(_) => this.turn.at_once.set(this.turn.at_once.get() + 1),
+        }
+        polled
     }
 }
 
@@ -81,7 +101,8 @@ async fn yield_now() {
 #[cfg(test)]
 mod tests {
     use std::future::ready;
-    use std::task::{Context, Waker};
+    use std::pin::pin;
+    use std::task::Waker;
 
     use super::*;
 
