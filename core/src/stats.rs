@@ -7,6 +7,7 @@ mod always_zero;
 mod cell;
 mod histogram;
 mod log_linear;
+mod recorder;
 mod response_codes;
 mod scope;
 pub mod scopes;

@@ -3,7 +3,8 @@
 
 use std::cell::RefCell;
 
-use super::log_linear::{Bin, Histogram, Recorder};
+use super::log_linear::{Bin, Histogram};
+use super::recorder::{Precision, Recorder};
 use super::{Scope, StatName};
 
 /// A histogram's place in the table of names.
@@ -21,21 +22,24 @@ struct Entry {
     name: StatName,
     /// Shown from the first value on only, as Envoy makes it then.
     on_first_use: bool,
+    precision: Precision,
 }
 
 impl HistogramTable {
     /// Adds the histogram `leaf` of `scope`.
     pub fn add(&mut self, scope: &Scope, leaf: &str) -> HistogramId {
-        self.push(Entry { name: scope.name(leaf), on_first_use: false })
+        self.push(scope, leaf, false)
     }
 
     /// Adds a histogram that is not shown until it has a value.
     pub fn add_on_first_use(&mut self, scope: &Scope, leaf: &str) -> HistogramId {
-        self.push(Entry { name: scope.name(leaf), on_first_use: true })
+        self.push(scope, leaf, true)
     }
 
-    fn push(&mut self, entry: Entry) -> HistogramId {
-        self.entries.push(entry);
+    fn push(&mut self, scope: &Scope, leaf: &str, on_first_use: bool) -> HistogramId {
+        // There may be thousands of clusters.
+        let precision = if scope.is_cluster() { Precision::Coarse } else { Precision::Fine };
+        self.entries.push(Entry { name: scope.name(leaf), on_first_use, precision });
         HistogramId(u32::try_from(self.entries.len() - 1).expect("fewer than 4 billion histograms"))
     }
 
@@ -53,7 +57,13 @@ impl HistogramTable {
 /// What a worker recorded since it was last asked; made on first use.
 #[derive(Debug)]
 pub struct WorkerHistograms {
-    slots: RefCell<Vec<Option<Recorder>>>,
+    slots: RefCell<Vec<Slot>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    precision: Precision,
+    recorder: Option<Recorder>,
 }
 
 /// What one worker hands over.
@@ -62,20 +72,22 @@ pub type Handed = Vec<(HistogramId, Vec<(Bin, u32)>)>;
 impl WorkerHistograms {
     /// Nothing recorded yet.
     pub fn new(table: &HistogramTable) -> Self {
-        Self { slots: RefCell::new(table.entries.iter().map(|_| None).collect()) }
+        let slot = |entry: &Entry| Slot { precision: entry.precision, recorder: None };
+        Self { slots: RefCell::new(table.entries.iter().map(slot).collect()) }
     }
 
     /// Records `value`: milliseconds, or a count where the name says so.
     pub fn record(&self, id: HistogramId, value: u64) {
         let mut slots = self.slots.borrow_mut();
-        slots[id.0 as usize].get_or_insert_default().record(value);
+        let Slot { precision, recorder } = &mut slots[id.0 as usize];
+        recorder.get_or_insert_with(|| Recorder::new(*precision)).record(value);
     }
 
     /// Hands over what was recorded, by id, and starts anew.
     pub fn take(&self) -> Handed {
         let mut slots = self.slots.borrow_mut();
         let taken = (0..).zip(slots.iter_mut()).filter_map(|(index, slot)| {
-            let bins = slot.as_mut()?.take();
+            let bins = slot.recorder.as_mut()?.take();
             (!bins.is_empty()).then_some((HistogramId(index), bins))
         });
         taken.collect()

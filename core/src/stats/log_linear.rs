@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 /// Powers of ten that are told apart: values up to 10^10 ms, which is 115 days.
 const MAGNITUDES: usize = 10;
 const PER_MAGNITUDE: usize = 90;
-const BINS: usize = 1 + MAGNITUDES * PER_MAGNITUDE;
 const VALUE_MAX: u64 = 10_u64.pow(MAGNITUDES as u32) - 1;
 
 /// A bin's place: 0 holds the value 0, then they follow in order of value.
@@ -51,35 +50,6 @@ impl Bin {
     fn mean(self) -> f64 {
         let (low, high) = (self.lower_bound(), self.lower_bound() + self.width());
         if high == 0.0 { 0.0 } else { 2.0 * low * high / (low + high) }
-    }
-}
-
-/// What one worker recorded in one histogram; 3.6 KB.
-#[derive(Debug)]
-pub struct Recorder(Box<[u32; BINS]>);
-
-impl Default for Recorder {
-    fn default() -> Self {
-        Self(Box::new([0; BINS]))
-    }
-}
-
-impl Recorder {
-    /// Counts `value`.
-    pub fn record(&mut self, value: u64) {
-        let count = &mut self.0[usize::from(Bin::of(value).0)];
-        *count = count.saturating_add(1);
-    }
-
-    /// The bins that hold something, and starts anew.
-    pub fn take(&mut self) -> Vec<(Bin, u32)> {
-        let mut taken = Vec::new();
-        for (index, count) in (0..).zip(self.0.iter_mut()) {
-            if *count > 0 {
-                taken.push((Bin(index), std::mem::take(count)));
-            }
-        }
-        taken
     }
 }
 
@@ -152,11 +122,9 @@ mod tests {
     use super::*;
 
     fn histogram(values: &[u64]) -> Histogram {
-        let mut recorder = Recorder::default();
-        values.iter().for_each(|value| recorder.record(*value));
         let mut histogram = Histogram::default();
-        histogram.add(&recorder.take());
-        assert!(recorder.take().is_empty(), "what was taken is gone");
+        let recorded: Vec<_> = values.iter().map(|value| (Bin::of(*value), 1)).collect();
+        histogram.add(&recorded);
         histogram
     }
 

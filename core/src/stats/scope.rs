@@ -33,6 +33,11 @@ impl Scope {
         Self::plain("cluster").tagged("cluster_name", &printable(name))
     }
 
+    /// Whether this is a cluster's, or a part of one.
+    pub fn is_cluster(&self) -> bool {
+        self.tags.iter().any(|(name, _)| *name == "cluster_name")
+    }
+
     /// `http.<stat_prefix>`.
     pub fn http(stat_prefix: &str) -> Self {
         Self::plain("http").http_prefix(stat_prefix)
