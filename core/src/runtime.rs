@@ -28,7 +28,7 @@ pub use memory::release_freed_memory;
 pub use notify::Notify;
 pub use panic::catch_panic;
 pub use socket::{ListenOptions, Listener, Stream, bind, closed_or_readable};
-pub use timer::{Deadline, TICK, Timers};
+pub use timer::{Deadline, Patience, TICK, Timers};
 pub use watch::{Watch, Watches};
 
 use std::future::Future;

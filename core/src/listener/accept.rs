@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::{ConnectionPermit, Listener, NetworkFilter, Overflow};
-use crate::http::codec::downstream_h1;
+use crate::http::codec::downstream_h1::{self, Arrived, ParkedConnection};
 use crate::http::stream::millis;
 use crate::runtime::{self, Engine, Stream};
 use crate::server::Worker;
@@ -52,7 +52,7 @@ impl Acceptor {
     pub async fn run(self: Rc<Self>) {
         while !self.closed.get() {
             match self.socket.accept().await {
-                Ok((stream, peer)) => self.clone().start(stream, peer),
+                Ok((stream, peer)) => self.clone().accepted(stream, peer),
                 Err(_) if self.closed.get() => return,
                 Err(error) => self.pause_after(&error).await,
             }
@@ -97,27 +97,38 @@ impl Acceptor {
         &self.worker.compiled.listeners[self.listener_index]
     }
 
-    fn start(self: Rc<Self>, stream: Stream, peer: SocketAddr) {
-        runtime::spawn(async move {
-            let served = runtime::catch_panic(self.serve(stream, peer)).await;
-            if served.is_err() {
-                self.worker.stats().connection_panics.inc();
-            }
-        });
-    }
-
-    async fn serve(&self, stream: Stream, peer: SocketAddr) {
-        let listener = self.listener();
+    fn accepted(self: Rc<Self>, stream: Stream, peer: SocketAddr) {
         let permit = match self.permit() {
             Ok(permit) => permit,
             Err(overflow) => return self.count_refused(overflow),
         };
-        let _counted = Counted::new(listener, &self.worker);
-        // Given back before the connection leaves the counters: who sees it gone finds room.
-        let _permit = permit;
-        match &listener.filter {
+        let counted = Counted::new(&self, permit);
+        let listener_address = self.listener().address;
+        self.start(Arrived::New { stream, peer, listener_address }, counted);
+    }
+
+    /// Serves a connection in a task of its own. One that is parked waits in a smaller one.
+    fn start(self: Rc<Self>, connection: Arrived, counted: Counted) {
+        runtime::spawn(async move {
+            match runtime::catch_panic(self.serve(connection)).await {
+                Ok(Some(parked)) => self.park(parked, counted),
+                Ok(None) => {}
+                Err(_) => self.worker.stats().connection_panics.inc(),
+            }
+        });
+    }
+
+    fn park(self: Rc<Self>, parked: ParkedConnection, counted: Counted) {
+        runtime::spawn(async move {
+            parked.stirred().await;
+            self.start(Arrived::Parked(parked), counted);
+        });
+    }
+
+    async fn serve(&self, connection: Arrived) -> Option<ParkedConnection> {
+        match &self.listener().filter {
             NetworkFilter::Http(manager) => {
-                downstream_h1::serve(&self.worker, manager, stream, peer, listener.address).await;
+                downstream_h1::serve(&self.worker, manager, connection).await
             }
         }
     }
@@ -125,7 +136,7 @@ impl Acceptor {
 
 /// Limits. What they refuse is closed as soon as it is accepted.
 impl Acceptor {
-    fn permit(&self) -> Result<ConnectionPermit<'_>, Overflow> {
+    fn permit(&self) -> Result<ConnectionPermit, Overflow> {
         let listener = self.listener();
         let global = self.worker.compiled.connection_limit.as_ref();
         let global = global.filter(|_| !listener.config.ignore_global_conn_limit);
@@ -142,29 +153,33 @@ impl Acceptor {
 }
 
 /// A connection in its listener's counters, until dropped.
-struct Counted<'a> {
-    listener: &'a Listener,
-    worker: &'a Worker,
+struct Counted {
+    acceptor: Rc<Acceptor>,
     opened: Instant,
+    /// Given back before the connection leaves the counters: who sees it gone finds room.
+    permit: Option<ConnectionPermit>,
 }
 
-impl<'a> Counted<'a> {
-    fn new(listener: &'a Listener, worker: &'a Worker) -> Self {
+impl Counted {
+    fn new(acceptor: &Rc<Acceptor>, permit: ConnectionPermit) -> Self {
+        let (listener, worker) = (acceptor.listener(), &acceptor.worker);
         let stats = listener.stats.of(worker.id);
         stats.downstream_cx_total.inc();
         stats.downstream_cx_active.inc();
         // Every wake-up of ours takes one connection.
         worker.histograms.record(listener.histograms.connections_accepted_per_socket_event, 1);
-        Self { listener, worker, opened: Instant::now() }
+        Self { acceptor: acceptor.clone(), opened: Instant::now(), permit: Some(permit) }
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Counted {
     fn drop(&mut self) {
-        let stats = self.listener.stats.of(self.worker.id);
+        drop(self.permit.take());
+        let (listener, worker) = (self.acceptor.listener(), &self.acceptor.worker);
+        let stats = listener.stats.of(worker.id);
         stats.downstream_cx_active.dec();
         stats.downstream_cx_destroy.inc();
         let length_ms = millis(self.opened.elapsed());
-        self.worker.histograms.record(self.listener.histograms.downstream_cx_length_ms, length_ms);
+        worker.histograms.record(listener.histograms.downstream_cx_length_ms, length_ms);
     }
 }

@@ -1,5 +1,7 @@
 //! A listener as all workers share it.
 
+use std::sync::Arc;
+
 use std::net::SocketAddr;
 
 use ringmain_config::listener as config;
@@ -52,5 +54,5 @@ impl Listener {
 #[derive(Debug)]
 pub enum NetworkFilter {
     /// HTTP.
-    Http(Box<ConnectionManager>),
+    Http(Arc<ConnectionManager>),
 }

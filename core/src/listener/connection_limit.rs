@@ -1,6 +1,8 @@
 //! How many downstream connections there may be: of a listener, and of all together. Exact over all
 //! workers.
 
+use std::sync::Arc;
+
 use crate::budget::{self, Share};
 use crate::stats::{PerWorker, WorkerId};
 
@@ -21,46 +23,49 @@ pub enum Overflow {
 
 impl ConnectionLimit {
     /// At most `max` connections. More than 2^32 - 1 cannot be open, so such a limit is none.
-    pub fn new(max: Option<u64>, workers: usize) -> Option<Self> {
+    pub fn new(max: Option<u64>, workers: usize) -> Option<Arc<Self>> {
         let max = u32::try_from(max?).ok()?;
         let shares = PerWorker::new(workers);
         let all: Vec<&Share> = shares.iter().collect();
         budget::distribute(max, all.into_iter());
-        Some(Self { shares })
+        Some(Arc::new(Self { shares }))
     }
 
-    fn try_take(&self, worker: WorkerId) -> Option<Unit<'_>> {
-        let own = self.shares.of(worker);
+    fn try_take(self: &Arc<Self>, worker: WorkerId) -> Option<Unit> {
         // A unit made before it is taken would be given back when it is not.
-        budget::try_take(own, || self.shares.iter()).then(|| Unit(own))
+        budget::try_take(self.shares.of(worker), || self.shares.iter())
+            .then(|| Unit { limit: self.clone(), worker })
     }
 }
 
 /// One connection's part of a limit; given back when dropped.
 #[derive(Debug)]
-struct Unit<'a>(&'a Share);
+struct Unit {
+    limit: Arc<ConnectionLimit>,
+    worker: WorkerId,
+}
 
-impl Drop for Unit<'_> {
+impl Drop for Unit {
     fn drop(&mut self) {
-        self.0.give_back();
+        self.limit.shares.of(self.worker).give_back();
     }
 }
 
 /// The right to serve one connection, until dropped.
 #[derive(Debug)]
-pub struct ConnectionPermit<'a> {
-    _global: Option<Unit<'a>>,
-    _listener: Option<Unit<'a>>,
+pub struct ConnectionPermit {
+    _global: Option<Unit>,
+    _listener: Option<Unit>,
 }
 
-impl<'a> ConnectionPermit<'a> {
+impl ConnectionPermit {
     /// Takes one, if both limits allow it; like Envoy, asks the one of all listeners first.
     pub fn try_take(
-        global: Option<&'a ConnectionLimit>,
-        listener: Option<&'a ConnectionLimit>,
+        global: Option<&Arc<ConnectionLimit>>,
+        listener: Option<&Arc<ConnectionLimit>>,
         worker: WorkerId,
     ) -> Result<Self, Overflow> {
-        let take = |limit: Option<&'a ConnectionLimit>, overflow| match limit {
+        let take = |limit: Option<&Arc<ConnectionLimit>>, overflow| match limit {
             Some(limit) => limit.try_take(worker).map(Some).ok_or(overflow),
             None => Ok(None),
         };
@@ -74,7 +79,7 @@ impl<'a> ConnectionPermit<'a> {
 mod tests {
     use super::*;
 
-    fn limit(max: u64) -> Option<ConnectionLimit> {
+    fn limit(max: u64) -> Option<Arc<ConnectionLimit>> {
         ConnectionLimit::new(Some(max), 2)
     }
 

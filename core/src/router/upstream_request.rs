@@ -156,7 +156,8 @@ impl UpstreamRequest<'_, '_> {
         if self.exchange.request.body == BodyLength::None && expects_body(method) {
             self.exchange.request.headers.set(KnownHeader::ContentLength, b"0");
         }
-        let Some(message) = message else { return self.run_streaming().await };
+        // Its own memory: streaming is rare, and each connection would hold room for it.
+        let Some(message) = message else { return Box::pin(self.run_streaming()).await };
         self.exchange.info.bytes_received += self.body.bytes();
         if kept_max.is_some_and(|max| self.body.bytes() > max as u64) {
             self.abandon_retries();

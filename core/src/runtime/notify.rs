@@ -1,10 +1,13 @@
 //! Waking a task of this worker that waits for something other than a socket.
 
 use std::cell::{Cell, RefCell};
+use std::fmt::{self, Debug, Formatter};
 use std::future::poll_fn;
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+
+use monoio::io::{CancelHandle, Canceller};
 
 use super::Stream;
 
@@ -44,6 +47,8 @@ pub(super) enum Interrupt {
     Socket(Rc<Stream>, Shutdown),
     /// A wait.
     Wait(Rc<Notify>),
+    /// A read in flight, which leaves its connection as it is.
+    Read(Rc<ReadCancel>),
 }
 
 impl Interrupt {
@@ -51,6 +56,30 @@ impl Interrupt {
         match self {
             Self::Socket(stream, how) => stream.shutdown(*how),
             Self::Wait(notify) => notify.notify(),
+            Self::Read(cancel) => cancel.cancel(),
         }
+    }
+}
+
+/// Ends reads in flight without harm to their connection. A cancelled read is awaited to its
+/// completion like any other, so what arrives at the same moment is not lost.
+#[derive(Default)]
+pub(super) struct ReadCancel(RefCell<Canceller>);
+
+impl ReadCancel {
+    /// For a read about to begin.
+    pub(super) fn handle(&self) -> CancelHandle {
+        self.0.borrow().handle()
+    }
+
+    fn cancel(&self) {
+        let canceller = self.0.take();
+        self.0.replace(canceller.cancel());
+    }
+}
+
+impl Debug for ReadCancel {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        out.write_str("ReadCancel")
     }
 }

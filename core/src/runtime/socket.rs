@@ -7,14 +7,14 @@ use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-use monoio::io::{AsyncReadRent, AsyncWriteRent};
+use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelableAsyncReadRent};
 use monoio::net::{TcpListener, TcpStream};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::buffer::Outgoing;
 use super::fairness::Turn;
-use super::{Buffer, Engine};
+use super::{Buffer, Engine, Patience};
 
 /// A connected TCP socket. Reads and writes may run at the same time, one of each.
 #[derive(Debug)]
@@ -42,6 +42,23 @@ impl Stream {
     pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
         debug_assert!(buffer.room() > 0);
         self.reading.take(self.shared().read(buffer)).await
+    }
+
+    /// The same while `patience` lasts; `None` where it has ended and nothing has come. An error is
+    /// told as the end.
+    pub async fn read_patiently(
+        &self,
+        buffer: Buffer,
+        patience: &Patience,
+    ) -> (Option<usize>, Buffer) {
+        let read = self.shared().cancelable_read(buffer, patience.handle());
+        match self.reading.take(read).await {
+            (Ok(count), buffer) => (Some(count), buffer),
+            (Err(error), buffer) => {
+                let cancelled = error.raw_os_error() == Some(libc::ECANCELED);
+                ((!cancelled).then_some(0), buffer)
+            }
+        }
     }
 
     /// Writes all of `buffer`, which comes back as it was.

@@ -12,9 +12,10 @@ use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use monoio::io::CancelHandle;
 use slab::Slab;
 
-use super::notify::Interrupt;
+use super::notify::{Interrupt, ReadCancel};
 use super::{Notify, Stream};
 
 /// How often deadlines are looked at: none fires early, none later than twice this.
@@ -146,5 +147,34 @@ impl Deadline {
 impl Drop for Deadline {
     fn drop(&mut self) {
         self.timers.slots.borrow_mut().remove(self.key);
+    }
+}
+
+/// A limit on how long a read keeps its buffer (see [`Stream::read_patiently`]).
+#[derive(Debug)]
+pub struct Patience {
+    deadline: Deadline,
+    cancel: Rc<ReadCancel>,
+}
+
+impl Patience {
+    /// Without a limit until armed.
+    pub fn new(timers: &Rc<Timers>) -> Self {
+        let cancel = Rc::new(ReadCancel::default());
+        Self { deadline: Deadline::on(timers, Interrupt::Read(cancel.clone())), cancel }
+    }
+
+    /// Ends `after` from now.
+    pub fn arm(&self, after: Duration) {
+        self.deadline.arm(Some(after));
+    }
+
+    /// Does not end until armed again.
+    pub fn disarm(&self) {
+        self.deadline.disarm();
+    }
+
+    pub(super) fn handle(&self) -> CancelHandle {
+        self.cancel.handle()
     }
 }

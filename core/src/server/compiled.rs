@@ -149,7 +149,7 @@ fn compile_listener(
         sockets_closed: PerWorker::new(workers),
         histograms: listener_histograms,
         stats: PerWorker::new(workers),
-        filter: NetworkFilter::Http(Box::new(manager)),
+        filter: NetworkFilter::Http(Arc::new(manager)),
         connection_limit: ConnectionLimit::new(config.connection_limit, workers),
         config: config.clone(),
     }

@@ -1,8 +1,12 @@
 //! The downstream side of HTTP/1.1: one task a connection, one request after the other.
 
+mod record;
+mod waiting;
+
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringmain_proto_codec::RequestError;
@@ -14,9 +18,12 @@ use crate::http::stream::{StreamInfo, millis};
 use crate::http::{ConnectionManager, ResponseFlag};
 use crate::listener::ConnectionSlot;
 use crate::router;
-use crate::runtime::{Buffer, Deadline, Stream};
+use crate::runtime::{Buffer, Deadline, Patience, Stream};
 use crate::server::Worker;
 use crate::stats::scopes::HttpStats;
+use record::{ConnectionRecord, End};
+use waiting::Waited;
+pub use waiting::{Arrived, ParkedConnection};
 
 /// A downstream connection and what its requests share.
 #[derive(Debug)]
@@ -33,20 +40,9 @@ pub struct Downstream<'a> {
     pub write_deadline: Deadline,
     /// Bytes received and not yet used.
     pub input: Buffer,
+    patience: Patience,
     slot: ConnectionSlot,
-    peer: SocketAddr,
-    local: SocketAddr,
-    opened: Instant,
-    requests: u32,
-    begun: bool,
-    end: End,
-}
-
-/// Who ended the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Local,
-    Remote,
+    record: ConnectionRecord,
 }
 
 /// What follows a request.
@@ -72,61 +68,65 @@ enum Awaited {
     Closed,
 }
 
-/// Serves a connection until either side ends it.
+/// Serves a connection until either side ends it, or until it has waited for its next request so
+/// long that it is parked.
 pub async fn serve(
     worker: &Rc<Worker>,
-    manager: &ConnectionManager,
-    stream: Stream,
-    peer: SocketAddr,
-    listener_address: SocketAddr,
-) {
-    let mut downstream = Downstream::new(worker, manager, stream, peer, listener_address);
+    manager: &Arc<ConnectionManager>,
+    arrived: Arrived,
+) -> Option<ParkedConnection> {
+    let mut downstream = Downstream::new(worker, manager, arrived);
     let mut after = After::KeepAlive;
     while after == After::KeepAlive {
-        if downstream.input.is_empty() && !downstream.await_first_bytes().await {
-            return;
+        if downstream.input.is_empty() {
+            match downstream.await_first_bytes().await {
+                Waited::Begun => {}
+                Waited::Ended => break,
+                Waited::Long => return Some(downstream.park()),
+            }
         }
         let mut exchange = worker.exchanges.take();
         after = downstream.serve_next(&mut exchange).await;
         worker.exchanges.give_back(exchange);
     }
     if after == After::Close {
-        downstream.end = End::Local;
+        downstream.record.end = End::Local;
         downstream.delayed_close().await;
     }
+    worker.buffers.give_back(downstream.input);
+    None
 }
 
 impl<'a> Downstream<'a> {
-    fn new(
-        worker: &'a Rc<Worker>,
-        manager: &'a ConnectionManager,
-        stream: Stream,
-        peer: SocketAddr,
-        listener_address: SocketAddr,
-    ) -> Self {
-        let stats = manager.stats.of(worker.id);
-        stats.downstream_cx_total.inc();
-        stats.downstream_cx_active.inc();
-        // A listener on the unspecified address has another local address on each connection.
-        let local = match listener_address.ip().is_unspecified() {
-            true => stream.local_addr().unwrap_or(listener_address),
-            false => listener_address,
+    fn new(worker: &'a Rc<Worker>, manager: &'a Arc<ConnectionManager>, arrived: Arrived) -> Self {
+        let ParkedConnection { stream, read_deadline, slot, record } = match arrived {
+            Arrived::Parked(parked) => parked,
+            Arrived::New { stream, peer, listener_address } => {
+                let stream = Rc::new(stream);
+                ParkedConnection {
+                    read_deadline: Deadline::new(&worker.timers, &stream, Shutdown::Read),
+                    slot: worker.connections.register(stream.clone()),
+                    record: ConnectionRecord::open(
+                        worker,
+                        manager,
+                        &stream,
+                        peer,
+                        listener_address,
+                    ),
+                    stream,
+                }
+            }
         };
-        let stream = Rc::new(stream);
         Self {
             worker,
             manager,
-            read_deadline: Deadline::new(&worker.timers, &stream, Shutdown::Read),
+            read_deadline,
             write_deadline: Deadline::new(&worker.timers, &stream, Shutdown::Both),
-            slot: worker.connections.register(stream.clone()),
+            patience: Patience::new(&worker.timers),
             stream,
-            input: worker.buffers.small(),
-            peer,
-            local,
-            opened: Instant::now(),
-            requests: 0,
-            begun: false,
-            end: End::Remote,
+            input: Buffer::default(),
+            slot,
+            record,
         }
     }
 
@@ -154,52 +154,6 @@ impl<'a> Downstream<'a> {
         (result.map_err(|_: io::Error| Gone), buffer)
     }
 
-    /// Waits for a request to begin; false where none comes.
-    async fn await_first_bytes(&mut self) -> bool {
-        self.slot.set_idle(true);
-        self.read_deadline.arm(self.idle_limit());
-        let count = self.fill().await;
-        self.slot.set_idle(false);
-        self.read_deadline.disarm();
-        if count > 0 && !self.begun {
-            // The codec is made by the first bytes.
-            self.begun = true;
-            self.stats().downstream_cx_http1_total.inc();
-            self.stats().downstream_cx_http1_active.inc();
-        }
-        if count == 0 && self.read_deadline.fired() {
-            match self.is_expired() {
-                true => self.stats().downstream_cx_max_duration_reached.inc(),
-                false => self.stats().downstream_cx_idle_timeout.inc(),
-            }
-            self.end = End::Local;
-        }
-        count > 0
-    }
-
-    /// The connection's idle timeout, shortened where `max_connection_duration` and the
-    /// `drain_timeout` after it end first: until then a request is still answered, with
-    /// `connection: close`.
-    fn idle_limit(&self) -> Option<Duration> {
-        let config = &self.manager.config;
-        let left =
-            config.max_connection_duration.map(|max| self.time_left(max + config.drain_timeout));
-        match (config.idle_timeout, left) {
-            (Some(idle), Some(left)) => Some(idle.min(left)),
-            (idle, left) => idle.or(left),
-        }
-    }
-
-    fn time_left(&self, limit: Duration) -> Duration {
-        limit.saturating_sub(self.opened.elapsed())
-    }
-
-    /// Whether `max_connection_duration` has passed.
-    fn is_expired(&self) -> bool {
-        let max = self.manager.config.max_connection_duration;
-        max.is_some_and(|max| self.opened.elapsed() >= max)
-    }
-
     /// Reads more into `input`, which grows where a head needs it.
     async fn fill(&mut self) -> usize {
         let mut input = std::mem::take(&mut self.input);
@@ -215,9 +169,9 @@ impl<'a> Downstream<'a> {
     }
 
     async fn serve_next(&mut self, exchange: &mut Exchange) -> After {
-        exchange.info = StreamInfo::begin(self.peer, self.local);
+        exchange.info = StreamInfo::begin(self.record.peer, self.record.local);
         let awaited = self.await_head(exchange).await;
-        self.requests += 1;
+        self.record.requests += 1;
         let stats = self.stats();
         stats.downstream_rq_total.inc();
         stats.downstream_rq_http1_total.inc();
@@ -359,7 +313,8 @@ impl<'a> Downstream<'a> {
     /// Whether the connection ends with this response.
     pub fn closes_after(&self, exchange: &Exchange) -> bool {
         let config = &self.manager.config;
-        let spent = config.max_requests_per_connection.is_some_and(|max| self.requests >= max);
+        let spent =
+            config.max_requests_per_connection.is_some_and(|max| self.record.requests >= max);
         if spent {
             self.stats().downstream_cx_max_requests_reached.inc();
         }
@@ -441,24 +396,5 @@ impl<'a> Downstream<'a> {
         if self.read_deadline.fired() {
             self.stats().downstream_cx_delayed_close_timeout.inc();
         }
-    }
-}
-
-impl Drop for Downstream<'_> {
-    fn drop(&mut self) {
-        let stats = self.stats();
-        stats.downstream_cx_active.dec();
-        if self.begun {
-            stats.downstream_cx_http1_active.dec();
-        }
-        stats.downstream_cx_destroy.inc();
-        match self.end {
-            End::Local => stats.downstream_cx_destroy_local.inc(),
-            End::Remote => stats.downstream_cx_destroy_remote.inc(),
-        }
-        self.worker
-            .histograms
-            .record(self.manager.histograms.downstream_cx_length_ms, millis(self.opened.elapsed()));
-        self.worker.buffers.give_back(std::mem::take(&mut self.input));
     }
 }

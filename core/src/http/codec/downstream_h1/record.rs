@@ -1,0 +1,87 @@
+//! A connection's part in the counters, from its first moment to its last.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::http::ConnectionManager;
+use crate::http::stream::millis;
+use crate::runtime::Stream;
+use crate::server::Worker;
+
+/// Who ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Local,
+    Remote,
+}
+
+/// What is known of a connection beyond its requests. Its end is counted when it is dropped.
+#[derive(Debug)]
+pub(super) struct ConnectionRecord {
+    worker: Rc<Worker>,
+    manager: Arc<ConnectionManager>,
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+    pub(super) opened: Instant,
+    pub(super) requests: u32,
+    pub(super) end: End,
+    begun: bool,
+}
+
+impl ConnectionRecord {
+    /// Counts a connection just accepted.
+    pub(super) fn open(
+        worker: &Rc<Worker>,
+        manager: &Arc<ConnectionManager>,
+        stream: &Stream,
+        peer: SocketAddr,
+        listener_address: SocketAddr,
+    ) -> Self {
+        let stats = manager.stats.of(worker.id);
+        stats.downstream_cx_total.inc();
+        stats.downstream_cx_active.inc();
+        // A listener on the unspecified address has another local address on each connection.
+        let local = match listener_address.ip().is_unspecified() {
+            true => stream.local_addr().unwrap_or(listener_address),
+            false => listener_address,
+        };
+        Self {
+            worker: worker.clone(),
+            manager: manager.clone(),
+            peer,
+            local,
+            opened: Instant::now(),
+            requests: 0,
+            end: End::Remote,
+            begun: false,
+        }
+    }
+
+    /// The first bytes have come, which make the codec.
+    pub(super) fn begin(&mut self) {
+        if !std::mem::replace(&mut self.begun, true) {
+            let stats = self.manager.stats.of(self.worker.id);
+            stats.downstream_cx_http1_total.inc();
+            stats.downstream_cx_http1_active.inc();
+        }
+    }
+}
+
+impl Drop for ConnectionRecord {
+    fn drop(&mut self) {
+        let stats = self.manager.stats.of(self.worker.id);
+        stats.downstream_cx_active.dec();
+        if self.begun {
+            stats.downstream_cx_http1_active.dec();
+        }
+        stats.downstream_cx_destroy.inc();
+        match self.end {
+            End::Local => stats.downstream_cx_destroy_local.inc(),
+            End::Remote => stats.downstream_cx_destroy_remote.inc(),
+        }
+        let length_ms = millis(self.opened.elapsed());
+        self.worker.histograms.record(self.manager.histograms.downstream_cx_length_ms, length_ms);
+    }
+}

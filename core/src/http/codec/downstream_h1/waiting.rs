@@ -1,0 +1,118 @@
+//! Waiting for a request to begin, and parking a connection that waits long.
+//!
+//! A busy connection reads straight into a buffer. One that waits for longer than [`PATIENCE`]
+//! gives its buffer and its task back: a parked connection is little more than its socket.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::record::{ConnectionRecord, End};
+use super::{Downstream, Stream};
+use crate::listener::ConnectionSlot;
+use crate::runtime::Deadline;
+
+/// How long a connection that waits for a request keeps a buffer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A connection to be served.
+#[derive(Debug)]
+pub enum Arrived {
+    /// Just accepted.
+    New {
+        /// The socket.
+        stream: Stream,
+        /// The client.
+        peer: SocketAddr,
+        /// Where it was accepted.
+        listener_address: SocketAddr,
+    },
+    /// It was parked, and something has come.
+    Parked(ParkedConnection),
+}
+
+/// A connection that waits for its next request.
+#[derive(Debug)]
+pub struct ParkedConnection {
+    pub(super) stream: Rc<Stream>,
+    pub(super) read_deadline: Deadline,
+    pub(super) slot: ConnectionSlot,
+    pub(super) record: ConnectionRecord,
+}
+
+impl ParkedConnection {
+    /// Waits until a request, the client's end, or the end of patience has come.
+    pub async fn stirred(&self) {
+        // An error is found again by the read that follows.
+        let _read_says_more = self.stream.readable().await;
+    }
+}
+
+/// What waiting for a request came to.
+pub(super) enum Waited {
+    /// One begins.
+    Begun,
+    /// None will come.
+    Ended,
+    /// None has come for a while.
+    Long,
+}
+
+impl Downstream<'_> {
+    /// Waits for a request to begin.
+    pub(super) async fn await_first_bytes(&mut self) -> Waited {
+        self.slot.set_idle(true);
+        self.read_deadline.arm(self.idle_limit());
+        if self.input.capacity() == 0 {
+            self.input = self.worker.buffers.small();
+        }
+        let input = std::mem::take(&mut self.input);
+        self.patience.arm(PATIENCE);
+        let (read, input) = self.stream.read_patiently(input, &self.patience).await;
+        self.patience.disarm();
+        self.input = input;
+        let Some(count) = read else { return Waited::Long };
+        self.slot.set_idle(false);
+        self.read_deadline.disarm();
+        self.stats().downstream_cx_rx_bytes_total.add(count as u64);
+        if count > 0 {
+            self.record.begin();
+            return Waited::Begun;
+        }
+        if self.read_deadline.fired() {
+            match self.is_expired() {
+                true => self.stats().downstream_cx_max_duration_reached.inc(),
+                false => self.stats().downstream_cx_idle_timeout.inc(),
+            }
+            self.record.end = End::Local;
+        }
+        Waited::Ended
+    }
+
+    /// The connection's idle timeout, shortened where `max_connection_duration` and the
+    /// `drain_timeout` after it end first: until then a request is still answered, with
+    /// `connection: close`.
+    fn idle_limit(&self) -> Option<Duration> {
+        let config = &self.manager.config;
+        let left = config
+            .max_connection_duration
+            .map(|max| (max + config.drain_timeout).saturating_sub(self.record.opened.elapsed()));
+        match (config.idle_timeout, left) {
+            (Some(idle), Some(left)) => Some(idle.min(left)),
+            (idle, left) => idle.or(left),
+        }
+    }
+
+    /// Whether `max_connection_duration` has passed.
+    pub(super) fn is_expired(&self) -> bool {
+        let max = self.manager.config.max_connection_duration;
+        max.is_some_and(|max| self.record.opened.elapsed() >= max)
+    }
+
+    /// Gives everything back that a waiting connection does not need. Its limit goes on.
+    pub(super) fn park(self) -> ParkedConnection {
+        let Self { worker, stream, read_deadline, slot, record, input, .. } = self;
+        worker.buffers.give_back(input);
+        ParkedConnection { stream, read_deadline, slot, record }
+    }
+}
