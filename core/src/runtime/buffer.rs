@@ -1,7 +1,7 @@
 //! Byte buffers that may be given to the kernel, and the pool they come from.
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use monoio::buf::{IoBuf, IoBufMut};
 
@@ -176,8 +176,16 @@ unsafe impl IoBufMut for Buffer {
 /// A worker's spare buffers.
 #[derive(Debug, Default)]
 pub struct BufferPool {
-    small: RefCell<Vec<Buffer>>,
-    large: RefCell<Vec<Buffer>>,
+    small: Spares,
+    large: Spares,
+}
+
+/// Spare buffers of one size.
+#[derive(Debug, Default)]
+struct Spares {
+    buffers: RefCell<Vec<Buffer>>,
+    /// The fewest there were since the last [`BufferPool::shrink`]: so many were of no use.
+    unused: Cell<usize>,
 }
 
 /// Spare small buffers kept per worker; beyond that they go back to the allocator.
@@ -188,27 +196,46 @@ const SPARE_LARGE_MAX: usize = 16;
 impl BufferPool {
     /// An empty buffer of [`SMALL_BUFFER_BYTES`].
     pub fn small(&self) -> Buffer {
-        self.small.borrow_mut().pop().unwrap_or_else(|| Buffer::with_capacity(SMALL_BUFFER_BYTES))
+        self.small.take().unwrap_or_else(|| Buffer::with_capacity(SMALL_BUFFER_BYTES))
     }
 
     /// An empty buffer of [`LARGE_BUFFER_BYTES`].
     pub fn large(&self) -> Buffer {
-        self.large.borrow_mut().pop().unwrap_or_else(|| Buffer::with_capacity(LARGE_BUFFER_BYTES))
+        self.large.take().unwrap_or_else(|| Buffer::with_capacity(LARGE_BUFFER_BYTES))
     }
 
     /// Takes a buffer back.
     pub fn give_back(&self, mut buffer: Buffer) {
         buffer.clear();
-        let (spare, spare_max) = match buffer.capacity() {
+        let (spares, spare_max) = match buffer.capacity() {
             SMALL_BUFFER_BYTES => (&self.small, SPARE_SMALL_MAX),
             LARGE_BUFFER_BYTES => (&self.large, SPARE_LARGE_MAX),
             // A placeholder, or made to measure for one long head.
             _ => return,
         };
-        let mut spare = spare.borrow_mut();
-        if spare.len() < spare_max {
-            spare.push(buffer);
+        let mut buffers = spares.buffers.borrow_mut();
+        if buffers.len() < spare_max {
+            buffers.push(buffer);
         }
+    }
+
+    /// Gives half of the buffers that were of no use since the last call back to the allocator.
+    pub fn shrink(&self) {
+        for spares in [&self.small, &self.large] {
+            let mut buffers = spares.buffers.borrow_mut();
+            let unused = spares.unused.get().min(buffers.len());
+            buffers.drain(..unused.div_ceil(2));
+            spares.unused.set(buffers.len());
+        }
+    }
+}
+
+impl Spares {
+    fn take(&self) -> Option<Buffer> {
+        let mut buffers = self.buffers.borrow_mut();
+        let buffer = buffers.pop();
+        self.unused.set(self.unused.get().min(buffers.len()));
+        buffer
     }
 }
 
@@ -247,6 +274,21 @@ mod tests {
         assert_eq!(buffer.room(), 5);
         buffer.consume(3);
         assert_eq!(buffer.room(), 8);
+    }
+
+    #[test]
+    fn a_pool_that_is_not_used_shrinks() {
+        let pool = BufferPool::default();
+        let taken: Vec<Buffer> = (0..8).map(|_| pool.small()).collect();
+        taken.into_iter().for_each(|buffer| pool.give_back(buffer));
+        let spare = || pool.small.buffers.borrow().len();
+        // All eight were in use since the beginning.
+        pool.shrink();
+        assert_eq!(spare(), 8);
+        // One of the eight was used, four of the other seven go.
+        pool.give_back(pool.small());
+        pool.shrink();
+        assert_eq!(spare(), 4);
     }
 
     #[test]

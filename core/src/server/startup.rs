@@ -363,6 +363,7 @@ async fn serve(
     let started_ms = u64::try_from(control.started.elapsed().as_millis()).unwrap_or(u64::MAX);
     control.record(control.compiled.process_histograms.initialization_time_ms, started_ms);
     let flushing = tokio::spawn(flush_logs(control.clone()));
+    let returning = tokio::spawn(return_memory());
     tokio::spawn(flush_stats(control.clone()));
     tokio::select! {
         () = signals.terminate() => tracing::info!("draining after a signal"),
@@ -372,6 +373,7 @@ async fn serve(
         }
     }
     flushing.abort();
+    returning.abort();
     end(&control, &mut signals).await
 }
 
@@ -412,6 +414,26 @@ async fn flush_logs(control: Arc<Control>) {
     loop {
         tokio::time::sleep(interval).await;
         control.tell_all(|| Command::FlushLogs).await;
+    }
+}
+
+/// Gives memory that connections have given up back to the system once they have come to rest.
+async fn return_memory() {
+    const LOOK: Duration = Duration::from_secs(2);
+    /// Walking the heap for less is not worth it.
+    const WORTH_BYTES: usize = 4 * 1024 * 1024;
+    /// Less than this is no movement.
+    const REST_BYTES: usize = 256 * 1024;
+    let (mut least, mut before) = (usize::MAX, 0);
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let free = runtime::memory::usage().free;
+        least = least.min(free);
+        let rests = free.abs_diff(std::mem::replace(&mut before, free)) < REST_BYTES;
+        if rests && free - least >= WORTH_BYTES {
+            runtime::release_freed_memory();
+            least = free;
+        }
     }
 }
 

@@ -102,6 +102,8 @@ pub struct Worker {
 const WATCH_TICKS: u64 = 5;
 /// Ticks between two looks at the idle upstream connections: 250 ms.
 const IDLE_TICKS: u64 = 25;
+/// Ticks between two looks at buffers of no use: a second.
+const SHRINK_TICKS: u64 = 100;
 
 impl Worker {
     fn new(id: WorkerId, compiled: Arc<Compiled>, logs: LogBuffers, bells: Arc<Bells>) -> Rc<Self> {
@@ -156,6 +158,9 @@ impl Worker {
             }
             if ticks.is_multiple_of(IDLE_TICKS) {
                 self.clusters.iter().for_each(|cluster| cluster.sweep_idle());
+            }
+            if ticks.is_multiple_of(SHRINK_TICKS) {
+                self.buffers.shrink();
             }
         })
         .await;
