@@ -255,7 +255,7 @@ fn under_load_no_request_fails() {
         let upstream = Upstream::start(vec![ok()]);
         let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
         let arguments =
-            ["--concurrency", "2", "--shutdown-grace-s", "3", "--drain-strategy", "immediate"];
+            ["--concurrency", "2", "--shutdown-grace-s", "8", "--drain-strategy", "immediate"];
         let mut proxy = Proxy::start_with(program, &front_proxy("", "", ""), &values, &arguments);
         let (port, answered) = (proxy.port("listener"), AtomicU64::new(0));
         let failures: Vec<String> = std::thread::scope(|scope| {

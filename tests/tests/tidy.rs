@@ -76,7 +76,7 @@ fn the_configuration_does_no_io_but_reading_files() {
             "TcpStream",
             "TcpListener",
             "UdpSocket",
-            "std::thread",
+            "thread::spawn",
             "monoio",
             "tokio",
             "socket2",

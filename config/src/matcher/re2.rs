@@ -1,4 +1,4 @@
-//! RE2's syntax (https://github.com/google/re2/wiki/Syntax) in terms of the `regex` crate's. Most
+//! RE2's syntax (<https://github.com/google/re2/wiki/Syntax>) in terms of the `regex` crate's. Most
 //! patterns mean the same in both; here is what does not.
 
 /// A pattern for the `regex` crate, and for each of its bytes the place in the original.
