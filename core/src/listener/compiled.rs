@@ -29,7 +29,7 @@ pub struct Listener {
     /// What serves its connections.
     pub filter: NetworkFilter,
     /// Its own limit of connections.
-    pub connection_limit: Option<ConnectionLimit>,
+    pub connection_limit: Option<Arc<ConnectionLimit>>,
     /// As written.
     pub config: config::Listener,
 }

@@ -26,7 +26,7 @@ pub struct Compiled {
     /// In file order.
     pub listeners: Vec<Listener>,
     /// The limit of connections of all listeners together.
-    pub connection_limit: Option<ConnectionLimit>,
+    pub connection_limit: Option<Arc<ConnectionLimit>>,
     /// In file order.
     pub clusters: Vec<Arc<Cluster>>,
     /// Clusters by name, for requests that name theirs.
