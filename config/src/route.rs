@@ -52,7 +52,7 @@ pub use self::retry_policy::{
     BackOff, RateLimitedBackOff, ResetHeader, ResetHeaderFormat, RetryOn, RetryPolicy,
 };
 pub use self::rewrite::{HostRewrite, PathRewrite};
-pub use self::route_action::RouteAction;
+pub use self::route_action::{MaxStreamDuration, RouteAction};
 pub use self::route_match::{
     CookieMatcher, Fraction, PathMatch, QueryParameterMatcher, QueryParameterTest, RouteMatch,
     TlsContextMatch,

@@ -20,6 +20,7 @@ mod route_conditions;
 mod route_match;
 mod route_table;
 mod scoped_routes;
+mod stream_duration;
 mod timeout;
 mod upstream_request;
 mod virtual_host;

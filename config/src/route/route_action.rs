@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
-use wire::route_action::ClusterNotFoundResponseCode as WireNotFound;
+use wire::route_action::{ClusterNotFoundResponseCode as WireNotFound, HostRewriteSpecifier};
 
 use super::{ClusterSpecifier, HostRewrite, PathRewrite, RetryPolicy, Scope};
 use crate::cluster::RoutingPriority;
@@ -27,12 +27,45 @@ pub struct RouteAction {
     pub path_rewrite: Option<PathRewrite>,
     /// `host_rewrite_specifier`, but for `auto_host_rewrite`.
     pub host_rewrite: Option<HostRewrite>,
+    /// `auto_host_rewrite`: the request's host becomes the upstream host's name, where it has one.
+    pub auto_host_rewrite: bool,
     /// `append_x_forwarded_host`, default false.
     pub append_x_forwarded_host: bool,
+    /// `max_stream_duration`.
+    pub max_stream_duration: Option<MaxStreamDuration>,
     /// `retry_policy`; absent means the virtual host's.
     pub retry_policy: Option<RetryPolicy>,
     /// `priority`, default DEFAULT.
     pub priority: RoutingPriority,
+}
+
+/// `envoy.config.route.v3.RouteAction.MaxStreamDuration`. With it the route's `timeout` has no
+/// effect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MaxStreamDuration {
+    /// `max_stream_duration`; absent means the manager's, zero is off.
+    pub max_stream_duration: Option<Duration>,
+    /// `grpc_timeout_header_max`: the client's `grpc-timeout` is the limit, but for this at most, or
+    /// whatever it is where this is zero.
+    pub grpc_timeout_header_max: Option<Duration>,
+    /// `grpc_timeout_header_offset`: taken off the client's `grpc-timeout`.
+    pub grpc_timeout_header_offset: Option<Duration>,
+}
+
+impl MaxStreamDuration {
+    fn from_wire(wire: &wire::route_action::MaxStreamDuration, at: &At<'_>) -> Self {
+        let some = |field: Option<_>, name| {
+            field.map(|value| duration::or(Some(&value), Duration::ZERO, at, name))
+        };
+        Self {
+            max_stream_duration: some(wire.max_stream_duration, "max_stream_duration"),
+            grpc_timeout_header_max: some(wire.grpc_timeout_header_max, "grpc_timeout_header_max"),
+            grpc_timeout_header_offset: some(
+                wire.grpc_timeout_header_offset,
+                "grpc_timeout_header_offset",
+            ),
+        }
+    }
 }
 
 impl RouteAction {
@@ -55,7 +88,15 @@ impl RouteAction {
                 .map(|timeout| duration::or_off(Some(timeout), None, at, "idle_timeout")),
             path_rewrite: PathRewrite::from_wire(wire, at),
             host_rewrite: HostRewrite::from_wire(wire.host_rewrite_specifier.as_ref(), at),
+            auto_host_rewrite: matches!(
+                &wire.host_rewrite_specifier,
+                Some(HostRewriteSpecifier::AutoHostRewrite(auto)) if auto.value
+            ),
             append_x_forwarded_host: wire.append_x_forwarded_host,
+            max_stream_duration: wire
+                .max_stream_duration
+                .as_ref()
+                .map(|wire| MaxStreamDuration::from_wire(wire, &at.field("max_stream_duration"))),
             retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
             priority: RoutingPriority::from_wire(wire.priority()),
         })

@@ -320,8 +320,8 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.route.v3.RouteAction",
         supported: "cluster cluster_header weighted_clusters cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
                     regex_rewrite path_rewrite host_rewrite_literal host_rewrite_header \
-                    host_rewrite_path_regex host_rewrite append_x_forwarded_host retry_policy priority",
-        limited: "auto_host_rewrite=false",
+                    host_rewrite_path_regex host_rewrite append_x_forwarded_host retry_policy priority \
+                    max_stream_duration auto_host_rewrite",
         ..NONE
     },
     Message {
@@ -366,6 +366,11 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.route.v3.RetryPolicy.ResetHeader",
         supported: "name format",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteAction.MaxStreamDuration",
+        supported: "max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset",
         ..NONE
     },
     Message {

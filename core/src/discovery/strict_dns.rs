@@ -138,7 +138,11 @@ impl NameTable {
         for entry in &self.entries {
             let EndpointAddress::Name { host: name, port } = &entry.endpoint.address else {
                 if let EndpointAddress::Socket(address) = entry.endpoint.address {
-                    hosts.push(entry.host(address));
+                    let mut host = entry.host(address);
+                    if host.hostname.is_empty() {
+                        host.hostname = address.ip().to_string();
+                    }
+                    hosts.push(host);
                 }
                 continue;
             };

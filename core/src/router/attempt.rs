@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ringmain_proto_codec::KnownHeader;
 
-use super::request_body::{RequestEnd, Sending};
+use super::request_body::{RequestEnd, Sending, with_head};
 use super::response_relay::{self, Relayed};
 use super::retry::ResetReason;
 use super::upstream_request::{Failure, Setback, UpstreamRequest};
@@ -35,7 +35,7 @@ impl UpstreamRequest<'_, '_> {
     /// fresh connection, because a reused one had died.
     pub(super) async fn attempt_whole(
         &mut self,
-        message: Buffer,
+        mut message: Buffer,
         replayed: bool,
     ) -> (Result<After, Setback>, Buffer) {
         let replay_safe = self.is_replay_safe();
@@ -43,6 +43,11 @@ impl UpstreamRequest<'_, '_> {
             Ok(connection) => connection,
             Err(setback) => return (Err(setback), message),
         };
+        let old_head = self.head_bytes;
+        if self.address_host(connection.host(), replayed) {
+            message.consume(old_head);
+            message = with_head(message, &self.exchange.encoded);
+        }
         let active = self.begin_attempt(&mut connection);
         self.timeouts.arm_head(connection.deadline());
         let (_sent, message) = connection.write_all(message).await;
@@ -81,6 +86,7 @@ impl UpstreamRequest<'_, '_> {
     /// Sends the head, which is encoded, and the body as it comes, while the response may come.
     pub(super) async fn attempt_streaming(&mut self) -> Result<After, Setback> {
         let mut connection = self.acquire(false).await?;
+        self.address_host(connection.host(), false);
         let active = self.begin_attempt(&mut connection);
         let (body, timeouts, downstream) = (self.body, self.timeouts, self.downstream);
         let pool = &downstream.worker.buffers;

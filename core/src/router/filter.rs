@@ -9,11 +9,12 @@ use ringmain_proto_codec::KnownHeader;
 use smallvec::SmallVec;
 
 use super::header_mutation::{Direction, apply_header_mutations};
-use super::host_rewrite::rewrite_host;
+use super::host_rewrite::{AutoHostRewrite, rewrite_host};
 use super::look_up::{Stop, choose, has_scheme, is_upgrade, look_up};
 use super::path_rewrite::rewrite_path;
 use super::redirect::redirect_location;
 use super::retry::RetryState;
+use super::stream_duration::stream_limit;
 use super::timeout::{StreamTimeouts, effective_timeouts, set_expectation};
 use super::upstream_request::{self, Forwarding};
 use super::{Found, RouteRef};
@@ -307,17 +308,24 @@ fn plan<'a>(
         headers.remove(name);
     }
     let limits = effective_timeouts(action, policy, headers, exchange.info.internal);
+    let max_duration = action.max_stream_duration.as_ref();
+    let stream = stream_limit(max_duration, manager.config.max_stream_duration, headers);
+    let started = exchange.info.started;
     let kept_max = route.request_body_buffer_limit.or(virtual_host.request_body_buffer_limit);
     Forwarding {
         cluster,
         priority: action.priority,
         limits,
-        timeouts: StreamTimeouts::new(action, &manager.config, limits, exchange.info.started),
+        timeouts: StreamTimeouts::new(action, &manager.config, limits, stream, started),
         retry,
         kept_max: kept_max.map_or(BUFFER_LIMIT_BYTES, |max| max.try_into().unwrap_or(usize::MAX)),
         tells_expectation: !manager.config.router.suppress_envoy_headers,
         tells_attempts: virtual_host.include_request_attempt_count,
         timeout_is_no_content,
+        auto_host: action.auto_host_rewrite.then_some(AutoHostRewrite {
+            append_x_forwarded_host: action.append_x_forwarded_host,
+            suppress_envoy_headers: manager.config.router.suppress_envoy_headers,
+        }),
     }
 }
 

@@ -55,12 +55,43 @@ pub fn set_host(host: &[u8], append: bool, suppress_envoy_headers: bool, headers
     if !suppress_envoy_headers {
         headers.copy(KnownHeader::Authority, KnownHeader::XEnvoyOriginalHost);
     }
-    if append {
-        let before: smallvec::SmallVec<[u8; 128]> =
-            headers.get(KnownHeader::Authority).unwrap_or_default().into();
+    let before: smallvec::SmallVec<[u8; 128]> =
+        headers.get(KnownHeader::Authority).unwrap_or_default().into();
+    // Whoever has appended it before us has told enough.
+    if append && last_forwarded(headers) != Some(&before[..]) {
         append_to_list(headers, KnownHeader::XForwardedHost, b",", &before);
     }
     headers.set(KnownHeader::Authority, host);
+}
+
+fn last_forwarded(headers: &HeaderMap) -> Option<&[u8]> {
+    headers
+        .get(KnownHeader::XForwardedHost)?
+        .rsplit(|byte| *byte == b',')
+        .find(|part| !part.is_empty())
+}
+
+/// `auto_host_rewrite`, which waits for the choice of the upstream host.
+#[derive(Debug, Clone, Copy)]
+pub struct AutoHostRewrite {
+    /// `append_x_forwarded_host`.
+    pub append_x_forwarded_host: bool,
+    /// `suppress_envoy_headers`.
+    pub suppress_envoy_headers: bool,
+}
+
+impl AutoHostRewrite {
+    /// Gives the request the name of the upstream host; whether the headers are others now.
+    /// `replayed`: the request has been here and told what was there before.
+    pub fn apply(self, hostname: &str, replayed: bool, headers: &mut HeaderMap) -> bool {
+        if hostname.is_empty() {
+            return false;
+        }
+        let append = self.append_x_forwarded_host && !replayed;
+        let quiet = self.suppress_envoy_headers || replayed;
+        set_host(hostname.as_bytes(), append, quiet, headers);
+        true
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +113,25 @@ mod tests {
         assert_eq!(headers.get(KnownHeader::Authority), Some(&b"b"[..]));
         assert_eq!(headers.get(KnownHeader::XEnvoyOriginalHost), Some(&b"a"[..]));
         assert_eq!(headers.get(KnownHeader::XForwardedHost), Some(&b"y,a"[..]));
+    }
+
+    #[test]
+    fn a_host_that_was_forwarded_last_is_not_appended_again() {
+        let mut headers = headers(&[(":authority", "a"), ("x-forwarded-host", "y,a")]);
+        set_host(b"b", true, false, &mut headers);
+        assert_eq!(headers.get(KnownHeader::XForwardedHost), Some(&b"y,a"[..]));
+    }
+
+    #[test]
+    fn a_host_without_a_name_leaves_the_request_its_own() {
+        let auto = AutoHostRewrite { append_x_forwarded_host: true, suppress_envoy_headers: false };
+        let mut headers = headers(&[(":authority", "a")]);
+        assert!(!auto.apply("", false, &mut headers));
+        assert!(auto.apply("b", false, &mut headers));
+        assert!(auto.apply("c", true, &mut headers));
+        assert_eq!(headers.get(KnownHeader::Authority), Some(&b"c"[..]));
+        assert_eq!(headers.get(KnownHeader::XEnvoyOriginalHost), Some(&b"a"[..]));
+        assert_eq!(headers.get(KnownHeader::XForwardedHost), Some(&b"a"[..]));
     }
 
     #[test]

@@ -37,7 +37,9 @@ pub fn effective_timeouts(
         headers.remove(name);
         asked.map(|ms| Some(Duration::from_millis(ms)).filter(|asked| !asked.is_zero()))
     };
-    let response = asked(KnownHeader::XEnvoyUpstreamRqTimeoutMs).unwrap_or(action.timeout);
+    // Envoy has one or the other.
+    let timeout = action.timeout.filter(|_| action.max_stream_duration.is_none());
+    let response = asked(KnownHeader::XEnvoyUpstreamRqTimeoutMs).unwrap_or(timeout);
     let per_try = asked(KnownHeader::XEnvoyUpstreamRqPerTryTimeoutMs)
         .unwrap_or_else(|| policy.and_then(|policy| policy.per_try_timeout));
     RouteTimeouts {
@@ -115,18 +117,19 @@ pub enum Expired {
 }
 
 impl StreamTimeouts {
-    /// The limits of a request on `action` that began at `started`.
+    /// The limits of a request on `action` that began at `started` and may last for `stream`.
     pub fn new(
         action: &RouteAction,
         manager: &HttpConnectionManager,
         limits: RouteTimeouts,
+        stream: Option<Duration>,
         started: Instant,
     ) -> Self {
         Self {
             response: limits.response,
             response_until: Cell::new(None),
             request_until: manager.request_timeout.map(|timeout| started + timeout),
-            stream_until: manager.max_stream_duration.map(|timeout| started + timeout),
+            stream_until: stream.map(|timeout| started + timeout),
             idle: action.idle_timeout.unwrap_or(manager.stream_idle_timeout),
             per_try: limits.per_try,
             per_try_idle: limits.per_try_idle,

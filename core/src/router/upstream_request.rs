@@ -11,10 +11,11 @@ use ringmain_config::cluster::RoutingPriority;
 use ringmain_proto_codec::h1::{BodyLength, KeyFormat, encode_request};
 use ringmain_proto_codec::{ChunkError, KnownHeader};
 
+use super::host_rewrite::AutoHostRewrite;
 use super::request_body::{RequestBody, RequestEnd, with_head};
 use super::retry::{ResetReason, RetryState, Verdict, Wait};
 use super::timeout::{Expired, RouteTimeouts, StreamTimeouts, set_expectation};
-use crate::cluster::WorkerCluster;
+use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
@@ -42,6 +43,8 @@ pub struct Forwarding<'a> {
     pub tells_attempts: bool,
     /// `x-envoy-upstream-rq-timeout-alt-response`: a timeout is answered with 204.
     pub timeout_is_no_content: bool,
+    /// The host's name becomes the request's.
+    pub auto_host: Option<AutoHostRewrite>,
 }
 
 /// A request under way to its cluster.
@@ -58,6 +61,9 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     limits: RouteTimeouts,
     tells_expectation: bool,
     tells_attempts: bool,
+    auto_host: Option<AutoHostRewrite>,
+    /// The length of the head in `exchange.encoded`.
+    pub(super) head_bytes: usize,
 }
 
 /// Why the upstream's response does not reach the client.
@@ -111,6 +117,8 @@ pub async fn forward<'a>(
         limits: forwarding.limits,
         tells_expectation: forwarding.tells_expectation,
         tells_attempts: forwarding.tells_attempts,
+        auto_host: forwarding.auto_host,
+        head_bytes: 0,
     };
     let outcome = match begun {
         Err(error) => Err(request.bad_body(error)),
@@ -169,7 +177,7 @@ impl UpstreamRequest<'_, '_> {
 
     /// Sends a request that is here whole.
     async fn run_whole(&mut self, body: Buffer) -> Result<After, Failure> {
-        let mut head_bytes = self.encode_head();
+        self.encode_head();
         let mut message = with_head(body, &self.exchange.encoded);
         let mut replayed = false;
         loop {
@@ -183,8 +191,8 @@ impl UpstreamRequest<'_, '_> {
                 Err(Setback::Replay) => replayed = true,
                 Err(Setback::Again(wait)) => {
                     self.back_off(wait).await?;
-                    message.consume(head_bytes);
-                    head_bytes = self.encode_head();
+                    message.consume(self.head_bytes);
+                    self.encode_head();
                     message = with_head(message, &self.exchange.encoded);
                 }
                 Err(Setback::Failed(failure)) => {
@@ -231,13 +239,25 @@ impl UpstreamRequest<'_, '_> {
         }
     }
 
-    /// Encodes the head for the next attempt; returns its length in bytes.
-    fn encode_head(&mut self) -> usize {
+    /// Gives the request the name of the host that the attempt goes to, where the route has
+    /// `auto_host_rewrite`. Whether the head was encoded anew.
+    pub(super) fn address_host(&mut self, host: &WorkerHost, replayed: bool) -> bool {
+        let Some(auto) = self.auto_host else { return false };
+        let headers = &mut self.exchange.request.headers;
+        let renamed = auto.apply(&host.shared.hostname, replayed, headers);
+        if renamed {
+            self.encode_head();
+        }
+        renamed
+    }
+
+    /// Encodes the head for the next attempt.
+    fn encode_head(&mut self) {
         let chunked = self.exchange.request.body == BodyLength::Chunked;
         let encoded = &mut self.exchange.encoded;
         encoded.clear();
         encode_request(&self.exchange.request.headers, chunked, KeyFormat::LowerCase, encoded);
-        encoded.len()
+        self.head_bytes = encoded.len();
     }
 
     /// What the request's end means for the client, where it is no good one.

@@ -86,9 +86,10 @@ fn cluster(name: &str, endpoint: Option<(&str, &str)>, fields: &str) -> String {
             "[{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }}, {fields} }} }}]"
         )
     };
+    let discovery = if fields.starts_with("type:") { "" } else { "type: STATIC" };
     format!(
         "- name: {name}
-  type: STATIC
+  {discovery}
   load_assignment:
     cluster_name: {name}
     endpoints: [{{ lb_endpoints: {} }}]

@@ -15,6 +15,7 @@ mod refused_requests;
 mod retries;
 mod rewrites;
 mod route_matches;
+mod route_timeouts;
 mod routes;
 mod upstream_failures;
 mod virtual_hosts;

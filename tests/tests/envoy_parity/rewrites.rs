@@ -1,6 +1,7 @@
 //! What the upstream gets instead of the path and the host that the client sent.
 
 use ringmain_tests::parity::{Case, case, compare};
+use ringmain_tests::upstream::reply;
 
 /// A case with one route, asked for each target.
 fn rewriting(name: &'static str, matcher: &str, action: &str, targets: &[&str]) -> Case {
@@ -84,5 +85,36 @@ fn hosts() {
             .ask("GET / HTTP/1.1\r\nhost: a\r\nx-envoy-original-host: z\r\nx-forwarded-host: y\r\nx-envoy-original-path: /w\r\n\r\n"),
         host("original_path_sent", "prefix_rewrite: /z/")
             .ask("GET / HTTP/1.1\r\nhost: a\r\nx-envoy-original-path: /w\r\n\r\n"),
+    ]);
+}
+
+#[test]
+fn to_the_hosts_name() {
+    let auto = |name, cluster: &str, endpoint: &str, more: &str| {
+        let action = format!("auto_host_rewrite: true{more}");
+        rewriting(name, "prefix: /", &action, &["/a"]).cluster(cluster).endpoint(endpoint)
+    };
+    let named = "hostname: b.example";
+    let append = ", append_x_forwarded_host: true";
+    let posting =
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    let retry = ", retry_policy: { retry_on: 5xx, num_retries: 1 }";
+    compare(vec![
+        auto("static_named", "", named, "").shows("host: b.example"),
+        auto("static_unnamed", "", "", "").shows("host: a.example:8080"),
+        auto("static_appended", "", named, append).shows("x-forwarded-host: a.example:8080"),
+        auto("static_appended_before", "", named, append)
+            .ask("GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-host: y,a\r\n\r\n"),
+        auto("static_with_body", "", named, append).ask(posting),
+        auto("static_with_path", "", named, ", prefix_rewrite: /z"),
+        auto("static_named_same", "", "hostname: 'a.example:8080'", append),
+        auto("not_wanted", "", named, "").routes(
+            "- match: { prefix: / }\n  route: { cluster: '{{cluster}}', auto_host_rewrite: false }",
+        ),
+        auto("retried", "", named, &format!("{append}{retry}"))
+            .upstream(reply("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"))
+            .upstream(reply("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")),
+        auto("by_dns", "type: STRICT_DNS", "", "").shows("host: 127.0.0.1"),
+        auto("by_dns_named", "type: STRICT_DNS", named, "").shows("host: b.example"),
     ]);
 }
