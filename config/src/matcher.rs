@@ -11,5 +11,6 @@ mod string;
 pub use self::header::{HeaderMatcher, HeaderTest};
 pub use self::metadata::{MetadataMatcher, MetadataValue, ValueMatcher};
 pub use self::regex::FullRegex;
+pub(crate) use self::rewrite::Piece;
 pub use self::rewrite::RegexRewrite;
 pub use self::string::{StringMatcher, StringTest};

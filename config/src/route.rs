@@ -39,6 +39,7 @@ mod route_action;
 mod route_match;
 mod scoped_routes;
 mod uri_template;
+mod uri_template_rewrite;
 mod virtual_host;
 mod weighted_clusters;
 

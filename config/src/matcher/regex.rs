@@ -61,6 +61,11 @@ impl FullRegex {
         &self.literal_prefix
     }
 
+    /// The regex that matches whole texts only.
+    pub(super) fn thread_regex(&self) -> &ThreadRegex {
+        &self.whole
+    }
+
     /// Whether all of `text` matches.
     pub fn matches(&self, text: &[u8]) -> bool {
         self.whole.with_copy(|regex| regex.is_match(text))

@@ -3,7 +3,7 @@
 use envoy_types::pb::envoy::r#type::matcher::v3 as wire;
 use regex::bytes::Captures;
 
-use super::regex::ThreadRegex;
+use super::regex::{FullRegex, ThreadRegex};
 use crate::report::At;
 
 /// `envoy.type.matcher.v3.RegexMatchAndSubstitute`: every match in a text is replaced.
@@ -15,7 +15,8 @@ pub struct RegexRewrite {
 
 /// A piece of a substitution.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
+    /// Text.
     Literal(String),
     /// `\1`; `\0` is the whole match.
     Group(usize),
@@ -31,6 +32,11 @@ impl RegexRewrite {
             .map_err(|error| at.field("substitution").error(error))
             .ok()?;
         Some(Self { pattern, substitution })
+    }
+
+    /// Replaces a text that `pattern` matches; another one stays.
+    pub(crate) fn of_whole(pattern: &FullRegex, substitution: Vec<Piece>) -> Self {
+        Self { pattern: pattern.thread_regex().clone(), substitution }
     }
 
     /// Appends `text` with every match replaced to `out`. Bytes that match nothing stay.

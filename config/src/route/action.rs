@@ -2,7 +2,7 @@
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
 
-use super::{DirectResponse, RedirectAction, RouteAction, Scope};
+use super::{DirectResponse, PathMatch, RedirectAction, RouteAction, Scope};
 use crate::report::At;
 
 /// What a matched route does.
@@ -21,12 +21,13 @@ pub enum Action {
 impl Action {
     pub(super) fn from_wire(
         wire: Option<&wire::route::Action>,
+        matched: Option<&PathMatch>,
         scope: &Scope<'_>,
         at: &At<'_>,
     ) -> Option<Self> {
         match wire {
             Some(wire::route::Action::Route(route)) => {
-                RouteAction::from_wire(route, scope, &at.field("route"))
+                RouteAction::from_wire(route, matched, scope, &at.field("route"))
                     .map(|action| Self::Route(Box::new(action)))
             }
             Some(wire::route::Action::Redirect(redirect)) => {

@@ -27,7 +27,12 @@ impl Route {
     pub(super) fn from_wire(wire: &wire::Route, scope: &Scope<'_>, at: &At<'_>) -> Option<Self> {
         let (request_headers, response_headers) = header_mutations!(wire, at);
         let matcher = RouteMatch::from_wire(wire.r#match.as_ref()?, &at.field("match"));
-        let action = Action::from_wire(wire.action.as_ref(), scope, at);
+        let action = Action::from_wire(
+            wire.action.as_ref(),
+            matcher.as_ref().map(|matcher| &matcher.path),
+            scope,
+            at,
+        );
         Some(Self {
             name: wire.name.clone(),
             matcher: matcher?,

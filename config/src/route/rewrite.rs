@@ -1,20 +1,24 @@
 //! Changing the path and the host of a request.
 
+use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::config::route::v3 as wire;
+use envoy_types::pb::envoy::extensions::path::rewrite::uri_template::v3::UriTemplateRewriteConfig;
 use wire::route_action::HostRewriteSpecifier;
 
+use super::PathMatch;
 use super::cluster_specifier::header_name;
 use super::non_empty;
 use crate::matcher::RegexRewrite;
 use crate::report::At;
 use crate::substitution_format::SubstitutionFormat;
+use crate::wire::unpack;
 
 /// How a path becomes another one. The query stays.
 #[derive(Debug, Clone)]
 pub enum PathRewrite {
     /// `prefix_rewrite`: replaces what the route matched.
     Prefix(String),
-    /// `regex_rewrite`: replaces every match in the path; where nothing is left, the path stays.
+    /// `regex_rewrite`, or `path_rewrite_policy` with a URI template: replaces every match in the path; where nothing is left, the path stays.
     Regex(RegexRewrite),
     /// `path_rewrite`: replaces the path; where it comes out empty, the path stays.
     Format(SubstitutionFormat),
@@ -35,11 +39,16 @@ pub enum HostRewrite {
 
 impl PathRewrite {
     /// Reads the fields of a route action, of which at most one may be set.
-    pub(super) fn from_wire(wire: &wire::RouteAction, at: &At<'_>) -> Option<Self> {
+    pub(super) fn from_wire(
+        wire: &wire::RouteAction,
+        matched: Option<&PathMatch>,
+        at: &At<'_>,
+    ) -> Option<Self> {
         let set = [
             ("prefix_rewrite", !wire.prefix_rewrite.is_empty()),
             ("regex_rewrite", wire.regex_rewrite.is_some()),
             ("path_rewrite", !wire.path_rewrite.is_empty()),
+            ("path_rewrite_policy", wire.path_rewrite_policy.is_some()),
         ];
         let mut set = set.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name);
         if let (Some(first), Some(second)) = (set.next(), set.next()) {
@@ -54,8 +63,32 @@ impl PathRewrite {
             return SubstitutionFormat::parse_at(&format, &at.field("path_rewrite"))
                 .map(Self::Format);
         }
+        if let Some(policy) = &wire.path_rewrite_policy {
+            let at = at.field("path_rewrite_policy");
+            return from_policy(policy, matched, &at.field("typed_config")).map(Self::Regex);
+        }
         non_empty(&wire.prefix_rewrite).map(Self::Prefix)
     }
+}
+
+/// `matched` is what the route matches, where that is good.
+fn from_policy(
+    policy: &TypedExtensionConfig,
+    matched: Option<&PathMatch>,
+    at: &At<'_>,
+) -> Option<RegexRewrite> {
+    let Some(any) = &policy.typed_config else {
+        at.error_at_key("'typed_config' is required");
+        return None;
+    };
+    // One of another type is there only if the user wants it ignored.
+    let config = unpack::<UriTemplateRewriteConfig>(any)?;
+    let PathMatch::Template(template) = matched? else {
+        at.error_at_key("a URI template rewrites only what the route matches by a URI template");
+        return None;
+    };
+    let rewrite = template.rewritten_to(&config.path_template_rewrite);
+    rewrite.map_err(|error| at.field("path_template_rewrite").error(error)).ok()
 }
 
 impl HostRewrite {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::route_action::{ClusterNotFoundResponseCode as WireNotFound, HostRewriteSpecifier};
 
-use super::{ClusterSpecifier, HostRewrite, PathRewrite, RetryPolicy, Scope};
+use super::{ClusterSpecifier, HostRewrite, PathMatch, PathRewrite, RetryPolicy, Scope};
 use crate::cluster::RoutingPriority;
 use crate::duration;
 use crate::report::At;
@@ -23,7 +23,7 @@ pub struct RouteAction {
     pub timeout: Option<Duration>,
     /// `idle_timeout`; absent means the manager's `stream_idle_timeout`, `Some(None)` is 0, off.
     pub idle_timeout: Option<Option<Duration>>,
-    /// `prefix_rewrite`, `regex_rewrite` or `path_rewrite`.
+    /// `prefix_rewrite`, `regex_rewrite`, `path_rewrite` or `path_rewrite_policy`.
     pub path_rewrite: Option<PathRewrite>,
     /// `host_rewrite_specifier`, but for `auto_host_rewrite`.
     pub host_rewrite: Option<HostRewrite>,
@@ -71,6 +71,7 @@ impl MaxStreamDuration {
 impl RouteAction {
     pub(super) fn from_wire(
         wire: &wire::RouteAction,
+        matched: Option<&PathMatch>,
         scope: &Scope<'_>,
         at: &At<'_>,
     ) -> Option<Self> {
@@ -86,7 +87,7 @@ impl RouteAction {
             timeout: duration::or_off(wire.timeout.as_ref(), Some(TIMEOUT), at, "timeout"),
             idle_timeout: idle_timeout
                 .map(|timeout| duration::or_off(Some(timeout), None, at, "idle_timeout")),
-            path_rewrite: PathRewrite::from_wire(wire, at),
+            path_rewrite: PathRewrite::from_wire(wire, matched, at),
             host_rewrite: HostRewrite::from_wire(wire.host_rewrite_specifier.as_ref(), at),
             auto_host_rewrite: matches!(
                 &wire.host_rewrite_specifier,

@@ -261,6 +261,11 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message {
+        name: "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
+        supported: "path_template_rewrite",
+        ..NONE
+    },
+    Message {
         name: "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
         supported: "path_template",
         ..NONE
@@ -321,7 +326,9 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "cluster cluster_header weighted_clusters cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
                     regex_rewrite path_rewrite host_rewrite_literal host_rewrite_header \
                     host_rewrite_path_regex host_rewrite append_x_forwarded_host retry_policy priority \
-                    max_stream_duration auto_host_rewrite",
+                    max_stream_duration auto_host_rewrite path_rewrite_policy",
+        // Hashes serve load balancers that choose by them; none here does yet.
+        harmless: "hash_policy",
         ..NONE
     },
     Message {
@@ -527,7 +534,10 @@ pub(super) const MESSAGES: &[Message] = &[
 pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.config.core.v3.TypedExtensionConfig.typed_config",
-        &["envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"],
+        &[
+            "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
+            "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
+        ],
     ),
     (
         "envoy.config.overload.v3.ResourceMonitor.typed_config",

@@ -153,3 +153,10 @@ fn changes_by_weighted_cluster() {
             .shows("host: c.example"),
     ]);
 }
+
+#[test]
+fn hash_policy_beside_round_robin() {
+    let by_cookie =
+        "{ cluster: '{{cluster}}', hash_policy: [{ cookie: { name: session, ttl: 10s } }] }";
+    compare(vec![route("no_cookie_is_made", by_cookie).ask(GET).hides("set-cookie")]);
+}

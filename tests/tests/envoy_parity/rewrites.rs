@@ -118,3 +118,26 @@ fn to_the_hosts_name() {
         auto("by_dns_named", "type: STRICT_DNS", named, "").shows("host: b.example"),
     ]);
 }
+
+#[test]
+fn by_template() {
+    let template = |name, template: &str, rewrite: &str, targets: &[&str]| {
+        let matcher = format!(
+            "path_match_policy: {{ name: m, typed_config: {{ '@type': type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig, path_template: '{template}' }} }}"
+        );
+        let action = format!(
+            "path_rewrite_policy: {{ name: r, typed_config: {{ '@type': type.googleapis.com/envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig, path_template_rewrite: '{rewrite}' }} }}"
+        );
+        rewriting(name, &matcher, &action, targets)
+    };
+    compare(vec![
+        template("variables", "/a/{b}/{c}", "/x/{c}/{b}", &["/a/1/2"]).shows("GET /x/2/1"),
+        template("twice", "/a/{b}", "/{b}{b}", &["/a/1"]).shows("GET /11"),
+        template("the_rest", "/a/{b=**}", "/{b}", &["/a/1/2/3", "/a/"]).shows("GET /1/2/3"),
+        template("suffix", "/a/{b=*}.m3u8", "/{b}", &["/a/1.m3u8"]).shows("GET /1"),
+        template("unused", "/a/{b}", "/*", &["/a/1"]).shows("GET /*"),
+        template("with_query", "/a/{b}", "/x/{b}", &["/a/1?q=2", "/a/1?"]),
+        template("with_fragment_sign", "/a/{b}", "/x/{b}", &["/a/1%23"]),
+        template("unmatched", "/a/{b}", "/x/{b}", &["/b"]),
+    ]);
+}
