@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use envoy_types::pb::envoy::config::accesslog::v3 as wire;
-use envoy_types::pb::envoy::config::core::v3::SubstitutionFormatString;
-use envoy_types::pb::envoy::config::core::v3::substitution_format_string::Format;
+use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::access_loggers::file::v3::FileAccessLog;
 use envoy_types::pb::envoy::extensions::access_loggers::file::v3::file_access_log as file;
 use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
@@ -12,9 +11,8 @@ use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
 };
 use wire::access_log::ConfigType;
 
-use crate::data_source;
 use crate::report::At;
-use crate::substitution_format::{DEFAULT_ACCESS_LOG_FORMAT, SubstitutionFormat};
+use crate::substitution_format::{SubstitutionFormat, SubstitutionFormatString};
 use crate::wire::unpack;
 
 /// One access log: where lines go and what they say.
@@ -22,9 +20,9 @@ use crate::wire::unpack;
 pub struct AccessLog {
     /// The sink, from `typed_config`.
     pub sink: AccessLogSink,
-    /// `log_format.text_format_source.inline_string` (or the deprecated `format`), else Envoy's
+    /// `log_format` (or the deprecated `format`, `json_format`, `typed_json_format`), else Envoy's
     /// default format.
-    pub format: SubstitutionFormat,
+    pub format: SubstitutionFormatString,
 }
 
 /// Where lines go.
@@ -41,7 +39,8 @@ pub enum AccessLogSink {
 impl AccessLog {
     /// A file with Envoy's default format.
     pub(crate) fn to_file(path: &str) -> Self {
-        Self { sink: AccessLogSink::File(path.into()), format: default_format() }
+        let format = SubstitutionFormatString::default_access_log();
+        Self { sink: AccessLogSink::File(path.into()), format }
     }
 
     /// Reads the field `access_log`.
@@ -75,33 +74,34 @@ impl AccessLog {
     }
 }
 
-fn default_format() -> SubstitutionFormat {
-    SubstitutionFormat::parse(DEFAULT_ACCESS_LOG_FORMAT).expect("the default format is one")
-}
-
 #[allow(deprecated, reason = "`format` is common in files")]
-fn file_format(wire: Option<file::AccessLogFormat>, at: &At<'_>) -> Option<SubstitutionFormat> {
+fn file_format(
+    wire: Option<file::AccessLogFormat>,
+    at: &At<'_>,
+) -> Option<SubstitutionFormatString> {
+    use file::AccessLogFormat::{Format, JsonFormat, LogFormat, TypedJsonFormat};
     match wire {
-        Some(file::AccessLogFormat::Format(format)) if !format.is_empty() => {
-            SubstitutionFormat::parse_at(&format, &at.field("format"))
+        Some(Format(format)) if !format.is_empty() => {
+            let at = at.field("format");
+            let format = SubstitutionFormat::parse_at(&format, &at)?;
+            Some(SubstitutionFormatString::text(format))
         }
-        Some(file::AccessLogFormat::LogFormat(format)) => log_format(Some(&format), at),
-        _ => Some(default_format()),
+        Some(JsonFormat(json)) => SubstitutionFormatString::json(&json, &at.field("json_format")),
+        Some(TypedJsonFormat(json)) => {
+            SubstitutionFormatString::json(&json, &at.field("typed_json_format"))
+        }
+        Some(LogFormat(format)) => log_format(Some(&format), at),
+        Some(Format(_)) | None => Some(SubstitutionFormatString::default_access_log()),
     }
 }
 
-/// The field `log_format`. An empty format is kept: it writes nothing.
-#[allow(deprecated, reason = "`text_format` is common in files")]
-fn log_format(wire: Option<&SubstitutionFormatString>, at: &At<'_>) -> Option<SubstitutionFormat> {
-    let at = at.field("log_format");
-    match wire.and_then(|wire| wire.format.as_ref()) {
-        Some(Format::TextFormat(format)) => {
-            SubstitutionFormat::parse_at(format, &at.field("text_format"))
-        }
-        Some(Format::TextFormatSource(source)) => {
-            let at = at.field("text_format_source");
-            SubstitutionFormat::parse_at(&data_source::read_text(source, &at)?, &at)
-        }
-        _ => Some(default_format()),
+/// The field `log_format`.
+fn log_format(
+    wire: Option<&core::SubstitutionFormatString>,
+    at: &At<'_>,
+) -> Option<SubstitutionFormatString> {
+    match wire.filter(|wire| wire.format.is_some()) {
+        Some(wire) => SubstitutionFormatString::from_wire(wire, &at.field("log_format")),
+        None => Some(SubstitutionFormatString::default_access_log()),
     }
 }

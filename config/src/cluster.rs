@@ -21,6 +21,7 @@ use crate::aws::wire::{cloud_map, ecs};
 use crate::cloud_map_cluster::CloudMapCluster;
 use crate::duration;
 use crate::ecs_cluster::EcsCluster;
+use crate::metadata::Metadata;
 use crate::report::{At, Note, did_you_mean};
 use crate::wire::unpack;
 
@@ -57,6 +58,8 @@ pub struct Cluster {
     pub enable_trailers: bool,
     /// `circuit_breakers.thresholds` of the DEFAULT and HIGH priority.
     pub circuit_breakers: CircuitBreakers,
+    /// `metadata`.
+    pub metadata: Metadata,
 }
 
 /// How hosts are found.
@@ -153,6 +156,7 @@ impl Cluster {
         let connect_timeout = wire.connect_timeout.as_ref();
         Self {
             name: wire.name.clone(),
+            metadata: Metadata::from_wire(wire.metadata.as_ref()),
             alt_stat_name: Some(wire.alt_stat_name.clone()).filter(|name| !name.is_empty()),
             discovery,
             connect_timeout: duration::or(connect_timeout, CONNECT_TIMEOUT, at, "connect_timeout"),

@@ -16,6 +16,7 @@ pub mod header_mutation;
 pub mod http_connection_manager;
 pub mod listener;
 pub mod matcher;
+pub mod metadata;
 pub mod overload;
 pub mod route;
 pub mod runtime;

@@ -11,6 +11,7 @@ use wire::filter::ConfigType;
 use crate::address::listen_address;
 use crate::cluster::ClusterNames;
 use crate::http_connection_manager::HttpConnectionManager;
+use crate::metadata::Metadata;
 use crate::report::At;
 use crate::wire::unpack;
 
@@ -40,6 +41,8 @@ pub struct Listener {
     /// The one filter chain that serves every connection: `filter_chains[0]`, or
     /// `default_filter_chain`.
     pub filter_chain: FilterChain,
+    /// `metadata`.
+    pub metadata: Metadata,
 }
 
 /// `envoy.config.core.v3.TrafficDirection`.
@@ -61,6 +64,8 @@ pub struct FilterChain {
     pub name: String,
     /// The terminal network filter, last of `filters`.
     pub terminal: NetworkFilter,
+    /// `metadata`.
+    pub metadata: Metadata,
 }
 
 /// A terminal network filter, by its `typed_config` type.
@@ -115,6 +120,7 @@ impl Listener {
             ignore_global_conn_limit: wire.ignore_global_conn_limit,
             connection_limit: None,
             filter_chain: filter_chain?,
+            metadata: Metadata::from_wire(wire.metadata.as_ref()),
         })
     }
 }
@@ -161,7 +167,8 @@ impl FilterChain {
             }
         }
         let terminal = NetworkFilter::from_wire(last, clusters, &at.index(before.len()))?;
-        Some(Self { name: wire.name.clone(), terminal })
+        let metadata = Metadata::from_wire(wire.metadata.as_ref());
+        Some(Self { name: wire.name.clone(), terminal, metadata })
     }
 }
 

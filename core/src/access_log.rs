@@ -1,10 +1,24 @@
-//! Access logs and format strings: rendering ([`render`]), per-worker buffering ([`LogBuffers`])
-//! and the thread that writes ([`LogWriter`]).
+//! Access logs and format strings: values of operators ([`Evaluator`]), rendering ([`render`]),
+//! per-worker buffering ([`LogBuffers`]) and the thread that writes ([`LogWriter`]).
 
 mod buffers;
-mod format;
+mod evaluator;
+mod grpc_status;
+mod json;
+mod log_type;
+mod network_values;
+mod number;
+mod record;
+mod request_values;
+mod response_flags_text;
+mod stream_values;
+mod text;
+mod time_text;
 mod writer;
 
 pub use buffers::LogBuffers;
-pub use format::{render, write_header_value};
+pub use evaluator::Evaluator;
+pub use log_type::AccessLogType;
+pub use record::Recorded;
+pub use text::{render, render_text, write_header_value};
 pub use writer::{LogControl, LogMessage, LogSink, LogWriter, OpenError};

@@ -10,6 +10,7 @@ pub mod codec;
 mod connection_manager;
 pub mod exchange;
 mod forwarded_for;
+pub mod header_bytes;
 pub mod header_matching;
 pub mod local_reply;
 pub mod path_normalization;

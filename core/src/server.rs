@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod compiled;
+pub mod connection_ids;
 mod control;
 mod demo;
 mod drain;

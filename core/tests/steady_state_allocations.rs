@@ -56,6 +56,7 @@ static_resources:
                 "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
                 stat_prefix: test
                 use_remote_address: true
+                access_log: []
                 route_config:
                   virtual_hosts:
                     - name: all
@@ -110,8 +111,8 @@ fn send_requests(client: &mut TcpStream, count: usize) {
     }
 }
 
-fn allocations_for_requests(choice: EngineChoice) -> u64 {
-    let loaded = ringmain_config::load("test", CONFIG, &LoadOptions::default()).expect("legal");
+fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
+    let loaded = ringmain_config::load("test", config, &LoadOptions::default()).expect("legal");
     let options = ListenOptions { address: loaded.bootstrap.listeners[0].address, backlog: None };
     let socket = bind(&options).expect("a free port");
     let address = socket.local_addr().expect("bound");
@@ -124,7 +125,7 @@ fn allocations_for_requests(choice: EngineChoice) -> u64 {
         plan: plan(choice).expect("an engine"),
         compiled: compiled.clone(),
         sockets: vec![socket],
-        logs: LogBuffers::new(0, writer.sender()),
+        logs: LogBuffers::new(compiled.log_sinks.len(), writer.sender()),
         bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
     };
     let worker = thread::spawn(move || {
@@ -145,9 +146,43 @@ fn allocations_for_requests(choice: EngineChoice) -> u64 {
     allocations
 }
 
+/// One test, as all workers of this process are counted together.
 #[test]
+fn the_steady_state_allocates_nothing() {
+    a_small_get_allocates_nothing();
+    a_log_line_allocates_nothing_but_its_share_of_a_buffer();
+}
+
 fn a_small_get_allocates_nothing() {
     for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
-        assert_eq!(allocations_for_requests(choice), 0, "on {choice:?}");
+        assert_eq!(allocations_for_requests(choice, CONFIG), 0, "on {choice:?}");
+    }
+}
+
+/// Both logs together hand a buffer over every few hundred requests.
+fn a_log_line_allocates_nothing_but_its_share_of_a_buffer() {
+    const LOGS: &str = r#"
+                access_log:
+                - name: text
+                  typed_config:
+                    "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+                    path: /dev/null
+                - name: json
+                  typed_config:
+                    "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+                    path: /dev/null
+                    log_format:
+                      json_format:
+                        time: "%START_TIME(%s.%6f %Z)%"
+                        local: "%START_TIME_LOCAL%"
+                        agent: "\"%REQ(user-agent)%\""
+                        times: ["%DURATION%", "%COMMON_DURATION(US_TX_BEG:DS_TX_END:ns)%"]
+                        id: "%UNIQUE_ID%"
+                        host: "%UPSTREAM_HOST%"
+"#;
+    let config = CONFIG.replace("                access_log: []\n", &LOGS[1..]);
+    for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
+        let allocations = allocations_for_requests(choice, &config);
+        assert!(allocations < 50, "{allocations} for 1000 requests on {choice:?}");
     }
 }

@@ -6,6 +6,7 @@ pub mod h1_chunked;
 pub mod h1_request;
 pub mod h1_response;
 pub mod route_match;
+pub mod substitution_format;
 
 mod pieces;
 mod wire;

@@ -92,6 +92,7 @@ fn host(domain: Domain) -> VirtualHost {
         include_attempt_count_in_response: false,
         retry_policy: None,
         request_body_buffer_limit: None,
+        metadata: Default::default(),
     }
 }
 
@@ -123,6 +124,7 @@ fn route(name: String, matcher: RouteMatch) -> Route {
         request_headers: HeaderMutations::default(),
         response_headers: HeaderMutations::default(),
         request_body_buffer_limit: None,
+        metadata: Default::default(),
     }
 }
 

@@ -59,6 +59,11 @@ fn h1_response() {
 }
 
 #[test]
+fn substitution_format() {
+    replay("substitution_format", ringmain_fuzz::substitution_format::check);
+}
+
+#[test]
 fn h1_chunked() {
     replay("h1_chunked", ringmain_fuzz::h1_chunked::check);
 }

@@ -4,6 +4,7 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 
 use super::{Action, RouteMatch, Scope, buffer_limit};
 use crate::header_mutation::HeaderMutations;
+use crate::metadata::Metadata;
 use crate::report::At;
 
 /// `envoy.config.route.v3.Route`.
@@ -21,6 +22,8 @@ pub struct Route {
     pub response_headers: HeaderMutations,
     /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`.
     pub request_body_buffer_limit: Option<u64>,
+    /// `metadata`.
+    pub metadata: Metadata,
 }
 
 impl Route {
@@ -44,6 +47,7 @@ impl Route {
                 let older = wire.per_request_buffer_limit_bytes.as_ref();
                 buffer_limit(wire.request_body_buffer_limit.as_ref(), older)
             },
+            metadata: Metadata::from_wire(wire.metadata.as_ref()),
         })
     }
 }

@@ -7,6 +7,7 @@ use wire::virtual_host::TlsRequirementType as WireTlsRequirement;
 
 use super::{Domain, RetryPolicy, Route, Scope, buffer_limit};
 use crate::header_mutation::HeaderMutations;
+use crate::metadata::Metadata;
 use crate::report::At;
 
 /// `envoy.config.route.v3.VirtualHost`.
@@ -32,6 +33,8 @@ pub struct VirtualHost {
     pub retry_policy: Option<RetryPolicy>,
     /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`, for routes without one.
     pub request_body_buffer_limit: Option<u64>,
+    /// `metadata`.
+    pub metadata: Metadata,
 }
 
 /// `envoy.config.route.v3.VirtualHost.TlsRequirementType`: who is sent to https.
@@ -92,6 +95,7 @@ impl VirtualHost {
                 let older = wire.per_request_buffer_limit_bytes.as_ref();
                 buffer_limit(wire.request_body_buffer_limit.as_ref(), older)
             },
+            metadata: Metadata::from_wire(wire.metadata.as_ref()),
         }
     }
 }

@@ -510,7 +510,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message { name: "envoy.config.accesslog.v3.AccessLog", supported: "name typed_config", ..NONE },
     Message {
         name: "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-        supported: "path format log_format",
+        supported: "path format json_format typed_json_format log_format",
         ..NONE
     },
     Message {
@@ -525,9 +525,14 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.core.v3.SubstitutionFormatString",
-        supported: "text_format text_format_source",
+        supported: "text_format text_format_source json_format omit_empty_values formatters \
+                    json_format_options",
+        harmless: "content_type",
         ..NONE
     },
+    Message { name: "envoy.config.core.v3.JsonFormatOptions", harmless: "sort_properties", ..NONE },
+    Message { name: "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery", ..NONE },
+    Message { name: "envoy.extensions.formatter.metadata.v3.Metadata", ..NONE },
 ];
 
 /// For each supported field that holds an extension (`google.protobuf.Any`), the messages it may hold.
@@ -535,6 +540,8 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.config.core.v3.TypedExtensionConfig.typed_config",
         &[
+            "envoy.extensions.formatter.metadata.v3.Metadata",
+            "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
             "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
             "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
         ],

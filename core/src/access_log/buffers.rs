@@ -35,6 +35,10 @@ impl LogBuffers {
     /// Lets `render` append one line for `sink`.
     pub fn line(&mut self, sink: LogSink, stats: &WorkerStats, render: impl FnOnce(&mut Vec<u8>)) {
         let pending = &mut self.pending[sink.index()];
+        if pending.capacity() == 0 {
+            // All at once: one allocation for hundreds of lines.
+            pending.reserve(HAND_OVER_BYTES + HAND_OVER_BYTES / 4);
+        }
         let before = pending.len();
         render(pending);
         if pending.len() > HELD_BYTES_MAX {

@@ -3,10 +3,11 @@
 use ringmain_config::access_log::AccessLog;
 use ringmain_config::http_connection_manager as config;
 use ringmain_config::listener::TrafficDirection;
+use ringmain_config::route::{Action, ClusterSpecifier};
 use ringmain_proto_codec::h1::{KeyFormat, RequestOptions, UnderscoreAction};
 use ringmain_proto_codec::limits::HeadLimits;
 
-use crate::access_log::LogSink;
+use crate::access_log::{LogSink, Recorded};
 use crate::router::Routes;
 use crate::stats::scopes::{HttpStats, ResponseClassStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
@@ -32,6 +33,10 @@ pub struct ConnectionManager {
     pub histograms: HttpHistograms,
     /// `traffic_direction` of the listener.
     pub traffic_direction: TrafficDirection,
+    /// Which listener of the configuration it serves.
+    pub listener: usize,
+    /// What the formats need of a stream's record.
+    pub recorded: Recorded,
     /// The access logs and where each one's lines go.
     pub access_logs: Vec<(AccessLog, LogSink)>,
 }
@@ -50,6 +55,7 @@ impl ConnectionManager {
     /// where an access log's lines go.
     pub fn new(
         config: config::HttpConnectionManager,
+        listener: usize,
         workers: usize,
         table: &mut HistogramTable,
         traffic_direction: TrafficDirection,
@@ -62,6 +68,7 @@ impl ConnectionManager {
             downstream_cx_length_ms: histogram("downstream_cx_length_ms"),
         };
         let sinks: Vec<LogSink> = config.access_log.iter().map(sink_of).collect();
+        let routes = Routes::new(config.routes.clone());
         Self {
             request_options: request_options(&config),
             key_format: match config.http1.header_key_format {
@@ -73,11 +80,39 @@ impl ConnectionManager {
             listener_responses: PerWorker::new(workers),
             histograms,
             traffic_direction,
+            listener,
+            recorded: recorded(&config, &routes),
             access_logs: config.access_log.iter().cloned().zip(sinks).collect(),
-            routes: Routes::new(config.routes.clone()),
+            routes,
             config,
         }
     }
+}
+
+/// What the formats need: those of access logs, and of headers at each level.
+fn recorded(config: &config::HttpConnectionManager, routes: &Routes) -> Recorded {
+    let mut mutations = Vec::new();
+    for table in routes.tables() {
+        mutations.extend([&table.config.request_headers, &table.config.response_headers]);
+        for virtual_host in table.virtual_hosts() {
+            let virtual_host = &virtual_host.config;
+            mutations.extend([&virtual_host.request_headers, &virtual_host.response_headers]);
+            for route in &virtual_host.routes {
+                mutations.extend([&route.request_headers, &route.response_headers]);
+                if let Action::Route(action) = &route.action
+                    && let ClusterSpecifier::Weighted(clusters) = &action.cluster
+                {
+                    for cluster in &clusters.clusters {
+                        mutations.extend([&cluster.request_headers, &cluster.response_headers]);
+                    }
+                }
+            }
+        }
+    }
+    let headers = mutations.iter().flat_map(|mutations| &mutations.add);
+    let in_headers = headers.flat_map(|option| option.value.operators());
+    let in_logs = config.access_log.iter().flat_map(|log| log.format.operators());
+    Recorded::for_operators(in_logs.chain(in_headers))
 }
 
 fn request_options(config: &config::HttpConnectionManager) -> RequestOptions {

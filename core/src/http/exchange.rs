@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 
+use ringmain_proto_codec::HeaderMap;
 use ringmain_proto_codec::h1::{RequestHead, ResponseHead};
 
 use super::stream::StreamInfo;
@@ -15,6 +16,8 @@ pub struct Exchange {
     pub request: RequestHead,
     /// The response's head, changed on its way back.
     pub response: ResponseHead,
+    /// The response's trailers, where they are passed on.
+    pub response_trailers: Option<Box<HeaderMap>>,
     /// When, where and how it went.
     pub info: StreamInfo,
     /// The encoded head about to be sent.
@@ -28,6 +31,7 @@ impl Exchange {
     fn clear(&mut self) {
         self.request.clear();
         self.response.clear();
+        self.response_trailers = None;
         self.info = StreamInfo::default();
         self.encoded.clear();
         self.scratch.clear();

@@ -301,7 +301,7 @@ fn describe_grpc(headers: &mut HeaderMap, reply: &Reply<'_>) {
 }
 
 /// The gRPC status that stands for an HTTP status.
-fn grpc_status(status: u16) -> u8 {
+pub fn grpc_status(status: u16) -> u8 {
     match status {
         400 => 13,
         401 => 16,

@@ -25,10 +25,19 @@ impl RequestIds {
     pub fn generate(&self) -> [u8; UUID_BYTES] {
         let mut bytes = [0; 16];
         self.random.borrow_mut().fill_bytes(&mut bytes);
-        bytes[6] = (bytes[6] & 0x0f) | 0x40;
-        bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        to_text(&bytes)
+        as_uuid(bytes)
     }
+}
+
+/// A new UUID as text, from the thread's own generator.
+pub fn random_uuid() -> [u8; UUID_BYTES] {
+    as_uuid(rand::random())
+}
+
+fn as_uuid(mut bytes: [u8; 16]) -> [u8; UUID_BYTES] {
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    to_text(&bytes)
 }
 
 fn to_text(bytes: &[u8; 16]) -> [u8; UUID_BYTES] {

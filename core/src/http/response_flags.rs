@@ -38,24 +38,36 @@ pub enum ResponseFlag {
     DurationTimeout,
 }
 
-/// The short names, by flag.
-const SHORT_NAMES: [(ResponseFlag, &str); 15] = [
-    (ResponseFlag::UpstreamRetryLimitExceeded, "URX"),
-    (ResponseFlag::NoHealthyUpstream, "UH"),
-    (ResponseFlag::UpstreamConnectionFailure, "UF"),
-    (ResponseFlag::UpstreamOverflow, "UO"),
-    (ResponseFlag::NoRouteFound, "NR"),
-    (ResponseFlag::UpstreamRequestTimeout, "UT"),
-    (ResponseFlag::LocalReset, "LR"),
-    (ResponseFlag::UpstreamRemoteReset, "UR"),
-    (ResponseFlag::UpstreamConnectionTermination, "UC"),
-    (ResponseFlag::DownstreamConnectionTermination, "DC"),
-    (ResponseFlag::StreamIdleTimeout, "SI"),
-    (ResponseFlag::DownstreamProtocolError, "DPE"),
-    (ResponseFlag::UpstreamProtocolError, "UPE"),
-    (ResponseFlag::NoClusterFound, "NC"),
-    (ResponseFlag::DurationTimeout, "DT"),
+/// Short and long names, by flag.
+const NAMES: [(ResponseFlag, &str, &str); 15] = [
+    (ResponseFlag::UpstreamRetryLimitExceeded, "URX", "UpstreamRetryLimitExceeded"),
+    (ResponseFlag::NoHealthyUpstream, "UH", "NoHealthyUpstream"),
+    (ResponseFlag::UpstreamConnectionFailure, "UF", "UpstreamConnectionFailure"),
+    (ResponseFlag::UpstreamOverflow, "UO", "UpstreamOverflow"),
+    (ResponseFlag::NoRouteFound, "NR", "NoRouteFound"),
+    (ResponseFlag::UpstreamRequestTimeout, "UT", "UpstreamRequestTimeout"),
+    (ResponseFlag::LocalReset, "LR", "LocalReset"),
+    (ResponseFlag::UpstreamRemoteReset, "UR", "UpstreamRemoteReset"),
+    (ResponseFlag::UpstreamConnectionTermination, "UC", "UpstreamConnectionTermination"),
+    (ResponseFlag::DownstreamConnectionTermination, "DC", "DownstreamConnectionTermination"),
+    (ResponseFlag::StreamIdleTimeout, "SI", "StreamIdleTimeout"),
+    (ResponseFlag::DownstreamProtocolError, "DPE", "DownstreamProtocolError"),
+    (ResponseFlag::UpstreamProtocolError, "UPE", "UpstreamProtocolError"),
+    (ResponseFlag::NoClusterFound, "NC", "NoClusterFound"),
+    (ResponseFlag::DurationTimeout, "DT", "DurationTimeout"),
 ];
+
+impl ResponseFlag {
+    /// `UF`.
+    pub fn short_name(self) -> &'static str {
+        NAMES[self as usize].1
+    }
+
+    /// `UpstreamConnectionFailure`.
+    pub fn long_name(self) -> &'static str {
+        NAMES[self as usize].2
+    }
+}
 
 /// A set of flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,6 +83,16 @@ impl ResponseFlags {
     pub fn has(self, flag: ResponseFlag) -> bool {
         self.0 & (1 << flag as u8) != 0
     }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The flags, in Envoy's order.
+    pub fn iter(self) -> impl Iterator<Item = ResponseFlag> {
+        NAMES.iter().map(|(flag, ..)| *flag).filter(move |flag| self.has(*flag))
+    }
 }
 
 impl fmt::Display for ResponseFlags {
@@ -80,8 +102,8 @@ impl fmt::Display for ResponseFlags {
             return out.write_str("-");
         }
         let mut separator = "";
-        for (_, name) in SHORT_NAMES.iter().filter(|(flag, _)| self.has(*flag)) {
-            write!(out, "{separator}{name}")?;
+        for flag in self.iter() {
+            write!(out, "{separator}{}", flag.short_name())?;
             separator = ",";
         }
         Ok(())
@@ -103,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_flag_stands_in_the_table_at_its_place() {
-        for (index, (flag, _)) in SHORT_NAMES.iter().enumerate() {
+        for (index, (flag, ..)) in NAMES.iter().enumerate() {
             assert_eq!(*flag as usize, index);
         }
     }

@@ -10,6 +10,44 @@ use super::ResponseFlags;
 use crate::cluster::WorkerHost;
 use crate::router::RouteRef;
 
+/// Bytes of a message on one connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WireBytes {
+    /// Bytes received, framing included.
+    pub received: u64,
+    /// Bytes sent, framing included.
+    pub sent: u64,
+    /// Names, values and three bytes for each field line received, trailers not included; 0 unless
+    /// [recorded](crate::access_log::Recorded).
+    pub headers_received: u64,
+    /// Field lines sent, trailers not included; 0 unless recorded.
+    pub headers_sent: u64,
+}
+
+/// Moments of sending; absent unless [recorded](crate::access_log::Recorded).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SendTimes {
+    /// Before the request's first byte went upstream.
+    pub upstream_tx_begin: Option<Instant>,
+    /// When the request's last byte had gone upstream.
+    pub upstream_tx_end: Option<Instant>,
+    /// Before the response's first byte went downstream.
+    pub downstream_tx_begin: Option<Instant>,
+    /// When the response's last byte had gone downstream.
+    pub downstream_tx_end: Option<Instant>,
+}
+
+/// What a record keeps of an upstream connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamConnectionInfo {
+    /// Its number in the process.
+    pub id: u64,
+    /// When it was begun.
+    pub connect_begun: Instant,
+    /// When it was open.
+    pub connected: Instant,
+}
+
 /// One request from its first byte to the response's last.
 #[derive(Debug)]
 pub struct StreamInfo {
@@ -39,8 +77,12 @@ pub struct StreamInfo {
     pub request_parsed: bool,
     /// The host that the last attempt went to.
     pub upstream_host: Option<Rc<WorkerHost>>,
-    /// Our end of the connection to it.
+    /// The connection to it, once there was one.
+    pub upstream_connection: Option<UpstreamConnectionInfo>,
+    /// Our end of that connection.
     pub upstream_local: Option<SocketAddr>,
+    /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`: why there was none.
+    pub transport_failure: &'static str,
     /// How often the request was sent upstream.
     pub attempts: u32,
     /// The route taken.
@@ -57,6 +99,14 @@ pub struct StreamInfo {
     pub remote: SocketAddr,
     /// Our end of the downstream connection.
     pub local: SocketAddr,
+    /// The downstream connection's number in the process.
+    pub connection_id: u64,
+    /// What went over the downstream connection.
+    pub downstream_bytes: WireBytes,
+    /// What went over the upstream connection.
+    pub upstream_bytes: WireBytes,
+    /// When what was sent was sent.
+    pub times: SendTimes,
     /// Whether the client is inside `internal_address_config`.
     pub internal: bool,
 }
@@ -82,7 +132,9 @@ impl Default for StreamInfo {
             reset: false,
             request_parsed: false,
             upstream_host: None,
+            upstream_connection: None,
             upstream_local: None,
+            transport_failure: "",
             attempts: 0,
             route: None,
             cluster: None,
@@ -91,6 +143,10 @@ impl Default for StreamInfo {
             direct_remote: UNKNOWN_ADDRESS,
             remote: UNKNOWN_ADDRESS,
             local: UNKNOWN_ADDRESS,
+            connection_id: 0,
+            downstream_bytes: WireBytes::default(),
+            upstream_bytes: WireBytes::default(),
+            times: SendTimes::default(),
             internal: false,
         }
     }
@@ -98,10 +154,11 @@ impl Default for StreamInfo {
 
 impl StreamInfo {
     /// The record of a stream that begins now.
-    pub fn begin(direct_remote: SocketAddr, local: SocketAddr) -> Self {
+    pub fn begin(connection_id: u64, direct_remote: SocketAddr, local: SocketAddr) -> Self {
         Self {
             started_at: SystemTime::now(),
             started: Instant::now(),
+            connection_id,
             direct_remote,
             remote: direct_remote,
             local,

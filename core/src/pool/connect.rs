@@ -41,7 +41,7 @@ pub(super) async fn connect(
         Ok(stream) => {
             let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
-            Ok(UpstreamConnection::opened(stream, permit))
+            Ok(UpstreamConnection::opened(stream, begun, permit))
         }
         Err(error) => {
             count_unopened(&cluster, &host);

@@ -1,5 +1,6 @@
 //! One upstream connection and what it counts.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
@@ -10,7 +11,9 @@ use ringmain_config::cluster::RoutingPriority;
 use super::permit::ConnectionPermit;
 use super::waiting;
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
+use crate::http::stream::UpstreamConnectionInfo;
 use crate::runtime::{Buffer, Deadline, Stream};
+use crate::server::connection_ids;
 
 /// An HTTP/1 connection to a host. Its end is counted when it is dropped.
 #[derive(Debug)]
@@ -18,11 +21,16 @@ pub struct UpstreamConnection {
     stream: Rc<Stream>,
     deadline: Deadline,
     local: Option<SocketAddr>,
+    info: UpstreamConnectionInfo,
     permit: ConnectionPermit,
     opened: Instant,
     requests: u32,
     /// Whether a request of `max_requests` is counted for it.
     claimed: bool,
+    /// Bytes of the request under way.
+    sent: Cell<u64>,
+    /// Bytes received since it was begun.
+    received: Cell<u64>,
     /// The host's `Keep-Alive: timeout=`, from the last response on.
     keep_alive_until: Option<Instant>,
     end: End,
@@ -37,7 +45,7 @@ enum End {
 
 impl UpstreamConnection {
     /// Counts a connection just opened.
-    pub(super) fn opened(stream: Stream, permit: ConnectionPermit) -> Self {
+    pub(super) fn opened(stream: Stream, connect_begun: Instant, permit: ConnectionPermit) -> Self {
         let (cluster, host) = (&permit.cluster, &permit.host);
         let stats = cluster.stats();
         stats.upstream_cx_total.inc();
@@ -47,14 +55,20 @@ impl UpstreamConnection {
         host.stats().cx_active.inc();
         let local = stream.local_addr().ok();
         let stream = Rc::new(stream);
+        let opened = Instant::now();
+        let info =
+            UpstreamConnectionInfo { id: connection_ids::next(), connect_begun, connected: opened };
         Self {
             deadline: Deadline::new(&cluster.timers, &stream, Shutdown::Both),
             stream,
             local,
+            info,
             permit,
-            opened: Instant::now(),
+            opened,
             requests: 0,
             claimed: false,
+            sent: Cell::new(0),
+            received: Cell::new(0),
             keep_alive_until: None,
             end: End::Local,
         }
@@ -69,6 +83,7 @@ impl UpstreamConnection {
     pub async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
         let (result, buffer) = self.stream.read(buffer).await;
         let count = result.unwrap_or(0);
+        self.received.set(self.received.get() + count as u64);
         self.permit.cluster.stats().upstream_cx_rx_bytes_total.add(count as u64);
         // A socket that is shut down still yields what keeps coming.
         if self.deadline.fired() { (0, buffer) } else { (count, buffer) }
@@ -77,6 +92,7 @@ impl UpstreamConnection {
     /// Sends all of `buffer`, which comes back as it was.
     pub async fn write_all(&self, buffer: Buffer) -> (io::Result<()>, Buffer) {
         let (result, buffer) = self.stream.write_all(buffer).await;
+        self.sent.set(self.sent.get() + buffer.len() as u64);
         self.permit.cluster.stats().upstream_cx_tx_bytes_total.add(buffer.len() as u64);
         (result, buffer)
     }
@@ -89,6 +105,11 @@ impl UpstreamConnection {
     /// Our end's address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local
+    }
+
+    /// Its number and its beginning.
+    pub fn info(&self) -> UpstreamConnectionInfo {
+        self.info
     }
 
     /// The cluster it belongs to.
@@ -140,6 +161,13 @@ impl UpstreamConnection {
     /// Counts a request about to be sent.
     pub fn begin_request(&mut self) {
         self.requests += 1;
+        self.sent.set(0);
+        self.received.set(0);
+    }
+
+    /// Bytes sent and received since the request under way was begun.
+    pub fn request_bytes(&self) -> (u64, u64) {
+        (self.sent.get(), self.received.get())
     }
 
     /// Counts an interim response (RFC 9110 §15.2) as Envoy does: like a response of its own.

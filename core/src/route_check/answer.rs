@@ -75,7 +75,7 @@ pub fn answer(question: &Question, tables: &Tables) -> Result<Answer, CheckError
     let manager = manager_of(listener);
     let mut answer = Answer { listener: listener.name.clone(), ..Answer::default() };
     let mut exchange = Exchange {
-        info: StreamInfo::begin(SocketAddr::new(question.client, 0), listener.address),
+        info: StreamInfo::begin(0, SocketAddr::new(question.client, 0), listener.address),
         ..Exchange::default()
     };
     let mut progress = HeadProgress::default();

@@ -13,6 +13,7 @@ use super::upstream_request::{Failure, Setback, UpstreamRequest};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::codec::downstream_h1::After;
 use crate::http::codec::upstream_h1::{self, RequestKind, ResponseFailure};
+use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
 use crate::pool::{self, Acquire, AcquireFailure, ConnectFailure, UpstreamConnection};
 use crate::runtime::{Buffer, join};
@@ -51,6 +52,8 @@ impl UpstreamRequest<'_, '_> {
         let active = self.begin_attempt(&mut connection);
         self.timeouts.arm_head(connection.deadline());
         let (_sent, message) = connection.write_all(message).await;
+        let times = self.downstream.manager.recorded.times;
+        self.exchange.info.times.upstream_tx_end = times.then(Instant::now);
         // A send that failed may still have a response waiting, so it is looked for.
         self.timeouts.arm_head(connection.deadline());
         let watch =
@@ -109,6 +112,9 @@ impl UpstreamRequest<'_, '_> {
         let send = body.send(head, downstream, &connection, &sending, timeouts);
         let ((), (answer, client_gone)) = join(send, respond).await;
         drop(active);
+        if downstream.manager.recorded.times {
+            self.exchange.info.times.upstream_tx_end = body.received_at();
+        }
         if client_gone && matches!(answer, Answer::Missing(_)) {
             self.cancelled();
             return Err(Failure::ClientGone.into());
@@ -163,6 +169,8 @@ impl UpstreamRequest<'_, '_> {
         answer: Answer,
         sent: bool,
     ) -> Result<After, Setback> {
+        let bytes = &mut self.exchange.info.upstream_bytes;
+        (bytes.sent, bytes.received) = connection.request_bytes();
         match answer {
             Answer::Relayed(relayed) => {
                 self.conclude(connection, relayed, sent).map_err(Setback::Failed)
@@ -199,6 +207,10 @@ impl UpstreamRequest<'_, '_> {
         match failure {
             AcquireFailure::Connect(failure) => {
                 host.stats().rq_error.inc();
+                if failure == ConnectFailure::Refused(Some(libc::ECONNREFUSED)) {
+                    let info = &mut self.exchange.info;
+                    info.transport_failure = "delayed_connect_error:_Connection_refused";
+                }
                 return self.setback(ResetReason::ConnectFailure, connect_reply(failure));
             }
             AcquireFailure::RequestOverflow => {
@@ -285,7 +297,10 @@ impl UpstreamRequest<'_, '_> {
 
     fn begin_attempt(&mut self, connection: &mut UpstreamConnection) -> ActiveRequest {
         connection.begin_request();
-        self.exchange.info.upstream_local = connection.local_addr();
+        let info = &mut self.exchange.info;
+        info.upstream_connection = Some(connection.info());
+        info.upstream_local = connection.local_addr();
+        info.times.upstream_tx_begin = self.downstream.manager.recorded.times.then(Instant::now);
         let received = self.body.ended() == Some(RequestEnd::Complete);
         self.timeouts.try_begins(received);
         ActiveRequest::begin(&self.cluster, connection.host())
@@ -308,6 +323,10 @@ impl UpstreamRequest<'_, '_> {
         )
         .await;
         self.exchange.info.response_started = Some(Instant::now());
+        if self.downstream.manager.recorded.header_bytes {
+            let bytes = header_bytes::received_fields(&self.exchange.response.headers);
+            self.exchange.info.upstream_bytes.headers_received = bytes;
+        }
         result
     }
 }

@@ -4,7 +4,7 @@ use ringmain_config::route::{HostRewrite, RouteAction};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::route_table::path_of;
-use crate::access_log::render;
+use crate::access_log::render_text;
 use crate::http::ConnectionManager;
 use crate::http::exchange::Exchange;
 use crate::http::request_headers::append_to_list;
@@ -23,7 +23,7 @@ pub fn rewrite_host(
     match rewrite {
         HostRewrite::Format(format) => {
             // Unlike in a path, what is missing is written as `-`.
-            render(format, exchange, manager, compiled, &mut host);
+            render_text(format, exchange, manager, compiled, &mut host);
             host.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
         }
         _ => write_host(rewrite, &exchange.request.headers, &mut host),

@@ -45,6 +45,8 @@ pub struct RequestBody {
     excess: RefCell<Option<Buffer>>,
     end: Cell<Option<RequestEnd>>,
     bytes: Cell<u64>,
+    /// The same with framing.
+    wire_bytes: Cell<u64>,
     received_at: Cell<Option<Instant>>,
     /// No attempt has a connection yet: what comes is joined in `ready`.
     gathering: Cell<bool>,
@@ -111,6 +113,7 @@ impl RequestBody {
             excess: RefCell::new(None),
             end: Cell::new(None),
             bytes: Cell::new(0),
+            wire_bytes: Cell::new(0),
             received_at: Cell::new(None),
             gathering: Cell::new(false),
             discarding: Cell::new(false),
@@ -130,7 +133,9 @@ impl RequestBody {
             return Ok(Some(pool.small()));
         }
         let mut piece = std::mem::replace(input, pool.small());
+        let wire = piece.len();
         let taken = self.reader.borrow_mut().take(&mut piece, pool)?;
+        self.wire_bytes.set((wire - taken.excess.as_ref().map_or(0, Buffer::len)) as u64);
         if let Some(excess) = taken.excess {
             *input = excess;
         }
@@ -152,6 +157,11 @@ impl RequestBody {
     /// Body bytes received.
     pub fn bytes(&self) -> u64 {
         self.bytes.get()
+    }
+
+    /// The same with framing.
+    pub fn wire_bytes(&self) -> u64 {
+        self.wire_bytes.get()
     }
 
     /// When the last byte came.
@@ -225,6 +235,8 @@ impl RequestBody {
         }
         let taken = self.reader.borrow_mut().take(&mut buffer, pool).map_err(RequestEnd::Broken)?;
         self.bytes.set(self.bytes.get() + buffer.len() as u64);
+        let wire = count - taken.excess.as_ref().map_or(0, Buffer::len);
+        self.wire_bytes.set(self.wire_bytes.get() + wire as u64);
         *self.excess.borrow_mut() = taken.excess;
         Ok(buffer)
     }

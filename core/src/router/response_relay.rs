@@ -14,6 +14,7 @@ use super::upstream_request::keeps_trailers;
 use crate::http::codec::body::{BodyReader, BodyWriter};
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
+use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply, allows_body};
 use crate::http::response_headers::{encode_response_head, prepare_response, set_connection};
 use crate::http::stream::millis;
@@ -74,6 +75,11 @@ pub async fn relay(
     exchange.info.bytes_sent += received.len() as u64;
     plan.writer.frame(&mut received, &body);
     let after = if plan.closes { After::Close } else { After::KeepAlive };
+    let recorded = downstream.manager.recorded;
+    if recorded.header_bytes {
+        exchange.info.downstream_bytes.headers_sent = header_bytes::sent(&exchange.encoded);
+    }
+    exchange.info.times.downstream_tx_begin = recorded.times.then(Instant::now);
     let sent = send_first(downstream, exchange, received).await;
     let Ok(spare) = sent else { return Relayed::ClientGone };
     if !body.is_complete() {
@@ -95,6 +101,8 @@ pub async fn relay(
         };
     }
     downstream.worker.buffers.give_back(spare);
+    exchange.response_trailers = body.take_trailers();
+    exchange.info.times.downstream_tx_end = recorded.times.then(Instant::now);
     exchange.info.response_received = exchange.info.response_started;
     Relayed::Whole { after, reuse }
 }
@@ -273,7 +281,10 @@ impl RestOfBody<'_> {
             }
         }
         buffers.give_back(buffer);
-        exchange.info.response_received = Some(Instant::now());
+        exchange.response_trailers = self.body.take_trailers();
+        let now = Instant::now();
+        exchange.info.times.downstream_tx_end = downstream.manager.recorded.times.then_some(now);
+        exchange.info.response_received = Some(now);
         if excess { Rest::WholeWithExcess } else { Rest::Whole }
     }
 }

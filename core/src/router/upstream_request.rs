@@ -19,6 +19,7 @@ use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
+use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
 use crate::pool::RetryPermit;
 use crate::runtime::{self, Buffer, join};
@@ -166,7 +167,7 @@ impl UpstreamRequest<'_, '_> {
         }
         // Its own memory: streaming is rare, and each connection would hold room for it.
         let Some(message) = message else { return Box::pin(self.run_streaming()).await };
-        self.exchange.info.bytes_received += self.body.bytes();
+        self.note_body();
         if kept_max.is_some_and(|max| self.body.bytes() > max as u64) {
             self.abandon_retries();
         }
@@ -212,7 +213,7 @@ impl UpstreamRequest<'_, '_> {
             result
         };
         let ((), result) = join(body.receive(downstream, timeouts), attempts).await;
-        self.exchange.info.bytes_received += body.bytes();
+        self.note_body();
         if body.is_too_much() {
             self.abandon_retries();
         }
@@ -221,6 +222,11 @@ impl UpstreamRequest<'_, '_> {
             self.exchange.info.request_received = body.received_at();
         }
         result
+    }
+
+    fn note_body(&mut self) {
+        self.exchange.info.bytes_received += self.body.bytes();
+        self.exchange.info.downstream_bytes.received += self.body.wire_bytes();
     }
 
     async fn attempts_streaming(&mut self) -> Result<After, Failure> {
@@ -257,6 +263,9 @@ impl UpstreamRequest<'_, '_> {
         let encoded = &mut self.exchange.encoded;
         encoded.clear();
         encode_request(&self.exchange.request.headers, chunked, KeyFormat::LowerCase, encoded);
+        if self.downstream.manager.recorded.header_bytes {
+            self.exchange.info.upstream_bytes.headers_sent = header_bytes::sent(encoded);
+        }
         self.head_bytes = encoded.len();
     }
 

@@ -89,8 +89,9 @@ impl Compiled {
             .listeners
             .iter()
             .zip(addresses)
-            .map(|(config, address)| {
-                compile_listener(config, *address, workers, &mut histograms, &mut log_sinks)
+            .enumerate()
+            .map(|(index, (config, address))| {
+                compile_listener(index, config, *address, workers, &mut histograms, &mut log_sinks)
             })
             .collect();
         let names = bootstrap.clusters.iter().enumerate();
@@ -124,6 +125,7 @@ impl Compiled {
 }
 
 fn compile_listener(
+    index: usize,
     config: &config::Listener,
     address: SocketAddr,
     workers: usize,
@@ -134,7 +136,7 @@ fn compile_listener(
     let sink_of = |log: &AccessLog| sink_index(log, log_sinks);
     let direction = config.traffic_direction;
     let manager =
-        ConnectionManager::new((**manager).clone(), workers, histograms, direction, sink_of);
+        ConnectionManager::new((**manager).clone(), index, workers, histograms, direction, sink_of);
     let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(address));
     let scope = Scope::listener(&stat_name);
     let listener_histograms = ListenerHistograms {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::Compiled;
+use super::{Compiled, connection_ids};
 use crate::access_log::LogBuffers;
 use crate::cluster::{Bells, HostSet, WorkerCluster};
 use crate::http::clock::Clock;
@@ -212,6 +212,7 @@ pub fn run_worker(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()>
             "cannot pin to the core; running unpinned"
         );
     }
+    connection_ids::count_as(seed.id, seed.compiled.workers);
     let plan = seed.plan.clone();
     runtime::run(&plan, serve(seed, mailbox))?
 }

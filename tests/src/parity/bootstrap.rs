@@ -55,7 +55,8 @@ fn listener(case: &Case) -> String {
             log_format:
               text_format_source:
                 inline_string: "details %RESPONSE_CODE_DETAILS% route %ROUTE_NAME% cluster %UPSTREAM_CLUSTER% attempts %UPSTREAM_REQUEST_ATTEMPT_COUNT% remote %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% direct %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%\n"
-{}"#,
+{}{}"#,
+        indented(&case.access_logs, 8),
         indented(&hcm, 8)
     );
     template::fill(&text, &case_values(case))

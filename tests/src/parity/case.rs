@@ -9,6 +9,7 @@ use crate::upstream::{Reply, ok};
 pub struct Case {
     pub(super) name: &'static str,
     pub(super) hcm: String,
+    pub(super) access_logs: String,
     pub(super) route_config: String,
     pub(super) scoped_routes: String,
     pub(super) virtual_hosts: String,
@@ -26,6 +27,7 @@ pub fn case(name: &'static str) -> Case {
     Case {
         name,
         hcm: String::new(),
+        access_logs: String::new(),
         route_config: String::new(),
         scoped_routes: String::new(),
         virtual_hosts: String::new(),
@@ -47,6 +49,13 @@ impl Case {
     /// Its name, which is also the `stat_prefix`.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Further access logs, as a YAML list. Those that write to `{{scratch}}/{{name}}.text` and
+    /// `{{scratch}}/{{name}}.json` are observed.
+    pub fn access_logs(mut self, list: &str) -> Self {
+        list.clone_into(&mut self.access_logs);
+        self
     }
 
     /// Further fields of the HTTP connection manager.

@@ -18,6 +18,8 @@ pub struct Observation {
     pub log: String,
     /// The lines of an access log that tells details, route, cluster and addresses.
     pub details: String,
+    /// The lines of the logs that the case itself configures: `<name>.text` and `<name>.json`.
+    pub own_logs: String,
     /// The compared stats.
     pub stats: Stats,
 }
@@ -30,6 +32,7 @@ impl Observation {
             ("mirror", &self.mirror),
             ("log", &self.log),
             ("details", &self.details),
+            ("own logs", &self.own_logs),
         ]
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::bootstrap::bootstrap;
 use super::stats::chosen;
@@ -18,6 +18,8 @@ use crate::wait::poll_for;
 
 /// How long counters and log lines may trail behind the last byte on the wire.
 const SETTLING_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a log stands still until no further line is expected; some flush intervals.
+const STANDSTILL: Duration = Duration::from_millis(400);
 
 /// How long a copy of a request may take to come where nothing tells how many will.
 const MIRROR_PAUSE: Duration = Duration::from_millis(200);
@@ -151,6 +153,7 @@ impl Rig {
             mirror: normalize::headers(&normal(&mirror.transcript())),
             log: log.lines().map(|line| normalize::log_line(&normal(line)) + "\n").collect(),
             details: normal(&self.log_lines(&format!("{}.details", case.name), lines)),
+            own_logs: normal(&self.own_logs(case, expected)),
             stats: self.settled_stats(case, expected),
         };
         assert!(
@@ -187,6 +190,30 @@ impl Rig {
         let settled = poll_for(SETTLING_PATIENCE, || {
             let previous = std::mem::replace(&mut last, self.stats(case));
             let settled = expected.map_or(last == previous, |expected| last == expected.stats);
+            settled.then(|| last.clone())
+        });
+        settled.unwrap_or(last)
+    }
+
+    /// What the case's own logs hold once they hold as many lines as expected. Without an
+    /// expectation, once they stand still: a filter may leave out any line.
+    fn own_logs(&self, case: &Case, expected: Option<&Observation>) -> String {
+        if case.access_logs.is_empty() {
+            return String::new();
+        }
+        let read = || ["text", "json"].map(|end| self.proxy.file(&format!("{}.{end}", case.name)));
+        let mut last = read().concat();
+        let mut changed = Instant::now();
+        let settled = poll_for(SETTLING_PATIENCE, || {
+            let previous = std::mem::replace(&mut last, read().concat());
+            if last != previous {
+                changed = Instant::now();
+            }
+            let lines = last.lines().count();
+            let wanted = expected.map(|expected| expected.own_logs.lines().count());
+            // The two files are flushed one after the other.
+            let stands_still = changed.elapsed() >= STANDSTILL;
+            let settled = wanted.map_or(stands_still, |wanted| lines >= wanted);
             settled.then(|| last.clone())
         });
         settled.unwrap_or(last)

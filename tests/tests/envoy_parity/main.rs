@@ -1,6 +1,7 @@
 //! Ringmain against real Envoy 1.40.0: the same configuration, the same bytes, the same outcome.
 //! A module per subject; `differences` holds what is meant to differ.
 
+mod access_log_operators;
 mod bodies;
 mod cluster_choice;
 mod connections;

@@ -50,6 +50,11 @@ impl BodyReader {
         matches!(self.left, Left::Nothing)
     }
 
+    /// The trailers that have come and are passed on.
+    pub fn take_trailers(&mut self) -> Option<Box<HeaderMap>> {
+        self.trailers.take().map(Box::new)
+    }
+
     /// Reduces the bytes received in `buffer` to the body's data.
     pub fn take(&mut self, buffer: &mut Buffer, pool: &BufferPool) -> Result<Taken, ChunkError> {
         let (raw, data, complete) = match &mut self.left {

@@ -3,6 +3,7 @@
 mod record;
 mod waiting;
 
+use std::cell::Cell;
 use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
@@ -12,7 +13,9 @@ use std::time::{Duration, Instant};
 use ringmain_proto_codec::RequestError;
 use ringmain_proto_codec::h1::HeadProgress;
 
+use crate::access_log::{self, AccessLogType, Evaluator};
 use crate::http::exchange::Exchange;
+use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply, Reply};
 use crate::http::stream::{StreamInfo, millis};
 use crate::http::{ConnectionManager, ResponseFlag};
@@ -43,6 +46,8 @@ pub struct Downstream<'a> {
     patience: Patience,
     slot: ConnectionSlot,
     record: ConnectionRecord,
+    /// Bytes sent since the request under way was begun.
+    sent: Cell<u64>,
 }
 
 /// What follows a request.
@@ -127,6 +132,7 @@ impl<'a> Downstream<'a> {
             input: Buffer::default(),
             slot,
             record,
+            sent: Cell::new(0),
         }
     }
 
@@ -150,6 +156,7 @@ impl<'a> Downstream<'a> {
         self.write_deadline.arm(self.manager.config.stream_idle_timeout);
         let (result, buffer) = self.stream.write_all(buffer).await;
         self.write_deadline.disarm();
+        self.sent.set(self.sent.get() + buffer.len() as u64);
         self.stats().downstream_cx_tx_bytes_total.add(buffer.len() as u64);
         (result.map_err(|_: io::Error| Gone), buffer)
     }
@@ -169,7 +176,7 @@ impl<'a> Downstream<'a> {
     }
 
     async fn serve_next(&mut self, exchange: &mut Exchange) -> After {
-        exchange.info = StreamInfo::begin(self.record.peer, self.record.local);
+        exchange.info = StreamInfo::begin(self.record.id, self.record.peer, self.record.local);
         let awaited = self.await_head(exchange).await;
         self.record.requests += 1;
         let stats = self.stats();
@@ -203,6 +210,12 @@ impl<'a> Downstream<'a> {
             let options = &self.manager.request_options;
             match exchange.request.parse(self.input.bytes(), &mut progress, options) {
                 Ok(Some(consumed)) => {
+                    let received = &mut exchange.info.downstream_bytes;
+                    received.received += consumed as u64;
+                    if self.manager.recorded.header_bytes {
+                        let head = &self.input.bytes()[..consumed];
+                        received.headers_received = header_bytes::received(head);
+                    }
                     self.input.consume(consumed);
                     self.read_deadline.disarm();
                     exchange.info.request_parsed = true;
@@ -255,6 +268,7 @@ impl<'a> Downstream<'a> {
     }
 
     async fn refuse(&mut self, error: &RequestError, exchange: &mut Exchange) -> After {
+        exchange.info.downstream_bytes.received += self.input.len() as u64;
         let stats = self.stats();
         if error.is_codec_error() {
             stats.downstream_cx_protocol_error.inc();
@@ -301,7 +315,13 @@ impl<'a> Downstream<'a> {
             let fits = buffer.append(&exchange.encoded);
             debug_assert!(fits, "made to measure");
         }
+        let recorded = self.manager.recorded;
+        if recorded.header_bytes {
+            exchange.info.downstream_bytes.headers_sent = header_bytes::sent(&exchange.encoded);
+        }
+        exchange.info.times.downstream_tx_begin = recorded.times.then(Instant::now);
         let (written, buffer) = self.write(buffer).await;
+        exchange.info.times.downstream_tx_end = recorded.times.then(Instant::now);
         self.worker.buffers.give_back(buffer);
         match written {
             Err(Gone) => After::Abort,
@@ -350,7 +370,8 @@ impl<'a> Downstream<'a> {
     }
 
     /// Counts and logs a request that is over.
-    fn finish(&self, exchange: &Exchange) {
+    fn finish(&self, exchange: &mut Exchange) {
+        exchange.info.downstream_bytes.sent = self.sent.take();
         let info = &exchange.info;
         let stats = self.stats();
         if info.request_received.is_none() || info.reset {
@@ -364,15 +385,20 @@ impl<'a> Downstream<'a> {
         self.worker
             .histograms
             .record(self.manager.histograms.downstream_rq_time, millis(info.elapsed()));
+        self.log(exchange, AccessLogType::DownstreamEnd);
+    }
+
+    /// Writes a line to each access log.
+    fn log(&self, exchange: &Exchange, log_type: AccessLogType) {
+        if self.manager.access_logs.is_empty() {
+            return;
+        }
+        let compiled = &self.worker.compiled;
+        let evaluator = Evaluator::new(exchange, self.manager, compiled, log_type);
+        let mut logs = self.worker.logs.borrow_mut();
         for (log, sink) in &self.manager.access_logs {
-            self.worker.logs.borrow_mut().line(*sink, self.worker.stats(), |line| {
-                crate::access_log::render(
-                    &log.format,
-                    exchange,
-                    self.manager,
-                    &self.worker.compiled,
-                    line,
-                );
+            logs.line(*sink, self.worker.stats(), |line| {
+                access_log::render(&log.format, &evaluator, line);
             });
         }
     }

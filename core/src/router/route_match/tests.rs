@@ -10,6 +10,7 @@ fn route(matcher: RouteMatch) -> Route {
         action: Action::NonForwarding,
         request_headers: Default::default(),
         response_headers: Default::default(),
+        metadata: Default::default(),
         request_body_buffer_limit: None,
     }
 }

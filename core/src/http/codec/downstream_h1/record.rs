@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::http::ConnectionManager;
 use crate::http::stream::millis;
 use crate::runtime::Stream;
-use crate::server::Worker;
+use crate::server::{Worker, connection_ids};
 
 /// Who ended a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(super) enum End {
 pub(super) struct ConnectionRecord {
     worker: Rc<Worker>,
     manager: Arc<ConnectionManager>,
+    /// Its number in the process.
+    pub(super) id: u64,
     pub(super) peer: SocketAddr,
     pub(super) local: SocketAddr,
     pub(super) opened: Instant,
@@ -50,6 +52,7 @@ impl ConnectionRecord {
         Self {
             worker: worker.clone(),
             manager: manager.clone(),
+            id: connection_ids::next(),
             peer,
             local,
             opened: Instant::now(),

@@ -1,0 +1,57 @@
+//! `envoy.config.core.v3.Metadata`: values for filters and logs, by namespace.
+
+use std::collections::BTreeMap;
+
+use envoy_types::pb::envoy::config::core::v3 as wire;
+use envoy_types::pb::google::protobuf as pb;
+use pb::value::Kind;
+use serde_json::{Number, Value};
+
+/// `filter_metadata`: an object for each namespace.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Metadata(pub BTreeMap<String, Value>);
+
+impl Metadata {
+    pub(crate) fn from_wire(wire: Option<&wire::Metadata>) -> Self {
+        let namespaces = wire.iter().flat_map(|wire| &wire.filter_metadata);
+        Self(namespaces.map(|(name, fields)| (name.clone(), object(fields))).collect())
+    }
+
+    /// The value that `keys` lead to within `namespace`; none where it is `null`.
+    pub fn get(&self, namespace: &str, keys: &[String]) -> Option<&Value> {
+        let mut value = self.0.get(namespace)?;
+        for key in keys {
+            value = value.get(key.as_str())?;
+        }
+        Some(value).filter(|value| !value.is_null())
+    }
+}
+
+fn object(wire: &pb::Struct) -> Value {
+    // Envoy writes members by name, whatever order the file has.
+    let sorted: BTreeMap<_, _> = wire.fields.iter().collect();
+    sorted.into_iter().map(|(name, value)| (name.clone(), json_value(value))).collect()
+}
+
+fn json_value(wire: &pb::Value) -> Value {
+    match &wire.kind {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(value)) => Value::Bool(*value),
+        Some(Kind::NumberValue(value)) => json_number(*value),
+        Some(Kind::StringValue(text)) => Value::String(text.clone()),
+        Some(Kind::StructValue(fields)) => object(fields),
+        Some(Kind::ListValue(list)) => list.values.iter().map(json_value).collect(),
+    }
+}
+
+/// Beyond this a number is written with an exponent.
+const WHOLE_MAX: f64 = 1e16;
+
+/// A number as Envoy writes it: whole where it is whole.
+pub(crate) fn json_number(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < WHOLE_MAX {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within bounds")]
+        return Value::from(value as i64);
+    }
+    Number::from_f64(value).map_or(Value::Null, Value::Number)
+}

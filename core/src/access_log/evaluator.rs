@@ -1,0 +1,123 @@
+//! The values of operators for one stream.
+
+use std::time::{Instant, SystemTime};
+
+use ringmain_config::metadata::Metadata;
+use ringmain_config::substitution_format::{
+    Clock, GrpcStatusForm, MetadataPath, MetadataSource, Operator,
+};
+
+use super::{AccessLogType, grpc_status, time_text};
+use crate::http::ConnectionManager;
+use crate::http::exchange::Exchange;
+use crate::listener::Listener;
+use crate::server::Compiled;
+
+/// What kind of value was written; JSON keeps the difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any bytes.
+    Text,
+    /// A number.
+    Number,
+    /// JSON, of metadata.
+    Json,
+}
+
+/// What operators are evaluated on.
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluator<'a> {
+    /// The request, its response and their record.
+    pub exchange: &'a Exchange,
+    /// The connection manager that serves it.
+    pub manager: &'a ConnectionManager,
+    /// The configuration.
+    pub compiled: &'a Compiled,
+    /// Why something is written.
+    pub log_type: AccessLogType,
+    /// The body of a local reply that is being made; else empty.
+    pub local_reply_body: &'a [u8],
+    /// When it is written.
+    pub now: Instant,
+}
+
+impl<'a> Evaluator<'a> {
+    /// For what is said of `exchange` now.
+    pub fn new(
+        exchange: &'a Exchange,
+        manager: &'a ConnectionManager,
+        compiled: &'a Compiled,
+        log_type: AccessLogType,
+    ) -> Self {
+        let now = Instant::now();
+        Self { exchange, manager, compiled, log_type, local_reply_body: b"", now }
+    }
+
+    /// Appends the value of `operator` and tells its kind; `None`, where there is none, may leave
+    /// bytes behind.
+    pub fn write(&self, operator: &Operator, out: &mut Vec<u8>) -> Option<Kind> {
+        match operator {
+            Operator::Plain(plain) => self.plain(*plain, out),
+            Operator::Absent(_) | Operator::FilterState { .. } => None,
+            Operator::Header(source, operand) => self.header(*source, operand, out),
+            Operator::Time { clock, zone, format } => {
+                let at = match clock {
+                    Clock::Start => self.exchange.info.started_at,
+                    Clock::Emit => SystemTime::now(),
+                };
+                time_text::write(at, *zone, format.as_ref(), out);
+                Some(Kind::Text)
+            }
+            Operator::CommonDuration(duration) => self.common_duration(duration, out),
+            Operator::Address(address, part) => self.address(*address, *part, out),
+            Operator::ResponseCodeDetails { keeps_spaces } => self.details(*keeps_spaces, out),
+            Operator::GrpcStatus(form) => {
+                grpc_status::write(grpc_status::of_grpc_request(self.exchange)?, *form, out);
+                let is_number = *form == GrpcStatusForm::Number;
+                Some(if is_number { Kind::Number } else { Kind::Text })
+            }
+            Operator::Path(form, source) => self.path(*form, *source, out),
+            Operator::QueryParameter(name) => self.query_parameter(name, out),
+            Operator::QueryParameters => self.query(out),
+            Operator::RequestedServerName(name) => self.server_name(*name, out),
+            Operator::Environment { value, .. } => {
+                out.extend_from_slice(value.as_bytes());
+                Some(Kind::Text)
+            }
+            Operator::Metadata(source, path) => self.metadata(*source, path, out),
+        }
+    }
+
+    /// The listener that took the connection.
+    pub(super) fn listener(&self) -> &'a Listener {
+        &self.compiled.listeners[self.manager.listener]
+    }
+
+    fn metadata(
+        &self,
+        source: MetadataSource,
+        path: &MetadataPath,
+        out: &mut Vec<u8>,
+    ) -> Option<Kind> {
+        let value = self.metadata_of(source)?.get(&path.namespace, &path.keys)?;
+        if let Some(text) = value.as_str() {
+            out.extend_from_slice(text.as_bytes());
+            return Some(Kind::Text);
+        }
+        serde_json::to_writer(&mut *out, value).ok()?;
+        Some(Kind::Json)
+    }
+
+    fn metadata_of(&self, source: MetadataSource) -> Option<&'a Metadata> {
+        let info = &self.exchange.info;
+        let routes = &self.manager.routes;
+        Some(match source {
+            MetadataSource::Dynamic => return None,
+            MetadataSource::Cluster => &self.compiled.clusters[info.cluster?].config.metadata,
+            MetadataSource::Route => &routes.route(info.route?).metadata,
+            MetadataSource::VirtualHost => &routes.virtual_host(info.route?).config.metadata,
+            MetadataSource::Listener => &self.listener().config.metadata,
+            MetadataSource::FilterChain => &self.listener().config.filter_chain.metadata,
+        })
+    }
+}

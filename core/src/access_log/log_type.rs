@@ -1,0 +1,27 @@
+//! Why a line is written (`envoy.data.accesslog.v3.AccessLogType`).
+
+/// The moment of a stream or connection that a line tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccessLogType {
+    /// A connection has ended, in a listener's log. Envoy leaves the type unset there.
+    #[default]
+    NotSet,
+    /// A request has come (`flush_access_log_on_new_request`).
+    DownstreamStart,
+    /// A request is still under way (`access_log_flush_interval`).
+    DownstreamPeriodic,
+    /// A request has ended.
+    DownstreamEnd,
+}
+
+impl AccessLogType {
+    /// As `%ACCESS_LOG_TYPE%` writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotSet => "NotSet",
+            Self::DownstreamStart => "DownstreamStart",
+            Self::DownstreamPeriodic => "DownstreamPeriodic",
+            Self::DownstreamEnd => "DownstreamEnd",
+        }
+    }
+}
