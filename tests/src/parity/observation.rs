@@ -25,7 +25,7 @@ pub struct Observation {
 }
 
 impl Observation {
-    fn sections(&self) -> [(&'static str, &str); 5] {
+    fn sections(&self) -> [(&'static str, &str); 6] {
         [
             ("client", &self.client),
             ("upstream", &self.upstream),
