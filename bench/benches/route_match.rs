@@ -38,6 +38,7 @@ fn host(domain: Domain, prefixes: impl Iterator<Item = String>) -> VirtualHost {
         include_attempt_count_in_response: false,
         retry_policy: None,
         request_body_buffer_limit: None,
+        metadata: Default::default(),
     }
 }
 
@@ -49,6 +50,7 @@ fn route(prefix: String) -> Route {
         request_headers: HeaderMutations::default(),
         response_headers: HeaderMutations::default(),
         request_body_buffer_limit: None,
+        metadata: Default::default(),
     }
 }
 

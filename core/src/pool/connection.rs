@@ -132,6 +132,7 @@ impl UpstreamConnection {
     }
 
     /// Counts a request of `max_requests` for it; the connection back where that is reached.
+    #[expect(clippy::result_large_err, reason = "both are the connection, moved and not copied")]
     pub(super) fn claim(mut self) -> Result<Self, Self> {
         let cluster = &self.permit.cluster;
         let breakers = &cluster.shared.breakers;
