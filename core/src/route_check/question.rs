@@ -66,6 +66,11 @@ impl Question {
         let url = Url::of(&self.url, &self.method);
         let named =
             |wanted: &str| self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        let words = [&self.method, &self.url].into_iter();
+        let mut words = words.chain(self.headers.iter().flat_map(|(name, value)| [name, value]));
+        if let Some(word) = words.find(|word| word.contains(['\r', '\n'])) {
+            return Err(CheckError(format!("{word:?} holds the end of a line")));
+        }
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, url.target);
         match url.authority {
             Some(authority) if !named("host") => head += &format!("host: {authority}\r\n"),
