@@ -49,7 +49,7 @@ impl UpstreamRequest<'_, '_> {
             message.consume(old_head);
             message = with_head(message, &self.exchange.encoded);
         }
-        let active = self.begin_attempt(&mut connection);
+        let _active = self.begin_attempt(&mut connection);
         self.timeouts.arm_head(connection.deadline());
         let (_sent, message) = connection.write_all(message).await;
         let times = self.downstream.manager.recorded.times;
@@ -68,7 +68,6 @@ impl UpstreamRequest<'_, '_> {
                 Answer::Missing(failure)
             }
         };
-        drop(active);
         if client_gone && matches!(answer, Answer::Missing(_)) {
             self.cancelled();
             return (Err(Failure::ClientGone.into()), message);
@@ -90,7 +89,7 @@ impl UpstreamRequest<'_, '_> {
     pub(super) async fn attempt_streaming(&mut self) -> Result<After, Setback> {
         let mut connection = self.acquire(false).await?;
         self.address_host(connection.host(), false);
-        let active = self.begin_attempt(&mut connection);
+        let _active = self.begin_attempt(&mut connection);
         let (body, timeouts, downstream) = (self.body, self.timeouts, self.downstream);
         let pool = &downstream.worker.buffers;
         let sending = Sending::default();
@@ -111,7 +110,6 @@ impl UpstreamRequest<'_, '_> {
         };
         let send = body.send(head, downstream, &connection, &sending, timeouts);
         let ((), (answer, client_gone)) = join(send, respond).await;
-        drop(active);
         if downstream.manager.recorded.times {
             self.exchange.info.times.upstream_tx_end = body.received_at();
         }
@@ -367,7 +365,8 @@ impl ActiveRequest {
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.cluster.stats().upstream_rq_active.dec();
+        // The cluster's last: who sees it at rest finds everything else counted.
         self.host.stats().rq_active.dec();
+        self.cluster.stats().upstream_rq_active.dec();
     }
 }
