@@ -159,6 +159,7 @@ fn requests_beyond_max_requests_overflow() {
         }
         rig.upstream.release();
         story += &answer(&mut first);
+        rig.wait_for("upstream_rq_active", 0);
         story + &rig.clusters()
     });
 }
