@@ -2,12 +2,16 @@
 
 pub mod args;
 pub mod compiled;
+mod configuration;
 pub mod connection_ids;
 mod control;
 mod demo;
 mod drain;
 pub mod log;
+mod signals;
+mod sockets;
 pub mod startup;
+mod upkeep;
 mod worker;
 
 pub use compiled::{ClusterNames, Compiled};

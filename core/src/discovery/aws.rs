@@ -53,7 +53,8 @@ impl Action {
     }
 }
 
-/// The budget of all pollers of the process, on the control thread.
+/// The budget of all pollers of the process. They are tasks of the one control thread, which the
+/// type system does not know: so it stands behind a lock that nobody ever waits for.
 #[derive(Debug, Clone)]
 pub struct SharedBudget(Arc<Mutex<CallBudget>>);
 

@@ -69,6 +69,7 @@ pub struct Control {
     pub started_at: SystemTime,
     state: watch::Sender<ServerState>,
     failing_health_checks: AtomicBool,
+    /// Tasks of the one control thread take turns with it; no worker knows it.
     baseline: Mutex<Baseline>,
     hosts: Vec<watch::Sender<Arc<HostSet>>>,
     posts: Vec<Post<Command>>,

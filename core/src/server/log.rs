@@ -32,6 +32,7 @@ const LOGGERS: [(&str, &[&str]); 12] = [
 /// The level of each logger, which admin `/logging` shows and changes.
 #[derive(Debug)]
 pub struct LogLevels {
+    /// Only admin's tasks on the control thread take it; who logs asks `filter`.
     levels: Mutex<Levels>,
     filter: reload::Handle<Targets, Registry>,
 }

@@ -7,19 +7,23 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ringmain_config::bootstrap::{Bootstrap, Node};
-use ringmain_config::listener as config;
-use ringmain_config::{Diagnostic, LoadError, LoadOptions};
-use tokio::signal::unix::{SignalKind, signal};
+use ringmain_config::LoadError;
+use ringmain_config::bootstrap::Bootstrap;
 use tokio::sync::mpsc;
 
-use super::args::{Args, LogForm, Mode};
+pub use super::configuration::told;
+
+use super::args::{Args, Mode};
+use super::configuration::{configuration_text, load, name_node};
 use super::control::{Boot, Control, ServerState};
+use super::signals::Signals;
+use super::sockets::{bind_admin, bind_all, transpose};
+use super::upkeep::{flush_logs, flush_stats, return_memory};
 use super::worker::{Command, WorkerSeed, run_worker};
 use super::{Compiled, demo, drain, log};
 use crate::access_log::{LogBuffers, LogWriter, OpenError};
 use crate::cluster::Bells;
-use crate::runtime::{self, ListenOptions, Mailbox, Post, mailbox};
+use crate::runtime::{self, Mailbox, Post, mailbox};
 use crate::stats::WorkerId;
 use crate::{admin, discovery};
 
@@ -113,77 +117,6 @@ pub fn main(args: &Args) -> Result<(), StartError> {
         println!("{}", demo::GREETING);
     }
     server.run(&bootstrap, dump, log_levels)
-}
-
-fn configuration_text(args: &Args) -> Result<(String, String), StartError> {
-    match (&args.config_path, &args.config_yaml) {
-        (Some(path), _) => {
-            let name = path.display().to_string();
-            match std::fs::read_to_string(path) {
-                Ok(text) => Ok((name, text)),
-                Err(source) => Err(StartError::File { path: name, source }),
-            }
-        }
-        (None, Some(yaml)) => Ok(("--config-yaml".into(), yaml.clone())),
-        (None, None) => Ok(("the embedded demo".into(), demo::CONFIG.into())),
-    }
-}
-
-fn load(args: &Args, origin: &str, text: &str) -> Result<(Bootstrap, Option<String>), StartError> {
-    let overlay = args.config_path.as_ref().and(args.config_yaml.clone());
-    let options = LoadOptions {
-        allow_unsupported: args.allow_unsupported.clone(),
-        allow_unknown_fields: args.allow_unknown_static_fields || args.allow_unknown_fields,
-        overlay,
-    };
-    let loaded = ringmain_config::load(origin, text, &options)?;
-    for warning in &loaded.warnings {
-        match (args.mode, args.error_format) {
-            // While serving it belongs to the log.
-            (Mode::Serve, _) => tracing::warn!("{warning}"),
-            (_, LogForm::Text) => eprintln!("{}\n", warning.rendered()),
-            (_, LogForm::Json) => eprintln!("{}", json(warning)),
-        }
-    }
-    match discovery::missing(&loaded.bootstrap.clusters) {
-        Some(missing) => Err(StartError::NotInThisBuild(missing)),
-        None => Ok((loaded.bootstrap, loaded.dump)),
-    }
-}
-
-/// An error in the form that `--error-format` asks for.
-pub fn told(error: &StartError, args: &Args) -> String {
-    match (error, args.error_format) {
-        (StartError::Config(error), LogForm::Json) => {
-            let mut lines: Vec<_> = error.diagnostics.iter().map(json).collect();
-            if error.errors_not_listed > 0 {
-                lines.push(format!(r#"{{"errors_not_listed":{}}}"#, error.errors_not_listed));
-            }
-            lines.join("\n")
-        }
-        (_, LogForm::Json) => {
-            serde_json::json!({ "severity": "error", "message": error.to_string() }).to_string()
-        }
-        (_, LogForm::Text) => error.to_string(),
-    }
-}
-
-fn json(diagnostic: &Diagnostic) -> String {
-    serde_json::to_string(diagnostic).expect("text and numbers only")
-}
-
-/// The command line names the node where the file does not.
-fn name_node(node: &mut Node, args: &Args) {
-    let fill = |field: &mut String, given: &Option<String>| {
-        if let Some(given) = given
-            && field.is_empty()
-        {
-            field.clone_from(given);
-        }
-    };
-    fill(&mut node.cluster, &args.service_cluster);
-    fill(&mut node.id, &args.service_node);
-    fill(&mut node.locality.zone, &args.service_zone);
 }
 
 /// A proxy needs two descriptors a request; the soft limit is often 1024.
@@ -409,73 +342,6 @@ async fn first_discovery(control: &Arc<Control>) {
     }
 }
 
-async fn flush_logs(control: Arc<Control>) {
-    let interval = Duration::from_millis(control.boot.args.file_flush_interval_msec);
-    loop {
-        tokio::time::sleep(interval).await;
-        control.tell_all(|| Command::FlushLogs).await;
-    }
-}
-
-/// Gives memory that connections have given up back to the system once they have come to rest.
-async fn return_memory() {
-    const LOOK: Duration = Duration::from_secs(2);
-    /// Walking the heap for less is not worth it.
-    const WORTH_BYTES: usize = 4 * 1024 * 1024;
-    /// Less than this is no movement.
-    const REST_BYTES: usize = 256 * 1024;
-    let (mut least, mut before) = (usize::MAX, 0);
-    loop {
-        tokio::time::sleep(LOOK).await;
-        let free = runtime::memory::usage().free;
-        least = least.min(free);
-        let rests = free.abs_diff(std::mem::replace(&mut before, free)) < REST_BYTES;
-        if rests && free - least >= WORTH_BYTES {
-            runtime::release_freed_memory();
-            least = free;
-        }
-    }
-}
-
-/// Ends the interval of the histograms every `stats_flush_interval`, as Envoy does.
-async fn flush_stats(control: Arc<Control>) {
-    loop {
-        tokio::time::sleep(control.boot.stats_flush_interval).await;
-        control.end_histogram_interval().await;
-    }
-}
-
-/// SIGTERM and SIGINT end; SIGUSR1 is for the access logs and SIGHUP is ignored, as in Envoy.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new(control: &Arc<Control>) -> io::Result<Self> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        tokio::spawn(async move { while hangup.recv().await.is_some() {} });
-        let mut rotated = signal(SignalKind::user_defined1())?;
-        let control = control.clone();
-        tokio::spawn(async move {
-            while rotated.recv().await.is_some() {
-                control.reopen_logs();
-            }
-        });
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn terminate(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 fn write_admin_address(args: &Args, address: SocketAddr) -> Result<(), StartError> {
     let Some(path) = &args.admin_address_path else { return Ok(()) };
     std::fs::write(path, address.to_string())
@@ -489,55 +355,4 @@ fn cores(args: &Args) -> Vec<core_affinity::CoreId> {
         Some(list) => list.0.iter().map(|id| core_affinity::CoreId { id: *id }).collect(),
         None => usable,
     }
-}
-
-fn bind_admin(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|source| StartError::Listen {
-        name: "admin".into(),
-        address,
-        source,
-    })
-}
-
-/// One socket a listener and worker, all of a listener on one address.
-fn bind_all(
-    listeners: &[config::Listener],
-    workers: usize,
-) -> Result<Vec<(SocketAddr, Vec<TcpListener>)>, StartError> {
-    listeners.iter().map(|listener| bind_listener(listener, workers)).collect()
-}
-
-fn bind_listener(
-    listener: &config::Listener,
-    workers: usize,
-) -> Result<(SocketAddr, Vec<TcpListener>), StartError> {
-    let fail = |source| StartError::Listen {
-        name: listener.name.clone(),
-        address: listener.address,
-        source,
-    };
-    let mut options =
-        ListenOptions { address: listener.address, backlog: listener.tcp_backlog_size };
-    let mut sockets = Vec::with_capacity(workers);
-    for _ in 0..workers {
-        let socket = runtime::bind(&options).map_err(fail)?;
-        // Port 0: the kernel has chosen; the other workers share the choice.
-        options.address = socket.local_addr().map_err(fail)?;
-        sockets.push(socket);
-    }
-    Ok((options.address, sockets))
-}
-
-/// From sockets by listener to sockets by worker.
-fn transpose(
-    sockets: Vec<(SocketAddr, Vec<TcpListener>)>,
-    workers: usize,
-) -> Vec<Vec<TcpListener>> {
-    let mut per_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-    for (_, of_listener) in sockets {
-        for (worker, socket) in per_worker.iter_mut().zip(of_listener) {
-            worker.push(socket);
-        }
-    }
-    per_worker
 }
