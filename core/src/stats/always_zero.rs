@@ -21,7 +21,7 @@ pub const CLUSTER: Names = Names {
         lb_subsets_fallback_panic lb_subsets_removed lb_subsets_selected \
         lb_zone_cluster_too_small lb_zone_no_capacity_left lb_zone_routing_all_directly \
         lb_zone_routing_cross_zone lb_zone_routing_sampled original_dst_host_invalid \
-        retry_or_shadow_abandoned upstream_cx_connect_attempts_exceeded \
+        upstream_cx_connect_attempts_exceeded \
         upstream_cx_connect_with_0_rtt upstream_cx_http2_total upstream_cx_http3_total \
         upstream_cx_max_duration_reached upstream_cx_pool_overflow \
         upstream_cx_preconnect_skipped upstream_flow_control_backed_up_total \
@@ -30,10 +30,7 @@ pub const CLUSTER: Names = Names {
         upstream_internal_redirect_failed_total upstream_internal_redirect_succeeded_total \
         upstream_rq_0rtt \
         upstream_rq_maintenance_mode upstream_rq_max_duration_reached \
-        upstream_rq_per_try_idle_timeout \
-        upstream_rq_per_try_timeout upstream_rq_retry upstream_rq_retry_backoff_exponential \
-        upstream_rq_retry_backoff_ratelimited upstream_rq_retry_limit_exceeded \
-        upstream_rq_retry_overflow upstream_rq_retry_success upstream_rq_rx_reset_no_error",
+        upstream_rq_rx_reset_no_error",
     gauges: "circuit_breakers.default.cx_pool_open circuit_breakers.high.cx_pool_open \
         lb_subsets_active max_host_weight upstream_cx_rx_bytes_buffered \
         upstream_cx_tx_bytes_buffered upstream_queue_overloaded version warming_state",
