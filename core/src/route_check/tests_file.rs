@@ -58,8 +58,7 @@ pub fn run(path: &Path, tables: &Tables, out: &mut impl Write) -> Result<Outcome
     let origin = path.display();
     let named = |error: String| CheckError(format!("{origin}: {error}"));
     let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
-    let tests: Vec<Test> =
-        serde_saphyr::from_str(&text).map_err(|error| named(error.to_string()))?;
+    let tests: Vec<Test> = serde_yaml::from_str(&text).map_err(|error| named(error.to_string()))?;
     if tests.is_empty() {
         return Err(named("there is no test".into()));
     }
