@@ -138,12 +138,20 @@ fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
     post.send(Command::Listen).expect("room");
     let mut client = TcpStream::connect(address).expect("the worker listens");
     send_requests(&mut client, 200);
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    send_requests(&mut client, 1000);
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let fewest = (0..ROUNDS).map(|_| allocations_for(&mut client, 1000)).min();
     drop((client, post));
     worker.join().expect("the worker ends");
-    allocations
+    fewest.expect("there are rounds")
+}
+
+/// What is done by the clock, such as giving spare buffers back, may fall into a round and have
+/// something allocated anew; what requests cost is in every round.
+const ROUNDS: usize = 5;
+
+fn allocations_for(client: &mut TcpStream, requests: usize) -> u64 {
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    send_requests(client, requests);
+    ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
 /// One test, as all workers of this process are counted together.

@@ -288,7 +288,7 @@ fn log_levels_are_changed_one_by_one_and_all_at_once() {
 fn clients_that_do_not_read_hold_nothing_up() {
     for program in Program::ringmains() {
         let served = Served::by(program);
-        let slow: Vec<Client> = (0..40)
+        let slow: Vec<Client> = (0..12)
             .map(|_| {
                 let mut client = Client::connect(served.proxy.admin().port());
                 for _ in 0..20 {
