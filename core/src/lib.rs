@@ -1,7 +1,7 @@
 //! ringmain: a reverse proxy that reads Envoy v3 configuration.
 //!
-//! The folders in the order of a request: a [`listener`] takes a connection, [`http`] reads a
-//! request from it, the [`router`] finds its route, a [`cluster`] and its [`load_balancer`] name a
+//! The folders in the order of a request: a [`listener`] takes a connection, a
+//! [`transport_socket`] makes plain bytes of it, [`http`] reads a request from them, the [`router`] finds its route, a [`cluster`] and its [`load_balancer`] name a
 //! host, the [`pool`] has a connection to it, and the response goes back the same way. Beside the
 //! path: [`server`] starts and ends it all, [`runtime`] is the ground every worker stands on,
 //! [`discovery`] finds hosts, [`budget`] counts what all workers share, [`stats`], [`access_log`]
@@ -22,3 +22,4 @@ pub mod router;
 pub mod runtime;
 pub mod server;
 pub mod stats;
+pub mod transport_socket;

@@ -11,6 +11,7 @@ use crate::http::codec::downstream_h1::{self, Arrived, ParkedConnection};
 use crate::http::stream::millis;
 use crate::runtime::{self, Engine, Stream};
 use crate::server::Worker;
+use crate::transport_socket::Transport;
 
 /// How long accepting pauses when the process or the system is out of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -104,7 +105,10 @@ impl Acceptor {
         };
         let counted = Counted::new(&self, permit);
         let listener_address = self.listener().address;
-        self.start(Arrived::New { stream, peer, listener_address }, counted);
+        self.start(
+            Arrived::New { transport: Transport::raw(stream), peer, listener_address },
+            counted,
+        );
     }
 
     /// Serves a connection in a task of its own. One that is parked waits in a smaller one.

@@ -7,6 +7,7 @@ use super::permit::ConnectionPermit;
 use super::{AcquireFailure, UpstreamConnection, waiting};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::runtime::{self, Stream};
+use crate::transport_socket::Transport;
 
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(super) async fn connect(
         Ok(stream) => {
             let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
-            Ok(UpstreamConnection::opened(stream, begun, permit))
+            Ok(UpstreamConnection::opened(Transport::raw(stream), begun, permit))
         }
         Err(error) => {
             count_unopened(&cluster, &host);

@@ -14,11 +14,12 @@ use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::UpstreamConnectionInfo;
 use crate::runtime::{Buffer, Deadline, Stream};
 use crate::server::connection_ids;
+use crate::transport_socket::Transport;
 
 /// An HTTP/1 connection to a host. Its end is counted when it is dropped.
 #[derive(Debug)]
 pub struct UpstreamConnection {
-    stream: Rc<Stream>,
+    transport: Transport,
     deadline: Deadline,
     local: Option<SocketAddr>,
     info: UpstreamConnectionInfo,
@@ -45,7 +46,11 @@ enum End {
 
 impl UpstreamConnection {
     /// Counts a connection just opened.
-    pub(super) fn opened(stream: Stream, connect_begun: Instant, permit: ConnectionPermit) -> Self {
+    pub(super) fn opened(
+        transport: Transport,
+        connect_begun: Instant,
+        permit: ConnectionPermit,
+    ) -> Self {
         let (cluster, host) = (&permit.cluster, &permit.host);
         let stats = cluster.stats();
         stats.upstream_cx_total.inc();
@@ -53,14 +58,13 @@ impl UpstreamConnection {
         stats.upstream_cx_active.inc();
         host.stats().cx_total.inc();
         host.stats().cx_active.inc();
-        let local = stream.local_addr().ok();
-        let stream = Rc::new(stream);
+        let local = transport.stream().local_addr().ok();
         let opened = Instant::now();
         let info =
             UpstreamConnectionInfo { id: connection_ids::next(), connect_begun, connected: opened };
         Self {
-            deadline: Deadline::new(&cluster.timers, &stream, Shutdown::Both),
-            stream,
+            deadline: Deadline::new(&cluster.timers, transport.stream(), Shutdown::Both),
+            transport,
             local,
             info,
             permit,
@@ -76,12 +80,12 @@ impl UpstreamConnection {
 
     /// The socket.
     pub fn stream(&self) -> &Rc<Stream> {
-        &self.stream
+        self.transport.stream()
     }
 
     /// Appends what arrives to `buffer`. An error is told as the end.
     pub async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
-        let (result, buffer) = self.stream.read(buffer).await;
+        let (result, buffer) = self.transport.read(buffer).await;
         let count = result.unwrap_or(0);
         self.received.set(self.received.get() + count as u64);
         self.permit.cluster.stats().upstream_cx_rx_bytes_total.add(count as u64);
@@ -91,7 +95,7 @@ impl UpstreamConnection {
 
     /// Sends all of `buffer`, which comes back as it was.
     pub async fn write_all(&self, buffer: Buffer) -> (io::Result<()>, Buffer) {
-        let (result, buffer) = self.stream.write_all(buffer).await;
+        let (result, buffer) = self.transport.write_all(buffer).await;
         self.sent.set(self.sent.get() + buffer.len() as u64);
         self.permit.cluster.stats().upstream_cx_tx_bytes_total.add(buffer.len() as u64);
         (result, buffer)

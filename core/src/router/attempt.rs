@@ -57,7 +57,7 @@ impl UpstreamRequest<'_, '_> {
         // A send that failed may still have a response waiting, so it is looked for.
         self.timeouts.arm_head(connection.deadline());
         let watch =
-            self.downstream.worker.watches.watch(&self.downstream.stream, connection.stream());
+            self.downstream.worker.watches.watch(self.downstream.stream(), connection.stream());
         let (head, received) = self.read_head(&connection).await;
         let client_gone = watch.client_gone();
         drop(watch);
@@ -249,7 +249,7 @@ impl UpstreamRequest<'_, '_> {
                 fresh,
                 until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
                 given_up: &given_up,
-                client: (&self.downstream.worker.watches, &self.downstream.stream),
+                client: (&self.downstream.worker.watches, self.downstream.stream()),
             };
             self.body.gather(true);
             let acquired = pool::acquire(&self.cluster, &host, &asked).await;
@@ -282,7 +282,8 @@ impl UpstreamRequest<'_, '_> {
             // Reading from the client has limits of its own.
             None => self.timeouts.gives_up_at(),
             Some(RequestEnd::Complete) => {
-                if looks.get().is_multiple_of(CLIENT_LOOKS) && self.downstream.stream.is_peer_gone()
+                if looks.get().is_multiple_of(CLIENT_LOOKS)
+                    && self.downstream.stream().is_peer_gone()
                 {
                     return Some(AcquireFailure::ClientGone);
                 }

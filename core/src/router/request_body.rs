@@ -312,7 +312,7 @@ impl RequestBody {
                 if !sending.responding.get() {
                     timeouts.arm_head(connection.deadline());
                     let watches = &downstream.worker.watches;
-                    let watch = watches.watch(&downstream.stream, connection.stream());
+                    let watch = watches.watch(downstream.stream(), connection.stream());
                     sending.watch.replace(Some(watch));
                 }
             }
@@ -411,11 +411,11 @@ impl RequestBody {
         self.changed.notify();
         match downstream.manager.config.delayed_close_timeout {
             Some(limit) if answered => {
-                downstream.stream.shutdown(Shutdown::Write);
+                downstream.stream().shutdown(Shutdown::Write);
                 downstream.read_deadline.arm(Some(limit));
             }
-            None if answered => downstream.stream.shutdown(Shutdown::Both),
-            _ => downstream.stream.shutdown(Shutdown::Read),
+            None if answered => downstream.stream().shutdown(Shutdown::Both),
+            _ => downstream.stream().shutdown(Shutdown::Read),
         }
     }
 

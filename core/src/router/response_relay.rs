@@ -93,7 +93,7 @@ pub async fn relay(
             Rest::BrokenOff => {
                 // Where the connection's end is the body's, a plain close would be a good ending.
                 if plan.until_close {
-                    downstream.stream.reset_on_close();
+                    downstream.stream().reset_on_close();
                 }
                 Relayed::BrokenOff
             }

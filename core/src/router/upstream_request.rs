@@ -354,7 +354,7 @@ impl UpstreamRequest<'_, '_> {
             if self.timeouts.gives_up_at().is_some_and(|at| now >= at) {
                 return Err(self.gave_up(self.timeouts.expired_response()));
             }
-            if self.downstream.stream.is_peer_gone() {
+            if self.downstream.stream().is_peer_gone() {
                 return Err(Failure::ClientGone);
             }
             let left = until.saturating_duration_since(now);

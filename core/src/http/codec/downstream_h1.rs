@@ -24,6 +24,7 @@ use crate::router;
 use crate::runtime::{Buffer, Deadline, Patience, Stream};
 use crate::server::Worker;
 use crate::stats::scopes::HttpStats;
+use crate::transport_socket::Transport;
 use record::{ConnectionRecord, End};
 use waiting::Waited;
 pub use waiting::{Arrived, ParkedConnection};
@@ -35,8 +36,8 @@ pub struct Downstream<'a> {
     pub worker: &'a Rc<Worker>,
     /// The connection manager of its filter chain.
     pub manager: &'a ConnectionManager,
-    /// The socket.
-    pub stream: Rc<Stream>,
+    /// Its bytes.
+    pub transport: Transport,
     /// Ends reading: what is awaited from the client has not come.
     pub read_deadline: Deadline,
     /// Ends both directions: the client does not take what we send.
@@ -104,21 +105,15 @@ pub async fn serve(
 
 impl<'a> Downstream<'a> {
     fn new(worker: &'a Rc<Worker>, manager: &'a Arc<ConnectionManager>, arrived: Arrived) -> Self {
-        let ParkedConnection { stream, read_deadline, slot, record } = match arrived {
+        let ParkedConnection { transport, read_deadline, slot, record } = match arrived {
             Arrived::Parked(parked) => parked,
-            Arrived::New { stream, peer, listener_address } => {
-                let stream = Rc::new(stream);
+            Arrived::New { transport, peer, listener_address } => {
+                let stream = transport.stream();
                 ParkedConnection {
-                    read_deadline: Deadline::new(&worker.timers, &stream, Shutdown::Read),
+                    read_deadline: Deadline::new(&worker.timers, stream, Shutdown::Read),
                     slot: worker.connections.register(stream.clone()),
-                    record: ConnectionRecord::open(
-                        worker,
-                        manager,
-                        &stream,
-                        peer,
-                        listener_address,
-                    ),
-                    stream,
+                    record: ConnectionRecord::open(worker, manager, stream, peer, listener_address),
+                    transport,
                 }
             }
         };
@@ -126,9 +121,9 @@ impl<'a> Downstream<'a> {
             worker,
             manager,
             read_deadline,
-            write_deadline: Deadline::new(&worker.timers, &stream, Shutdown::Both),
+            write_deadline: Deadline::new(&worker.timers, transport.stream(), Shutdown::Both),
             patience: Patience::new(&worker.timers),
-            stream,
+            transport,
             input: Buffer::default(),
             slot,
             record,
@@ -141,10 +136,15 @@ impl<'a> Downstream<'a> {
         self.manager.stats.of(self.worker.id)
     }
 
+    /// The socket.
+    pub fn stream(&self) -> &Rc<Stream> {
+        self.transport.stream()
+    }
+
     /// Appends what arrives to `buffer`. An error is told as the end, and so is anything once the
     /// deadline for reading has passed.
     pub async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
-        let (result, buffer) = self.stream.read(buffer).await;
+        let (result, buffer) = self.transport.read(buffer).await;
         let count = result.unwrap_or(0);
         self.stats().downstream_cx_rx_bytes_total.add(count as u64);
         // A socket that is shut down still yields what keeps coming.
@@ -154,7 +154,7 @@ impl<'a> Downstream<'a> {
     /// Sends all of `buffer`.
     pub async fn write(&self, buffer: Buffer) -> (Result<(), Gone>, Buffer) {
         self.write_deadline.arm(self.manager.config.stream_idle_timeout);
-        let (result, buffer) = self.stream.write_all(buffer).await;
+        let (result, buffer) = self.transport.write_all(buffer).await;
         self.write_deadline.disarm();
         self.sent.set(self.sent.get() + buffer.len() as u64);
         self.stats().downstream_cx_tx_bytes_total.add(buffer.len() as u64);
@@ -407,7 +407,7 @@ impl<'a> Downstream<'a> {
     /// close first, so that what it still sends does not destroy the response on its way
     /// (RFC 9112 §9.6).
     async fn delayed_close(&mut self) {
-        self.stream.shutdown(Shutdown::Write);
+        self.transport.end_writing();
         let Some(limit) = self.manager.config.delayed_close_timeout else { return };
         self.read_deadline.arm(Some(limit));
         loop {

@@ -4,13 +4,13 @@
 //! gives its buffer and its task back: a parked connection is little more than its socket.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
+use super::Downstream;
 use super::record::{ConnectionRecord, End};
-use super::{Downstream, Stream};
 use crate::listener::ConnectionSlot;
 use crate::runtime::Deadline;
+use crate::transport_socket::Transport;
 
 /// How long a connection that waits for a request keeps a buffer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub enum Arrived {
     /// Just accepted.
     New {
-        /// The socket.
-        stream: Stream,
+        /// Its bytes.
+        transport: Transport,
         /// The client.
         peer: SocketAddr,
         /// Where it was accepted.
@@ -34,7 +34,7 @@ pub enum Arrived {
 /// A connection that waits for its next request.
 #[derive(Debug)]
 pub struct ParkedConnection {
-    pub(super) stream: Rc<Stream>,
+    pub(super) transport: Transport,
     pub(super) read_deadline: Deadline,
     pub(super) slot: ConnectionSlot,
     pub(super) record: ConnectionRecord,
@@ -43,8 +43,7 @@ pub struct ParkedConnection {
 impl ParkedConnection {
     /// Waits until a request, the client's end, or the end of patience has come.
     pub async fn stirred(&self) {
-        // An error is found again by the read that follows.
-        let _read_says_more = self.stream.readable().await;
+        self.transport.readable().await;
     }
 }
 
@@ -68,7 +67,7 @@ impl Downstream<'_> {
         }
         let input = std::mem::take(&mut self.input);
         self.patience.arm(PATIENCE);
-        let (read, input) = self.stream.read_patiently(input, &self.patience).await;
+        let (read, input) = self.transport.read_patiently(input, &self.patience).await;
         self.patience.disarm();
         self.input = input;
         let Some(count) = read else { return Waited::Long };
@@ -111,8 +110,8 @@ impl Downstream<'_> {
 
     /// Gives everything back that a waiting connection does not need. Its limit goes on.
     pub(super) fn park(self) -> ParkedConnection {
-        let Self { worker, stream, read_deadline, slot, record, input, .. } = self;
+        let Self { worker, transport, read_deadline, slot, record, input, .. } = self;
         worker.buffers.give_back(input);
-        ParkedConnection { stream, read_deadline, slot, record }
+        ParkedConnection { transport, read_deadline, slot, record }
     }
 }
