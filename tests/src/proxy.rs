@@ -220,7 +220,8 @@ fn build() -> PathBuf {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(workspace::root())
-        .args(["build", "--package", "ringmain", "--bin", "ringmain"])
+        // With the features that the test was built with, so that packages are not built twice.
+        .args(["build", "--workspace", "--bin", "ringmain"])
         .args(["--message-format", "json-render-diagnostics"])
         .arg("--target-dir")
         .arg(workspace::target_dir());
