@@ -220,8 +220,9 @@ fn build() -> PathBuf {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(workspace::root())
-        // With the features that the test was built with, so that packages are not built twice.
-        .args(["build", "--workspace", "--bin", "ringmain"])
+        // A test beside it brings the features in that tests are built with: else every package would
+        // be built a second time.
+        .args(["build", "--workspace", "--bin", "ringmain", "--test", "tidy"])
         .args(["--message-format", "json-render-diagnostics"])
         .arg("--target-dir")
         .arg(workspace::target_dir());
@@ -239,6 +240,7 @@ fn build() -> PathBuf {
         .stdout
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+        .filter(|message| message["target"]["kind"][0] == "bin")
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .expect("cargo names the executable it built")
 }
