@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use ringmain_proto_codec::KnownHeader;
 
-use super::request_body::{RequestEnd, Sending, with_head};
+use super::request_body::{RequestEnd, Sending};
 use super::response_relay::{self, Relayed};
 use super::retry::ResetReason;
-use super::upstream_request::{Failure, Setback, UpstreamRequest};
+use super::upstream_request::{Failure, Setback, UpstreamRequest, keeps_trailers};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::codec::downstream_h1::After;
-use crate::http::codec::upstream_h1::{self, RequestKind, ResponseFailure};
+use crate::http::codec::upstream_h1::{RequestKind, ResponseFailure, UpstreamStream};
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
 use crate::pool::{self, Acquire, AcquireFailure, ConnectFailure, UpstreamConnection};
@@ -32,115 +32,96 @@ enum Answer {
 }
 
 impl UpstreamRequest<'_, '_> {
-    /// Sends `message`, the whole request, which comes back for the next attempt. `replayed`: on a
-    /// fresh connection, because a reused one had died.
+    /// Sends the request with `body`, the whole of it, which comes back for the next attempt.
+    /// `replayed`: on a fresh connection, because a reused one had died.
     pub(super) async fn attempt_whole(
         &mut self,
-        mut message: Buffer,
+        body: Buffer,
         replayed: bool,
     ) -> (Result<After, Setback>, Buffer) {
-        let replay_safe = self.is_replay_safe();
-        let mut connection = match self.acquire(replayed).await {
-            Ok(connection) => connection,
-            Err(setback) => return (Err(setback), message),
+        let upstream = match self.acquire(replayed).await {
+            Ok(upstream) => upstream,
+            Err(setback) => return (Err(setback), body),
         };
-        let old_head = self.head_bytes;
-        if self.address_host(connection.host(), replayed) {
-            message.consume(old_head);
-            message = with_head(message, &self.exchange.encoded);
-        }
-        let _active = self.begin_attempt(&mut connection);
-        self.timeouts.arm_head(connection.deadline());
-        let (_sent, message) = connection.write_all(message).await;
+        let head = self.encode_head(&upstream, replayed);
+        let _active = self.begin_attempt(&upstream);
+        self.timeouts.arm_head(upstream.deadline());
+        let (_sent, body) = upstream.send(Some(head), body, Some(self.body.ending())).await;
         let times = self.downstream.manager.recorded.times;
         self.exchange.info.times.upstream_tx_end = times.then(Instant::now);
         // A send that failed may still have a response waiting, so it is looked for.
-        self.timeouts.arm_head(connection.deadline());
-        let watch =
-            self.downstream.worker.watches.watch(self.downstream.stream(), connection.stream());
-        let (head, received) = self.read_head(&connection).await;
+        self.timeouts.arm_head(upstream.deadline());
+        let watch = upstream.watch(&self.downstream.worker.watches, self.downstream.stream());
+        let head = self.read_head(&upstream).await;
         let client_gone = watch.client_gone();
         drop(watch);
         let answer = match head {
-            Ok(()) => self.answer(&connection, received).await,
-            Err(failure) => {
-                self.downstream.worker.buffers.give_back(received);
-                Answer::Missing(failure)
-            }
+            Ok(()) => self.answer(&upstream).await,
+            Err(failure) => Answer::Missing(failure),
         };
         if client_gone && matches!(answer, Answer::Missing(_)) {
-            self.cancelled();
-            return (Err(Failure::ClientGone.into()), message);
+            self.cancelled(&upstream);
+            return (Err(Failure::ClientGone.into()), body);
         }
         if let Answer::Missing(ResponseFailure::ClosedSilent) = answer
-            && connection.is_reused()
-            && replay_safe
+            && upstream.is_reused()
+            && self.is_replay_safe()
             && !replayed
-            && !connection.deadline().fired()
+            && !upstream.deadline().fired()
         {
-            self.count_failure(connection, ResponseFailure::ClosedSilent);
-            self.cluster.stats().upstream_rq_replayed.inc();
-            return (Err(Setback::Replay), message);
+            return (Err(self.replay(upstream)), body);
         }
-        (self.finish_attempt(connection, answer, true), message)
+        (self.finish_attempt(upstream, answer, true), body)
     }
 
-    /// Sends the head, which is encoded, and the body as it comes, while the response may come.
+    /// Sends the head and the body as it comes, while the response may come.
     pub(super) async fn attempt_streaming(&mut self) -> Result<After, Setback> {
-        let mut connection = self.acquire(false).await?;
-        self.address_host(connection.host(), false);
-        let _active = self.begin_attempt(&mut connection);
+        let upstream = self.acquire(false).await?;
+        let head = self.encode_head(&upstream, false);
+        let _active = self.begin_attempt(&upstream);
         let (body, timeouts, downstream) = (self.body, self.timeouts, self.downstream);
-        let pool = &downstream.worker.buffers;
         let sending = Sending::default();
-        let head = buffer_of(pool.small(), &self.exchange.encoded);
         let respond = async {
-            let (head, received) = self.read_head(&connection).await;
+            let head = self.read_head(&upstream).await;
             let client_gone = sending.end_watch();
             self.exchange.info.request_received = body.received_at();
             let answer = match head {
-                Ok(()) => self.answer(&connection, received).await,
-                Err(failure) => {
-                    pool.give_back(received);
-                    Answer::Missing(failure)
-                }
+                Ok(()) => self.answer(&upstream).await,
+                Err(failure) => Answer::Missing(failure),
             };
-            body.stop_sending(&sending, &connection);
+            body.stop_sending(&sending, &upstream);
             (answer, client_gone)
         };
-        let send = body.send(head, downstream, &connection, &sending, timeouts);
+        let send = body.send(head, downstream, &upstream, &sending, timeouts);
         let ((), (answer, client_gone)) = join(send, respond).await;
         if downstream.manager.recorded.times {
             self.exchange.info.times.upstream_tx_end = body.received_at();
         }
         if client_gone && matches!(answer, Answer::Missing(_)) {
-            self.cancelled();
+            self.cancelled(&upstream);
             return Err(Failure::ClientGone.into());
         }
         if let (Answer::Missing(_), Some(end)) = (&answer, body.ended())
             && end != RequestEnd::Complete
         {
             match end {
-                RequestEnd::Expired(_) => self.count_broken_off_locally(),
-                _ => self.cancelled(),
+                RequestEnd::Expired(_) => upstream.count_cut_off(),
+                _ => self.cancelled(&upstream),
             }
             return Err(self.request_broke_off(end).into());
         }
         let sent = sending.is_whole();
-        self.finish_attempt(connection, answer, sent)
+        self.finish_attempt(upstream, answer, sent)
     }
 
     /// The response's head is here: passes the response on unless the policy wants another one.
-    async fn answer(&mut self, connection: &UpstreamConnection, received: Buffer) -> Answer {
+    async fn answer(&mut self, upstream: &UpstreamStream) -> Answer {
         if self.retry.is_on() {
             if self.body.is_too_much() {
                 self.abandon_retries();
             }
             let verdict = self.retry.judge_response(&self.exchange.response);
             if let Some(wait) = self.note(verdict) {
-                // What stands behind the head would be the next request's response.
-                self.exchange.response.keep_alive &= received.is_empty();
-                self.downstream.worker.buffers.give_back(received);
                 return Answer::Unwanted(wait);
             }
             if verdict == (super::retry::Verdict::Final { retried: true }) {
@@ -150,34 +131,27 @@ impl UpstreamRequest<'_, '_> {
         }
         self.timeouts.try_answered();
         Answer::Relayed(
-            response_relay::relay(
-                self.downstream,
-                self.exchange,
-                connection,
-                self.timeouts,
-                received,
-            )
-            .await,
+            response_relay::relay(self.downstream, self.exchange, upstream, self.timeouts).await,
         )
     }
 
     fn finish_attempt(
         &mut self,
-        connection: UpstreamConnection,
+        upstream: UpstreamStream,
         answer: Answer,
         sent: bool,
     ) -> Result<After, Setback> {
         let bytes = &mut self.exchange.info.upstream_bytes;
-        (bytes.sent, bytes.received) = connection.request_bytes();
+        (bytes.sent, bytes.received) = upstream.wire_bytes();
         match answer {
             Answer::Relayed(relayed) => {
-                self.conclude(connection, relayed, sent).map_err(Setback::Failed)
+                self.conclude(upstream, relayed, sent).map_err(Setback::Failed)
             }
             Answer::Unwanted(wait) => {
-                self.discard(connection, sent);
+                self.discard(upstream, sent);
                 Err(Setback::Again(wait))
             }
-            Answer::Missing(failure) => Err(self.failed(connection, failure)),
+            Answer::Missing(failure) => Err(self.failed(upstream, failure)),
         }
     }
 
@@ -188,15 +162,22 @@ impl UpstreamRequest<'_, '_> {
         method.is_some_and(|method| idempotent.contains(&method))
     }
 
-    /// An idle connection to the next host, or a new one.
-    async fn acquire(&mut self, fresh: bool) -> Result<UpstreamConnection, Setback> {
+    /// A stream on an idle connection to the next host, or on a new one.
+    async fn acquire(&mut self, fresh: bool) -> Result<UpstreamStream, Setback> {
         self.exchange.info.attempts += 1;
         let Some(host) = self.retry.choose_host(|| self.cluster.choose_host()) else {
             self.cluster.stats().upstream_cx_none_healthy.inc();
             return Err(Failure::Reply(local_reply::NO_HEALTHY_UPSTREAM).into());
         };
-        let acquired = self.connection_to(host, fresh).await;
-        acquired.map_err(|(host, failure)| self.not_acquired(&host, failure))
+        match self.connection_to(host, fresh).await {
+            Ok(connection) => Ok(UpstreamStream::begin(
+                self.downstream.worker,
+                connection,
+                self.exchange.request.body,
+                keeps_trailers(self.downstream, &self.cluster),
+            )),
+            Err((host, failure)) => Err(self.not_acquired(&host, failure)),
+        }
     }
 
     /// Counts a connection that was not to be had and says what follows. What a circuit breaker
@@ -294,33 +275,21 @@ impl UpstreamRequest<'_, '_> {
         until.is_some_and(|until| Instant::now() >= until).then_some(AcquireFailure::Expired)
     }
 
-    fn begin_attempt(&mut self, connection: &mut UpstreamConnection) -> ActiveRequest {
-        connection.begin_request();
+    fn begin_attempt(&mut self, upstream: &UpstreamStream) -> ActiveRequest {
         let info = &mut self.exchange.info;
-        info.upstream_connection = Some(connection.info());
-        info.upstream_local = connection.local_addr();
+        info.upstream_connection = Some(upstream.info());
+        info.upstream_local = upstream.local_addr();
         info.times.upstream_tx_begin = self.downstream.manager.recorded.times.then(Instant::now);
         let received = self.body.ended() == Some(RequestEnd::Complete);
         self.timeouts.try_begins(received);
-        ActiveRequest::begin(&self.cluster, connection.host())
+        ActiveRequest::begin(&self.cluster, upstream.host())
     }
 
-    async fn read_head(
-        &mut self,
-        connection: &UpstreamConnection,
-    ) -> (Result<(), ResponseFailure>, Buffer) {
+    async fn read_head(&mut self, upstream: &UpstreamStream) -> Result<(), ResponseFailure> {
         let method = self.exchange.request.headers.get(KnownHeader::Method);
         let request = RequestKind { is_head: method == Some(b"HEAD") };
         self.exchange.response.clear();
-        let result = upstream_h1::read_head(
-            self.downstream.worker,
-            connection,
-            self.downstream.worker.buffers.small(),
-            &mut self.exchange.response,
-            request,
-            self.cluster.shared.config.max_response_headers_count,
-        )
-        .await;
+        let result = upstream.read_head(&mut self.exchange.response, request).await;
         self.exchange.info.response_started = Some(Instant::now());
         if self.downstream.manager.recorded.header_bytes {
             let bytes = header_bytes::received_fields(&self.exchange.response.headers);
@@ -336,16 +305,6 @@ fn connect_reply(failure: ConnectFailure) -> LocalReply {
         ConnectFailure::Refused(Some(libc::ECONNREFUSED)) => local_reply::CONNECTION_REFUSED,
         ConnectFailure::Refused(_) => local_reply::CONNECTION_FAILURE,
     }
-}
-
-/// `bytes` in `buffer`, or in a longer one where they do not fit.
-fn buffer_of(mut buffer: Buffer, bytes: &[u8]) -> Buffer {
-    if !buffer.append(bytes) {
-        buffer = Buffer::with_capacity(bytes.len());
-        let fits = buffer.append(bytes);
-        debug_assert!(fits, "made to measure");
-    }
-    buffer
 }
 
 /// A request in the active counters, until dropped.

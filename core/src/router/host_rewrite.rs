@@ -81,16 +81,15 @@ pub struct AutoHostRewrite {
 }
 
 impl AutoHostRewrite {
-    /// Gives the request the name of the upstream host; whether the headers are others now.
+    /// Gives the request the name of the upstream host.
     /// `replayed`: the request has been here and told what was there before.
-    pub fn apply(self, hostname: &str, replayed: bool, headers: &mut HeaderMap) -> bool {
+    pub fn apply(self, hostname: &str, replayed: bool, headers: &mut HeaderMap) {
         if hostname.is_empty() {
-            return false;
+            return;
         }
         let append = self.append_x_forwarded_host && !replayed;
         let quiet = self.suppress_envoy_headers || replayed;
         set_host(hostname.as_bytes(), append, quiet, headers);
-        true
     }
 }
 
@@ -126,9 +125,10 @@ mod tests {
     fn a_host_without_a_name_leaves_the_request_its_own() {
         let auto = AutoHostRewrite { append_x_forwarded_host: true, suppress_envoy_headers: false };
         let mut headers = headers(&[(":authority", "a")]);
-        assert!(!auto.apply("", false, &mut headers));
-        assert!(auto.apply("b", false, &mut headers));
-        assert!(auto.apply("c", true, &mut headers));
+        auto.apply("", false, &mut headers);
+        assert_eq!(headers.get(KnownHeader::Authority), Some(&b"a"[..]));
+        auto.apply("b", false, &mut headers);
+        auto.apply("c", true, &mut headers);
         assert_eq!(headers.get(KnownHeader::Authority), Some(&b"c"[..]));
         assert_eq!(headers.get(KnownHeader::XEnvoyOriginalHost), Some(&b"a"[..]));
         assert_eq!(headers.get(KnownHeader::XForwardedHost), Some(&b"a"[..]));

@@ -1,51 +1,46 @@
 //! What an attempt came to: counted, flagged, and turned into what the client gets.
 
 use super::request_body::RequestEnd;
-use super::response_relay::{Relayed, Reuse};
+use super::response_relay::Relayed;
 use super::retry::ResetReason;
 use super::timeout::Expired;
 use super::upstream_request::{Failure, Setback, UpstreamRequest};
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream_h1::After;
-use crate::http::codec::upstream_h1::ResponseFailure;
-use crate::http::local_reply::{self, LocalReply};
+use crate::http::codec::upstream_h1::{ResponseFailure, UpstreamStream};
+use crate::http::local_reply;
 use crate::http::stream::millis;
-use crate::pool::UpstreamConnection;
 
 impl UpstreamRequest<'_, '_> {
     /// Counts a request that nobody waits for any more.
-    pub(super) fn cancelled(&self) {
+    pub(super) fn cancelled(&self, upstream: &UpstreamStream) {
         let stats = self.cluster.stats();
         stats.upstream_rq_cancelled.inc();
         stats.upstream_rq_tx_reset.inc();
-        self.count_broken_off_locally();
-    }
-
-    /// Counts a connection that we close in the middle of a request.
-    pub(super) fn count_broken_off_locally(&self) {
-        let stats = self.cluster.stats();
-        stats.upstream_cx_destroy_with_active_rq.inc();
-        stats.upstream_cx_destroy_local_with_active_rq.inc();
+        upstream.count_cut_off();
     }
 
     /// What follows a response that did not come.
-    pub(super) fn failed(
-        &mut self,
-        connection: UpstreamConnection,
-        failure: ResponseFailure,
-    ) -> Setback {
-        if connection.deadline().fired() {
-            return self.expired(&connection);
+    pub(super) fn failed(&mut self, upstream: UpstreamStream, failure: ResponseFailure) -> Setback {
+        if upstream.deadline().fired() {
+            return self.expired(&upstream);
         }
-        let reply = self.count_failure(connection, failure);
+        upstream.host().stats().rq_error.inc();
+        upstream.count_failure(failure);
+        let reply = match failure {
+            ResponseFailure::ClosedSilent => local_reply::CONNECTION_TERMINATION,
+            ResponseFailure::ClosedPartial | ResponseFailure::Protocol => {
+                local_reply::PROTOCOL_ERROR
+            }
+        };
         self.setback(ResetReason::Reset, reply)
     }
 
-    fn expired(&mut self, connection: &UpstreamConnection) -> Setback {
+    fn expired(&mut self, upstream: &UpstreamStream) -> Setback {
         let stats = self.cluster.stats();
-        let host = connection.host().stats();
+        let host = upstream.host().stats();
         host.rq_error.inc();
-        self.count_broken_off_locally();
+        upstream.count_cut_off();
         if self.body.ended().is_none() {
             // The upstream took no more of the request.
             let expired = self.timeouts.expired_request();
@@ -73,66 +68,34 @@ impl UpstreamRequest<'_, '_> {
         }
     }
 
-    /// Counts a connection that ended without a response, and says what the client gets for it.
-    pub(super) fn count_failure(
-        &self,
-        mut connection: UpstreamConnection,
-        failure: ResponseFailure,
-    ) -> LocalReply {
-        let stats = self.cluster.stats();
-        connection.host().stats().rq_error.inc();
-        stats.upstream_cx_destroy_with_active_rq.inc();
-        match failure {
-            ResponseFailure::ClosedSilent => {
-                stats.upstream_cx_destroy_remote_with_active_rq.inc();
-                connection.note_remote_close();
-                local_reply::CONNECTION_TERMINATION
-            }
-            // A head that breaks off is no HTTP, says Envoy.
-            ResponseFailure::ClosedPartial | ResponseFailure::Protocol => {
-                stats.upstream_cx_protocol_error.inc();
-                stats.upstream_cx_destroy_local_with_active_rq.inc();
-                local_reply::PROTOCOL_ERROR
-            }
-        }
+    /// A reused connection had died before the request came: it is sent once more.
+    pub(super) fn replay(&self, upstream: UpstreamStream) -> Setback {
+        upstream.host().stats().rq_error.inc();
+        upstream.count_failure(ResponseFailure::ClosedSilent);
+        self.cluster.stats().upstream_rq_replayed.inc();
+        Setback::Replay
     }
 
-    /// The response is not wanted: the request is sent again. The connection can serve on where
-    /// nothing more comes on it.
-    pub(super) fn discard(&self, connection: UpstreamConnection, sent: bool) {
-        let response = &self.exchange.response;
+    /// The response is not wanted: the request is sent again.
+    pub(super) fn discard(&self, upstream: UpstreamStream, sent: bool) {
         let cluster = &self.cluster.shared;
-        cluster.retry_response_codes.of(self.cluster.worker).count(response.status);
-        connection.host().stats().rq_error.inc();
-        connection.deadline().disarm();
-        let usable = sent && !connection.deadline().fired();
-        if response.keep_alive && response.body.is_empty() && usable {
-            connection.release(None);
-        } else {
-            self.count_broken_off_locally();
-        }
+        cluster.retry_response_codes.of(self.cluster.worker).count(self.exchange.response.status);
+        upstream.host().stats().rq_error.inc();
+        upstream.discard(sent);
     }
 
     /// The response has been passed on, or broke off on the way. `sent`: all of the request was.
     pub(super) fn conclude(
         &mut self,
-        mut connection: UpstreamConnection,
+        upstream: UpstreamStream,
         relayed: Relayed,
         sent: bool,
     ) -> Result<After, Failure> {
         let status = self.exchange.response.status;
-        let host = connection.host().clone();
+        let host = upstream.host().clone();
         let after = match relayed {
-            Relayed::Whole { after, reuse } => {
-                connection.deadline().disarm();
-                match reuse {
-                    // The upstream still waits for the rest of the request.
-                    _ if !sent => self.count_broken_off_locally(),
-                    // A limit that passed at the last moment has shut the connection down.
-                    Reuse::For(_) if connection.deadline().fired() => {}
-                    Reuse::For(timeout) => connection.release(timeout),
-                    Reuse::Never => self.cluster.stats().upstream_cx_close_notify.inc(),
-                }
+            Relayed::Whole(after) => {
+                upstream.finish(sent);
                 after
             }
             Relayed::Refused(reply) => {
@@ -141,7 +104,7 @@ impl UpstreamRequest<'_, '_> {
                 return Err(Failure::Reply(reply));
             }
             Relayed::BrokenOff => {
-                self.broke_off(&mut connection);
+                self.broke_off(upstream);
                 After::Abort
             }
             Relayed::ClientGone => {
@@ -162,25 +125,22 @@ impl UpstreamRequest<'_, '_> {
     }
 
     /// The response ended in its middle; the client has a part of it.
-    fn broke_off(&mut self, connection: &mut UpstreamConnection) {
-        let stats = self.cluster.stats();
-        stats.upstream_cx_destroy_with_active_rq.inc();
+    fn broke_off(&mut self, upstream: UpstreamStream) {
         let info = &mut self.exchange.info;
         info.reset = true;
         self.downstream.stats().downstream_rq_tx_reset.inc();
-        if connection.deadline().fired() {
+        if upstream.deadline().fired() {
+            self.cluster.stats().upstream_cx_destroy_with_active_rq.inc();
             let expired = self.timeouts.expired_response();
             let reply = expired.response_reply();
             if expired == Expired::Response {
-                stats.upstream_rq_timeout.inc();
+                self.cluster.stats().upstream_rq_timeout.inc();
             }
             expired.count(self.downstream.stats());
             reply.flag_into(&mut info.flags);
             info.details = reply.details;
         } else {
-            stats.upstream_cx_destroy_remote_with_active_rq.inc();
-            connection.note_remote_close();
-            stats.upstream_cx_protocol_error.inc();
+            upstream.count_broken_off();
             info.flags.set(ResponseFlag::UpstreamProtocolError);
             info.details = "upstream_reset_after_response_started{protocol_error}";
         }

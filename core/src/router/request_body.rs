@@ -5,19 +5,19 @@
 //! as the request may be sent again, what was received is kept; otherwise each piece is handed over
 //! in the buffer it came in.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::Shutdown;
 use std::pin::pin;
 use std::time::Instant;
 
-use ringmain_proto_codec::ChunkError;
-use ringmain_proto_codec::h1::{BodyLength, KeyFormat};
+use ringmain_proto_codec::h1::BodyLength;
+use ringmain_proto_codec::{ChunkError, HeaderMap};
 
 use super::timeout::{Expired, StreamTimeouts};
-use crate::http::codec::body::{BodyReader, BodyWriter};
+use crate::http::codec::body::{BodyReader, Ending};
 use crate::http::codec::downstream_h1::Downstream;
-use crate::pool::UpstreamConnection;
+use crate::http::codec::upstream_h1::{OutgoingHead, UpstreamStream};
 use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES, Watch};
 
 /// How the request's body ended.
@@ -36,8 +36,8 @@ pub enum RequestEnd {
 /// A request's body.
 #[derive(Debug)]
 pub struct RequestBody {
-    writer: BodyWriter,
     reader: RefCell<BodyReader>,
+    trailers: OnceCell<Box<HeaderMap>>,
     kept: RefCell<Kept>,
     /// A piece that no attempt has taken yet.
     ready: RefCell<Option<Buffer>>,
@@ -95,6 +95,13 @@ impl Sending {
     }
 }
 
+/// What is sent at once.
+struct Outgoing {
+    head: Option<OutgoingHead>,
+    piece: Buffer,
+    last: bool,
+}
+
 /// What there is to send.
 enum Piece {
     Data { buffer: Buffer, last: bool },
@@ -106,8 +113,8 @@ impl RequestBody {
     /// A body framed as `framing` says, of which up to `kept_max` bytes are kept to be sent again.
     pub fn new(framing: BodyLength, keep_trailers: bool, kept_max: Option<usize>) -> Self {
         Self {
-            writer: BodyWriter::new(framing == BodyLength::Chunked, KeyFormat::LowerCase),
             reader: RefCell::new(BodyReader::new(framing, keep_trailers)),
+            trailers: OnceCell::new(),
             kept: RefCell::new(kept_max.map_or(Kept::Nothing, |max| Kept::UpTo(max, Vec::new()))),
             ready: RefCell::new(None),
             excess: RefCell::new(None),
@@ -121,8 +128,8 @@ impl RequestBody {
         }
     }
 
-    /// Takes what of the body has come with the head out of `input`. Returns it, framed, where it
-    /// is the whole body.
+    /// Takes what of the body has come with the head out of `input`. Returns it where it is the whole
+    /// body.
     pub fn begin(
         &self,
         input: &mut Buffer,
@@ -130,7 +137,7 @@ impl RequestBody {
     ) -> Result<Option<Buffer>, ChunkError> {
         if self.reader.borrow().is_complete() {
             self.end.set(Some(RequestEnd::Complete));
-            return Ok(Some(pool.small()));
+            return Ok(Some(Buffer::default()));
         }
         let mut piece = std::mem::replace(input, pool.small());
         let wire = piece.len();
@@ -144,9 +151,22 @@ impl RequestBody {
             self.hand_over(piece, pool);
             return Ok(None);
         }
-        self.end.set(Some(RequestEnd::Complete));
-        self.writer.frame(&mut piece, &self.reader.borrow());
+        self.complete();
         Ok(Some(piece))
+    }
+
+    /// All of it has come.
+    fn complete(&self) {
+        if let Some(trailers) = self.reader.borrow_mut().take_trailers() {
+            // A body ends once.
+            let _first = self.trailers.set(trailers);
+        }
+        self.end.set(Some(RequestEnd::Complete));
+    }
+
+    /// The end that is sent behind the last piece.
+    pub fn ending(&self) -> Ending<'_> {
+        Ending { trailers: self.trailers.get().map(Box::as_ref) }
     }
 
     /// How the body has ended, if it has.
@@ -192,7 +212,7 @@ impl RequestBody {
                 let now = Instant::now();
                 self.received_at.set(Some(now));
                 timeouts.request_received(now);
-                self.end.set(Some(RequestEnd::Complete));
+                self.complete();
             }
             self.changed.notify();
         }
@@ -288,7 +308,7 @@ impl RequestBody {
         }
         match self.end.get() {
             None => Piece::Wait,
-            Some(RequestEnd::Complete) => Piece::Data { buffer: pool.small(), last: true },
+            Some(RequestEnd::Complete) => Piece::Data { buffer: Buffer::default(), last: true },
             Some(_) => Piece::Nothing,
         }
     }
@@ -296,23 +316,27 @@ impl RequestBody {
     /// Sends `head` and then the body as it comes.
     pub async fn send(
         &self,
-        head: Buffer,
+        head: OutgoingHead,
         downstream: &Downstream<'_>,
-        connection: &UpstreamConnection,
+        upstream: &UpstreamStream,
         sending: &Sending,
         timeouts: &StreamTimeouts,
     ) {
         let pool = &downstream.worker.buffers;
-        let (mut outgoing, mut last) = self.first_message(head, sending, pool);
+        let mut head = Some(head);
+        let (mut piece, mut last) = match self.take_piece(sending, pool) {
+            Piece::Data { buffer, last } => (buffer, last),
+            Piece::Wait | Piece::Nothing => (Buffer::default(), false),
+        };
         loop {
-            let (sent, returned) = self.write(outgoing, connection, sending, timeouts).await;
+            let outgoing = Outgoing { head: head.take(), piece, last };
+            let (sent, returned) = self.write(outgoing, upstream, sending, timeouts).await;
             pool.give_back(returned);
             if sent && last {
                 sending.whole.set(true);
                 if !sending.responding.get() {
-                    timeouts.arm_head(connection.deadline());
-                    let watches = &downstream.worker.watches;
-                    let watch = watches.watch(downstream.stream(), connection.stream());
+                    timeouts.arm_head(upstream.deadline());
+                    let watch = upstream.watch(&downstream.worker.watches, downstream.stream());
                     sending.watch.replace(Some(watch));
                 }
             }
@@ -321,28 +345,17 @@ impl RequestBody {
             }
             if !sending.responding.get() {
                 // The limits are the client's now.
-                connection.deadline().disarm();
+                upstream.deadline().disarm();
             }
             match self.next_piece(sending, pool).await {
-                Some((piece, is_last)) => (outgoing, last) = (piece, is_last),
+                Some(next) => (piece, last) = next,
                 None => {
                     // What was announced will not come.
-                    connection.stream().shutdown(Shutdown::Both);
+                    upstream.abort();
                     return;
                 }
             }
         }
-    }
-
-    /// `head` and, in the same send, what of the body is there.
-    fn first_message(&self, head: Buffer, sending: &Sending, pool: &BufferPool) -> (Buffer, bool) {
-        let Piece::Data { mut buffer, last } = self.take_piece(sending, pool) else {
-            return (head, false);
-        };
-        self.frame(&mut buffer, last);
-        let message = with_head(buffer, head.bytes());
-        pool.give_back(head);
-        (message, last)
     }
 
     async fn next_piece(&self, sending: &Sending, pool: &BufferPool) -> Option<(Buffer, bool)> {
@@ -358,38 +371,29 @@ impl RequestBody {
             })
             .await;
         match piece {
-            Piece::Data { mut buffer, last } => {
-                self.frame(&mut buffer, last);
-                Some((buffer, last))
-            }
+            Piece::Data { buffer, last } => Some((buffer, last)),
             Piece::Wait | Piece::Nothing => None,
         }
     }
 
-    fn frame(&self, buffer: &mut Buffer, last: bool) {
-        self.writer.frame_data(buffer);
-        if last {
-            self.writer.end(buffer, &self.reader.borrow());
-        }
-    }
-
-    /// Sends one buffer. The response's limit starts when the request has been received, which may
+    /// Sends one piece. The response's limit starts when the request has been received, which may
     /// be while an upstream that reads slowly keeps this waiting.
     async fn write(
         &self,
-        outgoing: Buffer,
-        connection: &UpstreamConnection,
+        outgoing: Outgoing,
+        upstream: &UpstreamStream,
         sending: &Sending,
         timeouts: &StreamTimeouts,
     ) -> (bool, Buffer) {
-        let mut write = pin!(connection.write_all(outgoing));
+        let ending = outgoing.last.then(|| self.ending());
+        let mut write = pin!(upstream.send(outgoing.head, outgoing.piece, ending));
         let mut received = None;
         let (result, buffer) = poll_fn(|context| {
             if received.is_none() || received != Some(self.received_at.get()) {
                 received = Some(self.received_at.get());
                 match sending.responding.get() {
-                    true => timeouts.arm_response(connection.deadline()),
-                    false => timeouts.arm_head(connection.deadline()),
+                    true => timeouts.arm_response(upstream.deadline()),
+                    false => timeouts.arm_head(upstream.deadline()),
                 }
             }
             write.as_mut().poll(context)
@@ -419,22 +423,11 @@ impl RequestBody {
         }
     }
 
-    /// An attempt is over, however far it came: nothing more of it is sent on `connection`.
-    pub fn stop_sending(&self, sending: &Sending, connection: &UpstreamConnection) {
+    /// An attempt is over, however far it came: nothing more of it is sent on `upstream`.
+    pub fn stop_sending(&self, sending: &Sending, upstream: &UpstreamStream) {
         if !sending.over.replace(true) && !sending.is_whole() {
-            connection.stream().shutdown(Shutdown::Both);
+            upstream.abort();
         }
         self.changed.notify();
     }
-}
-
-/// `message` with `head` in front of it.
-pub fn with_head(mut message: Buffer, head: &[u8]) -> Buffer {
-    if message.prepend(head) {
-        return message;
-    }
-    let mut longer = Buffer::with_capacity(head.len() + message.len());
-    let fits = longer.append(head) && longer.append(message.bytes());
-    debug_assert!(fits, "made to measure");
-    longer
 }

@@ -10,27 +10,21 @@ use smallvec::SmallVec;
 
 use super::header_mutation::{Direction, apply_header_mutations};
 use super::timeout::StreamTimeouts;
-use super::upstream_request::keeps_trailers;
-use crate::http::codec::body::{BodyReader, BodyWriter};
+use crate::http::codec::body::{BodyWriter, Ending};
 use crate::http::codec::downstream_h1::{After, Downstream};
+use crate::http::codec::upstream_h1::{Piece, UpstreamStream};
 use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply, allows_body};
 use crate::http::response_headers::{encode_response_head, prepare_response, set_connection};
 use crate::http::stream::millis;
-use crate::pool::UpstreamConnection;
 use crate::runtime::Buffer;
 
 /// What became of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relayed {
-    /// The client got all of it.
-    Whole {
-        /// What follows on the downstream connection.
-        after: After,
-        /// Whether the upstream connection may serve another request.
-        reuse: Reuse,
-    },
+    /// The client got all of it; what follows on its connection.
+    Whole(After),
     /// The body breaks its framing before anything was sent: the client gets a reply instead.
     Refused(LocalReply),
     /// The upstream broke off after the head was sent: the client must see that by a close.
@@ -39,72 +33,62 @@ pub enum Relayed {
     ClientGone,
 }
 
-/// Whether an upstream connection may serve another request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reuse {
-    /// It closes.
-    Never,
-    /// It may, for as long as the upstream has said in `Keep-Alive: timeout=`.
-    For(Option<Duration>),
-}
-
-/// Sends the response whose head is in `exchange`; `received` holds what came behind the head.
+/// Sends the response whose head is in `exchange`, and its body as it comes from `upstream`.
 pub async fn relay(
     downstream: &Downstream<'_>,
     exchange: &mut Exchange,
-    connection: &UpstreamConnection,
+    upstream: &UpstreamStream,
     timeouts: &StreamTimeouts,
-    mut received: Buffer,
 ) -> Relayed {
-    let keep_trailers = keeps_trailers(downstream, connection.cluster());
-    let mut body = BodyReader::new(exchange.response.body, keep_trailers);
-    let has_body = !body.is_complete();
-    let Ok(taken) = body.take(&mut received, &downstream.worker.buffers) else {
+    let has_body = upstream.has_body();
+    let Ok(mut piece) = upstream.first_piece() else {
         return Relayed::Refused(local_reply::PROTOCOL_ERROR);
     };
-    let reuse = match exchange.response.keep_alive && taken.excess.is_none() {
-        true => Reuse::For(keep_alive_timeout(&exchange.response.headers)),
-        false => Reuse::Never,
-    };
-    if let Some(excess) = taken.excess {
-        connection.cluster().stats().upstream_cx_protocol_error.inc();
-        downstream.worker.buffers.give_back(excess);
-    }
     let closes = downstream.closes_after(exchange);
     let plan = prepare_head(downstream, exchange, closes, has_body);
-    exchange.info.bytes_sent += received.len() as u64;
-    plan.writer.frame(&mut received, &body);
     let after = if plan.closes { After::Close } else { After::KeepAlive };
     let recorded = downstream.manager.recorded;
     if recorded.header_bytes {
         exchange.info.downstream_bytes.headers_sent = header_bytes::sent(&exchange.encoded);
     }
     exchange.info.times.downstream_tx_begin = recorded.times.then(Instant::now);
-    let sent = send_first(downstream, exchange, received).await;
-    let Ok(spare) = sent else { return Relayed::ClientGone };
-    if !body.is_complete() {
-        let rest = RestOfBody { connection, timeouts, body, writer: plan.writer };
-        return match rest.relay(downstream, exchange, spare).await {
-            Rest::Whole => Relayed::Whole { after, reuse },
-            Rest::WholeWithExcess => {
-                connection.cluster().stats().upstream_cx_protocol_error.inc();
-                Relayed::Whole { after, reuse: Reuse::Never }
-            }
-            Rest::BrokenOff => {
-                // Where the connection's end is the body's, a plain close would be a good ending.
-                if plan.until_close {
-                    downstream.stream().reset_on_close();
-                }
-                Relayed::BrokenOff
-            }
-            Rest::ClientGone => Relayed::ClientGone,
-        };
-    }
+    frame(&mut piece, plan.writer, upstream, exchange);
+    let Ok(spare) = send_first(downstream, exchange, piece.data).await else {
+        return Relayed::ClientGone;
+    };
     downstream.worker.buffers.give_back(spare);
-    exchange.response_trailers = body.take_trailers();
-    exchange.info.times.downstream_tx_end = recorded.times.then(Instant::now);
-    exchange.info.response_received = exchange.info.response_started;
-    Relayed::Whole { after, reuse }
+    if piece.is_last {
+        exchange.info.times.downstream_tx_end = recorded.times.then(Instant::now);
+        exchange.info.response_received = exchange.info.response_started;
+        return Relayed::Whole(after);
+    }
+    let rest = RestOfBody { upstream, timeouts, writer: plan.writer };
+    match rest.relay(downstream, exchange).await {
+        Rest::Whole => Relayed::Whole(after),
+        Rest::BrokenOff => {
+            // Where the connection's end is the body's, a plain close would be a good ending.
+            if plan.until_close {
+                downstream.stream().reset_on_close();
+            }
+            Relayed::BrokenOff
+        }
+        Rest::ClientGone => Relayed::ClientGone,
+    }
+}
+
+/// Counts a piece of the body and frames it for the client, behind the last one the end.
+fn frame(
+    piece: &mut Piece,
+    writer: BodyWriter,
+    upstream: &UpstreamStream,
+    exchange: &mut Exchange,
+) {
+    exchange.info.bytes_sent += piece.data.len() as u64;
+    if piece.is_last {
+        exchange.response_trailers = upstream.take_trailers();
+    }
+    let trailers = exchange.response_trailers.as_deref();
+    writer.frame(&mut piece.data, piece.is_last.then_some(Ending { trailers }));
 }
 
 /// How the response goes out.
@@ -224,74 +208,41 @@ async fn send_first(
 
 /// A body that is still coming.
 struct RestOfBody<'a> {
-    connection: &'a UpstreamConnection,
+    upstream: &'a UpstreamStream,
     timeouts: &'a StreamTimeouts,
-    body: BodyReader,
     writer: BodyWriter,
 }
 
 /// How the rest of a body ended.
 enum Rest {
     Whole,
-    /// Whole, but the upstream sent more than it had announced.
-    WholeWithExcess,
     BrokenOff,
     ClientGone,
 }
 
 impl RestOfBody<'_> {
     /// Passes on what comes until the body is whole.
-    async fn relay(
-        mut self,
-        downstream: &Downstream<'_>,
-        exchange: &mut Exchange,
-        spare: Buffer,
-    ) -> Rest {
-        let buffers = &downstream.worker.buffers;
-        let mut buffer = spare;
-        let mut excess = false;
-        while !self.body.is_complete() {
-            let wanted = self.body.next_buffer(buffers);
-            buffers.give_back(std::mem::replace(&mut buffer, wanted));
-            self.timeouts.arm_response(self.connection.deadline());
-            let (count, returned) = self.connection.read(buffer).await;
-            buffer = returned;
-            let went_well = match count {
-                0 => !self.connection.deadline().fired() && self.body.end_of_stream(),
-                _ => match self.body.take(&mut buffer, buffers) {
-                    Ok(taken) => {
-                        excess = taken.excess.is_some();
-                        true
-                    }
-                    Err(_) => false,
-                },
+    async fn relay(self, downstream: &Downstream<'_>, exchange: &mut Exchange) -> Rest {
+        loop {
+            self.timeouts.arm_response(self.upstream.deadline());
+            let Ok(mut piece) = self.upstream.next_piece().await else { return Rest::BrokenOff };
+            frame(&mut piece, self.writer, self.upstream, exchange);
+            let Piece { data, is_last } = piece;
+            let (sent, spare) = match data.is_empty() {
+                true => (Ok(()), data),
+                false => downstream.write(data).await,
             };
-            if !went_well {
-                return Rest::BrokenOff;
-            }
-            exchange.info.bytes_sent += buffer.len() as u64;
-            self.writer.frame(&mut buffer, &self.body);
-            if buffer.is_empty() {
-                continue;
-            }
-            let (sent, returned) = downstream.write(buffer).await;
-            buffer = returned;
+            downstream.worker.buffers.give_back(spare);
             if sent.is_err() {
                 return Rest::ClientGone;
             }
+            if is_last {
+                break;
+            }
         }
-        buffers.give_back(buffer);
-        exchange.response_trailers = self.body.take_trailers();
         let now = Instant::now();
         exchange.info.times.downstream_tx_end = downstream.manager.recorded.times.then_some(now);
         exchange.info.response_received = Some(now);
-        if excess { Rest::WholeWithExcess } else { Rest::Whole }
+        Rest::Whole
     }
-}
-
-/// `Keep-Alive: timeout=N` of a response: how long the upstream keeps the connection.
-fn keep_alive_timeout(headers: &HeaderMap) -> Option<Duration> {
-    let value = std::str::from_utf8(headers.get(KnownHeader::KeepAlive)?).ok()?;
-    let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
-    seconds.trim().parse().ok().map(Duration::from_secs)
 }

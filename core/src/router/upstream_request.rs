@@ -8,18 +8,18 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ringmain_config::cluster::RoutingPriority;
-use ringmain_proto_codec::h1::{BodyLength, KeyFormat, encode_request};
+use ringmain_proto_codec::h1::BodyLength;
 use ringmain_proto_codec::{ChunkError, KnownHeader};
 
 use super::host_rewrite::AutoHostRewrite;
-use super::request_body::{RequestBody, RequestEnd, with_head};
+use super::request_body::{RequestBody, RequestEnd};
 use super::retry::{ResetReason, RetryState, Verdict, Wait};
 use super::timeout::{Expired, RouteTimeouts, StreamTimeouts, set_expectation};
-use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::cluster::WorkerCluster;
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream_h1::{After, Downstream};
+use crate::http::codec::upstream_h1::{OutgoingHead, UpstreamStream};
 use crate::http::exchange::Exchange;
-use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
 use crate::pool::RetryPermit;
 use crate::runtime::{self, Buffer, join};
@@ -63,8 +63,6 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     tells_expectation: bool,
     tells_attempts: bool,
     auto_host: Option<AutoHostRewrite>,
-    /// The length of the head in `exchange.encoded`.
-    pub(super) head_bytes: usize,
 }
 
 /// Why the upstream's response does not reach the client.
@@ -119,7 +117,6 @@ pub async fn forward<'a>(
         tells_expectation: forwarding.tells_expectation,
         tells_attempts: forwarding.tells_attempts,
         auto_host: forwarding.auto_host,
-        head_bytes: 0,
     };
     let outcome = match begun {
         Err(error) => Err(request.bad_body(error)),
@@ -155,10 +152,10 @@ pub async fn forward<'a>(
 }
 
 impl UpstreamRequest<'_, '_> {
-    /// `message` is the body where all of it is here.
+    /// `whole` is the body where all of it is here.
     async fn run(
         &mut self,
-        message: Option<Buffer>,
+        whole: Option<Buffer>,
         kept_max: Option<usize>,
     ) -> Result<After, Failure> {
         let method = self.exchange.request.headers.get(KnownHeader::Method).unwrap_or_default();
@@ -166,38 +163,31 @@ impl UpstreamRequest<'_, '_> {
             self.exchange.request.headers.set(KnownHeader::ContentLength, b"0");
         }
         // Its own memory: streaming is rare, and each connection would hold room for it.
-        let Some(message) = message else { return Box::pin(self.run_streaming()).await };
+        let Some(whole) = whole else { return Box::pin(self.run_streaming()).await };
         self.note_body();
         if kept_max.is_some_and(|max| self.body.bytes() > max as u64) {
             self.abandon_retries();
         }
         let received = *self.exchange.info.request_received.get_or_insert_with(Instant::now);
         self.timeouts.request_received(received);
-        self.run_whole(message).await
+        self.run_whole(whole).await
     }
 
-    /// Sends a request that is here whole.
-    async fn run_whole(&mut self, body: Buffer) -> Result<After, Failure> {
-        self.encode_head();
-        let mut message = with_head(body, &self.exchange.encoded);
+    /// Sends a request whose body is here whole.
+    async fn run_whole(&mut self, mut body: Buffer) -> Result<After, Failure> {
         let mut replayed = false;
         loop {
-            let (result, returned) = self.attempt_whole(message, replayed).await;
-            message = returned;
+            let (result, returned) = self.attempt_whole(body, replayed).await;
+            body = returned;
             match result {
                 Ok(after) => {
-                    self.downstream.worker.buffers.give_back(message);
+                    self.downstream.worker.buffers.give_back(body);
                     return Ok(after);
                 }
                 Err(Setback::Replay) => replayed = true,
-                Err(Setback::Again(wait)) => {
-                    self.back_off(wait).await?;
-                    message.consume(self.head_bytes);
-                    self.encode_head();
-                    message = with_head(message, &self.exchange.encoded);
-                }
+                Err(Setback::Again(wait)) => self.back_off(wait).await?,
                 Err(Setback::Failed(failure)) => {
-                    self.downstream.worker.buffers.give_back(message);
+                    self.downstream.worker.buffers.give_back(body);
                     return Err(failure);
                 }
             }
@@ -231,7 +221,6 @@ impl UpstreamRequest<'_, '_> {
 
     async fn attempts_streaming(&mut self) -> Result<After, Failure> {
         loop {
-            self.encode_head();
             match self.attempt_streaming().await {
                 Ok(after) => return Ok(after),
                 Err(Setback::Again(wait)) => self.back_off(wait).await?,
@@ -245,28 +234,18 @@ impl UpstreamRequest<'_, '_> {
         }
     }
 
-    /// Gives the request the name of the host that the attempt goes to, where the route has
-    /// `auto_host_rewrite`. Whether the head was encoded anew.
-    pub(super) fn address_host(&mut self, host: &WorkerHost, replayed: bool) -> bool {
-        let Some(auto) = self.auto_host else { return false };
-        let headers = &mut self.exchange.request.headers;
-        let renamed = auto.apply(&host.shared.hostname, replayed, headers);
-        if renamed {
-            self.encode_head();
+    /// Makes the head ready for an attempt on `upstream`: with the name of its host, where the route
+    /// has `auto_host_rewrite`.
+    pub(super) fn encode_head(
+        &mut self,
+        upstream: &UpstreamStream,
+        replayed: bool,
+    ) -> OutgoingHead {
+        if let Some(auto) = self.auto_host {
+            let hostname = &upstream.host().shared.hostname;
+            auto.apply(hostname, replayed, &mut self.exchange.request.headers);
         }
-        renamed
-    }
-
-    /// Encodes the head for the next attempt.
-    fn encode_head(&mut self) {
-        let chunked = self.exchange.request.body == BodyLength::Chunked;
-        let encoded = &mut self.exchange.encoded;
-        encoded.clear();
-        encode_request(&self.exchange.request.headers, chunked, KeyFormat::LowerCase, encoded);
-        if self.downstream.manager.recorded.header_bytes {
-            self.exchange.info.upstream_bytes.headers_sent = header_bytes::sent(encoded);
-        }
-        self.head_bytes = encoded.len();
+        upstream.encode_head(self.exchange, self.downstream.manager.recorded.header_bytes)
     }
 
     /// What the request's end means for the client, where it is no good one.

@@ -109,6 +109,13 @@ fn copy_of(bytes: &[u8], pool: &BufferPool) -> Buffer {
     copy
 }
 
+/// The end of a body, behind a piece of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending<'a> {
+    /// The trailers, where some are passed on.
+    pub trailers: Option<&'a HeaderMap>,
+}
+
 /// Puts the framing on a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyWriter {
@@ -124,36 +131,33 @@ impl BodyWriter {
         if chunked { Self::Chunked(format) } else { Self::Plain }
     }
 
-    /// Frames the data in `buffer`, and ends the body where `reader` has come to its end.
-    pub fn frame(self, buffer: &mut Buffer, reader: &BodyReader) {
-        self.frame_data(buffer);
-        if reader.is_complete() {
-            self.end(buffer, reader);
-        }
-    }
-
-    /// Frames the data in `buffer`; more is to come.
-    pub fn frame_data(self, buffer: &mut Buffer) {
-        if self == Self::Plain || buffer.is_empty() {
-            return;
-        }
-        let mut room = [0; 18];
-        let size = write_chunk_size(buffer.len(), &mut room);
-        let framed = buffer.prepend(size) & buffer.append(b"\r\n");
-        debug_assert!(framed, "headroom and tailroom are made for this");
-    }
-
-    /// Ends the body behind what `buffer` holds, with the trailers that `reader` has read.
-    pub fn end(self, buffer: &mut Buffer, reader: &BodyReader) {
-        let Self::Chunked(format) = self else { return };
-        match &reader.trailers {
-            Some(trailers) => append_trailers(trailers, format, buffer),
-            None => {
+    /// Frames the piece in `buffer`, and ends the body behind it where `ending` says so. Returns how
+    /// many bytes stand in front of the piece.
+    pub fn frame(self, buffer: &mut Buffer, ending: Option<Ending<'_>>) -> usize {
+        let Self::Chunked(format) = self else { return 0 };
+        let in_front = frame_chunk(buffer);
+        match ending.map(|ending| ending.trailers) {
+            Some(Some(trailers)) => append_trailers(trailers, format, buffer),
+            Some(None) => {
                 let fits = buffer.append(LAST_CHUNK);
                 debug_assert!(fits, "the tailroom is made for this");
             }
+            None => {}
         }
+        in_front
     }
+}
+
+/// Makes a chunk of the piece in `buffer`; the bytes in front of it.
+fn frame_chunk(buffer: &mut Buffer) -> usize {
+    if buffer.is_empty() {
+        return 0;
+    }
+    let mut room = [0; 18];
+    let size = write_chunk_size(buffer.len(), &mut room);
+    let framed = buffer.prepend(size) & buffer.append(b"\r\n");
+    debug_assert!(framed, "headroom and tailroom are made for this");
+    size.len()
 }
 
 /// Ends the body with `trailers`, in a longer buffer where they do not fit.

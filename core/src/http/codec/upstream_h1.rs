@@ -1,71 +1,355 @@
-//! The upstream side of one HTTP/1.1 exchange: the response head.
+//! The upstream side of one HTTP/1.1 request: its head and body go out framed, the response's come
+//! back without framing. The router sees no more of the connection than this.
 
-use ringmain_proto_codec::h1::{HeadProgress, ResponseHead};
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ringmain_proto_codec::h1::{BodyLength, HeadProgress, KeyFormat, ResponseHead, encode_request};
 use ringmain_proto_codec::limits::HeadLimits;
+use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
+use super::body::{BodyReader, BodyWriter, Ending};
+use crate::cluster::WorkerHost;
+use crate::http::exchange::Exchange;
+use crate::http::header_bytes;
+use crate::http::stream::UpstreamConnectionInfo;
 use crate::pool::UpstreamConnection;
-use crate::runtime::{Buffer, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES};
+use crate::runtime::{
+    Buffer, BufferPool, Deadline, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES, Stream, Watch, Watches,
+};
 use crate::server::Worker;
+use crate::stats::scopes::ClusterStats;
 
-/// Why there is no response head.
+/// Why there is no response head, or no whole body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseFailure {
     /// The connection ended before the response's first byte.
     ClosedSilent,
-    /// The connection ended inside the response's head.
+    /// The connection ended inside the response.
     ClosedPartial,
     /// What came is not HTTP/1 or not allowed.
     Protocol,
 }
 
-/// The largest response head; Envoy 1.40 passes 70,000 bytes by default.
-const RESPONSE_HEAD_BYTES_MAX: u32 = 120 * 1024;
+/// A piece of a response's body, without framing.
+#[derive(Debug)]
+pub struct Piece {
+    /// Its bytes, which may be none.
+    pub data: Buffer,
+    /// Whether the body ends with it.
+    pub is_last: bool,
+}
 
-/// Reads the final response's head into `head`; what follows it stays in `buffer`.
-pub async fn read_head(
-    worker: &Worker,
-    connection: &UpstreamConnection,
-    mut buffer: Buffer,
-    head: &mut ResponseHead,
-    request: RequestKind,
-    headers_max: u32,
-) -> (Result<(), ResponseFailure>, Buffer) {
-    let limits = HeadLimits { bytes_max: RESPONSE_HEAD_BYTES_MAX, headers_max };
-    let mut progress = HeadProgress::default();
-    let mut begun = false;
-    loop {
-        if !buffer.is_empty() {
-            match head.parse(buffer.bytes(), &mut progress, request.is_head, &limits) {
-                Ok(Some(consumed)) if is_interim(head.status) => {
-                    // Any number, as in Envoy: the route's timeout bounds them.
-                    buffer.consume(consumed);
-                    connection.count_interim(head.status);
-                    head.clear();
-                    progress = HeadProgress::default();
-                    continue;
-                }
-                // Nothing was asked that 101 could answer.
-                Ok(Some(_)) if head.status == 101 => {
-                    return (Err(ResponseFailure::Protocol), buffer);
-                }
-                Ok(Some(consumed)) => {
-                    buffer.consume(consumed);
-                    return (Ok(()), buffer);
-                }
-                Ok(None) => {}
-                Err(_) => return (Err(ResponseFailure::Protocol), buffer),
-            }
-        }
-        buffer = with_room(worker, buffer);
-        let (count, returned) = connection.read(buffer).await;
-        buffer = returned;
-        match count {
-            0 if begun => return (Err(ResponseFailure::ClosedPartial), buffer),
-            0 => return (Err(ResponseFailure::ClosedSilent), buffer),
-            _ => begun = true,
+/// A request's head as it is sent.
+#[derive(Debug)]
+pub struct OutgoingHead(Buffer);
+
+/// Whether a connection may serve another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    /// It closes.
+    Never,
+    /// It may, for as long as the upstream has said in `Keep-Alive: timeout=`.
+    For(Option<Duration>),
+}
+
+/// One request on its connection.
+#[derive(Debug)]
+pub struct UpstreamStream {
+    worker: Rc<Worker>,
+    connection: UpstreamConnection,
+    writer: BodyWriter,
+    keep_trailers: bool,
+    body: RefCell<BodyReader>,
+    /// Bytes received and not yet looked at.
+    received: RefCell<Buffer>,
+    reuse: Cell<Reuse>,
+}
+
+impl UpstreamStream {
+    /// Begins a request with a body framed as `request` says. Trailers pass in both directions where
+    /// `keep_trailers`.
+    pub fn begin(
+        worker: &Rc<Worker>,
+        mut connection: UpstreamConnection,
+        request: BodyLength,
+        keep_trailers: bool,
+    ) -> Self {
+        connection.begin_request();
+        Self {
+            worker: worker.clone(),
+            connection,
+            writer: BodyWriter::new(request == BodyLength::Chunked, KeyFormat::LowerCase),
+            keep_trailers,
+            body: RefCell::new(BodyReader::new(BodyLength::None, false)),
+            received: RefCell::default(),
+            reuse: Cell::new(Reuse::Never),
         }
     }
+
+    /// The host at the other end.
+    pub fn host(&self) -> &Rc<WorkerHost> {
+        self.connection.host()
+    }
+
+    /// The connection's number and its beginning.
+    pub fn info(&self) -> UpstreamConnectionInfo {
+        self.connection.info()
+    }
+
+    /// Our end's address.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.connection.local_addr()
+    }
+
+    /// Ends the stream when the upstream takes too long.
+    pub fn deadline(&self) -> &Deadline {
+        self.connection.deadline()
+    }
+
+    /// Bytes of this request and its response on the connection.
+    pub fn wire_bytes(&self) -> (u64, u64) {
+        self.connection.request_bytes()
+    }
+
+    /// Whether the upstream may have closed the connection before the request came.
+    pub fn is_reused(&self) -> bool {
+        self.connection.is_reused()
+    }
+
+    /// Breaks off when `client` goes, until the guard is dropped.
+    pub fn watch(&self, watches: &Rc<Watches>, client: &Rc<Stream>) -> Watch {
+        watches.watch(client, self.connection.stream())
+    }
+
+    /// Makes the request's head ready to be sent.
+    pub fn encode_head(&self, exchange: &mut Exchange, records_bytes: bool) -> OutgoingHead {
+        let (encoded, chunked) = (&mut exchange.encoded, self.writer != BodyWriter::Plain);
+        encoded.clear();
+        encode_request(&exchange.request.headers, chunked, KeyFormat::LowerCase, encoded);
+        if records_bytes {
+            exchange.info.upstream_bytes.headers_sent = header_bytes::sent(encoded);
+        }
+        OutgoingHead(buffer_of(self.worker.buffers.small(), encoded))
+    }
+
+    /// Sends `head`, where it has not been sent, a piece of the body, and the end behind it where
+    /// `ending` says so: all in one send. The piece comes back as it was.
+    pub async fn send(
+        &self,
+        head: Option<OutgoingHead>,
+        piece: Buffer,
+        ending: Option<Ending<'_>>,
+    ) -> (io::Result<()>, Buffer) {
+        let length = piece.len();
+        let (message, in_front) = self.message(head, piece, ending);
+        let (result, mut message) = self.connection.write_all(message).await;
+        message.consume(in_front);
+        message.truncate(length);
+        (result, message)
+    }
+
+    /// What is sent, and how many bytes of it stand in front of the piece.
+    fn message(
+        &self,
+        head: Option<OutgoingHead>,
+        mut piece: Buffer,
+        ending: Option<Ending<'_>>,
+    ) -> (Buffer, usize) {
+        let buffers = &self.worker.buffers;
+        if ending.is_some() && piece.capacity() == 0 && self.writer != BodyWriter::Plain {
+            piece = buffers.small();
+        }
+        let in_front = self.writer.frame(&mut piece, ending);
+        let Some(OutgoingHead(head)) = head else { return (piece, in_front) };
+        let head_bytes = head.len();
+        if piece.is_empty() {
+            buffers.give_back(piece);
+            return (head, head_bytes);
+        }
+        let message = with_head(piece, head.bytes());
+        buffers.give_back(head);
+        (message, head_bytes + in_front)
+    }
+
+    /// The request will not be sent to its end.
+    pub fn abort(&self) {
+        self.connection.stream().shutdown(Shutdown::Both);
+    }
+
+    /// Reads the final response's head into `head`.
+    pub async fn read_head(
+        &self,
+        head: &mut ResponseHead,
+        request: RequestKind,
+    ) -> Result<(), ResponseFailure> {
+        let headers_max = self.connection.cluster().shared.config.max_response_headers_count;
+        let limits = HeadLimits { bytes_max: RESPONSE_HEAD_BYTES_MAX, headers_max };
+        let mut buffer = self.worker.buffers.small();
+        let result = self.await_head(&mut buffer, head, request, &limits).await;
+        if result.is_ok() {
+            self.body.replace(BodyReader::new(head.body, self.keep_trailers));
+            self.reuse.set(match head.keep_alive {
+                true => Reuse::For(keep_alive_timeout(&head.headers)),
+                false => Reuse::Never,
+            });
+            self.received.replace(buffer);
+        } else {
+            self.worker.buffers.give_back(buffer);
+        }
+        result
+    }
+
+    async fn await_head(
+        &self,
+        buffer: &mut Buffer,
+        head: &mut ResponseHead,
+        request: RequestKind,
+        limits: &HeadLimits,
+    ) -> Result<(), ResponseFailure> {
+        let mut progress = HeadProgress::default();
+        let mut begun = false;
+        loop {
+            if !buffer.is_empty() {
+                match head.parse(buffer.bytes(), &mut progress, request.is_head, limits) {
+                    Ok(Some(consumed)) if is_interim(head.status) => {
+                        // Any number, as in Envoy: the route's timeout bounds them.
+                        buffer.consume(consumed);
+                        self.connection.count_interim(head.status);
+                        head.clear();
+                        progress = HeadProgress::default();
+                        continue;
+                    }
+                    // Nothing was asked that 101 could answer.
+                    Ok(Some(_)) if head.status == 101 => return Err(ResponseFailure::Protocol),
+                    Ok(Some(consumed)) => {
+                        buffer.consume(consumed);
+                        return Ok(());
+                    }
+                    Ok(None) => {}
+                    Err(_) => return Err(ResponseFailure::Protocol),
+                }
+            }
+            let with_room = with_room(&self.worker.buffers, std::mem::take(buffer));
+            let (count, returned) = self.connection.read(with_room).await;
+            *buffer = returned;
+            match count {
+                0 if begun => return Err(ResponseFailure::ClosedPartial),
+                0 => return Err(ResponseFailure::ClosedSilent),
+                _ => begun = true,
+            }
+        }
+    }
+
+    /// Whether the response has a body.
+    pub fn has_body(&self) -> bool {
+        !self.body.borrow().is_complete()
+    }
+
+    /// What of the response's body has come with its head.
+    pub fn first_piece(&self) -> Result<Piece, ResponseFailure> {
+        self.take_data(self.received.take())
+    }
+
+    /// The next piece of the response's body, which is not yet whole.
+    pub async fn next_piece(&self) -> Result<Piece, ResponseFailure> {
+        let wanted = self.body.borrow().next_buffer(&self.worker.buffers);
+        let (count, buffer) = self.connection.read(wanted).await;
+        if count > 0 {
+            return self.take_data(buffer);
+        }
+        if !self.deadline().fired() && self.body.borrow_mut().end_of_stream() {
+            return Ok(Piece { data: buffer, is_last: true });
+        }
+        self.worker.buffers.give_back(buffer);
+        Err(ResponseFailure::ClosedPartial)
+    }
+
+    fn take_data(&self, mut data: Buffer) -> Result<Piece, ResponseFailure> {
+        let mut body = self.body.borrow_mut();
+        let Ok(taken) = body.take(&mut data, &self.worker.buffers) else {
+            self.worker.buffers.give_back(data);
+            return Err(ResponseFailure::Protocol);
+        };
+        if let Some(excess) = taken.excess {
+            // Nothing was asked that it could answer.
+            self.connection.cluster().stats().upstream_cx_protocol_error.inc();
+            self.reuse.set(Reuse::Never);
+            self.worker.buffers.give_back(excess);
+        }
+        Ok(Piece { data, is_last: body.is_complete() })
+    }
+
+    /// The response's trailers, once its last piece was taken.
+    pub fn take_trailers(&self) -> Option<Box<HeaderMap>> {
+        self.body.borrow_mut().take_trailers()
+    }
+
+    /// The response is whole: the connection may serve on. `sent`: so is the request.
+    pub fn finish(self, sent: bool) {
+        self.deadline().disarm();
+        match self.reuse.get() {
+            // The upstream still waits for the rest of the request.
+            _ if !sent => self.count_cut_off(),
+            // A limit that passed at the last moment has shut the connection down.
+            Reuse::For(_) if self.deadline().fired() => {}
+            Reuse::For(timeout) => self.connection.release(timeout),
+            Reuse::Never => self.stats().upstream_cx_close_notify.inc(),
+        }
+    }
+
+    /// The response's head has come and is not wanted. The connection serves on where nothing more
+    /// comes on it.
+    pub fn discard(self, sent: bool) {
+        self.deadline().disarm();
+        let received = self.received.take();
+        let ended = received.is_empty() && !self.has_body();
+        self.worker.buffers.give_back(received);
+        let usable = sent && ended && !self.deadline().fired();
+        match self.reuse.get() {
+            Reuse::For(_) if usable => self.connection.release(None),
+            _ => self.count_cut_off(),
+        }
+    }
+
+    /// Counts that we end the connection inside a request.
+    pub fn count_cut_off(&self) {
+        let stats = self.stats();
+        stats.upstream_cx_destroy_with_active_rq.inc();
+        stats.upstream_cx_destroy_local_with_active_rq.inc();
+    }
+
+    /// Counts that the connection has ended without a whole head.
+    pub fn count_failure(mut self, failure: ResponseFailure) {
+        self.stats().upstream_cx_destroy_with_active_rq.inc();
+        if failure == ResponseFailure::ClosedSilent {
+            self.stats().upstream_cx_destroy_remote_with_active_rq.inc();
+            self.connection.note_remote_close();
+        } else {
+            // A head that breaks off is no HTTP, says Envoy.
+            self.stats().upstream_cx_protocol_error.inc();
+            self.stats().upstream_cx_destroy_local_with_active_rq.inc();
+        }
+    }
+
+    /// Counts that the upstream has ended the connection inside the response's body.
+    pub fn count_broken_off(mut self) {
+        self.stats().upstream_cx_destroy_with_active_rq.inc();
+        self.stats().upstream_cx_destroy_remote_with_active_rq.inc();
+        self.stats().upstream_cx_protocol_error.inc();
+        self.connection.note_remote_close();
+    }
+
+    fn stats(&self) -> &ClusterStats {
+        self.connection.cluster().stats()
+    }
 }
+
+/// The largest response head; Envoy 1.40 passes 70,000 bytes by default.
+const RESPONSE_HEAD_BYTES_MAX: u32 = 120 * 1024;
 
 /// What the request was, as far as its response's framing depends on it.
 #[derive(Debug, Clone, Copy)]
@@ -78,8 +362,15 @@ fn is_interim(status: u16) -> bool {
     (100..200).contains(&status) && status != 101
 }
 
+/// `Keep-Alive: timeout=N` of a response: how long the upstream keeps the connection.
+fn keep_alive_timeout(headers: &HeaderMap) -> Option<Duration> {
+    let value = std::str::from_utf8(headers.get(KnownHeader::KeepAlive)?).ok()?;
+    let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// `buffer` with room for more: a head that outgrows a small buffer moves to a large one.
-fn with_room(worker: &Worker, mut buffer: Buffer) -> Buffer {
+fn with_room(buffers: &BufferPool, mut buffer: Buffer) -> Buffer {
     if buffer.room() > 0 {
         return buffer;
     }
@@ -88,9 +379,30 @@ fn with_room(worker: &Worker, mut buffer: Buffer) -> Buffer {
         return buffer;
     }
     const { assert!(RESPONSE_HEAD_BYTES_MAX as usize * 2 < LARGE_BUFFER_BYTES) };
-    let mut larger = worker.buffers.large();
+    let mut larger = buffers.large();
     let fits = larger.append(buffer.bytes());
     debug_assert!(fits, "a large buffer holds what a small one held");
-    worker.buffers.give_back(buffer);
+    buffers.give_back(buffer);
     larger
+}
+
+/// `bytes` in `buffer`, or in a longer one where they do not fit.
+fn buffer_of(mut buffer: Buffer, bytes: &[u8]) -> Buffer {
+    if !buffer.append(bytes) {
+        buffer = Buffer::with_capacity(bytes.len());
+        let fits = buffer.append(bytes);
+        debug_assert!(fits, "made to measure");
+    }
+    buffer
+}
+
+/// `message` with `head` in front of it.
+fn with_head(mut message: Buffer, head: &[u8]) -> Buffer {
+    if message.prepend(head) {
+        return message;
+    }
+    let mut longer = Buffer::with_capacity(head.len() + message.len());
+    let fits = longer.append(head) && longer.append(message.bytes());
+    debug_assert!(fits, "made to measure");
+    longer
 }
