@@ -220,9 +220,9 @@ fn build() -> PathBuf {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(workspace::root())
-        // A test beside it brings the features in that tests are built with: else every package would
-        // be built a second time.
-        .args(["build", "--workspace", "--bin", "ringmain", "--test", "tidy"])
+        // The libraries and a test beside it bring in the features that `cargo test --workspace` builds
+        // with: else every package would be built a second time.
+        .args(["build", "--workspace", "--lib", "--bin", "ringmain", "--test", "tidy"])
         .args(["--message-format", "json-render-diagnostics"])
         .arg("--target-dir")
         .arg(workspace::target_dir());
