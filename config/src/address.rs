@@ -9,7 +9,7 @@ use wire::socket_address::PortSpecifier;
 use crate::report::{At, Note};
 
 /// An address range (`envoy.config.core.v3.CidrRange`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CidrRange {
     /// `address_prefix`; bits beyond `prefix_len` are zero.
     pub address_prefix: IpAddr,

@@ -12,6 +12,8 @@ pub mod bootstrap;
 pub mod cloud_map_cluster;
 pub mod cluster;
 pub mod ecs_cluster;
+pub mod filter_chain;
+pub mod filter_chain_match;
 pub mod header_mutation;
 pub mod http_connection_manager;
 pub mod listener;

@@ -1,19 +1,16 @@
-//! Listeners and filter chains (`envoy.config.listener.v3`).
+//! Listeners (`envoy.config.listener.v3.Listener`).
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use envoy_types::pb::envoy::config::core::v3::TrafficDirection as WireDirection;
 use envoy_types::pb::envoy::config::listener::v3 as wire;
-use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
-use wire::filter::ConfigType;
 
 use crate::address::listen_address;
 use crate::cluster::ClusterNames;
-use crate::http_connection_manager::HttpConnectionManager;
+use crate::filter_chain::FilterChains;
 use crate::metadata::Metadata;
 use crate::report::At;
-use crate::wire::unpack;
 
 const BUFFER_LIMIT_BYTES: u32 = 1024 * 1024;
 
@@ -38,9 +35,8 @@ pub struct Listener {
     /// The runtime key `envoy.resource_limits.listener.<name>.connection_limit`; absent means no
     /// limit.
     pub connection_limit: Option<u64>,
-    /// The one filter chain that serves every connection: `filter_chains[0]`, or
-    /// `default_filter_chain`.
-    pub filter_chain: FilterChain,
+    /// `filter_chains` and `default_filter_chain`.
+    pub filter_chains: FilterChains,
     /// `metadata`.
     pub metadata: Metadata,
 }
@@ -55,24 +51,6 @@ pub enum TrafficDirection {
     Inbound,
     /// `OUTBOUND`.
     Outbound,
-}
-
-/// What happens to a connection's bytes (`envoy.config.listener.v3.FilterChain`).
-#[derive(Debug, Clone)]
-pub struct FilterChain {
-    /// `name`.
-    pub name: String,
-    /// The terminal network filter, last of `filters`.
-    pub terminal: NetworkFilter,
-    /// `metadata`.
-    pub metadata: Metadata,
-}
-
-/// A terminal network filter, by its `typed_config` type.
-#[derive(Debug, Clone)]
-pub enum NetworkFilter {
-    /// `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`.
-    HttpConnectionManager(Box<HttpConnectionManager>),
 }
 
 /// Reads the field `listeners`.
@@ -102,7 +80,7 @@ pub(crate) fn list_from_wire(
 impl Listener {
     fn from_wire(wire: &wire::Listener, clusters: &ClusterNames<'_>, at: &At<'_>) -> Option<Self> {
         let address = listen_address(wire.address.as_ref(), &at.field("address"));
-        let filter_chain = FilterChain::only(wire, clusters, at);
+        let filter_chains = FilterChains::from_wire(wire, clusters, at);
         let address = address?;
         Some(Self {
             name: if wire.name.is_empty() { address.to_string() } else { wire.name.clone() },
@@ -119,81 +97,8 @@ impl Listener {
             },
             ignore_global_conn_limit: wire.ignore_global_conn_limit,
             connection_limit: None,
-            filter_chain: filter_chain?,
+            filter_chains: filter_chains?,
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
         })
-    }
-}
-
-impl FilterChain {
-    /// The one chain that serves every connection. As chains have no conditions yet, the default
-    /// chain is never reached beside another.
-    fn only(wire: &wire::Listener, clusters: &ClusterNames<'_>, at: &At<'_>) -> Option<Self> {
-        let chains = at.field("filter_chains");
-        match (&wire.filter_chains[..], &wire.default_filter_chain) {
-            ([], None) => {
-                at.error_at_key("no filter chains specified");
-                None
-            }
-            ([], Some(chain)) => {
-                Self::from_wire(chain, clusters, &at.field("default_filter_chain"))
-            }
-            ([chain], _) => Self::from_wire(chain, clusters, &chains.index(0)),
-            _ => {
-                chains.index(1).error(
-                    "more than one filter chain is known to Envoy, not supported by ringmain",
-                );
-                None
-            }
-        }
-    }
-
-    fn from_wire(
-        wire: &wire::FilterChain,
-        clusters: &ClusterNames<'_>,
-        at: &At<'_>,
-    ) -> Option<Self> {
-        let at = at.field("filters");
-        let Some((last, before)) = wire.filters.split_last() else {
-            at.error_at_key("a chain without network filters serves nothing");
-            return None;
-        };
-        for (index, filter) in before.iter().enumerate() {
-            if NetworkFilter::is_supported(filter) {
-                at.index(index).error(format!(
-                    "terminal filter '{}' must be the last of its chain",
-                    filter.name
-                ));
-            }
-        }
-        let terminal = NetworkFilter::from_wire(last, clusters, &at.index(before.len()))?;
-        let metadata = Metadata::from_wire(wire.metadata.as_ref());
-        Some(Self { name: wire.name.clone(), terminal, metadata })
-    }
-}
-
-impl NetworkFilter {
-    fn is_supported(wire: &wire::Filter) -> bool {
-        Self::http_connection_manager(wire).is_some()
-    }
-
-    fn http_connection_manager(wire: &wire::Filter) -> Option<hcm::HttpConnectionManager> {
-        match &wire.config_type {
-            Some(ConfigType::TypedConfig(any)) => unpack(any),
-            _ => None,
-        }
-    }
-
-    fn from_wire(wire: &wire::Filter, clusters: &ClusterNames<'_>, at: &At<'_>) -> Option<Self> {
-        let Some(manager) = Self::http_connection_manager(wire) else {
-            at.error(match wire.config_type {
-                None => "'typed_config' is required",
-                Some(_) => "the last network filter must be an HTTP connection manager",
-            });
-            return None;
-        };
-        let at = at.field("typed_config");
-        let manager = HttpConnectionManager::from_wire(&manager, clusters, &at)?;
-        Some(Self::HttpConnectionManager(Box::new(manager)))
     }
 }

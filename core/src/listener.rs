@@ -2,12 +2,16 @@
 
 mod accept;
 mod compiled;
+mod connection_info;
 mod connection_limit;
 mod connections;
 mod drain_decision;
+mod filter_chain_match;
 
 pub use accept::Acceptor;
-pub use compiled::{Listener, ListenerHistograms, NetworkFilter};
+pub use compiled::{FilterChain, FilterChainPlace, Listener, ListenerHistograms, NetworkFilter};
+pub use connection_info::ConnectionInfo;
 pub use connection_limit::{ConnectionLimit, ConnectionPermit, Overflow};
 pub use connections::{ConnectionSlot, Connections};
 pub use drain_decision::{DrainDecision, DrainScope, DrainSequence};
+pub use filter_chain_match::{FilterChainIndex, FilterChainMatch};

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::message::{End, Framing, Message, MessageReader, header_values};
 use crate::wait::PATIENCE;
@@ -23,8 +23,18 @@ impl Client {
     /// Connects to a port on loopback.
     #[track_caller]
     pub fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            .unwrap_or_else(|error| panic!("connect to port {port}: {error}"));
+        Self::connect_between(Ipv4Addr::LOCALHOST, (Ipv4Addr::LOCALHOST, port))
+    }
+
+    /// Connects from an address of loopback to another.
+    #[track_caller]
+    pub fn connect_between(from: Ipv4Addr, to: (Ipv4Addr, u16)) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        // Bound without a port, the kernel chooses one when it knows the other end.
+        socket.bind(&SocketAddr::from((from, 0)).into()).expect("an address of loopback");
+        let to = SocketAddr::from(to);
+        socket.connect(&to.into()).unwrap_or_else(|error| panic!("connect to {to}: {error}"));
+        let stream = TcpStream::from(socket);
         stream.set_nodelay(true).expect("TCP_NODELAY");
         stream.set_read_timeout(Some(PATIENCE)).expect("SO_RCVTIMEO");
         stream.set_write_timeout(Some(PATIENCE)).expect("SO_SNDTIMEO");

@@ -10,7 +10,7 @@
 //! | [`process`], [`proxy`], [`envoy`], [`admin`] | the proxy under test and its admin interface |
 //! | [`message`], [`client`], [`upstream`] | both ends of the wire |
 //! | [`aws`], [`moto`], [`venv`], [`load`] | the APIs that discovery asks, and requests meanwhile |
-//! | [`template`], [`parity`], [`normalize`] | one case through two proxies, and the comparison |
+//! | [`template`], [`parity`], [`story`], [`normalize`] | one case through two proxies, and the comparison |
 
 pub mod admin;
 pub mod aws;
@@ -24,6 +24,7 @@ pub mod parity;
 pub mod port;
 pub mod process;
 pub mod proxy;
+pub mod story;
 pub mod template;
 pub mod upstream;
 pub mod venv;

@@ -95,8 +95,15 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.listener.v3.FilterChain",
-        supported: "name filters metadata transport_socket",
-        limited: "filter_chain_match={} use_proxy_proto=false",
+        supported: "name filter_chain_match filters metadata transport_socket",
+        limited: "use_proxy_proto=false",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.listener.v3.FilterChainMatch",
+        supported: "destination_port prefix_ranges server_names transport_protocol \
+                    application_protocols direct_source_prefix_ranges source_type \
+                    source_prefix_ranges source_ports",
         ..NONE
     },
     Message { name: "envoy.config.listener.v3.Filter", supported: "name typed_config", ..NONE },

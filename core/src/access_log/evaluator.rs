@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
+use ringmain_config::filter_chain::FilterChain;
 use ringmain_config::metadata::Metadata;
 use ringmain_config::substitution_format::{
     Clock, GrpcStatusForm, MetadataPath, MetadataSource, Operator,
@@ -90,7 +91,12 @@ impl<'a> Evaluator<'a> {
 
     /// The listener that took the connection.
     pub(super) fn listener(&self) -> &'a Listener {
-        &self.compiled.listeners[self.manager.listener]
+        &self.compiled.listeners[self.manager.place.listener]
+    }
+
+    /// The filter chain that serves the connection, as written.
+    pub(super) fn filter_chain(&self) -> Option<&'a FilterChain> {
+        self.listener().config.filter_chains.get(self.manager.place.filter_chain)
     }
 
     fn metadata(
@@ -117,7 +123,7 @@ impl<'a> Evaluator<'a> {
             MetadataSource::Route => &routes.route(info.route?).metadata,
             MetadataSource::VirtualHost => &routes.virtual_host(info.route?).config.metadata,
             MetadataSource::Listener => &self.listener().config.metadata,
-            MetadataSource::FilterChain => &self.listener().config.filter_chain.metadata,
+            MetadataSource::FilterChain => &self.filter_chain()?.metadata,
         })
     }
 }

@@ -35,7 +35,7 @@ impl Evaluator<'_> {
             P::StreamId => text(self.request()?.get(KnownHeader::XRequestId)?, out),
             P::Hostname => text(self.compiled.hostname.as_bytes(), out),
             P::ListenerName => text(self.listener().config.name.as_bytes(), out),
-            P::FilterChainName => non_empty(&self.listener().config.filter_chain.name, out),
+            P::FilterChainName => non_empty(&self.filter_chain()?.name, out),
             P::RouteName => non_empty(&self.manager.routes.route(info.route?).name, out),
             P::UpstreamHost
             | P::UpstreamHostName

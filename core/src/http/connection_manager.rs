@@ -8,6 +8,7 @@ use ringmain_proto_codec::h1::{KeyFormat, RequestOptions, UnderscoreAction};
 use ringmain_proto_codec::limits::HeadLimits;
 
 use crate::access_log::{LogSink, Recorded};
+use crate::listener::FilterChainPlace;
 use crate::router::Routes;
 use crate::stats::scopes::{HttpStats, ResponseClassStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
@@ -33,8 +34,8 @@ pub struct ConnectionManager {
     pub histograms: HttpHistograms,
     /// `traffic_direction` of the listener.
     pub traffic_direction: TrafficDirection,
-    /// Which listener of the configuration it serves.
-    pub listener: usize,
+    /// The filter chain that it ends.
+    pub place: FilterChainPlace,
     /// What the formats need of a stream's record.
     pub recorded: Recorded,
     /// The access logs and where each one's lines go.
@@ -55,7 +56,7 @@ impl ConnectionManager {
     /// where an access log's lines go.
     pub fn new(
         config: config::HttpConnectionManager,
-        listener: usize,
+        place: FilterChainPlace,
         workers: usize,
         table: &mut HistogramTable,
         traffic_direction: TrafficDirection,
@@ -80,7 +81,7 @@ impl ConnectionManager {
             listener_responses: PerWorker::new(workers),
             histograms,
             traffic_direction,
-            listener,
+            place,
             recorded: recorded(&config, &routes),
             access_logs: config.access_log.iter().cloned().zip(sinks).collect(),
             routes,

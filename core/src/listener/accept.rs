@@ -6,7 +6,9 @@ use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{ConnectionPermit, Listener, NetworkFilter, Overflow};
+use super::{
+    ConnectionInfo, ConnectionPermit, FilterChainIndex, Listener, NetworkFilter, Overflow,
+};
 use crate::http::codec::downstream_h1::{self, Arrived, ParkedConnection};
 use crate::http::stream::millis;
 use crate::runtime::{self, Engine, Stream};
@@ -103,18 +105,34 @@ impl Acceptor {
             Ok(permit) => permit,
             Err(overflow) => return self.count_refused(overflow),
         };
-        let counted = Counted::new(&self, permit);
-        let listener_address = self.listener().address;
-        self.start(
-            Arrived::New { transport: Transport::raw(stream), peer, listener_address },
-            counted,
-        );
+        let listener = self.listener();
+        // Every wake-up of ours takes one connection.
+        let accepted = listener.histograms.connections_accepted_per_socket_event;
+        self.worker.histograms.record(accepted, 1);
+        let local = self.local_address(&stream);
+        match listener.find_filter_chain(&ConnectionInfo::accepted(peer, local)) {
+            Some(chain) => {
+                let counted = Counted::new(&self, chain, permit);
+                let transport = Transport::raw(stream);
+                self.start(Arrived::New { transport, peer, local }, counted);
+            }
+            None => listener.stats.of(self.worker.id).no_filter_chain_match.inc(),
+        }
+    }
+
+    /// A listener on the unspecified address has another local address on each connection.
+    fn local_address(&self, stream: &Stream) -> SocketAddr {
+        let address = self.listener().address;
+        match address.ip().is_unspecified() {
+            true => stream.local_addr().unwrap_or(address),
+            false => address,
+        }
     }
 
     /// Serves a connection in a task of its own. One that is parked waits in a smaller one.
     fn start(self: Rc<Self>, connection: Arrived, counted: Counted) {
         runtime::spawn(async move {
-            match runtime::catch_panic(self.serve(connection)).await {
+            match runtime::catch_panic(self.serve(connection, counted.chain)).await {
                 Ok(Some(parked)) => self.park(parked, counted),
                 Ok(None) => {}
                 Err(_) => self.worker.stats().connection_panics.inc(),
@@ -129,8 +147,12 @@ impl Acceptor {
         });
     }
 
-    async fn serve(&self, connection: Arrived) -> Option<ParkedConnection> {
-        match &self.listener().filter {
+    async fn serve(
+        &self,
+        connection: Arrived,
+        chain: FilterChainIndex,
+    ) -> Option<ParkedConnection> {
+        match &self.listener().filter_chains[chain].terminal {
             NetworkFilter::Http(manager) => {
                 downstream_h1::serve(&self.worker, manager, connection).await
             }
@@ -159,20 +181,20 @@ impl Acceptor {
 /// A connection in its listener's counters, until dropped.
 struct Counted {
     acceptor: Rc<Acceptor>,
+    /// Which filter chain serves it.
+    chain: FilterChainIndex,
     opened: Instant,
     /// Given back before the connection leaves the counters: who sees it gone finds room.
     permit: Option<ConnectionPermit>,
 }
 
 impl Counted {
-    fn new(acceptor: &Rc<Acceptor>, permit: ConnectionPermit) -> Self {
+    fn new(acceptor: &Rc<Acceptor>, chain: FilterChainIndex, permit: ConnectionPermit) -> Self {
         let (listener, worker) = (acceptor.listener(), &acceptor.worker);
         let stats = listener.stats.of(worker.id);
         stats.downstream_cx_total.inc();
         stats.downstream_cx_active.inc();
-        // Every wake-up of ours takes one connection.
-        worker.histograms.record(listener.histograms.connections_accepted_per_socket_event, 1);
-        Self { acceptor: acceptor.clone(), opened: Instant::now(), permit: Some(permit) }
+        Self { acceptor: acceptor.clone(), chain, opened: Instant::now(), permit: Some(permit) }
     }
 }
 

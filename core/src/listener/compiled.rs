@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 
 use ringmain_config::listener as config;
 
-use super::ConnectionLimit;
+use super::filter_chain_match::{FilterChainIndex, FilterChainMatch};
+use super::{ConnectionInfo, ConnectionLimit};
 use crate::http::ConnectionManager;
 use crate::stats::scopes::ListenerStats;
 use crate::stats::{Counter, HistogramId, PerWorker};
@@ -26,8 +27,10 @@ pub struct Listener {
     pub sockets_closed: PerWorker<Counter>,
     /// `listener.<stat_name>.` histograms.
     pub histograms: ListenerHistograms,
-    /// What serves its connections.
-    pub filter: NetworkFilter,
+    /// What serves its connections: those of [`config::Listener::filter_chains`], in order.
+    pub filter_chains: Vec<FilterChain>,
+    /// Which of them serves a connection.
+    pub filter_chain_match: FilterChainMatch,
     /// Its own limit of connections.
     pub connection_limit: Option<Arc<ConnectionLimit>>,
     /// As written.
@@ -48,6 +51,27 @@ impl Listener {
     pub fn is_closed(&self) -> bool {
         self.sockets_closed.iter().all(|closed| closed.value() > 0)
     }
+
+    /// The filter chain that serves `connection`.
+    pub fn find_filter_chain(&self, connection: &ConnectionInfo) -> Option<FilterChainIndex> {
+        self.filter_chain_match.find(connection)
+    }
+}
+
+/// Where a filter chain stands in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilterChainPlace {
+    /// Index of the listener.
+    pub listener: usize,
+    /// Which of its filter chains.
+    pub filter_chain: FilterChainIndex,
+}
+
+/// A compiled filter chain.
+#[derive(Debug)]
+pub struct FilterChain {
+    /// The terminal filter.
+    pub terminal: NetworkFilter,
 }
 
 /// A terminal network filter, compiled.

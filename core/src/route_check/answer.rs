@@ -1,7 +1,6 @@
 //! What becomes of a request, by the look-up that serves.
 
 use std::fmt::{self, Display, Formatter};
-use std::net::SocketAddr;
 
 use ringmain_config::route::{Action, ClusterSpecifier, Route, WeightedName};
 use ringmain_proto_codec::KnownHeader;
@@ -72,10 +71,11 @@ impl Answer {
 pub fn answer(question: &Question, tables: &Tables) -> Result<Answer, CheckError> {
     let head = question.head()?;
     let listener = tables.listener(question.listener.as_deref(), question.port())?;
-    let manager = manager_of(listener);
+    let connection = question.connection(listener.address);
+    let manager = manager_of(listener, &connection)?;
     let mut answer = Answer { listener: listener.name.clone(), ..Answer::default() };
     let mut exchange = Exchange {
-        info: StreamInfo::begin(0, SocketAddr::new(question.client, 0), listener.address),
+        info: StreamInfo::begin(0, connection.remote, connection.local),
         ..Exchange::default()
     };
     let mut progress = HeadProgress::default();

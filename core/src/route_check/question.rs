@@ -1,9 +1,10 @@
 //! A request to ask about.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::CheckError;
 use super::args::RouteCheckArgs;
+use crate::listener::ConnectionInfo;
 
 /// Who asks by default: an address for documentation (RFC 5737), which no network holds for its own.
 pub const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -59,6 +60,20 @@ impl Question {
         let authority = url.authority.unwrap_or_default();
         let named = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         named.unwrap_or(if url.is_https { 443 } else { 80 })
+    }
+
+    /// The connection that a client would make to `listener`, with the URL's host for the name of a
+    /// TLS handshake.
+    pub fn connection(&self, listener: SocketAddr) -> ConnectionInfo {
+        let url = Url::of(&self.url, &self.method);
+        let mut connection = ConnectionInfo::accepted(SocketAddr::new(self.client, 0), listener);
+        if url.is_https {
+            let authority = url.authority.unwrap_or_default();
+            let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+            connection.requested_server_name = Some(host.to_ascii_lowercase().into());
+            connection.transport_protocol = "tls";
+        }
+        connection
     }
 
     /// The head that a client would send by HTTP/1.1.

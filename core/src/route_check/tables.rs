@@ -8,7 +8,7 @@ use super::CheckError;
 use super::args::RouteCheckArgs;
 use crate::http::ConnectionManager;
 use crate::http::request_id::RequestIds;
-use crate::listener::{Listener, NetworkFilter};
+use crate::listener::{ConnectionInfo, Listener, NetworkFilter};
 use crate::server::Compiled;
 
 /// What answers.
@@ -66,8 +66,16 @@ impl Tables {
     }
 }
 
-/// What serves HTTP on `listener`.
-pub fn manager_of(listener: &Listener) -> &ConnectionManager {
-    let NetworkFilter::Http(manager) = &listener.filter;
-    manager
+/// What serves HTTP to `connection` on `listener`.
+pub fn manager_of<'l>(
+    listener: &'l Listener,
+    connection: &ConnectionInfo,
+) -> Result<&'l ConnectionManager, CheckError> {
+    let name = &listener.name;
+    let chain = listener
+        .find_filter_chain(connection)
+        .ok_or_else(|| CheckError(format!("no filter chain of '{name}' takes the connection")))?;
+    match &listener.filter_chains[chain].terminal {
+        NetworkFilter::Http(manager) => Ok(manager),
+    }
 }

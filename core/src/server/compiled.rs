@@ -6,12 +6,16 @@ use std::sync::Arc;
 
 use ringmain_config::access_log::{AccessLog, AccessLogSink};
 use ringmain_config::bootstrap::Bootstrap;
+use ringmain_config::filter_chain as chain;
 use ringmain_config::listener as config;
 
 use crate::access_log::LogSink;
 use crate::cluster::Cluster;
 use crate::http::ConnectionManager;
-use crate::listener::{ConnectionLimit, Listener, ListenerHistograms, NetworkFilter};
+use crate::listener::{
+    ConnectionLimit, FilterChain, FilterChainMatch, FilterChainPlace, Listener, ListenerHistograms,
+    NetworkFilter,
+};
 use crate::stats::scopes::WorkerStats;
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
 
@@ -132,11 +136,17 @@ fn compile_listener(
     histograms: &mut HistogramTable,
     log_sinks: &mut Vec<AccessLogSink>,
 ) -> Listener {
-    let config::NetworkFilter::HttpConnectionManager(manager) = &config.filter_chain.terminal;
-    let sink_of = |log: &AccessLog| sink_index(log, log_sinks);
     let direction = config.traffic_direction;
-    let manager =
-        ConnectionManager::new((**manager).clone(), index, workers, histograms, direction, sink_of);
+    let mut filter_chains = Vec::new();
+    for (chain, config) in config.filter_chains.iter().enumerate() {
+        let chain::NetworkFilter::HttpConnectionManager(manager) = &config.terminal;
+        let sink_of = |log: &AccessLog| sink_index(log, log_sinks);
+        let place = FilterChainPlace { listener: index, filter_chain: chain };
+        let manager = (**manager).clone();
+        let manager =
+            ConnectionManager::new(manager, place, workers, histograms, direction, sink_of);
+        filter_chains.push(FilterChain { terminal: NetworkFilter::Http(Arc::new(manager)) });
+    }
     let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(address));
     let scope = Scope::listener(&stat_name);
     let listener_histograms = ListenerHistograms {
@@ -151,7 +161,8 @@ fn compile_listener(
         sockets_closed: PerWorker::new(workers),
         histograms: listener_histograms,
         stats: PerWorker::new(workers),
-        filter: NetworkFilter::Http(Arc::new(manager)),
+        filter_chains,
+        filter_chain_match: FilterChainMatch::new(&config.filter_chains),
         connection_limit: ConnectionLimit::new(config.connection_limit, workers),
         config: config.clone(),
     }

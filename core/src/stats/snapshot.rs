@@ -7,6 +7,7 @@ use ringmain_config::cluster::{DiscoveryType, RoutingPriority};
 use super::scopes::{HttpStats, ListenerStats, ResponseClassStats};
 use super::{Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero};
 use crate::cluster::{Cluster, Resource};
+use crate::http::ConnectionManager;
 use crate::listener::{Listener, NetworkFilter};
 use crate::runtime::memory;
 use crate::server::{Control, ServerState};
@@ -210,14 +211,22 @@ fn listener_stats(listener: &Listener, stats: &mut Vec<Stat>) {
         let scope = scope.worker(worker);
         connection_counts(&scope, block, stats);
     }
-    let NetworkFilter::Http(manager) = &listener.filter;
+    for chain in &listener.filter_chains {
+        match &chain.terminal {
+            NetworkFilter::Http(manager) => http_stats(&scope, manager, stats),
+        }
+    }
+}
+
+fn http_stats(listener: &Scope, manager: &ConnectionManager, stats: &mut Vec<Stat>) {
     let prefix = &manager.config.stat_prefix;
     let http = Scope::http(prefix);
     http.block(&manager.stats, stats);
     http.block(&manager.responses, stats);
     http.zeros(&always_zero::HTTP, stats);
     http.zeros(&always_zero::ROUTER, stats);
-    scope.within("http").http_prefix(prefix).block(&manager.listener_responses, stats);
+    let within_listener = listener.within("http").http_prefix(prefix);
+    within_listener.block(&manager.listener_responses, stats);
 }
 
 fn connection_counts(scope: &Scope, block: &ListenerStats, stats: &mut Vec<Stat>) {

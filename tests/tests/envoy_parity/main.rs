@@ -7,6 +7,7 @@ mod cluster_choice;
 mod connections;
 mod differences;
 mod direct_responses;
+mod filter_chains;
 mod forwarding;
 mod header_mutations;
 mod headers;

@@ -107,12 +107,12 @@ impl<'a> Downstream<'a> {
     fn new(worker: &'a Rc<Worker>, manager: &'a Arc<ConnectionManager>, arrived: Arrived) -> Self {
         let ParkedConnection { transport, read_deadline, slot, record } = match arrived {
             Arrived::Parked(parked) => parked,
-            Arrived::New { transport, peer, listener_address } => {
+            Arrived::New { transport, peer, local } => {
                 let stream = transport.stream();
                 ParkedConnection {
                     read_deadline: Deadline::new(&worker.timers, stream, Shutdown::Read),
                     slot: worker.connections.register(stream.clone()),
-                    record: ConnectionRecord::open(worker, manager, stream, peer, listener_address),
+                    record: ConnectionRecord::open(worker, manager, peer, local),
                     transport,
                 }
             }

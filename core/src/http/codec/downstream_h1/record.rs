@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use crate::http::ConnectionManager;
 use crate::http::stream::millis;
-use crate::runtime::Stream;
 use crate::server::{Worker, connection_ids};
 
 /// Who ended a connection.
@@ -37,18 +36,12 @@ impl ConnectionRecord {
     pub(super) fn open(
         worker: &Rc<Worker>,
         manager: &Arc<ConnectionManager>,
-        stream: &Stream,
         peer: SocketAddr,
-        listener_address: SocketAddr,
+        local: SocketAddr,
     ) -> Self {
         let stats = manager.stats.of(worker.id);
         stats.downstream_cx_total.inc();
         stats.downstream_cx_active.inc();
-        // A listener on the unspecified address has another local address on each connection.
-        let local = match listener_address.ip().is_unspecified() {
-            true => stream.local_addr().unwrap_or(listener_address),
-            false => listener_address,
-        };
         Self {
             worker: worker.clone(),
             manager: manager.clone(),

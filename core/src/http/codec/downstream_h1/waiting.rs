@@ -24,8 +24,8 @@ pub enum Arrived {
         transport: Transport,
         /// The client.
         peer: SocketAddr,
-        /// Where it was accepted.
-        listener_address: SocketAddr,
+        /// Our end.
+        local: SocketAddr,
     },
     /// It was parked, and something has come.
     Parked(ParkedConnection),

@@ -1,0 +1,44 @@
+//! What is known of a downstream connection before its first request: Envoy's connection socket.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Addresses of a connection, and what listener filters found out about it.
+#[derive(Debug, Clone)]
+pub struct ConnectionInfo {
+    /// The client: the peer, or whom a PROXY header names.
+    pub remote: SocketAddr,
+    /// The peer of the socket.
+    pub direct_remote: SocketAddr,
+    /// Where the client wanted to go: our end, or what a PROXY header names.
+    pub local: SocketAddr,
+    /// Our end of the socket.
+    pub direct_local: SocketAddr,
+    /// The name in the ClientHello, in lower case.
+    pub requested_server_name: Option<Box<str>>,
+    /// Protocols that the ClientHello offers, or the one that the first bytes show.
+    pub requested_application_protocols: Vec<Box<str>>,
+    /// `tls` where a ClientHello was found, else `raw_buffer`.
+    pub transport_protocol: &'static str,
+}
+
+impl ConnectionInfo {
+    /// A connection just accepted: nothing is known but its ends.
+    pub fn accepted(peer: SocketAddr, local: SocketAddr) -> Self {
+        Self {
+            remote: peer,
+            direct_remote: peer,
+            local,
+            direct_local: local,
+            requested_server_name: None,
+            requested_application_protocols: Vec::new(),
+            transport_protocol: "raw_buffer",
+        }
+    }
+
+    /// Whether the client is on this machine, as far as its address tells. Like Envoy, this takes no
+    /// other address of 127.0.0.0/8 for loopback than the first.
+    pub fn is_same_ip_or_loopback(&self) -> bool {
+        let remote = self.remote.ip();
+        remote == self.local.ip() || remote == Ipv4Addr::LOCALHOST || remote == Ipv6Addr::LOCALHOST
+    }
+}
