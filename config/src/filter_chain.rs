@@ -2,15 +2,12 @@
 //! which connections they are.
 
 use envoy_types::pb::envoy::config::listener::v3 as wire;
-use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
-use wire::filter::ConfigType;
 
 use crate::cluster::ClusterNames;
 use crate::filter_chain_match::{FilterChainMatch, report_overlaps};
-use crate::http_connection_manager::HttpConnectionManager;
 use crate::metadata::Metadata;
+use crate::network_filter::TerminalFilter;
 use crate::report::At;
-use crate::wire::unpack;
 
 /// What happens to a connection's bytes (`envoy.config.listener.v3.FilterChain`).
 #[derive(Debug, Clone)]
@@ -20,16 +17,9 @@ pub struct FilterChain {
     /// `filter_chain_match`; without any field it takes what no other chain takes.
     pub filter_chain_match: FilterChainMatch,
     /// The terminal network filter, last of `filters`.
-    pub terminal: NetworkFilter,
+    pub terminal: TerminalFilter,
     /// `metadata`.
     pub metadata: Metadata,
-}
-
-/// A terminal network filter, by its `typed_config` type.
-#[derive(Debug, Clone)]
-pub enum NetworkFilter {
-    /// `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`.
-    HttpConnectionManager(Box<HttpConnectionManager>),
 }
 
 /// The filter chains of a listener.
@@ -84,52 +74,13 @@ impl FilterChain {
             &wire.filter_chain_match.clone().unwrap_or_default(),
             &at.field("filter_chain_match"),
         );
-        let at = at.field("filters");
-        let Some((last, before)) = wire.filters.split_last() else {
-            at.error_at_key("a chain without network filters serves nothing");
-            return None;
-        };
-        for (index, filter) in before.iter().enumerate() {
-            if NetworkFilter::is_supported(filter) {
-                at.index(index).error(format!(
-                    "terminal filter '{}' must be the last of its chain",
-                    filter.name
-                ));
-            }
-        }
-        let terminal = NetworkFilter::from_wire(last, clusters, &at.index(before.len()))?;
+        let terminal = TerminalFilter::list_from_wire(&wire.filters, clusters, at);
         let metadata = Metadata::from_wire(wire.metadata.as_ref());
         Some(Self {
             name: wire.name.clone(),
             filter_chain_match: filter_chain_match?,
-            terminal,
+            terminal: terminal?,
             metadata,
         })
-    }
-}
-
-impl NetworkFilter {
-    fn is_supported(wire: &wire::Filter) -> bool {
-        Self::http_connection_manager(wire).is_some()
-    }
-
-    fn http_connection_manager(wire: &wire::Filter) -> Option<hcm::HttpConnectionManager> {
-        match &wire.config_type {
-            Some(ConfigType::TypedConfig(any)) => unpack(any),
-            _ => None,
-        }
-    }
-
-    fn from_wire(wire: &wire::Filter, clusters: &ClusterNames<'_>, at: &At<'_>) -> Option<Self> {
-        let Some(manager) = Self::http_connection_manager(wire) else {
-            at.error(match wire.config_type {
-                None => "'typed_config' is required",
-                Some(_) => "the last network filter must be an HTTP connection manager",
-            });
-            return None;
-        };
-        let at = at.field("typed_config");
-        let manager = HttpConnectionManager::from_wire(&manager, clusters, &at)?;
-        Some(Self::HttpConnectionManager(Box::new(manager)))
     }
 }

@@ -19,10 +19,12 @@ pub mod http_connection_manager;
 pub mod listener;
 pub mod matcher;
 pub mod metadata;
+pub mod network_filter;
 pub mod overload;
 pub mod route;
 pub mod runtime;
 pub mod substitution_format;
+pub mod tcp_proxy;
 
 mod check;
 mod data_source;

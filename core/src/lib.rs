@@ -15,6 +15,7 @@ pub mod discovery;
 pub mod http;
 pub mod listener;
 pub mod load_balancer;
+pub mod network;
 pub mod pool;
 pub mod random;
 pub mod route_check;

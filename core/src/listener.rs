@@ -9,7 +9,7 @@ mod drain_decision;
 mod filter_chain_match;
 
 pub use accept::Acceptor;
-pub use compiled::{FilterChain, FilterChainPlace, Listener, ListenerHistograms, NetworkFilter};
+pub use compiled::{FilterChain, FilterChainPlace, Listener, ListenerHistograms, TerminalFilter};
 pub use connection_info::ConnectionInfo;
 pub use connection_limit::{ConnectionLimit, ConnectionPermit, Overflow};
 pub use connections::{ConnectionSlot, Connections};

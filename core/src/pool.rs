@@ -5,6 +5,7 @@ mod connect;
 mod connection;
 mod idle;
 mod permit;
+mod tcp;
 mod waiting;
 
 pub use acquire::{Acquire, AcquireFailure, acquire};
@@ -13,4 +14,5 @@ use connect::connect;
 pub use connection::UpstreamConnection;
 pub use idle::IdleConnections;
 pub use permit::RetryPermit;
+pub use tcp::{TcpConnection, TcpFailure, connect_tcp};
 pub use waiting::{Line, look};

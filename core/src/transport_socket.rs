@@ -31,13 +31,12 @@ impl Transport {
         self.stream.read(buffer).await
     }
 
-    /// The same while `patience` lasts; `None` where it has ended and nothing has come. An error is
-    /// told as the end.
+    /// The same while `patience` lasts; `None` where it has ended and nothing has come.
     pub async fn read_patiently(
         &self,
         buffer: Buffer,
         patience: &Patience,
-    ) -> (Option<usize>, Buffer) {
+    ) -> (Option<io::Result<usize>>, Buffer) {
         self.stream.read_patiently(buffer, patience).await
     }
 

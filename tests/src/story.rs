@@ -10,7 +10,20 @@ use crate::template::Values;
 /// Plays `scene` with every program. `PARITY_SHOW=1` shows Envoy's story.
 #[track_caller]
 pub fn same(config: &str, values: &Values, scene: impl Fn(&Proxy) -> String) {
-    let told = |program| scene(&Proxy::start(program, config, values));
+    same_with(config, || (values.clone(), ()), |proxy, ()| scene(proxy));
+}
+
+/// The same with peers that `set_up` starts anew for every program, and the values that name them.
+#[track_caller]
+pub fn same_with<T>(
+    config: &str,
+    set_up: impl Fn() -> (Values, T),
+    scene: impl Fn(&Proxy, &T) -> String,
+) {
+    let told = |program| {
+        let (values, peers) = set_up();
+        scene(&Proxy::start(program, config, &values), &peers)
+    };
     let expected = told(Program::Envoy);
     if std::env::var_os("PARITY_SHOW").is_some() {
         eprintln!("{expected}");

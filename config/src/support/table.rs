@@ -114,6 +114,36 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message { name: "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", ..NONE },
     Message {
+        name: "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        supported: "stat_prefix cluster weighted_clusters idle_timeout max_connect_attempts \
+                    max_downstream_connection_duration access_log access_log_options \
+                    access_log_flush_interval flush_access_log_on_connected",
+        limited: "upstream_connect_mode=IMMEDIATE check_drain_close=false",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster",
+        supported: "clusters",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight",
+        supported: "name weight",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions",
+        supported: "access_log_flush_interval flush_access_log_on_connected \
+                    flush_access_log_on_start",
+        ..NONE
+    },
+    Message { name: "envoy.extensions.filters.network.echo.v3.Echo", ..NONE },
+    Message {
+        name: "envoy.extensions.filters.network.direct_response.v3.Config",
+        supported: "response",
+        ..NONE
+    },
+    Message {
         name: "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         supported: "stat_prefix route_config http_filters http_protocol_options server_name \
                     access_log use_remote_address generate_request_id \
@@ -561,7 +591,12 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     ),
     (
         "envoy.config.listener.v3.Filter.typed_config",
-        &["envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"],
+        &[
+            "envoy.extensions.filters.network.direct_response.v3.Config",
+            "envoy.extensions.filters.network.echo.v3.Echo",
+            "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        ],
     ),
     (
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.typed_config",

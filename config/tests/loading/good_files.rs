@@ -7,12 +7,12 @@ use ringmain_config::address::EndpointAddress;
 use ringmain_config::bootstrap::Bootstrap;
 use ringmain_config::cluster::{DiscoveryType, DnsLookupFamily};
 use ringmain_config::ecs_cluster::{DeploymentWeights, PortChoice, TasksOf, UnknownHealth};
-use ringmain_config::filter_chain::NetworkFilter;
 use ringmain_config::header_mutation::AppendAction;
 use ringmain_config::http_connection_manager::{
     HeaderKeyFormat, HeadersWithUnderscoresAction, HttpConnectionManager, RouteSpecifier,
 };
 use ringmain_config::listener::TrafficDirection;
+use ringmain_config::network_filter::TerminalFilter;
 use ringmain_config::route::{
     Action, ClusterSpecifier, Domain, PathMatch, RouteAction, RouteConfiguration,
 };
@@ -38,9 +38,10 @@ fn routes(manager: &HttpConnectionManager) -> &RouteConfiguration {
 }
 
 fn manager(bootstrap: &Bootstrap) -> &HttpConnectionManager {
-    let NetworkFilter::HttpConnectionManager(manager) =
-        &bootstrap.listeners[0].filter_chains.matched[0].terminal;
-    manager
+    match &bootstrap.listeners[0].filter_chains.matched[0].terminal {
+        TerminalFilter::HttpConnectionManager(manager) => manager,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

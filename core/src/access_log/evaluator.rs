@@ -11,7 +11,8 @@ use ringmain_config::substitution_format::{
 use super::{AccessLogType, grpc_status, time_text};
 use crate::http::ConnectionManager;
 use crate::http::exchange::Exchange;
-use crate::listener::Listener;
+use crate::listener::{FilterChainPlace, Listener};
+use crate::router::Routes;
 use crate::server::Compiled;
 
 /// What kind of value was written; JSON keeps the difference.
@@ -30,8 +31,10 @@ pub enum Kind {
 pub struct Evaluator<'a> {
     /// The request, its response and their record.
     pub exchange: &'a Exchange,
-    /// The connection manager that serves it.
-    pub manager: &'a ConnectionManager,
+    /// The filter chain that serves the connection.
+    pub place: FilterChainPlace,
+    /// The routes of HTTP; absent where the connection is not HTTP.
+    pub routes: Option<&'a Routes>,
     /// The configuration.
     pub compiled: &'a Compiled,
     /// Why something is written.
@@ -50,8 +53,19 @@ impl<'a> Evaluator<'a> {
         compiled: &'a Compiled,
         log_type: AccessLogType,
     ) -> Self {
+        let routes = Some(&manager.routes);
+        Self { routes, ..Self::of_connection(exchange, manager.place, compiled, log_type) }
+    }
+
+    /// For what is said of a connection that is not HTTP; `exchange` holds nothing but its record.
+    pub fn of_connection(
+        exchange: &'a Exchange,
+        place: FilterChainPlace,
+        compiled: &'a Compiled,
+        log_type: AccessLogType,
+    ) -> Self {
         let now = Instant::now();
-        Self { exchange, manager, compiled, log_type, local_reply_body: b"", now }
+        Self { exchange, place, routes: None, compiled, log_type, local_reply_body: b"", now }
     }
 
     /// Appends the value of `operator` and tells its kind; `None`, where there is none, may leave
@@ -91,12 +105,12 @@ impl<'a> Evaluator<'a> {
 
     /// The listener that took the connection.
     pub(super) fn listener(&self) -> &'a Listener {
-        &self.compiled.listeners[self.manager.place.listener]
+        &self.compiled.listeners[self.place.listener]
     }
 
     /// The filter chain that serves the connection, as written.
     pub(super) fn filter_chain(&self) -> Option<&'a FilterChain> {
-        self.listener().config.filter_chains.get(self.manager.place.filter_chain)
+        self.listener().config.filter_chains.get(self.place.filter_chain)
     }
 
     fn metadata(
@@ -116,12 +130,11 @@ impl<'a> Evaluator<'a> {
 
     fn metadata_of(&self, source: MetadataSource) -> Option<&'a Metadata> {
         let info = &self.exchange.info;
-        let routes = &self.manager.routes;
         Some(match source {
             MetadataSource::Dynamic => return None,
             MetadataSource::Cluster => &self.compiled.clusters[info.cluster?].config.metadata,
-            MetadataSource::Route => &routes.route(info.route?).metadata,
-            MetadataSource::VirtualHost => &routes.virtual_host(info.route?).config.metadata,
+            MetadataSource::Route => &self.routes?.route(info.route?).metadata,
+            MetadataSource::VirtualHost => &self.routes?.virtual_host(info.route?).config.metadata,
             MetadataSource::Listener => &self.listener().config.metadata,
             MetadataSource::FilterChain => &self.filter_chain()?.metadata,
         })

@@ -12,6 +12,14 @@ pub enum AccessLogType {
     DownstreamPeriodic,
     /// A request has ended.
     DownstreamEnd,
+    /// A client has connected to a TCP proxy (`flush_access_log_on_start`).
+    TcpConnectionStart,
+    /// Its host has been connected to (`flush_access_log_on_connected`).
+    TcpUpstreamConnected,
+    /// The connection goes on (`access_log_flush_interval`).
+    TcpPeriodic,
+    /// It has ended.
+    TcpConnectionEnd,
 }
 
 impl AccessLogType {
@@ -22,6 +30,10 @@ impl AccessLogType {
             Self::DownstreamStart => "DownstreamStart",
             Self::DownstreamPeriodic => "DownstreamPeriodic",
             Self::DownstreamEnd => "DownstreamEnd",
+            Self::TcpConnectionStart => "TcpConnectionStart",
+            Self::TcpUpstreamConnected => "TcpUpstreamConnected",
+            Self::TcpPeriodic => "TcpPeriodic",
+            Self::TcpConnectionEnd => "TcpConnectionEnd",
         }
     }
 }

@@ -12,6 +12,7 @@ use super::evaluator::{Evaluator, Kind};
 use super::network_values::write_ip;
 use super::number::write_number;
 use super::request_values::text;
+use super::response_flags_text::Order;
 use super::{grpc_status, response_flags_text};
 use crate::http::request_id::random_uuid;
 use crate::http::stream::millis;
@@ -25,10 +26,15 @@ impl Evaluator<'_> {
             P::Protocol => text(self.protocol()?, out),
             P::UpstreamProtocol => {
                 info.upstream_connection.as_ref()?;
+                self.routes?;
                 text(b"HTTP/1.1", out)
             }
-            P::ResponseFlags => response_flags_text::write_short(info.flags, out),
-            P::ResponseFlagsLong => response_flags_text::write_long(info.flags, out),
+            P::ResponseFlags => {
+                response_flags_text::write_short(info.flags, self.flag_order(), out)
+            }
+            P::ResponseFlagsLong => {
+                response_flags_text::write_long(info.flags, self.flag_order(), out)
+            }
             P::CustomFlags => text(b"", out),
             P::LocalReplyBody => text(self.local_reply_body, out),
             P::UniqueId => text(&random_uuid(), out),
@@ -36,7 +42,7 @@ impl Evaluator<'_> {
             P::Hostname => text(self.compiled.hostname.as_bytes(), out),
             P::ListenerName => text(self.listener().config.name.as_bytes(), out),
             P::FilterChainName => non_empty(&self.filter_chain()?.name, out),
-            P::RouteName => non_empty(&self.manager.routes.route(info.route?).name, out),
+            P::RouteName => non_empty(&self.routes?.route(info.route?).name, out),
             P::UpstreamHost
             | P::UpstreamHostName
             | P::UpstreamHostNameWithoutPort
@@ -55,6 +61,10 @@ impl Evaluator<'_> {
             }
             count => number(self.count(count), out),
         }
+    }
+
+    fn flag_order(&self) -> Order {
+        if self.routes.is_some() { Order::Http } else { Order::Tcp }
     }
 
     fn upstream(&self, operator: PlainOperator, out: &mut Vec<u8>) -> Option<Kind> {
@@ -180,6 +190,7 @@ impl Evaluator<'_> {
     }
 
     fn protocol(&self) -> Option<&'static [u8]> {
+        self.routes?;
         Some(match self.exchange.request.version {
             Version::Http10 => b"HTTP/1.0",
             Version::Http11 => b"HTTP/1.1",

@@ -7,11 +7,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::{
-    ConnectionInfo, ConnectionPermit, FilterChainIndex, Listener, NetworkFilter, Overflow,
+    ConnectionInfo, ConnectionPermit, FilterChainIndex, Listener, Overflow, TerminalFilter,
 };
 use crate::http::codec::downstream_h1::{self, Arrived, ParkedConnection};
 use crate::http::stream::millis;
-use crate::runtime::{self, Engine, Stream};
+use crate::network::{self, NewConnection};
+use crate::runtime::{self, Buffer, Engine, Stream};
 use crate::server::Worker;
 use crate::transport_socket::Transport;
 
@@ -113,8 +114,7 @@ impl Acceptor {
         match listener.find_filter_chain(&ConnectionInfo::accepted(peer, local)) {
             Some(chain) => {
                 let counted = Counted::new(&self, chain, permit);
-                let transport = Transport::raw(stream);
-                self.start(Arrived::New { transport, peer, local }, counted);
+                self.connected(Transport::raw(stream), peer, local, counted);
             }
             None => listener.stats.of(self.worker.id).no_filter_chain_match.inc(),
         }
@@ -129,7 +129,36 @@ impl Acceptor {
         }
     }
 
-    /// Serves a connection in a task of its own. One that is parked waits in a smaller one.
+    /// Hands a connection to the last filter of its chain.
+    fn connected(
+        self: Rc<Self>,
+        transport: Transport,
+        peer: SocketAddr,
+        local: SocketAddr,
+        counted: Counted,
+    ) {
+        match &self.listener().filter_chains[counted.chain].terminal {
+            TerminalFilter::Http(_) => self.start(Arrived::New { transport, peer, local }, counted),
+            TerminalFilter::Bytes(_) => {
+                let input = Buffer::default();
+                self.serve_bytes(NewConnection { transport, peer, local, input }, counted);
+            }
+        }
+    }
+
+    fn serve_bytes(self: Rc<Self>, connection: NewConnection, counted: Counted) {
+        runtime::spawn(async move {
+            let chain = &self.listener().filter_chains[counted.chain];
+            let TerminalFilter::Bytes(filter) = &chain.terminal else { return };
+            let serving = network::serve(&self.worker, filter, connection);
+            if runtime::catch_panic(serving).await.is_err() {
+                self.worker.stats().connection_panics.inc();
+            }
+            drop(counted);
+        });
+    }
+
+    /// Serves HTTP in a task of its own. A connection that is parked waits in a smaller one.
     fn start(self: Rc<Self>, connection: Arrived, counted: Counted) {
         runtime::spawn(async move {
             match runtime::catch_panic(self.serve(connection, counted.chain)).await {
@@ -153,9 +182,10 @@ impl Acceptor {
         chain: FilterChainIndex,
     ) -> Option<ParkedConnection> {
         match &self.listener().filter_chains[chain].terminal {
-            NetworkFilter::Http(manager) => {
+            TerminalFilter::Http(manager) => {
                 downstream_h1::serve(&self.worker, manager, connection).await
             }
+            TerminalFilter::Bytes(_) => None,
         }
     }
 }

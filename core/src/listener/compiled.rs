@@ -9,6 +9,7 @@ use ringmain_config::listener as config;
 use super::filter_chain_match::{FilterChainIndex, FilterChainMatch};
 use super::{ConnectionInfo, ConnectionLimit};
 use crate::http::ConnectionManager;
+use crate::network::ByteFilter;
 use crate::stats::scopes::ListenerStats;
 use crate::stats::{Counter, HistogramId, PerWorker};
 
@@ -71,12 +72,14 @@ pub struct FilterChainPlace {
 #[derive(Debug)]
 pub struct FilterChain {
     /// The terminal filter.
-    pub terminal: NetworkFilter,
+    pub terminal: TerminalFilter,
 }
 
 /// A terminal network filter, compiled.
 #[derive(Debug)]
-pub enum NetworkFilter {
+pub enum TerminalFilter {
     /// HTTP.
     Http(Arc<ConnectionManager>),
+    /// One that moves bytes.
+    Bytes(ByteFilter),
 }

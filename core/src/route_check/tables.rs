@@ -8,7 +8,7 @@ use super::CheckError;
 use super::args::RouteCheckArgs;
 use crate::http::ConnectionManager;
 use crate::http::request_id::RequestIds;
-use crate::listener::{ConnectionInfo, Listener, NetworkFilter};
+use crate::listener::{ConnectionInfo, Listener, TerminalFilter};
 use crate::server::Compiled;
 
 /// What answers.
@@ -76,6 +76,9 @@ pub fn manager_of<'l>(
         .find_filter_chain(connection)
         .ok_or_else(|| CheckError(format!("no filter chain of '{name}' takes the connection")))?;
     match &listener.filter_chains[chain].terminal {
-        NetworkFilter::Http(manager) => Ok(manager),
+        TerminalFilter::Http(manager) => Ok(manager),
+        TerminalFilter::Bytes(_) => Err(CheckError(format!(
+            "the filter chain of '{name}' that takes the connection does not serve HTTP"
+        ))),
     }
 }

@@ -44,20 +44,16 @@ impl Stream {
         self.reading.take(self.shared().read(buffer)).await
     }
 
-    /// The same while `patience` lasts; `None` where it has ended and nothing has come. An error is
-    /// told as the end.
+    /// The same while `patience` lasts; `None` where it has ended and nothing has come.
     pub async fn read_patiently(
         &self,
         buffer: Buffer,
         patience: &Patience,
-    ) -> (Option<usize>, Buffer) {
+    ) -> (Option<io::Result<usize>>, Buffer) {
         let read = self.shared().cancelable_read(buffer, patience.handle());
         match self.reading.take(read).await {
-            (Ok(count), buffer) => (Some(count), buffer),
-            (Err(error), buffer) => {
-                let cancelled = error.raw_os_error() == Some(libc::ECANCELED);
-                ((!cancelled).then_some(0), buffer)
-            }
+            (Err(error), buffer) if error.raw_os_error() == Some(libc::ECANCELED) => (None, buffer),
+            (result, buffer) => (Some(result), buffer),
         }
     }
 

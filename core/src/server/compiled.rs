@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use ringmain_config::access_log::{AccessLog, AccessLogSink};
 use ringmain_config::bootstrap::Bootstrap;
-use ringmain_config::filter_chain as chain;
-use ringmain_config::listener as config;
+use ringmain_config::listener::Listener as ListenerConfig;
+use ringmain_config::network_filter as config;
 
 use crate::access_log::LogSink;
 use crate::cluster::Cluster;
 use crate::http::ConnectionManager;
 use crate::listener::{
     ConnectionLimit, FilterChain, FilterChainMatch, FilterChainPlace, Listener, ListenerHistograms,
-    NetworkFilter,
+    TerminalFilter,
 };
+use crate::network::{ByteFilter, TcpProxy};
 use crate::stats::scopes::WorkerStats;
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
 
@@ -130,7 +131,7 @@ impl Compiled {
 
 fn compile_listener(
     index: usize,
-    config: &config::Listener,
+    config: &ListenerConfig,
     address: SocketAddr,
     workers: usize,
     histograms: &mut HistogramTable,
@@ -139,13 +140,26 @@ fn compile_listener(
     let direction = config.traffic_direction;
     let mut filter_chains = Vec::new();
     for (chain, config) in config.filter_chains.iter().enumerate() {
-        let chain::NetworkFilter::HttpConnectionManager(manager) = &config.terminal;
         let sink_of = |log: &AccessLog| sink_index(log, log_sinks);
         let place = FilterChainPlace { listener: index, filter_chain: chain };
-        let manager = (**manager).clone();
-        let manager =
-            ConnectionManager::new(manager, place, workers, histograms, direction, sink_of);
-        filter_chains.push(FilterChain { terminal: NetworkFilter::Http(Arc::new(manager)) });
+        let terminal = match &config.terminal {
+            config::TerminalFilter::HttpConnectionManager(manager) => {
+                let manager = (**manager).clone();
+                let manager =
+                    ConnectionManager::new(manager, place, workers, histograms, direction, sink_of);
+                TerminalFilter::Http(Arc::new(manager))
+            }
+            config::TerminalFilter::TcpProxy(proxy) => {
+                let proxy = TcpProxy::new((**proxy).clone(), place, workers, sink_of);
+                TerminalFilter::Bytes(ByteFilter::TcpProxy(Box::new(proxy)))
+            }
+            config::TerminalFilter::Echo => TerminalFilter::Bytes(ByteFilter::Echo),
+            config::TerminalFilter::DirectResponse(response) => {
+                let response = response.clone().into_boxed_slice();
+                TerminalFilter::Bytes(ByteFilter::DirectResponse(response))
+            }
+        };
+        filter_chains.push(FilterChain { terminal });
     }
     let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(address));
     let scope = Scope::listener(&stat_name);

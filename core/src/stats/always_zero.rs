@@ -21,7 +21,6 @@ pub const CLUSTER: Names = Names {
         lb_subsets_fallback_panic lb_subsets_removed lb_subsets_selected \
         lb_zone_cluster_too_small lb_zone_no_capacity_left lb_zone_routing_all_directly \
         lb_zone_routing_cross_zone lb_zone_routing_sampled original_dst_host_invalid \
-        upstream_cx_connect_attempts_exceeded \
         upstream_cx_connect_with_0_rtt upstream_cx_http2_total upstream_cx_http3_total \
         upstream_cx_max_duration_reached upstream_cx_pool_overflow \
         upstream_cx_preconnect_skipped upstream_flow_control_backed_up_total \
@@ -85,6 +84,16 @@ pub const ROUTER: Names = Names {
         tracing.client_enabled tracing.health_check tracing.not_traceable \
         tracing.random_sampling tracing.service_forced",
     gauges: "",
+};
+
+/// `tcp.<stat_prefix>.`
+pub const TCP_PROXY: Names = Names {
+    counters: "downstream_cx_drain_close downstream_cx_overload_close \
+        downstream_flow_control_paused_reading_total \
+        downstream_flow_control_resumed_reading_total early_data_received_count_total \
+        route_delayed_total upstream_flush_total",
+    gauges: "downstream_cx_rx_bytes_buffered downstream_cx_tx_bytes_buffered \
+        upstream_flush_active",
 };
 
 /// `listener.<address>.`, and `listener.admin.` of the admin listener.

@@ -43,6 +43,11 @@ impl Scope {
         Self::plain("http").http_prefix(stat_prefix)
     }
 
+    /// `tcp.<stat_prefix>`.
+    pub fn tcp(stat_prefix: &str) -> Self {
+        Self::plain("tcp").tagged("tcp_prefix", &printable(stat_prefix))
+    }
+
     /// `listener.<address or stat_prefix>`.
     pub fn listener(stat_name: &str) -> Self {
         let name = printable(stat_name);

@@ -102,10 +102,26 @@ stats_block! {
 }
 
 stats_block! {
+    /// `tcp.<stat_prefix>.`
+    TcpProxyStats {
+        counters {
+            downstream_cx_no_route,
+            downstream_cx_rx_bytes_total,
+            downstream_cx_total,
+            downstream_cx_tx_bytes_total,
+            idle_timeout,
+            max_downstream_connection_duration,
+        }
+        gauges {}
+    }
+}
+
+stats_block! {
     /// `cluster.<name>.`
     ClusterStats {
         counters {
             upstream_cx_close_notify,
+            upstream_cx_connect_attempts_exceeded,
             upstream_cx_connect_fail,
             upstream_cx_connect_timeout,
             upstream_cx_destroy,

@@ -8,7 +8,8 @@ use super::scopes::{HttpStats, ListenerStats, ResponseClassStats};
 use super::{Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero};
 use crate::cluster::{Cluster, Resource};
 use crate::http::ConnectionManager;
-use crate::listener::{Listener, NetworkFilter};
+use crate::listener::{Listener, TerminalFilter};
+use crate::network::ByteFilter;
 use crate::runtime::memory;
 use crate::server::{Control, ServerState};
 
@@ -213,7 +214,13 @@ fn listener_stats(listener: &Listener, stats: &mut Vec<Stat>) {
     }
     for chain in &listener.filter_chains {
         match &chain.terminal {
-            NetworkFilter::Http(manager) => http_stats(&scope, manager, stats),
+            TerminalFilter::Http(manager) => http_stats(&scope, manager, stats),
+            TerminalFilter::Bytes(ByteFilter::TcpProxy(proxy)) => {
+                let scope = Scope::tcp(&proxy.config.stat_prefix);
+                scope.block(&proxy.stats, stats);
+                scope.zeros(&always_zero::TCP_PROXY, stats);
+            }
+            TerminalFilter::Bytes(ByteFilter::Echo | ByteFilter::DirectResponse(_)) => {}
         }
     }
 }

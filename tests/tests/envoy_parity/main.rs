@@ -19,6 +19,7 @@ mod rewrites;
 mod route_matches;
 mod route_timeouts;
 mod routes;
+mod tcp_proxy;
 mod upstream_failures;
 mod virtual_hosts;
 

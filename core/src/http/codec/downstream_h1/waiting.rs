@@ -70,7 +70,9 @@ impl Downstream<'_> {
         let (read, input) = self.transport.read_patiently(input, &self.patience).await;
         self.patience.disarm();
         self.input = input;
-        let Some(count) = read else { return Waited::Long };
+        let Some(read) = read else { return Waited::Long };
+        // An error is an end too.
+        let count = read.unwrap_or(0);
         self.slot.set_idle(false);
         self.read_deadline.disarm();
         self.stats().downstream_cx_rx_bytes_total.add(count as u64);

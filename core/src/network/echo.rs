@@ -1,0 +1,28 @@
+//! `envoy.filters.network.echo`: sends back what comes.
+
+use super::NewConnection;
+use crate::server::Worker;
+
+/// Serves a connection until the client ends it.
+pub async fn serve(worker: &Worker, connection: NewConnection) {
+    let NewConnection { transport, mut input, .. } = connection;
+    loop {
+        if input.is_empty() {
+            if input.capacity() == 0 {
+                input = worker.buffers.small();
+            }
+            let (read, returned) = transport.read(input).await;
+            input = returned;
+            if !matches!(read, Ok(count) if count > 0) {
+                break;
+            }
+        }
+        let (written, returned) = transport.write_all(input).await;
+        input = returned;
+        input.clear();
+        if written.is_err() {
+            break;
+        }
+    }
+    worker.buffers.give_back(input);
+}

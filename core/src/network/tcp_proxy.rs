@@ -1,0 +1,61 @@
+//! `envoy.filters.network.tcp_proxy`: joins a client's connection with one to a host of a cluster.
+
+mod relay;
+mod session;
+
+pub use session::serve;
+
+use ringmain_config::access_log::AccessLog;
+use ringmain_config::tcp_proxy as config;
+
+use crate::access_log::LogSink;
+use crate::listener::FilterChainPlace;
+use crate::stats::PerWorker;
+use crate::stats::scopes::TcpProxyStats;
+
+/// A compiled TCP proxy.
+#[derive(Debug)]
+pub struct TcpProxy {
+    /// As written.
+    pub config: config::TcpProxy,
+    /// The filter chain that it ends.
+    pub place: FilterChainPlace,
+    /// `tcp.<stat_prefix>.`
+    pub stats: PerWorker<TcpProxyStats>,
+    /// The access logs and where each one's lines go.
+    pub access_logs: Vec<(AccessLog, LogSink)>,
+}
+
+impl TcpProxy {
+    /// Compiles `config` for `workers` workers; `sink_of` says where an access log's lines go.
+    pub fn new(
+        config: config::TcpProxy,
+        place: FilterChainPlace,
+        workers: usize,
+        sink_of: impl FnMut(&AccessLog) -> LogSink,
+    ) -> Self {
+        let sinks: Vec<LogSink> = config.access_log.iter().map(sink_of).collect();
+        Self {
+            access_logs: config.access_log.iter().cloned().zip(sinks).collect(),
+            stats: PerWorker::new(workers),
+            place,
+            config,
+        }
+    }
+
+    /// The cluster of the next connection, by a random number: none where that of the configuration
+    /// does not exist.
+    fn choose_cluster(&self, random: impl FnOnce() -> u64) -> Option<usize> {
+        let [only] = &self.config.clusters[..] else {
+            let mut left = random() % u64::from(self.config.total_weight);
+            let chosen = self.config.clusters.iter().find(|cluster| {
+                let weight = u64::from(cluster.weight);
+                let is_inside = left < weight;
+                left = left.wrapping_sub(weight);
+                is_inside
+            });
+            return chosen.and_then(|cluster| cluster.cluster.index);
+        };
+        only.cluster.index
+    }
+}

@@ -1,0 +1,296 @@
+//! One proxied connection from its beginning to its last log line.
+
+use std::cell::{Cell, RefCell};
+use std::net::Shutdown;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ringmain_config::cluster::RoutingPriority;
+
+use super::TcpProxy;
+use super::relay::{End, Relay};
+use crate::access_log::{self, AccessLogType, Evaluator};
+use crate::cluster::{Resource, WorkerCluster};
+use crate::http::ResponseFlag;
+use crate::http::exchange::Exchange;
+use crate::http::stream::{StreamInfo, WireBytes};
+use crate::network::NewConnection;
+use crate::pool::{self, ConnectFailure, TcpConnection, TcpFailure};
+use crate::runtime::{Buffer, Deadline, Notify, Patience, join};
+use crate::server::{Worker, connection_ids};
+use crate::stats::scopes::TcpProxyStats;
+use crate::transport_socket::Transport;
+
+/// Serves a connection until both sides have ended it.
+pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnection) {
+    let NewConnection { transport, peer, local, input } = connection;
+    let mut exchange = worker.exchanges.take();
+    exchange.info = StreamInfo::begin(connection_ids::next(), peer, local);
+    let session = Session {
+        worker,
+        proxy,
+        max_duration: Deadline::new(&worker.timers, transport.stream(), Shutdown::Both),
+        downstream: transport,
+        exchange: RefCell::new(exchange),
+        received: Cell::new(0),
+        sent: Cell::new(0),
+    };
+    session.run(input).await;
+    worker.exchanges.give_back(session.exchange.into_inner());
+}
+
+struct Session<'a> {
+    worker: &'a Rc<Worker>,
+    proxy: &'a TcpProxy,
+    downstream: Transport,
+    max_duration: Deadline,
+    /// The record, as of a stream. It is never borrowed across a wait.
+    exchange: RefCell<Box<Exchange>>,
+    /// Bytes from the client.
+    received: Cell<u64>,
+    /// Bytes to the client.
+    sent: Cell<u64>,
+}
+
+impl Session<'_> {
+    async fn run(&self, input: Buffer) {
+        self.stats().downstream_cx_total.inc();
+        if self.proxy.config.access_log_options.on_start {
+            self.log(AccessLogType::TcpConnectionStart);
+        }
+        self.max_duration.arm(self.proxy.config.max_downstream_connection_duration);
+        match self.connect().await {
+            Some(upstream) => self.relay(input, &upstream).await,
+            None => self.worker.buffers.give_back(input),
+        }
+        if self.max_duration.fired() {
+            self.stats().max_downstream_connection_duration.inc();
+            self.flag(ResponseFlag::DurationTimeout);
+        }
+        self.log(AccessLogType::TcpConnectionEnd);
+    }
+
+    fn stats(&self) -> &TcpProxyStats {
+        self.proxy.stats.of(self.worker.id)
+    }
+
+    fn flag(&self, flag: ResponseFlag) {
+        self.exchange.borrow_mut().info.flags.set(flag);
+    }
+
+    /// A connection to a host, after as many attempts as may be.
+    async fn connect(&self) -> Option<TcpConnection> {
+        let Some(index) = self.proxy.choose_cluster(|| self.worker.random.next()) else {
+            self.stats().downstream_cx_no_route.inc();
+            self.flag(ResponseFlag::NoClusterFound);
+            return None;
+        };
+        let cluster = self.worker.cluster(index);
+        self.exchange.borrow_mut().info.cluster = Some(index);
+        loop {
+            let breakers = &cluster.shared.breakers;
+            if breakers.remaining(RoutingPriority::Default, Resource::Connections) == 0 {
+                // No request is kept waiting here, as there is nobody who might give one back soon.
+                cluster.stats().upstream_cx_overflow.inc();
+                self.flag(ResponseFlag::UpstreamOverflow);
+                return None;
+            }
+            if self.exchange.borrow().info.attempts >= self.proxy.config.max_connect_attempts {
+                cluster.stats().upstream_cx_connect_attempts_exceeded.inc();
+                self.flag(ResponseFlag::UpstreamRetryLimitExceeded);
+                return None;
+            }
+            match self.attempt(cluster).await {
+                Ok(connection) => return Some(connection),
+                Err(TcpFailure::GivenUp) => return None,
+                Err(TcpFailure::Overflow | TcpFailure::Connect(_)) => {}
+            }
+        }
+    }
+
+    async fn attempt(&self, cluster: &Rc<WorkerCluster>) -> Result<TcpConnection, TcpFailure> {
+        let Some(host) = cluster.choose_host() else {
+            cluster.stats().upstream_cx_none_healthy.inc();
+            self.flag(ResponseFlag::NoHealthyUpstream);
+            return Err(TcpFailure::GivenUp);
+        };
+        let info = |change: &dyn Fn(&mut StreamInfo)| change(&mut self.exchange.borrow_mut().info);
+        info(&|info| {
+            info.attempts += 1;
+            info.upstream_host = Some(host.clone());
+        });
+        let connected = pool::connect_tcp(cluster, &host, || self.max_duration.fired()).await;
+        match &connected {
+            Ok(connection) => info(&|info| {
+                info.upstream_connection = Some(connection.info());
+                info.upstream_local = connection.local_addr();
+                // A flag of an earlier attempt says nothing about this connection.
+                info.flags = Default::default();
+                info.transport_failure = "";
+            }),
+            Err(TcpFailure::Connect(failure)) => {
+                self.flag(ResponseFlag::UpstreamConnectionFailure);
+                info(&|info| info.transport_failure = told(*failure));
+            }
+            Err(_) => {}
+        }
+        connected
+    }
+
+    /// Moves bytes both ways until both have ended.
+    async fn relay(&self, input: Buffer, upstream: &TcpConnection) {
+        let options = self.proxy.config.access_log_options;
+        if options.on_connected {
+            self.log(AccessLogType::TcpUpstreamConnected);
+        }
+        let idle = Idle::new(self, upstream);
+        let ended: Rc<Notify> = Rc::default();
+        let is_over = Cell::new(false);
+        let relaying = async {
+            self.relay_both(input, upstream, &idle).await;
+            is_over.set(true);
+            ended.notify();
+        };
+        match options.flush_interval {
+            None => relaying.await,
+            Some(interval) => {
+                let logging = self.log_periodically(interval, &ended, &is_over);
+                join(relaying, logging).await;
+            }
+        }
+        if idle.fired() {
+            self.stats().idle_timeout.inc();
+        }
+    }
+
+    async fn relay_both(&self, input: Buffer, upstream: &TcpConnection, idle: &Idle) {
+        let cluster = self.upstream_cluster();
+        let (stats, cluster_stats) = (self.stats(), cluster.stats());
+        let host_is_last = Cell::new(false);
+        let upward = Relay {
+            from: &self.downstream,
+            to: upstream.transport(),
+            buffers: &self.worker.buffers,
+            patience: Patience::new(&self.worker.timers),
+            received: &|count| {
+                idle.restart();
+                self.received.set(self.received.get() + count);
+                stats.downstream_cx_rx_bytes_total.add(count);
+            },
+            sent: &|count| {
+                idle.restart();
+                cluster_stats.upstream_cx_tx_bytes_total.add(count);
+            },
+        };
+        let downward = Relay {
+            from: upstream.transport(),
+            to: &self.downstream,
+            buffers: &self.worker.buffers,
+            patience: Patience::new(&self.worker.timers),
+            received: &|count| {
+                idle.restart();
+                cluster_stats.upstream_cx_rx_bytes_total.add(count);
+            },
+            sent: &|count| {
+                idle.restart();
+                self.sent.set(self.sent.get() + count);
+                stats.downstream_cx_tx_bytes_total.add(count);
+            },
+        };
+        let from_client = async {
+            let end = upward.run(input).await;
+            host_is_last.set(false);
+            end
+        };
+        let from_host = async {
+            let end = downward.run(Buffer::default()).await;
+            host_is_last.set(true);
+            end
+        };
+        let (client, host) = join(from_client, from_host).await;
+        let cut = idle.fired() || self.max_duration.fired() || client == End::Reset;
+        if host == End::Reset && !cut {
+            self.flag(ResponseFlag::UpstreamRemoteReset);
+        }
+        if !cut && (host == End::Reset || (host == End::Finished && host_is_last.get())) {
+            upstream.note_remote_close();
+        }
+    }
+
+    /// The cluster that was connected to.
+    fn upstream_cluster(&self) -> &Rc<WorkerCluster> {
+        let cluster = self.exchange.borrow().info.cluster;
+        self.worker.cluster(cluster.expect("set before the connection was opened"))
+    }
+
+    async fn log_periodically(&self, interval: Duration, ended: &Rc<Notify>, is_over: &Cell<bool>) {
+        loop {
+            let deadline = Deadline::of_wait(&self.worker.timers, ended);
+            deadline.arm(Some(interval));
+            ended.notified().await;
+            if is_over.get() {
+                return;
+            }
+            self.log(AccessLogType::TcpPeriodic);
+        }
+    }
+
+    /// Writes a line to each access log.
+    fn log(&self, log_type: AccessLogType) {
+        if self.proxy.access_logs.is_empty() {
+            return;
+        }
+        let mut exchange = self.exchange.borrow_mut();
+        let (received, sent) = (self.received.get(), self.sent.get());
+        exchange.info.bytes_received = received;
+        exchange.info.bytes_sent = sent;
+        exchange.info.downstream_bytes = WireBytes { received, sent, ..WireBytes::default() };
+        exchange.info.upstream_bytes =
+            WireBytes { received: sent, sent: received, ..WireBytes::default() };
+        let (worker, place) = (self.worker, self.proxy.place);
+        let evaluator = Evaluator::of_connection(&exchange, place, &worker.compiled, log_type);
+        let mut logs = worker.logs.borrow_mut();
+        for (log, sink) in &self.proxy.access_logs {
+            logs.line(*sink, worker.stats(), |line| {
+                access_log::render(&log.format, &evaluator, line);
+            });
+        }
+    }
+}
+
+/// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`.
+fn told(failure: ConnectFailure) -> &'static str {
+    match failure {
+        ConnectFailure::Refused(Some(libc::ECONNREFUSED)) => {
+            "delayed_connect_error:_Connection_refused"
+        }
+        ConnectFailure::Refused(_) | ConnectFailure::Timeout => "",
+    }
+}
+
+/// Ends both connections when nothing has gone either way for `idle_timeout`.
+struct Idle {
+    limit: Option<Duration>,
+    deadlines: [Deadline; 2],
+}
+
+impl Idle {
+    fn new(session: &Session<'_>, upstream: &TcpConnection) -> Self {
+        let timers = &session.worker.timers;
+        let of = |transport: &Transport| Deadline::new(timers, transport.stream(), Shutdown::Both);
+        let idle = Self {
+            limit: session.proxy.config.idle_timeout,
+            deadlines: [of(&session.downstream), of(upstream.transport())],
+        };
+        idle.restart();
+        idle
+    }
+
+    fn restart(&self) {
+        self.deadlines.iter().for_each(|deadline| deadline.arm(self.limit));
+    }
+
+    fn fired(&self) -> bool {
+        self.deadlines.iter().any(Deadline::fired)
+    }
+}

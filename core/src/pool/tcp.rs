@@ -1,0 +1,164 @@
+//! A host's connection for a TCP proxy: opened for one client, never idle, never shared. It counts
+//! towards the same budgets as those of requests.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use ringmain_config::cluster::RoutingPriority;
+
+use super::ConnectFailure;
+use super::permit::{ConnectionPermit, PendingRequest};
+use crate::cluster::{Resource, WorkerCluster, WorkerHost};
+use crate::http::stream::{UpstreamConnectionInfo, millis};
+use crate::runtime::{self, Stream};
+use crate::server::connection_ids;
+use crate::transport_socket::Transport;
+
+/// An open connection. Its end is counted when it is dropped.
+#[derive(Debug)]
+pub struct TcpConnection {
+    transport: Transport,
+    local: Option<SocketAddr>,
+    info: UpstreamConnectionInfo,
+    permit: ConnectionPermit,
+    is_request_counted: bool,
+    /// Whether the host ended it.
+    closed_by_host: Cell<bool>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TcpFailure {
+    /// A budget of the cluster or the host is spent.
+    Overflow,
+    /// It could not be opened.
+    Connect(ConnectFailure),
+    /// It is not wanted any more.
+    GivenUp,
+}
+
+/// Opens a connection to `host`. `given_up` is asked now and then whether it is still wanted.
+pub async fn connect_tcp(
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+    given_up: impl Fn() -> bool,
+) -> Result<TcpConnection, TcpFailure> {
+    let priority = RoutingPriority::Default;
+    let stats = cluster.stats();
+    let pending = PendingRequest::begin(cluster, host, priority).ok_or(TcpFailure::Overflow)?;
+    let permit = ConnectionPermit::try_take(cluster, host, priority).map_err(|_| {
+        stats.upstream_cx_overflow.inc();
+        TcpFailure::Overflow
+    })?;
+    let begun = Instant::now();
+    stats.upstream_cx_total.inc();
+    host.stats().cx_total.inc();
+    let connecting = Stream::connect(host.shared.address, cluster.shared.config.connect_timeout);
+    let connected = runtime::run_unless(connecting, || given_up().then_some(())).await;
+    drop(pending);
+    match connected {
+        Ok(Ok(stream)) => Ok(TcpConnection::opened(stream, begun, permit)),
+        Ok(Err(error)) => Err(TcpFailure::Connect(count_unopened(&permit, &error))),
+        Err(()) => {
+            stats.upstream_cx_destroy.inc();
+            stats.upstream_cx_destroy_local.inc();
+            stats.upstream_rq_cancelled.inc();
+            Err(TcpFailure::GivenUp)
+        }
+    }
+}
+
+fn count_unopened(permit: &ConnectionPermit, error: &io::Error) -> ConnectFailure {
+    let (stats, host) = (permit.cluster.stats(), &permit.host);
+    stats.upstream_cx_connect_fail.inc();
+    host.stats().cx_connect_fail.inc();
+    stats.upstream_rq_pending_failure_eject.inc();
+    stats.upstream_cx_destroy.inc();
+    if error.kind() == io::ErrorKind::TimedOut {
+        stats.upstream_cx_connect_timeout.inc();
+        stats.upstream_cx_destroy_local.inc();
+        ConnectFailure::Timeout
+    } else {
+        stats.upstream_cx_destroy_remote.inc();
+        ConnectFailure::Refused(error.raw_os_error())
+    }
+}
+
+impl TcpConnection {
+    fn opened(stream: Stream, connect_begun: Instant, permit: ConnectionPermit) -> Self {
+        let (cluster, host) = (&permit.cluster, &permit.host);
+        let connect_ms = millis(connect_begun.elapsed());
+        cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
+        let stats = cluster.stats();
+        stats.upstream_cx_active.inc();
+        stats.upstream_rq_total.inc();
+        stats.upstream_rq_active.inc();
+        host.stats().cx_active.inc();
+        host.stats().rq_total.inc();
+        host.stats().rq_active.inc();
+        let breakers = &cluster.shared.breakers;
+        // Like Envoy's, a pool for TCP counts its connections as requests but is not held to the
+        // budget of those.
+        let is_request_counted =
+            breakers.try_take(cluster.worker, permit.priority, Resource::Requests);
+        let connected = Instant::now();
+        Self {
+            local: stream.local_addr().ok(),
+            transport: Transport::raw(stream),
+            info: UpstreamConnectionInfo { id: connection_ids::next(), connect_begun, connected },
+            permit,
+            is_request_counted,
+            closed_by_host: Cell::new(false),
+        }
+    }
+
+    /// Its bytes.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Our end's address.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
+    /// Its number and its beginning.
+    pub fn info(&self) -> UpstreamConnectionInfo {
+        self.info
+    }
+
+    /// The host's end came last, or was a reset.
+    pub fn note_remote_close(&self) {
+        self.closed_by_host.set(true);
+    }
+}
+
+impl Drop for TcpConnection {
+    fn drop(&mut self) {
+        let (cluster, host) = (&self.permit.cluster, &self.permit.host);
+        let stats = cluster.stats();
+        stats.upstream_rq_active.dec();
+        host.stats().rq_active.dec();
+        stats.upstream_cx_active.dec();
+        host.stats().cx_active.dec();
+        stats.upstream_cx_destroy.inc();
+        stats.upstream_cx_destroy_with_active_rq.inc();
+        if self.closed_by_host.get() {
+            stats.upstream_cx_destroy_remote.inc();
+            stats.upstream_cx_destroy_remote_with_active_rq.inc();
+        } else {
+            stats.upstream_cx_destroy_local.inc();
+            stats.upstream_cx_destroy_local_with_active_rq.inc();
+        }
+        let length_ms = millis(self.info.connected.elapsed());
+        let histogram = cluster.shared.histograms.upstream_cx_length_ms;
+        cluster.histograms.record(histogram, length_ms);
+        if self.is_request_counted {
+            let breakers = &cluster.shared.breakers;
+            breakers.give_back(cluster.worker, self.permit.priority, Resource::Requests);
+        }
+    }
+}
