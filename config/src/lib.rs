@@ -17,6 +17,7 @@ pub mod filter_chain_match;
 pub mod header_mutation;
 pub mod http_connection_manager;
 pub mod listener;
+pub mod listener_filter;
 pub mod matcher;
 pub mod metadata;
 pub mod network_filter;

@@ -2,17 +2,21 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::TrafficDirection as WireDirection;
 use envoy_types::pb::envoy::config::listener::v3 as wire;
 
 use crate::address::listen_address;
 use crate::cluster::ClusterNames;
+use crate::duration;
 use crate::filter_chain::FilterChains;
+use crate::listener_filter::ListenerFilter;
 use crate::metadata::Metadata;
 use crate::report::At;
 
 const BUFFER_LIMIT_BYTES: u32 = 1024 * 1024;
+const LISTENER_FILTERS_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A listening address and what serves it (`envoy.config.listener.v3.Listener`).
 #[derive(Debug, Clone)]
@@ -35,6 +39,12 @@ pub struct Listener {
     /// The runtime key `envoy.resource_limits.listener.<name>.connection_limit`; absent means no
     /// limit.
     pub connection_limit: Option<u64>,
+    /// `listener_filters`, in file order.
+    pub listener_filters: Vec<ListenerFilter>,
+    /// `listener_filters_timeout`, default 15 s; `None` is off.
+    pub listener_filters_timeout: Option<Duration>,
+    /// `continue_on_listener_filters_timeout`, default false: the connection is closed.
+    pub continue_on_listener_filters_timeout: bool,
     /// `filter_chains` and `default_filter_chain`.
     pub filter_chains: FilterChains,
     /// `metadata`.
@@ -97,6 +107,14 @@ impl Listener {
             },
             ignore_global_conn_limit: wire.ignore_global_conn_limit,
             connection_limit: None,
+            listener_filters: ListenerFilter::list_from_wire(&wire.listener_filters, at),
+            listener_filters_timeout: duration::or_off(
+                wire.listener_filters_timeout.as_ref(),
+                Some(LISTENER_FILTERS_TIMEOUT),
+                at,
+                "listener_filters_timeout",
+            ),
+            continue_on_listener_filters_timeout: wire.continue_on_listener_filters_timeout,
             filter_chains: filter_chains?,
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
         })

@@ -6,7 +6,9 @@ mod connection_info;
 mod connection_limit;
 mod connections;
 mod drain_decision;
+mod filter;
 mod filter_chain_match;
+mod new_connection;
 
 pub use accept::Acceptor;
 pub use compiled::{FilterChain, FilterChainPlace, Listener, ListenerHistograms, TerminalFilter};
@@ -14,4 +16,6 @@ pub use connection_info::ConnectionInfo;
 pub use connection_limit::{ConnectionLimit, ConnectionPermit, Overflow};
 pub use connections::{ConnectionSlot, Connections};
 pub use drain_decision::{DrainDecision, DrainScope, DrainSequence};
+pub use filter::{ListenerFilter, ListenerFilters};
 pub use filter_chain_match::{FilterChainIndex, FilterChainMatch};
+pub use new_connection::NewConnection;

@@ -2,14 +2,13 @@
 
 mod direct_response;
 mod echo;
-mod new_connection;
 mod tcp_proxy;
 
 use std::rc::Rc;
 
-pub use new_connection::NewConnection;
 pub use tcp_proxy::TcpProxy;
 
+use crate::listener::NewConnection;
 use crate::server::Worker;
 
 /// A compiled terminal filter that serves bytes.

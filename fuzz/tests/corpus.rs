@@ -72,3 +72,13 @@ fn h1_chunked() {
 fn route_match() {
     replay("route_match", ringmain_fuzz::route_match::check);
 }
+
+#[test]
+fn client_hello() {
+    replay("client_hello", ringmain_fuzz::client_hello::check);
+}
+
+#[test]
+fn proxy_protocol() {
+    replay("proxy_protocol", ringmain_fuzz::proxy_protocol::check);
+}

@@ -5,11 +5,14 @@
 //! the bytes to send. What reads as more than one message is refused rather than repaired
 //! (RFC 9112 §11), so that no two parsers on a path disagree.
 
+pub mod client_hello;
 pub mod error;
 pub mod h1;
 pub mod header_map;
 pub mod header_name;
+pub mod http_inspector;
 pub mod limits;
+pub mod proxy_protocol;
 
 pub use error::{ChunkError, FramingError, RequestError, ResponseError};
 pub use header_map::{Header, HeaderMap};

@@ -87,12 +87,30 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.listener.v3.Listener",
         supported: "name address stat_prefix filter_chains default_filter_chain metadata \
-                    tcp_backlog_size traffic_direction ignore_global_conn_limit",
-        harmless: "per_connection_buffer_limit_bytes listener_filters_timeout continue_on_listener_filters_timeout \
-                   max_connections_to_accept_per_socket_event bypass_overload_manager",
+                    tcp_backlog_size traffic_direction ignore_global_conn_limit listener_filters \
+                    listener_filters_timeout continue_on_listener_filters_timeout",
+        harmless: "per_connection_buffer_limit_bytes max_connections_to_accept_per_socket_event bypass_overload_manager",
         limited: "bind_to_port=true enable_reuse_port=true use_original_dst=false \
                   transparent=false freebind=false reuse_port=true",
     },
+    Message {
+        name: "envoy.config.listener.v3.ListenerFilter",
+        supported: "name typed_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+        supported: "max_client_hello_size close_connection_on_client_hello_parsing_errors",
+        harmless: "initial_read_buffer_size",
+        limited: "enable_ja3_fingerprinting=false enable_ja4_fingerprinting=false",
+    },
+    Message { name: "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", ..NONE },
+    Message {
+        name: "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
+        supported: "allow_requests_without_proxy_protocol disallowed_versions stat_prefix",
+        ..NONE
+    },
+    Message { name: "envoy.extensions.filters.listener.original_dst.v3.OriginalDst", ..NONE },
     Message {
         name: "envoy.config.listener.v3.FilterChain",
         supported: "name filter_chain_match filters metadata transport_socket",
@@ -587,6 +605,15 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
         "envoy.config.overload.v3.ResourceMonitor.typed_config",
         &[
             "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        ],
+    ),
+    (
+        "envoy.config.listener.v3.ListenerFilter.typed_config",
+        &[
+            "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector",
+            "envoy.extensions.filters.listener.original_dst.v3.OriginalDst",
+            "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
+            "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
         ],
     ),
     (

@@ -19,7 +19,8 @@ impl Evaluator<'_> {
         let address = match address {
             AddressOperator::DownstreamRemote => info.remote,
             AddressOperator::DownstreamDirectRemote => info.direct_remote,
-            AddressOperator::DownstreamLocal | AddressOperator::DownstreamDirectLocal => info.local,
+            AddressOperator::DownstreamLocal => info.local,
+            AddressOperator::DownstreamDirectLocal => info.direct_local,
             AddressOperator::UpstreamLocal => info.upstream_local?,
             AddressOperator::UpstreamRemote => {
                 info.upstream_connection.as_ref()?;

@@ -68,6 +68,10 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn server_name(&self, name: ServerName, out: &mut Vec<u8>) -> Option<Kind> {
+        if name == ServerName::SniOnly {
+            let name = self.exchange.info.requested_server_name.as_deref()?;
+            return text(name.as_bytes(), out);
+        }
         let headers = self.request()?;
         let original = || headers.get(KnownHeader::XEnvoyOriginalHost);
         let host = || headers.get(KnownHeader::Authority);

@@ -52,7 +52,7 @@ pub fn prepare_request(
     headers.remove(KnownHeader::XEnvoyInternal);
     // `forward_client_cert_details: SANITIZE`, the default.
     headers.remove(KnownHeader::XForwardedClientCert);
-    let client = client_address(manager, headers, info.direct_remote, local_ip);
+    let client = client_address(manager, headers, info.remote, local_ip);
     info.remote = client.remote;
     info.internal = client.internal;
     let untrusted_proto = config.use_remote_address && config.xff_num_trusted_hops == 0;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::ResponseFlags;
 use crate::cluster::WorkerHost;
+use crate::listener::ConnectionInfo;
 use crate::router::RouteRef;
 
 /// Bytes of a message on one connection.
@@ -97,8 +98,13 @@ pub struct StreamInfo {
     pub direct_remote: SocketAddr,
     /// The client's address as far as it can be trusted.
     pub remote: SocketAddr,
-    /// Our end of the downstream connection.
+    /// Where the client wanted to go: our end of the downstream connection, or what a PROXY header
+    /// names.
     pub local: SocketAddr,
+    /// Our end of the downstream connection.
+    pub direct_local: SocketAddr,
+    /// The name in the connection's ClientHello, where one was looked for.
+    pub requested_server_name: Option<Rc<str>>,
     /// The downstream connection's number in the process.
     pub connection_id: u64,
     /// What went over the downstream connection.
@@ -143,6 +149,8 @@ impl Default for StreamInfo {
             direct_remote: UNKNOWN_ADDRESS,
             remote: UNKNOWN_ADDRESS,
             local: UNKNOWN_ADDRESS,
+            direct_local: UNKNOWN_ADDRESS,
+            requested_server_name: None,
             connection_id: 0,
             downstream_bytes: WireBytes::default(),
             upstream_bytes: WireBytes::default(),
@@ -154,14 +162,16 @@ impl Default for StreamInfo {
 
 impl StreamInfo {
     /// The record of a stream that begins now.
-    pub fn begin(connection_id: u64, direct_remote: SocketAddr, local: SocketAddr) -> Self {
+    pub fn begin(connection_id: u64, connection: &ConnectionInfo) -> Self {
         Self {
             started_at: SystemTime::now(),
             started: Instant::now(),
             connection_id,
-            direct_remote,
-            remote: direct_remote,
-            local,
+            direct_remote: connection.direct_remote,
+            remote: connection.remote,
+            local: connection.local,
+            direct_local: connection.direct_local,
+            requested_server_name: connection.requested_server_name.clone(),
             ..Self::default()
         }
     }

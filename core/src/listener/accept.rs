@@ -7,11 +7,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::{
-    ConnectionInfo, ConnectionPermit, FilterChainIndex, Listener, Overflow, TerminalFilter,
+    ConnectionInfo, ConnectionPermit, FilterChainIndex, Listener, NewConnection, Overflow,
+    TerminalFilter,
 };
 use crate::http::codec::downstream_h1::{self, Arrived, ParkedConnection};
 use crate::http::stream::millis;
-use crate::network::{self, NewConnection};
+use crate::network;
 use crate::runtime::{self, Buffer, Engine, Stream};
 use crate::server::Worker;
 use crate::transport_socket::Transport;
@@ -110,11 +111,41 @@ impl Acceptor {
         // Every wake-up of ours takes one connection.
         let accepted = listener.histograms.connections_accepted_per_socket_event;
         self.worker.histograms.record(accepted, 1);
-        let local = self.local_address(&stream);
-        match listener.find_filter_chain(&ConnectionInfo::accepted(peer, local)) {
+        let connection = ConnectionInfo::accepted(peer, self.local_address(&stream));
+        let input = Buffer::default();
+        let accepted = Accepted { stream, connection, input, permit };
+        match listener.filters.filters.is_empty() {
+            true => self.choose_filter_chain(accepted),
+            false => self.look_at(accepted),
+        }
+    }
+
+    /// Has the listener's filters look at a connection, in a task of its own.
+    fn look_at(self: Rc<Self>, mut accepted: Accepted) {
+        runtime::spawn(async move {
+            let listener = self.listener();
+            let stats = listener.stats.of(self.worker.id);
+            let (stream, connection) = (&accepted.stream, &mut accepted.connection);
+            let looking = listener.filters.run(&self.worker, stats, stream, connection);
+            match runtime::catch_panic(looking).await {
+                Ok(Some(input)) => {
+                    accepted.input = input;
+                    self.choose_filter_chain(accepted);
+                }
+                Ok(None) => {}
+                Err(_) => self.worker.stats().connection_panics.inc(),
+            }
+        });
+    }
+
+    fn choose_filter_chain(self: Rc<Self>, accepted: Accepted) {
+        let listener = self.listener();
+        let Accepted { stream, connection, input, permit } = accepted;
+        match listener.find_filter_chain(&connection) {
             Some(chain) => {
                 let counted = Counted::new(&self, chain, permit);
-                self.connected(Transport::raw(stream), peer, local, counted);
+                let transport = Transport::raw(stream);
+                self.connected(NewConnection { transport, info: connection, input }, counted);
             }
             None => listener.stats.of(self.worker.id).no_filter_chain_match.inc(),
         }
@@ -130,19 +161,10 @@ impl Acceptor {
     }
 
     /// Hands a connection to the last filter of its chain.
-    fn connected(
-        self: Rc<Self>,
-        transport: Transport,
-        peer: SocketAddr,
-        local: SocketAddr,
-        counted: Counted,
-    ) {
+    fn connected(self: Rc<Self>, connection: NewConnection, counted: Counted) {
         match &self.listener().filter_chains[counted.chain].terminal {
-            TerminalFilter::Http(_) => self.start(Arrived::New { transport, peer, local }, counted),
-            TerminalFilter::Bytes(_) => {
-                let input = Buffer::default();
-                self.serve_bytes(NewConnection { transport, peer, local, input }, counted);
-            }
+            TerminalFilter::Http(_) => self.start(Arrived::New(connection), counted),
+            TerminalFilter::Bytes(_) => self.serve_bytes(connection, counted),
         }
     }
 
@@ -206,6 +228,15 @@ impl Acceptor {
             Overflow::Listener => stats.downstream_cx_overflow.inc(),
         }
     }
+}
+
+/// A connection that is not yet in its listener's counters.
+struct Accepted {
+    stream: Stream,
+    connection: ConnectionInfo,
+    /// What came while filters looked at it.
+    input: Buffer,
+    permit: ConnectionPermit,
 }
 
 /// A connection in its listener's counters, until dropped.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use ringmain_config::listener as config;
 
 use super::filter_chain_match::{FilterChainIndex, FilterChainMatch};
-use super::{ConnectionInfo, ConnectionLimit};
+use super::{ConnectionInfo, ConnectionLimit, ListenerFilters};
 use crate::http::ConnectionManager;
 use crate::network::ByteFilter;
 use crate::stats::scopes::ListenerStats;
@@ -30,6 +30,8 @@ pub struct Listener {
     pub histograms: ListenerHistograms,
     /// What serves its connections: those of [`config::Listener::filter_chains`], in order.
     pub filter_chains: Vec<FilterChain>,
+    /// What is found out about a connection before that.
+    pub filters: ListenerFilters,
     /// Which of them serves a connection.
     pub filter_chain_match: FilterChainMatch,
     /// Its own limit of connections.

@@ -1,6 +1,7 @@
 //! What is known of a downstream connection before its first request: Envoy's connection socket.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
 
 /// Addresses of a connection, and what listener filters found out about it.
 #[derive(Debug, Clone)]
@@ -14,7 +15,7 @@ pub struct ConnectionInfo {
     /// Our end of the socket.
     pub direct_local: SocketAddr,
     /// The name in the ClientHello, in lower case.
-    pub requested_server_name: Option<Box<str>>,
+    pub requested_server_name: Option<Rc<str>>,
     /// Protocols that the ClientHello offers, or the one that the first bytes show.
     pub requested_application_protocols: Vec<Box<str>>,
     /// `tls` where a ClientHello was found, else `raw_buffer`.

@@ -3,7 +3,7 @@
 use std::net::Shutdown;
 use std::time::Duration;
 
-use super::NewConnection;
+use crate::listener::NewConnection;
 use crate::runtime::{Buffer, Deadline};
 use crate::server::Worker;
 

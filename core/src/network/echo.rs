@@ -1,6 +1,6 @@
 //! `envoy.filters.network.echo`: sends back what comes.
 
-use super::NewConnection;
+use crate::listener::NewConnection;
 use crate::server::Worker;
 
 /// Serves a connection until the client ends it.

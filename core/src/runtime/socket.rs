@@ -105,6 +105,12 @@ impl Stream {
         matches!(rustix::event::poll(&mut polled, Some(&now)), Ok(1))
     }
 
+    /// Where the client wanted to go before the kernel sent it here (`SO_ORIGINAL_DST`), if it did.
+    pub fn original_destination(&self) -> Option<SocketAddr> {
+        let socket = socket2::SockRef::from(self);
+        socket.original_dst_v4().or_else(|_| socket.original_dst_v6()).ok()?.as_socket()
+    }
+
     /// This end's address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(rustix::net::getsockname(self)?.try_into()?)

@@ -13,8 +13,8 @@ use crate::access_log::LogSink;
 use crate::cluster::Cluster;
 use crate::http::ConnectionManager;
 use crate::listener::{
-    ConnectionLimit, FilterChain, FilterChainMatch, FilterChainPlace, Listener, ListenerHistograms,
-    TerminalFilter,
+    ConnectionLimit, FilterChain, FilterChainMatch, FilterChainPlace, Listener, ListenerFilters,
+    ListenerHistograms, TerminalFilter,
 };
 use crate::network::{ByteFilter, TcpProxy};
 use crate::stats::scopes::WorkerStats;
@@ -175,6 +175,7 @@ fn compile_listener(
         sockets_closed: PerWorker::new(workers),
         histograms: listener_histograms,
         stats: PerWorker::new(workers),
+        filters: ListenerFilters::new(config, workers, histograms),
         filter_chains,
         filter_chain_match: FilterChainMatch::new(&config.filter_chains),
         connection_limit: ConnectionLimit::new(config.connection_limit, workers),

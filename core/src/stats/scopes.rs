@@ -12,6 +12,8 @@ stats_block! {
             downstream_cx_total,
             downstream_cx_transport_socket_connect_timeout,
             downstream_global_cx_overflow,
+            downstream_listener_filter_error,
+            downstream_listener_filter_remote_close,
             downstream_pre_cx_timeout,
             no_filter_chain_match,
         }
@@ -98,6 +100,60 @@ stats_block! {
             downstream_cx_http1_active,
             downstream_rq_active,
         }
+    }
+}
+
+stats_block! {
+    /// `tls_inspector.`
+    TlsInspectorStats {
+        counters {
+            alpn_found,
+            alpn_not_found,
+            client_hello_too_large,
+            sni_found,
+            sni_not_found,
+            tls_found,
+            tls_not_found,
+        }
+        gauges {}
+    }
+}
+
+stats_block! {
+    /// `http_inspector.`
+    HttpInspectorStats {
+        counters {
+            http10_found,
+            http11_found,
+            http2_found,
+            http_not_found,
+            /// Envoy's, of reads that fail, which are `downstream_listener_filter_error` here.
+            read_error,
+        }
+        gauges {}
+    }
+}
+
+stats_block! {
+    /// `proxy_proto.`
+    ProxyProtocolStats {
+        counters {
+            not_found_allowed,
+            not_found_disallowed,
+        }
+        gauges {}
+    }
+}
+
+stats_block! {
+    /// `proxy_proto.versions.<version>.`
+    ProxyProtocolVersionStats {
+        counters {
+            disallowed,
+            error,
+            found,
+        }
+        gauges {}
     }
 }
 

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use ringmain_config::cluster::{DiscoveryType, RoutingPriority};
 
 use super::scopes::{HttpStats, ListenerStats, ResponseClassStats};
-use super::{Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero};
+use super::{
+    Counter, Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero,
+};
 use crate::cluster::{Cluster, Resource};
 use crate::http::ConnectionManager;
-use crate::listener::{Listener, TerminalFilter};
+use crate::listener::{Listener, ListenerFilter, TerminalFilter};
 use crate::network::ByteFilter;
 use crate::runtime::memory;
 use crate::server::{Control, ServerState};
@@ -212,6 +214,9 @@ fn listener_stats(listener: &Listener, stats: &mut Vec<Stat>) {
         let scope = scope.worker(worker);
         connection_counts(&scope, block, stats);
     }
+    for filter in &listener.filters.filters {
+        listener_filter_stats(filter, stats);
+    }
     for chain in &listener.filter_chains {
         match &chain.terminal {
             TerminalFilter::Http(manager) => http_stats(&scope, manager, stats),
@@ -222,6 +227,28 @@ fn listener_stats(listener: &Listener, stats: &mut Vec<Stat>) {
             }
             TerminalFilter::Bytes(ByteFilter::Echo | ByteFilter::DirectResponse(_)) => {}
         }
+    }
+}
+
+fn listener_filter_stats(filter: &ListenerFilter, stats: &mut Vec<Stat>) {
+    match filter {
+        ListenerFilter::TlsInspector(filter) => {
+            Scope::plain("tls_inspector").block(&filter.stats, stats);
+        }
+        ListenerFilter::HttpInspector(filter) => {
+            Scope::plain("http_inspector").block(&filter.stats, stats);
+        }
+        ListenerFilter::ProxyProtocol(filter) => {
+            let scope = filter.scope();
+            scope.block(&filter.stats, stats);
+            scope.within("versions").within("v1").block(&filter.v1, stats);
+            scope.within("versions").within("v2").block(&filter.v2, stats);
+            let errors = filter.errors.iter().map(Counter::value).sum();
+            let name = "downstream_cx_proxy_proto_error".to_owned();
+            let name = StatName { tag_extracted_name: name.clone(), name, tags: Vec::new() };
+            stats.push(counter_of(name, errors));
+        }
+        ListenerFilter::OriginalDst => {}
     }
 }
 

@@ -11,6 +11,7 @@ mod filter_chains;
 mod forwarding;
 mod header_mutations;
 mod headers;
+mod listener_filters;
 mod path_handling;
 mod redirects;
 mod refused_requests;

@@ -19,7 +19,7 @@ use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply, Reply};
 use crate::http::stream::{StreamInfo, millis};
 use crate::http::{ConnectionManager, ResponseFlag};
-use crate::listener::ConnectionSlot;
+use crate::listener::{ConnectionSlot, NewConnection};
 use crate::router;
 use crate::runtime::{Buffer, Deadline, Patience, Stream};
 use crate::server::Worker;
@@ -105,18 +105,26 @@ pub async fn serve(
 
 impl<'a> Downstream<'a> {
     fn new(worker: &'a Rc<Worker>, manager: &'a Arc<ConnectionManager>, arrived: Arrived) -> Self {
-        let ParkedConnection { transport, read_deadline, slot, record } = match arrived {
-            Arrived::Parked(parked) => parked,
-            Arrived::New { transport, peer, local } => {
+        let (parked, input) = match arrived {
+            Arrived::Parked(parked) => (parked, Buffer::default()),
+            Arrived::New(NewConnection { transport, info, input }) => {
                 let stream = transport.stream();
-                ParkedConnection {
+                let parked = ParkedConnection {
                     read_deadline: Deadline::new(&worker.timers, stream, Shutdown::Read),
                     slot: worker.connections.register(stream.clone()),
-                    record: ConnectionRecord::open(worker, manager, peer, local),
+                    record: ConnectionRecord::open(worker, manager, info),
                     transport,
-                }
+                };
+                (parked, input)
             }
         };
+        let ParkedConnection { transport, read_deadline, slot, mut record } = parked;
+        if !input.is_empty() {
+            // The request has begun while listener filters looked.
+            record.begin();
+            let stats = manager.stats.of(worker.id);
+            stats.downstream_cx_rx_bytes_total.add(input.len() as u64);
+        }
         Self {
             worker,
             manager,
@@ -124,7 +132,7 @@ impl<'a> Downstream<'a> {
             write_deadline: Deadline::new(&worker.timers, transport.stream(), Shutdown::Both),
             patience: Patience::new(&worker.timers),
             transport,
-            input: Buffer::default(),
+            input,
             slot,
             record,
             sent: Cell::new(0),
@@ -176,7 +184,7 @@ impl<'a> Downstream<'a> {
     }
 
     async fn serve_next(&mut self, exchange: &mut Exchange) -> After {
-        exchange.info = StreamInfo::begin(self.record.id, self.record.peer, self.record.local);
+        exchange.info = StreamInfo::begin(self.record.id, &self.record.info);
         let awaited = self.await_head(exchange).await;
         self.record.requests += 1;
         let stats = self.stats();

@@ -14,7 +14,7 @@ use crate::cluster::{Resource, WorkerCluster};
 use crate::http::ResponseFlag;
 use crate::http::exchange::Exchange;
 use crate::http::stream::{StreamInfo, WireBytes};
-use crate::network::NewConnection;
+use crate::listener::NewConnection;
 use crate::pool::{self, ConnectFailure, TcpConnection, TcpFailure};
 use crate::runtime::{Buffer, Deadline, Notify, Patience, join};
 use crate::server::{Worker, connection_ids};
@@ -23,9 +23,9 @@ use crate::transport_socket::Transport;
 
 /// Serves a connection until both sides have ended it.
 pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnection) {
-    let NewConnection { transport, peer, local, input } = connection;
+    let NewConnection { transport, info, input } = connection;
     let mut exchange = worker.exchanges.take();
-    exchange.info = StreamInfo::begin(connection_ids::next(), peer, local);
+    exchange.info = StreamInfo::begin(connection_ids::next(), &info);
     let session = Session {
         worker,
         proxy,

@@ -1,12 +1,12 @@
 //! A connection's part in the counters, from its first moment to its last.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::http::ConnectionManager;
 use crate::http::stream::millis;
+use crate::listener::ConnectionInfo;
 use crate::server::{Worker, connection_ids};
 
 /// Who ended a connection.
@@ -23,8 +23,7 @@ pub(super) struct ConnectionRecord {
     manager: Arc<ConnectionManager>,
     /// Its number in the process.
     pub(super) id: u64,
-    pub(super) peer: SocketAddr,
-    pub(super) local: SocketAddr,
+    pub(super) info: ConnectionInfo,
     pub(super) opened: Instant,
     pub(super) requests: u32,
     pub(super) end: End,
@@ -36,8 +35,7 @@ impl ConnectionRecord {
     pub(super) fn open(
         worker: &Rc<Worker>,
         manager: &Arc<ConnectionManager>,
-        peer: SocketAddr,
-        local: SocketAddr,
+        info: ConnectionInfo,
     ) -> Self {
         let stats = manager.stats.of(worker.id);
         stats.downstream_cx_total.inc();
@@ -46,8 +44,7 @@ impl ConnectionRecord {
             worker: worker.clone(),
             manager: manager.clone(),
             id: connection_ids::next(),
-            peer,
-            local,
+            info,
             opened: Instant::now(),
             requests: 0,
             end: End::Remote,

@@ -3,12 +3,11 @@
 //! A busy connection reads straight into a buffer. One that waits for longer than [`PATIENCE`]
 //! gives its buffer and its task back: a parked connection is little more than its socket.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Downstream;
 use super::record::{ConnectionRecord, End};
-use crate::listener::ConnectionSlot;
+use crate::listener::{ConnectionSlot, NewConnection};
 use crate::runtime::Deadline;
 use crate::transport_socket::Transport;
 
@@ -19,14 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub enum Arrived {
     /// Just accepted.
-    New {
-        /// Its bytes.
-        transport: Transport,
-        /// The client.
-        peer: SocketAddr,
-        /// Our end.
-        local: SocketAddr,
-    },
+    New(NewConnection),
     /// It was parked, and something has come.
     Parked(ParkedConnection),
 }

@@ -1,0 +1,125 @@
+//! `envoy.filters.listener.proxy_protocol`: the client's address from a PROXY header.
+
+use ringmain_config::listener_filter as config;
+use ringmain_proto_codec::proxy_protocol::{
+    MalformedHeader, Progress, ProxyHeader, V1_SIGNATURE, V2_FIXED_BYTES, V2_SIGNATURE, Version,
+    parse,
+};
+
+use super::{CONTINUE, Verdict};
+use crate::listener::ConnectionInfo;
+use crate::stats::scopes::{ProxyProtocolStats, ProxyProtocolVersionStats};
+use crate::stats::{Counter, PerWorker, Scope, WorkerId};
+
+/// The compiled filter.
+#[derive(Debug)]
+pub struct ProxyProtocol {
+    config: config::ProxyProtocol,
+    /// `proxy_proto.`
+    pub stats: PerWorker<ProxyProtocolStats>,
+    /// `proxy_proto.versions.v1.`
+    pub v1: PerWorker<ProxyProtocolVersionStats>,
+    /// `proxy_proto.versions.v2.`
+    pub v2: PerWorker<ProxyProtocolVersionStats>,
+    /// `downstream_cx_proxy_proto_error`.
+    pub errors: PerWorker<Counter>,
+}
+
+impl ProxyProtocol {
+    /// Compiles `config` for `workers` workers.
+    pub fn new(config: config::ProxyProtocol, workers: usize) -> Self {
+        Self {
+            config,
+            stats: PerWorker::new(workers),
+            v1: PerWorker::new(workers),
+            v2: PerWorker::new(workers),
+            errors: PerWorker::new(workers),
+        }
+    }
+
+    /// `proxy_proto`, or `proxy_proto.<stat_prefix>`.
+    pub fn scope(&self) -> Scope {
+        let scope = Scope::plain("proxy_proto");
+        match self.config.stat_prefix.as_str() {
+            "" => scope,
+            prefix => scope.within(prefix),
+        }
+    }
+
+    /// Looks at all bytes received so far.
+    pub fn look(&self, worker: WorkerId, bytes: &[u8], connection: &mut ConnectionInfo) -> Verdict {
+        let allows_none = self.config.allow_requests_without_proxy_protocol;
+        if allows_none && !self.may_be_header(bytes) {
+            self.stats.of(worker).not_found_allowed.inc();
+            return CONTINUE;
+        }
+        match parse(bytes) {
+            Ok(Progress::Incomplete) => Verdict::Incomplete,
+            Ok(Progress::Absent) => self.refuse(worker, bytes),
+            Ok(Progress::Complete(header)) => self.take(worker, &header, connection),
+            Err(MalformedHeader(version)) => {
+                self.version(version).of(worker).error.inc();
+                self.close(worker)
+            }
+        }
+    }
+
+    /// Whether a header of a version that is allowed may begin like this.
+    fn may_be_header(&self, bytes: &[u8]) -> bool {
+        let begins = |signature: &[u8]| {
+            let length = bytes.len().min(signature.len());
+            bytes[..length] == signature[..length]
+        };
+        (!self.config.disallows_v1 && begins(V1_SIGNATURE))
+            || (!self.config.disallows_v2 && begins(V2_SIGNATURE))
+    }
+
+    /// Like Envoy, has fewer bytes than version 2 takes wait for more, and takes a line for a bad one
+    /// of version 1.
+    fn refuse(&self, worker: WorkerId, bytes: &[u8]) -> Verdict {
+        if bytes.len() >= V2_FIXED_BYTES {
+            self.stats.of(worker).not_found_disallowed.inc();
+            return self.close(worker);
+        }
+        if memchr::memmem::find(bytes, b"\r\n").is_none() {
+            return Verdict::Incomplete;
+        }
+        self.v1.of(worker).error.inc();
+        self.close(worker)
+    }
+
+    fn close(&self, worker: WorkerId) -> Verdict {
+        self.errors.of(worker).inc();
+        Verdict::Close
+    }
+
+    fn take(
+        &self,
+        worker: WorkerId,
+        header: &ProxyHeader<'_>,
+        connection: &mut ConnectionInfo,
+    ) -> Verdict {
+        let stats = self.version(header.version).of(worker);
+        let is_disallowed = match header.version {
+            Version::V1 => self.config.disallows_v1,
+            Version::V2 => self.config.disallows_v2,
+        };
+        if is_disallowed {
+            stats.disallowed.inc();
+            return self.close(worker);
+        }
+        stats.found.inc();
+        if let Some(addresses) = header.addresses {
+            connection.remote = addresses.source;
+            connection.local = addresses.destination;
+        }
+        Verdict::Continue { consumed: header.length }
+    }
+
+    fn version(&self, version: Version) -> &PerWorker<ProxyProtocolVersionStats> {
+        match version {
+            Version::V1 => &self.v1,
+            Version::V2 => &self.v2,
+        }
+    }
+}

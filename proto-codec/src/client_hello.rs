@@ -1,0 +1,218 @@
+//! The first message of a TLS client (RFC 8446 §4.1.2), read without any decryption: which name it asks
+//! for and which protocols it offers.
+//!
+//! [`ClientHelloReader::read`] is given all bytes received so far, as often as more have come; each of
+//! them is looked at once, in however many records the message arrives. What follows the message is
+//! left alone, and so are all bytes: TLS itself reads them again.
+
+/// Handshake records (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 22;
+/// `ClientHello` (RFC 8446 §4).
+const CLIENT_HELLO: u8 = 1;
+const RECORD_HEADER_BYTES: usize = 5;
+const MESSAGE_HEADER_BYTES: usize = 4;
+/// RFC 8446 §5.1.
+const RECORD_BYTES_MAX: usize = 1 << 14;
+/// What BoringSSL takes, which reads ClientHellos for Envoy: a longer one is none.
+const MESSAGE_BYTES_MAX: usize = 1 << 14;
+/// A record may be empty, which could go on for ever.
+const EMPTY_RECORDS_MAX: u32 = 32;
+
+const SERVER_NAME: u16 = 0;
+const HOST_NAME: u8 = 0;
+const ALPN: u16 = 16;
+
+/// What a client asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientHello {
+    /// `server_name` (RFC 6066 §3), in lower case.
+    pub server_name: Option<Box<str>>,
+    /// `application_layer_protocol_negotiation` (RFC 7301 §3.1), in the client's order. Names that are
+    /// not text are left out: nobody can ask for them.
+    pub application_protocols: Vec<Box<str>>,
+}
+
+/// What the bytes received so far are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// The beginning of a ClientHello, or nothing yet.
+    Incomplete,
+    /// Something else, whatever follows.
+    NotTls,
+    /// A ClientHello.
+    Complete(ClientHello),
+}
+
+/// Reads one connection's ClientHello.
+#[derive(Debug, Default)]
+pub struct ClientHelloReader {
+    /// Where the next record begins.
+    next_record: usize,
+    /// The message as far as its records have come; empty while the first one holds all of it.
+    message: Vec<u8>,
+    empty_records: u32,
+}
+
+impl ClientHelloReader {
+    /// Goes on with `bytes`, which begin with those of the last call.
+    pub fn read(&mut self, bytes: &[u8]) -> Progress {
+        self.read_records(bytes).unwrap_or(Progress::NotTls)
+    }
+
+    /// How many bytes have been looked at.
+    pub fn looked_at(&self) -> usize {
+        self.next_record
+    }
+
+    /// `None` where this is no ClientHello.
+    fn read_records(&mut self, bytes: &[u8]) -> Option<Progress> {
+        loop {
+            let rest = bytes.get(self.next_record..).unwrap_or_default();
+            let Some((header, rest)) = rest.split_first_chunk::<RECORD_HEADER_BYTES>() else {
+                return Some(Progress::Incomplete);
+            };
+            let length = match record_length(*header) {
+                Some(length) => length,
+                None => {
+                    self.next_record += RECORD_HEADER_BYTES;
+                    return None;
+                }
+            };
+            let Some(fragment) = rest.get(..length) else { return Some(Progress::Incomplete) };
+            self.next_record += RECORD_HEADER_BYTES + length;
+            if fragment.is_empty() {
+                self.empty_records += 1;
+                if self.empty_records > EMPTY_RECORDS_MAX {
+                    return None;
+                }
+            }
+            if let Some(hello) = self.take_fragment(fragment)? {
+                return Some(Progress::Complete(hello));
+            }
+        }
+    }
+
+    /// The message, once it is whole.
+    fn take_fragment(&mut self, fragment: &[u8]) -> Option<Option<ClientHello>> {
+        if self.message.is_empty()
+            && let Some(body) = message_body(fragment)?
+        {
+            return parse(body).map(Some);
+        }
+        self.message.extend_from_slice(fragment);
+        match message_body(&self.message)? {
+            Some(body) => parse(body).map(Some),
+            None => Some(None),
+        }
+    }
+}
+
+fn record_length([kind, major, _minor, high, low]: [u8; RECORD_HEADER_BYTES]) -> Option<usize> {
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    (kind == HANDSHAKE && major == 3 && length <= RECORD_BYTES_MAX).then_some(length)
+}
+
+/// What stands behind the message's header; `Some(None)` while it is not whole.
+fn message_body(message: &[u8]) -> Option<Option<&[u8]>> {
+    let Some(kind) = message.first() else { return Some(None) };
+    if *kind != CLIENT_HELLO {
+        return None;
+    }
+    let Some((header, rest)) = message.split_first_chunk::<MESSAGE_HEADER_BYTES>() else {
+        return Some(None);
+    };
+    let [_, length @ ..] = *header;
+    let [high, middle, low] = length.map(usize::from);
+    let length = (high << 16) | (middle << 8) | low;
+    (length <= MESSAGE_BYTES_MAX).then(|| rest.get(..length))
+}
+
+/// `None` where the message breaks off its form.
+fn parse(body: &[u8]) -> Option<ClientHello> {
+    let mut fields = Fields(body);
+    let _version_and_random = fields.take(2 + 32)?;
+    let session_id = fields.take_vector8()?;
+    let cipher_suites = fields.take_vector16()?;
+    let compression_methods = fields.take_vector8()?;
+    let is_odd = !cipher_suites.0.len().is_multiple_of(2);
+    if session_id.0.len() > 32 || is_odd || compression_methods.0.is_empty() {
+        return None;
+    }
+    let mut hello = ClientHello::default();
+    if fields.0.is_empty() {
+        return Some(hello);
+    }
+    let mut extensions = fields.take_vector16()?;
+    if !fields.0.is_empty() {
+        return None;
+    }
+    while !extensions.0.is_empty() {
+        let kind = extensions.take_u16()?;
+        let content = extensions.take_vector16()?;
+        match kind {
+            SERVER_NAME => hello.server_name = server_name(content)?,
+            ALPN => hello.application_protocols = application_protocols(content)?,
+            _ => {}
+        }
+    }
+    Some(hello)
+}
+
+/// The list holds one name of the only kind there is.
+fn server_name(mut content: Fields<'_>) -> Option<Option<Box<str>>> {
+    let mut list = content.take_vector16()?;
+    let kind = list.take(1)?;
+    let name = list.take_vector16()?;
+    if kind != [HOST_NAME] || name.0.is_empty() || !list.0.is_empty() || !content.0.is_empty() {
+        return None;
+    }
+    let name = std::str::from_utf8(name.0).ok().filter(|name| !name.contains('\0'))?;
+    Some(Some(name.to_ascii_lowercase().into()))
+}
+
+fn application_protocols(mut content: Fields<'_>) -> Option<Vec<Box<str>>> {
+    let mut list = content.take_vector16()?;
+    let mut protocols = Vec::new();
+    if list.0.is_empty() || !content.0.is_empty() {
+        return None;
+    }
+    while !list.0.is_empty() {
+        let name = list.take_vector8()?;
+        if name.0.is_empty() {
+            return None;
+        }
+        protocols.extend(std::str::from_utf8(name.0).ok().map(Box::from));
+    }
+    Some(protocols)
+}
+
+/// Bytes still to be read.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn take_u16(&mut self) -> Option<u16> {
+        let bytes = self.take(2)?;
+        Some(u16::from_be_bytes([bytes[0], bytes[1]]))
+    }
+
+    /// What stands behind its length of one byte.
+    fn take_vector8(&mut self) -> Option<Self> {
+        let length = self.take(1)?[0];
+        self.take(length.into()).map(Self)
+    }
+
+    /// What stands behind its length of two bytes.
+    fn take_vector16(&mut self) -> Option<Self> {
+        let length = self.take_u16()?;
+        self.take(length.into()).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests;
