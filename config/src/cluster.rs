@@ -2,6 +2,7 @@
 
 mod circuit_breakers;
 mod endpoint;
+mod http2_options;
 mod http_options;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use wire::cluster::{
 pub use self::circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
 pub use self::endpoint::{LbEndpoint, LocalityLbEndpoints};
 use self::http_options::HttpOptions;
+pub use self::http2_options::Http2ProtocolOptions;
 use crate::aws::DiscoveryLimits;
 use crate::aws::wire::{cloud_map, ecs};
 use crate::cloud_map_cluster::CloudMapCluster;
@@ -56,10 +58,22 @@ pub struct Cluster {
     pub max_response_headers_count: u32,
     /// Upstream `http_protocol_options.enable_trailers`, default false.
     pub enable_trailers: bool,
+    /// What is spoken with the hosts, default HTTP/1.1.
+    pub upstream_protocol: UpstreamProtocol,
     /// `circuit_breakers.thresholds` of the DEFAULT and HIGH priority.
     pub circuit_breakers: CircuitBreakers,
     /// `metadata`.
     pub metadata: Metadata,
+}
+
+/// `explicit_http_config` of `typed_extension_protocol_options`, or the cluster's own deprecated
+/// `http2_protocol_options`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// `http_protocol_options`.
+    Http1,
+    /// `http2_protocol_options`.
+    Http2(Http2ProtocolOptions),
 }
 
 /// How hosts are found.
@@ -176,6 +190,7 @@ impl Cluster {
                 .filter(|max| *max > 0),
             max_response_headers_count: options.max_headers_count,
             enable_trailers: options.enable_trailers,
+            upstream_protocol: options.upstream_protocol,
             circuit_breakers: CircuitBreakers::from_wire(wire.circuit_breakers.as_ref()),
         }
     }

@@ -3,16 +3,20 @@
 mod acquire;
 mod connect;
 mod connection;
+mod h2_connection;
 mod idle;
+mod multiplexed;
 mod permit;
 mod tcp;
 mod waiting;
 
-pub use acquire::{Acquire, AcquireFailure, acquire};
+pub use acquire::{Acquire, AcquireFailure, Acquired, acquire};
 pub use connect::ConnectFailure;
 use connect::connect;
 pub use connection::UpstreamConnection;
+pub use h2_connection::H2Slot;
 pub use idle::IdleConnections;
+pub use multiplexed::MultiplexedConnections;
 pub use permit::RetryPermit;
 pub use tcp::{TcpConnection, TcpFailure, connect_tcp};
 pub use waiting::{Line, look};

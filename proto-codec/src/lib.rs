@@ -8,6 +8,7 @@
 pub mod client_hello;
 pub mod error;
 pub mod h1;
+pub mod h2;
 pub mod header_map;
 pub mod header_name;
 pub mod http_inspector;

@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_optio
 use upstream::UpstreamProtocolOptions;
 use upstream::explicit_http_config::ProtocolConfig;
 
+use super::{Http2ProtocolOptions, UpstreamProtocol};
 use crate::duration;
 use crate::report::{At, Note};
 use crate::wire::unpack;
@@ -24,6 +25,7 @@ pub(super) struct HttpOptions {
     pub(super) max_requests_per_connection: Option<u32>,
     pub(super) max_headers_count: u32,
     pub(super) enable_trailers: bool,
+    pub(super) upstream_protocol: UpstreamProtocol,
 }
 
 impl HttpOptions {
@@ -43,11 +45,13 @@ impl HttpOptions {
             Some(typed) => Self::from_parts(
                 typed.common_http_protocol_options.as_ref(),
                 explicit_http1(&typed),
+                explicit_http2(&typed),
                 &typed_at.key(HTTP_PROTOCOL_OPTIONS),
             ),
             None => Self::from_parts(
                 wire.common_http_protocol_options.as_ref(),
                 wire.http_protocol_options.as_ref(),
+                wire.http2_protocol_options.as_ref(),
                 at,
             ),
         }
@@ -56,6 +60,7 @@ impl HttpOptions {
     fn from_parts(
         common: Option<&core::HttpProtocolOptions>,
         http1: Option<&core::Http1ProtocolOptions>,
+        http2: Option<&core::Http2ProtocolOptions>,
         at: &At<'_>,
     ) -> Self {
         let wire = common.cloned().unwrap_or_default();
@@ -66,17 +71,33 @@ impl HttpOptions {
             max_requests_per_connection: wire.max_requests_per_connection.map(|max| max.value),
             max_headers_count: wire.max_headers_count.map_or(MAX_HEADERS_COUNT, |max| max.value),
             enable_trailers: http1.is_some_and(|http1| http1.enable_trailers),
+            upstream_protocol: match http2 {
+                Some(http2) => UpstreamProtocol::Http2(Http2ProtocolOptions::from_wire(http2)),
+                None => UpstreamProtocol::Http1,
+            },
         }
     }
 }
 
 fn explicit_http1(wire: &HttpProtocolOptions) -> Option<&core::Http1ProtocolOptions> {
-    let Some(UpstreamProtocolOptions::ExplicitHttpConfig(config)) = &wire.upstream_protocol_options
-    else {
-        return None;
-    };
-    match &config.protocol_config {
-        Some(ProtocolConfig::HttpProtocolOptions(http1)) => Some(http1),
+    match explicit(wire)? {
+        ProtocolConfig::HttpProtocolOptions(http1) => Some(http1),
+        _ => None,
+    }
+}
+
+fn explicit_http2(wire: &HttpProtocolOptions) -> Option<&core::Http2ProtocolOptions> {
+    match explicit(wire)? {
+        ProtocolConfig::Http2ProtocolOptions(http2) => Some(http2),
+        _ => None,
+    }
+}
+
+fn explicit(wire: &HttpProtocolOptions) -> Option<&ProtocolConfig> {
+    match &wire.upstream_protocol_options {
+        Some(UpstreamProtocolOptions::ExplicitHttpConfig(config)) => {
+            config.protocol_config.as_ref()
+        }
         _ => None,
     }
 }

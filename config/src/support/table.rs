@@ -463,7 +463,7 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "name alt_stat_name connect_timeout load_assignment metadata circuit_breakers \
                     max_requests_per_connection \
                     common_http_protocol_options http_protocol_options \
-                    typed_extension_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
+                    http2_protocol_options typed_extension_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
                     cluster_type",
         harmless: "per_connection_buffer_limit_bytes",
         limited: "type=STATIC|STRICT_DNS lb_policy=ROUND_ROBIN wait_for_warm_on_init=true \
@@ -501,6 +501,12 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message {
+        name: "envoy.config.cluster.v3.Cluster.http2_protocol_options",
+        supported: "hpack_table_size max_concurrent_streams initial_stream_window_size \
+                    initial_connection_window_size",
+        ..NONE
+    },
+    Message {
         name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         supported: "common_http_protocol_options explicit_http_config",
         ..NONE
@@ -512,7 +518,14 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig",
-        supported: "http_protocol_options",
+        supported: "http_protocol_options http2_protocol_options",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig.\
+               http2_protocol_options",
+        supported: "hpack_table_size max_concurrent_streams initial_stream_window_size \
+                    initial_connection_window_size",
         ..NONE
     },
     Message {

@@ -25,9 +25,7 @@ impl Evaluator<'_> {
             P::AccessLogType => text(self.log_type.name().as_bytes(), out),
             P::Protocol => text(self.protocol()?, out),
             P::UpstreamProtocol => {
-                info.upstream_connection.as_ref()?;
-                self.routes?;
-                text(b"HTTP/1.1", out)
+                text(info.upstream_connection.as_ref()?.protocol?.as_bytes(), out)
             }
             P::ResponseFlags => {
                 response_flags_text::write_short(info.flags, self.flag_order(), out)

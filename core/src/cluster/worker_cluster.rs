@@ -9,7 +9,7 @@ use ringmain_config::cluster::RoutingPriority;
 
 use super::{Bells, Cluster, Host, HostSet};
 use crate::load_balancer::RoundRobin;
-use crate::pool::{self, IdleConnections, Line};
+use crate::pool::{self, IdleConnections, Line, MultiplexedConnections};
 use crate::runtime::Timers;
 use crate::stats::scopes::{ClusterStats, HostStats};
 use crate::stats::{WorkerHistograms, WorkerId};
@@ -49,6 +49,7 @@ pub struct WorkerHost {
     /// This worker.
     pub worker: WorkerId,
     idle: [IdleConnections; 2],
+    multiplexed: [MultiplexedConnections; 2],
     alternate: Cell<bool>,
 }
 
@@ -61,6 +62,11 @@ impl WorkerHost {
     /// Connections of `priority` that wait for a request.
     pub fn idle(&self, priority: RoutingPriority) -> &IdleConnections {
         &self.idle[priority as usize]
+    }
+
+    /// HTTP/2 connections of `priority`.
+    pub fn multiplexed(&self, priority: RoutingPriority) -> &MultiplexedConnections {
+        &self.multiplexed[priority as usize]
     }
 
     /// True every other time.
@@ -116,7 +122,9 @@ impl WorkerCluster {
             return false;
         }
         let hosts = self.current.borrow();
-        hosts.hosts.iter().any(|host| host.idle(priority).close_oldest())
+        hosts.hosts.iter().any(|host| {
+            host.idle(priority).close_oldest() || host.multiplexed(priority).close_idle()
+        })
     }
 
     /// Closes idle connections to hosts that requests wait for because of the host's own limit.
@@ -124,6 +132,9 @@ impl WorkerCluster {
         for host in self.current.borrow().hosts.iter().filter(|host| host.shared.waiting() > 0) {
             for idle in &host.idle {
                 while host.shared.waiting() > 0 && idle.close_oldest() {}
+            }
+            for multiplexed in &host.multiplexed {
+                while host.shared.waiting() > 0 && multiplexed.close_idle() {}
             }
         }
     }
@@ -162,6 +173,7 @@ impl WorkerCluster {
         drop(current);
         for gone in known.values() {
             gone.idle.iter().for_each(IdleConnections::retire);
+            gone.multiplexed.iter().for_each(MultiplexedConnections::retire);
         }
     }
 
@@ -170,6 +182,7 @@ impl WorkerCluster {
             shared,
             worker: self.worker,
             idle: Default::default(),
+            multiplexed: Default::default(),
             alternate: Cell::default(),
         }
     }
@@ -184,7 +197,9 @@ impl WorkerCluster {
     /// Closes idle connections that the upstream has closed or that have waited too long.
     pub fn sweep_idle(self: &Rc<Self>) {
         for host in &self.current.borrow().hosts {
-            host.idle.iter().for_each(|idle| idle.sweep(self.shared.config.idle_timeout));
+            let timeout = self.shared.config.idle_timeout;
+            host.idle.iter().for_each(|idle| idle.sweep(timeout));
+            host.multiplexed.iter().for_each(|multiplexed| multiplexed.sweep(timeout));
         }
         // A bell that came too early for a connection to be idle is made up for here.
         pool::look(self);

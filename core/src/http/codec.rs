@@ -1,5 +1,7 @@
-//! HTTP/1.1 on sockets: `proto-codec` says what the bytes mean, this folder moves them.
+//! HTTP on sockets: `proto-codec` says what the bytes mean, this folder moves them.
 
 pub mod body;
 pub mod downstream_h1;
+pub mod upstream;
 pub mod upstream_h1;
+pub mod upstream_h2;

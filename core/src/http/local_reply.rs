@@ -75,6 +75,8 @@ reset_bodies! {
     BODY_CONNECTION_TIMEOUT = "connection timeout";
     BODY_CONNECTION_TERMINATION = "connection termination";
     BODY_PROTOCOL_ERROR = "protocol error";
+    BODY_REMOTE_RESET = "remote reset";
+    BODY_REFUSED_STREAM = "remote refused stream reset";
 }
 
 /// No virtual host or route takes the request.
@@ -158,6 +160,22 @@ pub const PROTOCOL_ERROR: LocalReply = LocalReply::new(
     BODY_PROTOCOL_ERROR,
     "upstream_reset_before_response_started{protocol_error}",
     Some(ResponseFlag::UpstreamProtocolError),
+);
+
+/// The host reset the stream before its response.
+pub const REMOTE_RESET: LocalReply = LocalReply::new(
+    503,
+    BODY_REMOTE_RESET,
+    "upstream_reset_before_response_started{remote_reset}",
+    Some(ResponseFlag::UpstreamRemoteReset),
+);
+
+/// The host did not take the request.
+pub const REFUSED_STREAM: LocalReply = LocalReply::new(
+    503,
+    BODY_REFUSED_STREAM,
+    "upstream_reset_before_response_started{remote_refused_stream_reset}",
+    Some(ResponseFlag::UpstreamRemoteReset),
 );
 
 /// The route's `timeout` has passed.

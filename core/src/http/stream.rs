@@ -47,6 +47,8 @@ pub struct UpstreamConnectionInfo {
     pub connect_begun: Instant,
     /// When it was open.
     pub connected: Instant,
+    /// `%UPSTREAM_PROTOCOL%`; absent where the proxy only passes bytes.
+    pub protocol: Option<&'static str>,
 }
 
 /// One request from its first byte to the response's last.

@@ -3,16 +3,19 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use ringmain_config::cluster::RoutingPriority;
+use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
 
 use super::permit::{ConnectionPermit, PendingRequest};
 use super::waiting::{Granted, Waiting};
-use super::{ConnectFailure, UpstreamConnection, connect};
+use super::{ConnectFailure, H2Slot, UpstreamConnection, connect, multiplexed};
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::runtime::{Deadline, Stream, Watches};
+use crate::runtime::{Deadline, Notify, Stream, Watches};
+use crate::server::Worker;
 
 /// What a request asks of its connection.
 pub struct Acquire<'a> {
+    /// The worker it lives on.
+    pub worker: &'a Rc<Worker>,
     /// Whose budgets and connections.
     pub priority: RoutingPriority,
     /// Whether only a new connection will do.
@@ -40,8 +43,34 @@ pub enum AcquireFailure {
     ClientGone,
 }
 
-/// A connection to `host` with a request of `max_requests` counted on it.
+/// What a request is sent on; it is counted towards `max_requests`.
+#[derive(Debug)]
+pub enum Acquired {
+    /// A connection of its own (HTTP/1).
+    Connection(UpstreamConnection),
+    /// A place on a connection that others share (HTTP/2).
+    Slot(H2Slot),
+}
+
+/// What a request to `host` is sent on.
 pub async fn acquire(
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+    asked: &Acquire<'_>,
+) -> Result<Acquired, AcquireFailure> {
+    match &cluster.shared.config.upstream_protocol {
+        UpstreamProtocol::Http1 => {
+            acquire_connection(cluster, host, asked).await.map(Acquired::Connection)
+        }
+        UpstreamProtocol::Http2(options) => {
+            // Its own memory: a connection of HTTP/1 would hold room for it.
+            let slot = Box::pin(multiplexed::acquire(cluster, host, options, asked));
+            slot.await.map(Acquired::Slot)
+        }
+    }
+}
+
+async fn acquire_connection(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     asked: &Acquire<'_>,
@@ -90,13 +119,14 @@ async fn wait(
     host: &Rc<WorkerHost>,
     asked: &Acquire<'_>,
 ) -> Result<Granted, AcquireFailure> {
-    let waiting = Waiting::enter(cluster, host, asked.priority);
-    let deadline = Deadline::of_wait(&cluster.timers, waiting.notify());
+    let notify: Rc<Notify> = Rc::default();
+    let waiting = Waiting::enter(cluster, host, asked.priority, notify.clone());
+    let deadline = Deadline::of_wait(&cluster.timers, &notify);
     if let Some(until) = asked.until {
         deadline.arm_at(until);
     }
     let (watches, client) = asked.client;
-    let watch = watches.watch_wait(client, waiting.notify());
+    let watch = watches.watch_wait(client, &notify);
     loop {
         if let Some(granted) = waiting.take() {
             return Ok(granted);
@@ -106,7 +136,7 @@ async fn wait(
         } else if watch.client_gone() {
             AcquireFailure::ClientGone
         } else {
-            waiting.notify().notified().await;
+            notify.notified().await;
             continue;
         };
         cluster.stats().upstream_rq_cancelled.inc();

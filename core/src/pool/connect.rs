@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Instant;
 
+use ringmain_config::cluster::UpstreamProtocol;
+
 use super::permit::ConnectionPermit;
 use super::{AcquireFailure, UpstreamConnection, waiting};
 use crate::cluster::{WorkerCluster, WorkerHost};
@@ -67,7 +69,16 @@ pub(super) async fn connect(
 fn count_unopened(cluster: &WorkerCluster, host: &WorkerHost) {
     let stats = cluster.stats();
     stats.upstream_cx_total.inc();
-    stats.upstream_cx_http1_total.inc();
+    count_protocol(cluster);
     stats.upstream_cx_destroy.inc();
     host.stats().cx_total.inc();
+}
+
+/// Counts a connection by what is spoken on it.
+pub(super) fn count_protocol(cluster: &WorkerCluster) {
+    let stats = cluster.stats();
+    match cluster.shared.config.upstream_protocol {
+        UpstreamProtocol::Http1 => stats.upstream_cx_http1_total.inc(),
+        UpstreamProtocol::Http2(_) => stats.upstream_cx_http2_total.inc(),
+    }
 }

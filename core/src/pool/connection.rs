@@ -6,8 +6,9 @@ use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ringmain_config::cluster::RoutingPriority;
+use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
 
+use super::connect::count_protocol;
 use super::permit::ConnectionPermit;
 use super::waiting;
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
@@ -16,7 +17,7 @@ use crate::runtime::{Buffer, Deadline, Stream};
 use crate::server::connection_ids;
 use crate::transport_socket::Transport;
 
-/// An HTTP/1 connection to a host. Its end is counted when it is dropped.
+/// A connection to a host. Its end is counted when it is dropped.
 #[derive(Debug)]
 pub struct UpstreamConnection {
     transport: Transport,
@@ -25,7 +26,7 @@ pub struct UpstreamConnection {
     info: UpstreamConnectionInfo,
     permit: ConnectionPermit,
     opened: Instant,
-    requests: u32,
+    requests: Cell<u32>,
     /// Whether a request of `max_requests` is counted for it.
     claimed: bool,
     /// Bytes of the request under way.
@@ -34,7 +35,7 @@ pub struct UpstreamConnection {
     received: Cell<u64>,
     /// The host's `Keep-Alive: timeout=`, from the last response on.
     keep_alive_until: Option<Instant>,
-    end: End,
+    end: Cell<End>,
 }
 
 /// Who ended the connection.
@@ -54,14 +55,22 @@ impl UpstreamConnection {
         let (cluster, host) = (&permit.cluster, &permit.host);
         let stats = cluster.stats();
         stats.upstream_cx_total.inc();
-        stats.upstream_cx_http1_total.inc();
+        count_protocol(cluster);
         stats.upstream_cx_active.inc();
         host.stats().cx_total.inc();
         host.stats().cx_active.inc();
         let local = transport.stream().local_addr().ok();
         let opened = Instant::now();
-        let info =
-            UpstreamConnectionInfo { id: connection_ids::next(), connect_begun, connected: opened };
+        let protocol = match cluster.shared.config.upstream_protocol {
+            UpstreamProtocol::Http1 => Some("HTTP/1.1"),
+            UpstreamProtocol::Http2(_) => Some("HTTP/2"),
+        };
+        let info = UpstreamConnectionInfo {
+            id: connection_ids::next(),
+            connect_begun,
+            connected: opened,
+            protocol,
+        };
         Self {
             deadline: Deadline::new(&cluster.timers, transport.stream(), Shutdown::Both),
             transport,
@@ -69,12 +78,12 @@ impl UpstreamConnection {
             info,
             permit,
             opened,
-            requests: 0,
+            requests: Cell::new(0),
             claimed: false,
             sent: Cell::new(0),
             received: Cell::new(0),
             keep_alive_until: None,
-            end: End::Local,
+            end: Cell::new(End::Local),
         }
     }
 
@@ -160,12 +169,22 @@ impl UpstreamConnection {
     /// Whether the request under way is not the first, so that the upstream may have closed the
     /// connection before it came.
     pub fn is_reused(&self) -> bool {
-        self.requests > 1
+        self.requests() > 1
+    }
+
+    /// Requests begun on it.
+    pub fn requests(&self) -> u32 {
+        self.requests.get()
     }
 
     /// Counts a request about to be sent.
-    pub fn begin_request(&mut self) {
-        self.requests += 1;
+    pub fn count_request(&self) {
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    /// Counts a request about to be sent, the only one on the connection now.
+    pub fn begin_request(&self) {
+        self.count_request();
         self.sent.set(0);
         self.received.set(0);
     }
@@ -189,7 +208,7 @@ impl UpstreamConnection {
         self.end_claim();
         let cluster = &self.permit.cluster;
         let requests_max = cluster.shared.config.max_requests_per_connection;
-        if requests_max.is_some_and(|max| self.requests >= max) {
+        if requests_max.is_some_and(|max| self.requests() >= max) {
             cluster.stats().upstream_cx_max_requests.inc();
             self.close_locally();
             return;
@@ -204,19 +223,24 @@ impl UpstreamConnection {
     }
 
     /// We close it.
-    pub fn close_locally(&mut self) {
-        self.end = End::Local;
+    pub fn close_locally(&self) {
+        self.end.set(End::Local);
     }
 
     /// The upstream has closed it.
-    pub fn note_remote_close(&mut self) {
-        self.end = End::Remote;
+    pub fn note_remote_close(&self) {
+        self.end.set(End::Remote);
+    }
+
+    /// Whether the upstream has closed it.
+    pub fn is_remotely_closed(&self) -> bool {
+        self.end.get() == End::Remote
     }
 
     /// It was idle for too long; we close it.
-    pub(super) fn note_idle_timeout(&mut self) {
+    pub(super) fn note_idle_timeout(&self) {
         self.permit.cluster.stats().upstream_cx_idle_timeout.inc();
-        self.end = End::Local;
+        self.end.set(End::Local);
     }
 }
 
@@ -227,7 +251,7 @@ impl Drop for UpstreamConnection {
         let stats = cluster.stats();
         stats.upstream_cx_active.dec();
         stats.upstream_cx_destroy.inc();
-        match self.end {
+        match self.end.get() {
             End::Local => stats.upstream_cx_destroy_local.inc(),
             End::Remote => stats.upstream_cx_destroy_remote.inc(),
         }
@@ -235,6 +259,6 @@ impl Drop for UpstreamConnection {
         let length_ms = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         let ids = &cluster.shared.histograms;
         cluster.histograms.record(ids.upstream_cx_length_ms, length_ms);
-        cluster.histograms.record(ids.upstream_rq_per_cx, self.requests.into());
+        cluster.histograms.record(ids.upstream_rq_per_cx, self.requests().into());
     }
 }

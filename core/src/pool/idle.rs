@@ -28,7 +28,7 @@ impl IdleConnections {
     pub fn take(&self) -> Option<UpstreamConnection> {
         loop {
             let last = self.waiting.borrow_mut().pop();
-            let mut connection = last?.connection;
+            let connection = last?.connection;
             if connection.keep_alive_expired() {
                 connection.close_locally();
                 continue;
@@ -41,7 +41,7 @@ impl IdleConnections {
     }
 
     /// Gives a connection back for the next request.
-    pub fn put(&self, mut connection: UpstreamConnection) {
+    pub fn put(&self, connection: UpstreamConnection) {
         if self.retired.get() {
             connection.close_locally();
             return;
@@ -53,7 +53,7 @@ impl IdleConnections {
     /// The host has left the cluster: closes what waits, and from now on what comes back.
     pub fn retire(&self) {
         self.retired.set(true);
-        for mut idle in self.waiting.take() {
+        for idle in self.waiting.take() {
             idle.connection.close_locally();
         }
     }
@@ -64,7 +64,7 @@ impl IdleConnections {
         if waiting.is_empty() {
             return false;
         }
-        let mut oldest = waiting.remove(0);
+        let oldest = waiting.remove(0);
         drop(waiting);
         oldest.connection.close_locally();
         true
@@ -74,10 +74,10 @@ impl IdleConnections {
     pub fn sweep(&self, idle_timeout: Option<Duration>) {
         // Closing a connection may serve a request that waits, which may come back here: nothing
         // is borrowed while connections are dropped.
-        for mut idle in self.take_closed() {
+        for idle in self.take_closed() {
             idle.connection.note_remote_close();
         }
-        for mut idle in self.take_expired(idle_timeout) {
+        for idle in self.take_expired(idle_timeout) {
             idle.connection.note_idle_timeout();
         }
     }

@@ -98,6 +98,29 @@ impl Drop for PendingRequest {
     }
 }
 
+/// A request of `max_requests`, until dropped.
+#[derive(Debug)]
+pub struct RequestPermit {
+    cluster: Rc<WorkerCluster>,
+    priority: RoutingPriority,
+}
+
+impl RequestPermit {
+    /// Counts one more, if there may be.
+    pub fn try_take(cluster: &Rc<WorkerCluster>, priority: RoutingPriority) -> Option<Self> {
+        let breakers = &cluster.shared.breakers;
+        let may = breakers.try_take(cluster.worker, priority, Resource::Requests);
+        may.then(|| Self { cluster: cluster.clone(), priority })
+    }
+}
+
+impl Drop for RequestPermit {
+    fn drop(&mut self) {
+        let breakers = &self.cluster.shared.breakers;
+        breakers.give_back(self.cluster.worker, self.priority, Resource::Requests);
+    }
+}
+
 /// A retry of `max_retries` or the `retry_budget`, until dropped.
 #[derive(Debug)]
 pub struct RetryPermit {

@@ -108,7 +108,12 @@ impl TcpConnection {
         Self {
             local: stream.local_addr().ok(),
             transport: Transport::raw(stream),
-            info: UpstreamConnectionInfo { id: connection_ids::next(), connect_begun, connected },
+            info: UpstreamConnectionInfo {
+                id: connection_ids::next(),
+                connect_begun,
+                connected,
+                protocol: None,
+            },
             permit,
             is_request_counted,
             closed_by_host: Cell::new(false),

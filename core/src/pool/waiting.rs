@@ -66,18 +66,19 @@ pub struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    /// Goes to the end of the line.
+    /// Goes to the end of the line; `notify` is told when there may be something in [`Self::take`].
     pub fn enter(
         cluster: &'a Rc<WorkerCluster>,
         host: &Rc<WorkerHost>,
         priority: RoutingPriority,
+        notify: Rc<Notify>,
     ) -> Self {
         let breakers = &cluster.shared.breakers;
         let waiter = Rc::new(Waiter {
             ticket: breakers.draw_ticket(priority),
             host: host.clone(),
             granted: RefCell::default(),
-            notify: Rc::default(),
+            notify,
         });
         cluster.line(priority).queue.borrow_mut().push_back(waiter.clone());
         publish_first(cluster, priority);
@@ -90,11 +91,6 @@ impl<'a> Waiting<'a> {
         }
         serve(cluster, priority);
         Self { cluster, priority, waiter }
-    }
-
-    /// Told when there may be something in [`Self::take`].
-    pub fn notify(&self) -> &Rc<Notify> {
-        &self.waiter.notify
     }
 
     /// What was granted, if anything was.
@@ -234,7 +230,7 @@ pub fn look(cluster: &Rc<WorkerCluster>) {
 }
 
 /// A connection whose request has ended: for the next of the line that can use it, or idle.
-pub fn offer(mut connection: UpstreamConnection) {
+pub fn offer(connection: UpstreamConnection) {
     let (cluster, host) = (connection.cluster_rc().clone(), connection.host().clone());
     let priority = connection.priority();
     let breakers = &cluster.shared.breakers;

@@ -12,10 +12,10 @@ use super::retry::ResetReason;
 use super::upstream_request::{Failure, Setback, UpstreamRequest, keeps_trailers};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::codec::downstream_h1::After;
-use crate::http::codec::upstream_h1::{RequestKind, ResponseFailure, UpstreamStream};
+use crate::http::codec::upstream::{RequestKind, ResponseFailure, UpstreamStream};
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
-use crate::pool::{self, Acquire, AcquireFailure, ConnectFailure, UpstreamConnection};
+use crate::pool::{self, Acquire, AcquireFailure, Acquired, ConnectFailure};
 use crate::runtime::{Buffer, join};
 
 /// How often a request may move on from a host that refuses the connection.
@@ -63,13 +63,11 @@ impl UpstreamRequest<'_, '_> {
             self.cancelled(&upstream);
             return (Err(Failure::ClientGone.into()), body);
         }
-        if let Answer::Missing(ResponseFailure::ClosedSilent) = answer
-            && upstream.is_reused()
-            && self.is_replay_safe()
+        if let Answer::Missing(failure) = answer
+            && self.may_replay(&upstream, failure)
             && !replayed
-            && !upstream.deadline().fired()
         {
-            return (Err(self.replay(upstream)), body);
+            return (Err(self.replay(upstream, failure)), body);
         }
         (self.finish_attempt(upstream, answer, true), body)
     }
@@ -105,7 +103,7 @@ impl UpstreamRequest<'_, '_> {
             && end != RequestEnd::Complete
         {
             match end {
-                RequestEnd::Expired(_) => upstream.count_cut_off(),
+                RequestEnd::Expired(_) => upstream.count_timed_out(),
                 _ => self.cancelled(&upstream),
             }
             return Err(self.request_broke_off(end).into());
@@ -155,6 +153,18 @@ impl UpstreamRequest<'_, '_> {
         }
     }
 
+    /// Whether a request that failed so is sent again whatever the policy says: nothing is lost by
+    /// that. A request that was refused can be retried in any case (RFC 9113 §8.7), and the policy is
+    /// asked first.
+    fn may_replay(&self, upstream: &UpstreamStream, failure: ResponseFailure) -> bool {
+        !upstream.deadline().fired()
+            && match failure {
+                ResponseFailure::ClosedSilent => upstream.is_reused() && self.is_replay_safe(),
+                ResponseFailure::Refused => !self.retry.is_on(),
+                _ => false,
+            }
+    }
+
     /// RFC 9110 §9.2.2: sending such a request twice means no more than sending it once.
     fn is_replay_safe(&self) -> bool {
         let method = self.exchange.request.headers.get(KnownHeader::Method);
@@ -170,9 +180,9 @@ impl UpstreamRequest<'_, '_> {
             return Err(Failure::Reply(local_reply::NO_HEALTHY_UPSTREAM).into());
         };
         match self.connection_to(host, fresh).await {
-            Ok(connection) => Ok(UpstreamStream::begin(
+            Ok(acquired) => Ok(UpstreamStream::begin(
                 self.downstream.worker,
-                connection,
+                acquired,
                 self.exchange.request.body,
                 keeps_trailers(self.downstream, &self.cluster),
             )),
@@ -217,7 +227,7 @@ impl UpstreamRequest<'_, '_> {
         &mut self,
         mut host: Rc<WorkerHost>,
         fresh: bool,
-    ) -> Result<UpstreamConnection, (Rc<WorkerHost>, AcquireFailure)> {
+    ) -> Result<Acquired, (Rc<WorkerHost>, AcquireFailure)> {
         let mut moves = if self.cluster.shared.aws.is_some() { HOST_MOVES_MAX } else { 0 };
         let begun = self.cluster.timers.coarse_now();
         let looks = Cell::new(0);
@@ -227,6 +237,7 @@ impl UpstreamRequest<'_, '_> {
             let given_up = || self.given_up(begun, &looks);
             let asked = Acquire {
                 priority: self.priority,
+                worker: self.downstream.worker,
                 fresh,
                 until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
                 given_up: &given_up,
@@ -236,7 +247,7 @@ impl UpstreamRequest<'_, '_> {
             let acquired = pool::acquire(&self.cluster, &host, &asked).await;
             self.body.gather(false);
             let failure = match acquired {
-                Ok(connection) => return Ok(connection),
+                Ok(acquired) => return Ok(acquired),
                 Err(failure) => failure,
             };
             let other = match failure {

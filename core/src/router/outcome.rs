@@ -7,7 +7,7 @@ use super::timeout::Expired;
 use super::upstream_request::{Failure, Setback, UpstreamRequest};
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream_h1::After;
-use crate::http::codec::upstream_h1::{ResponseFailure, UpstreamStream};
+use crate::http::codec::upstream::{ResponseFailure, UpstreamStream};
 use crate::http::local_reply;
 use crate::http::stream::millis;
 
@@ -16,8 +16,7 @@ impl UpstreamRequest<'_, '_> {
     pub(super) fn cancelled(&self, upstream: &UpstreamStream) {
         let stats = self.cluster.stats();
         stats.upstream_rq_cancelled.inc();
-        stats.upstream_rq_tx_reset.inc();
-        upstream.count_cut_off();
+        upstream.count_cancelled();
     }
 
     /// What follows a response that did not come.
@@ -27,20 +26,24 @@ impl UpstreamRequest<'_, '_> {
         }
         upstream.host().stats().rq_error.inc();
         upstream.count_failure(failure);
-        let reply = match failure {
-            ResponseFailure::ClosedSilent => local_reply::CONNECTION_TERMINATION,
-            ResponseFailure::ClosedPartial | ResponseFailure::Protocol => {
-                local_reply::PROTOCOL_ERROR
+        let (reason, reply) = match failure {
+            ResponseFailure::ClosedSilent => {
+                (ResetReason::Reset, local_reply::CONNECTION_TERMINATION)
             }
+            ResponseFailure::ClosedPartial | ResponseFailure::Protocol => {
+                (ResetReason::Reset, local_reply::PROTOCOL_ERROR)
+            }
+            ResponseFailure::RemoteReset => (ResetReason::Reset, local_reply::REMOTE_RESET),
+            ResponseFailure::Refused => (ResetReason::Refused, local_reply::REFUSED_STREAM),
         };
-        self.setback(ResetReason::Reset, reply)
+        self.setback(reason, reply)
     }
 
     fn expired(&mut self, upstream: &UpstreamStream) -> Setback {
         let stats = self.cluster.stats();
         let host = upstream.host().stats();
         host.rq_error.inc();
-        upstream.count_cut_off();
+        upstream.count_timed_out();
         if self.body.ended().is_none() {
             // The upstream took no more of the request.
             let expired = self.timeouts.expired_request();
@@ -68,10 +71,10 @@ impl UpstreamRequest<'_, '_> {
         }
     }
 
-    /// A reused connection had died before the request came: it is sent once more.
-    pub(super) fn replay(&self, upstream: UpstreamStream) -> Setback {
+    /// Nobody has looked at the request: it is sent once more.
+    pub(super) fn replay(&self, upstream: UpstreamStream, failure: ResponseFailure) -> Setback {
         upstream.host().stats().rq_error.inc();
-        upstream.count_failure(ResponseFailure::ClosedSilent);
+        upstream.count_failure(failure);
         self.cluster.stats().upstream_rq_replayed.inc();
         Setback::Replay
     }
@@ -103,8 +106,8 @@ impl UpstreamRequest<'_, '_> {
                 self.cluster.stats().upstream_cx_protocol_error.inc();
                 return Err(Failure::Reply(reply));
             }
-            Relayed::BrokenOff => {
-                self.broke_off(upstream);
+            Relayed::BrokenOff(failure) => {
+                self.broke_off(upstream, failure);
                 After::Abort
             }
             Relayed::ClientGone => {
@@ -125,12 +128,12 @@ impl UpstreamRequest<'_, '_> {
     }
 
     /// The response ended in its middle; the client has a part of it.
-    fn broke_off(&mut self, upstream: UpstreamStream) {
+    fn broke_off(&mut self, upstream: UpstreamStream, failure: ResponseFailure) {
         let info = &mut self.exchange.info;
         info.reset = true;
         self.downstream.stats().downstream_rq_tx_reset.inc();
         if upstream.deadline().fired() {
-            self.cluster.stats().upstream_cx_destroy_with_active_rq.inc();
+            upstream.count_broken_off_late();
             let expired = self.timeouts.expired_response();
             let reply = expired.response_reply();
             if expired == Expired::Response {
@@ -140,9 +143,10 @@ impl UpstreamRequest<'_, '_> {
             reply.flag_into(&mut info.flags);
             info.details = reply.details;
         } else {
-            upstream.count_broken_off();
-            info.flags.set(ResponseFlag::UpstreamProtocolError);
-            info.details = "upstream_reset_after_response_started{protocol_error}";
+            upstream.count_broken_off(failure);
+            let (flag, details) = after_response_started(failure);
+            info.flags.set(flag);
+            info.details = details;
         }
     }
 
@@ -169,5 +173,27 @@ impl UpstreamRequest<'_, '_> {
             false => &shared.external_response_codes,
         };
         by_origin.of(worker).count(status);
+    }
+}
+
+/// How a response is flagged that was broken off inside its body.
+fn after_response_started(failure: ResponseFailure) -> (ResponseFlag, &'static str) {
+    match failure {
+        ResponseFailure::ClosedSilent => (
+            ResponseFlag::UpstreamConnectionTermination,
+            "upstream_reset_after_response_started{connection_termination}",
+        ),
+        ResponseFailure::ClosedPartial | ResponseFailure::Protocol => (
+            ResponseFlag::UpstreamProtocolError,
+            "upstream_reset_after_response_started{protocol_error}",
+        ),
+        ResponseFailure::RemoteReset => (
+            ResponseFlag::UpstreamRemoteReset,
+            "upstream_reset_after_response_started{remote_reset}",
+        ),
+        ResponseFailure::Refused => (
+            ResponseFlag::UpstreamRemoteReset,
+            "upstream_reset_after_response_started{remote_refused_stream_reset}",
+        ),
     }
 }

@@ -17,7 +17,7 @@ use ringmain_proto_codec::{ChunkError, HeaderMap};
 use super::timeout::{Expired, StreamTimeouts};
 use crate::http::codec::body::{BodyReader, Ending};
 use crate::http::codec::downstream_h1::Downstream;
-use crate::http::codec::upstream_h1::{OutgoingHead, UpstreamStream};
+use crate::http::codec::upstream::{OutgoingHead, UpstreamStream};
 use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES, Watch};
 
 /// How the request's body ended.

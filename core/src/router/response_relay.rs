@@ -12,7 +12,7 @@ use super::header_mutation::{Direction, apply_header_mutations};
 use super::timeout::StreamTimeouts;
 use crate::http::codec::body::{BodyWriter, Ending};
 use crate::http::codec::downstream_h1::{After, Downstream};
-use crate::http::codec::upstream_h1::{Piece, UpstreamStream};
+use crate::http::codec::upstream::{Piece, ResponseFailure, UpstreamStream};
 use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply, allows_body};
@@ -28,7 +28,7 @@ pub enum Relayed {
     /// The body breaks its framing before anything was sent: the client gets a reply instead.
     Refused(LocalReply),
     /// The upstream broke off after the head was sent: the client must see that by a close.
-    BrokenOff,
+    BrokenOff(ResponseFailure),
     /// The client takes no more.
     ClientGone,
 }
@@ -65,12 +65,12 @@ pub async fn relay(
     let rest = RestOfBody { upstream, timeouts, writer: plan.writer };
     match rest.relay(downstream, exchange).await {
         Rest::Whole => Relayed::Whole(after),
-        Rest::BrokenOff => {
+        Rest::BrokenOff(failure) => {
             // Where the connection's end is the body's, a plain close would be a good ending.
             if plan.until_close {
                 downstream.stream().reset_on_close();
             }
-            Relayed::BrokenOff
+            Relayed::BrokenOff(failure)
         }
         Rest::ClientGone => Relayed::ClientGone,
     }
@@ -216,7 +216,7 @@ struct RestOfBody<'a> {
 /// How the rest of a body ended.
 enum Rest {
     Whole,
-    BrokenOff,
+    BrokenOff(ResponseFailure),
     ClientGone,
 }
 
@@ -225,7 +225,10 @@ impl RestOfBody<'_> {
     async fn relay(self, downstream: &Downstream<'_>, exchange: &mut Exchange) -> Rest {
         loop {
             self.timeouts.arm_response(self.upstream.deadline());
-            let Ok(mut piece) = self.upstream.next_piece().await else { return Rest::BrokenOff };
+            let mut piece = match self.upstream.next_piece().await {
+                Ok(piece) => piece,
+                Err(failure) => return Rest::BrokenOff(failure),
+            };
             frame(&mut piece, self.writer, self.upstream, exchange);
             let Piece { data, is_last } = piece;
             let (sent, spare) = match data.is_empty() {

@@ -7,7 +7,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ringmain_config::cluster::RoutingPriority;
+use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
 use ringmain_proto_codec::h1::BodyLength;
 use ringmain_proto_codec::{ChunkError, KnownHeader};
 
@@ -18,7 +18,7 @@ use super::timeout::{Expired, RouteTimeouts, StreamTimeouts, set_expectation};
 use crate::cluster::WorkerCluster;
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream_h1::{After, Downstream};
-use crate::http::codec::upstream_h1::{OutgoingHead, UpstreamStream};
+use crate::http::codec::upstream::{OutgoingHead, UpstreamStream};
 use crate::http::exchange::Exchange;
 use crate::http::local_reply::{self, LocalReply};
 use crate::pool::RetryPermit;
@@ -374,9 +374,11 @@ impl UpstreamRequest<'_, '_> {
     }
 }
 
-/// Trailers pass where both codecs have `enable_trailers`.
+/// Trailers pass where both codecs have them: HTTP/2 always, HTTP/1 with `enable_trailers`.
 pub fn keeps_trailers(downstream: &Downstream<'_>, cluster: &WorkerCluster) -> bool {
-    downstream.manager.config.http1.enable_trailers && cluster.shared.config.enable_trailers
+    let config = &cluster.shared.config;
+    downstream.manager.config.http1.enable_trailers
+        && (config.enable_trailers || config.upstream_protocol != UpstreamProtocol::Http1)
 }
 
 /// Envoy says `content-length: 0` for a request without a body unless the method has none anyway.

@@ -126,6 +126,12 @@ impl Buffer {
     }
 }
 
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
 // SAFETY: `read_ptr` points into a heap allocation that does not move with the `Buffer`, and the
 // `bytes_init` bytes from there are inside it and initialised.
 unsafe impl IoBuf for Buffer {

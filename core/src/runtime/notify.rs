@@ -5,7 +5,7 @@ use std::fmt::{self, Debug, Formatter};
 use std::future::poll_fn;
 use std::net::Shutdown;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use monoio::io::{CancelHandle, Canceller};
 
@@ -25,6 +25,14 @@ impl Notify {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    /// Whether it was told and nobody has waited for it; if not, the task is woken when it is.
+    pub fn is_told(&self, context: &Context<'_>) -> bool {
+        if !self.told.get() {
+            self.waker.replace(Some(context.waker().clone()));
+        }
+        self.told.get()
     }
 
     /// Waits until told; being told once ends one wait.

@@ -21,7 +21,7 @@ pub const CLUSTER: Names = Names {
         lb_subsets_fallback_panic lb_subsets_removed lb_subsets_selected \
         lb_zone_cluster_too_small lb_zone_no_capacity_left lb_zone_routing_all_directly \
         lb_zone_routing_cross_zone lb_zone_routing_sampled original_dst_host_invalid \
-        upstream_cx_connect_with_0_rtt upstream_cx_http2_total upstream_cx_http3_total \
+        upstream_cx_connect_with_0_rtt upstream_cx_http3_total \
         upstream_cx_max_duration_reached upstream_cx_pool_overflow \
         upstream_cx_preconnect_skipped upstream_flow_control_backed_up_total \
         upstream_flow_control_drained_total upstream_flow_control_paused_reading_total \

@@ -2,6 +2,8 @@
 //! exactly what it says.
 
 use ringmain_tests::client::{Client, Step};
+use ringmain_tests::h2_frame::{END_STREAM, code, headers, reset};
+use ringmain_tests::h2_upstream::{H2Upstream, HTTP2};
 use ringmain_tests::parity::{Case, Observation, case, observe};
 use ringmain_tests::proxy::{Program, Proxy, run_ringmain};
 use ringmain_tests::template::{Values, fill, front_proxy, indented};
@@ -423,4 +425,25 @@ fn a_star_within_a_segment_of_a_template_is_refused() {
     let line = config.lines().position(|line| line.contains("/a*b"));
     let place = format!("proxy.yaml:{}:", line.expect("it is there") + 1);
     assert!(said.contains(&place) && said.contains("'*'"), "{said}");
+}
+
+/// A host that refuses a stream has not looked at the request (RFC 9113 §8.7): it is sent again where no
+/// retry policy decides. Envoy answers 503.
+#[test]
+fn a_refused_stream_is_sent_again_without_a_policy() {
+    let status = |program| {
+        let upstream = H2Upstream::start(|peer, request| match request.number {
+            0 => peer.send(reset(request.stream, code::REFUSED_STREAM)),
+            _ => peer.send(headers(request.stream, &[(":status", "204")], END_STREAM)),
+        });
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let proxy = Proxy::start(program, &front_proxy("", "", HTTP2), &values);
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(GET);
+        client.read_response().expect("an answer").status()
+    };
+    assert_eq!(status(Program::Envoy), Some(503));
+    for program in Program::ringmains() {
+        assert_eq!(status(program), Some(204), "{program}");
+    }
 }

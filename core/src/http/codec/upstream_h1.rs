@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,40 +12,15 @@ use ringmain_proto_codec::limits::HeadLimits;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::body::{BodyReader, BodyWriter, Ending};
-use crate::cluster::WorkerHost;
+use super::upstream::{Piece, RequestKind, ResponseFailure};
 use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
-use crate::http::stream::UpstreamConnectionInfo;
 use crate::pool::UpstreamConnection;
 use crate::runtime::{
     Buffer, BufferPool, Deadline, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES, Stream, Watch, Watches,
 };
 use crate::server::Worker;
 use crate::stats::scopes::ClusterStats;
-
-/// Why there is no response head, or no whole body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResponseFailure {
-    /// The connection ended before the response's first byte.
-    ClosedSilent,
-    /// The connection ended inside the response.
-    ClosedPartial,
-    /// What came is not HTTP/1 or not allowed.
-    Protocol,
-}
-
-/// A piece of a response's body, without framing.
-#[derive(Debug)]
-pub struct Piece {
-    /// Its bytes, which may be none.
-    pub data: Buffer,
-    /// Whether the body ends with it.
-    pub is_last: bool,
-}
-
-/// A request's head as it is sent.
-#[derive(Debug)]
-pub struct OutgoingHead(Buffer);
 
 /// Whether a connection may serve another request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +33,7 @@ enum Reuse {
 
 /// One request on its connection.
 #[derive(Debug)]
-pub struct UpstreamStream {
+pub struct H1Stream {
     worker: Rc<Worker>,
     connection: UpstreamConnection,
     writer: BodyWriter,
@@ -69,12 +44,12 @@ pub struct UpstreamStream {
     reuse: Cell<Reuse>,
 }
 
-impl UpstreamStream {
+impl H1Stream {
     /// Begins a request with a body framed as `request` says. Trailers pass in both directions where
     /// `keep_trailers`.
     pub fn begin(
         worker: &Rc<Worker>,
-        mut connection: UpstreamConnection,
+        connection: UpstreamConnection,
         request: BodyLength,
         keep_trailers: bool,
     ) -> Self {
@@ -90,19 +65,9 @@ impl UpstreamStream {
         }
     }
 
-    /// The host at the other end.
-    pub fn host(&self) -> &Rc<WorkerHost> {
-        self.connection.host()
-    }
-
-    /// The connection's number and its beginning.
-    pub fn info(&self) -> UpstreamConnectionInfo {
-        self.connection.info()
-    }
-
-    /// Our end's address.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.connection.local_addr()
+    /// The connection.
+    pub fn connection(&self) -> &UpstreamConnection {
+        &self.connection
     }
 
     /// Ends the stream when the upstream takes too long.
@@ -126,21 +91,21 @@ impl UpstreamStream {
     }
 
     /// Makes the request's head ready to be sent.
-    pub fn encode_head(&self, exchange: &mut Exchange, records_bytes: bool) -> OutgoingHead {
+    pub fn encode_head(&self, exchange: &mut Exchange, records_bytes: bool) -> Buffer {
         let (encoded, chunked) = (&mut exchange.encoded, self.writer != BodyWriter::Plain);
         encoded.clear();
         encode_request(&exchange.request.headers, chunked, KeyFormat::LowerCase, encoded);
         if records_bytes {
             exchange.info.upstream_bytes.headers_sent = header_bytes::sent(encoded);
         }
-        OutgoingHead(buffer_of(self.worker.buffers.small(), encoded))
+        buffer_of(self.worker.buffers.small(), encoded)
     }
 
     /// Sends `head`, where it has not been sent, a piece of the body, and the end behind it where
     /// `ending` says so: all in one send. The piece comes back as it was.
     pub async fn send(
         &self,
-        head: Option<OutgoingHead>,
+        head: Option<Buffer>,
         piece: Buffer,
         ending: Option<Ending<'_>>,
     ) -> (io::Result<()>, Buffer) {
@@ -155,7 +120,7 @@ impl UpstreamStream {
     /// What is sent, and how many bytes of it stand in front of the piece.
     fn message(
         &self,
-        head: Option<OutgoingHead>,
+        head: Option<Buffer>,
         mut piece: Buffer,
         ending: Option<Ending<'_>>,
     ) -> (Buffer, usize) {
@@ -164,7 +129,7 @@ impl UpstreamStream {
             piece = buffers.small();
         }
         let in_front = self.writer.frame(&mut piece, ending);
-        let Some(OutgoingHead(head)) = head else { return (piece, in_front) };
+        let Some(head) = head else { return (piece, in_front) };
         let head_bytes = head.len();
         if piece.is_empty() {
             buffers.give_back(piece);
@@ -323,7 +288,7 @@ impl UpstreamStream {
     }
 
     /// Counts that the connection has ended without a whole head.
-    pub fn count_failure(mut self, failure: ResponseFailure) {
+    pub fn count_failure(self, failure: ResponseFailure) {
         self.stats().upstream_cx_destroy_with_active_rq.inc();
         if failure == ResponseFailure::ClosedSilent {
             self.stats().upstream_cx_destroy_remote_with_active_rq.inc();
@@ -336,7 +301,7 @@ impl UpstreamStream {
     }
 
     /// Counts that the upstream has ended the connection inside the response's body.
-    pub fn count_broken_off(mut self) {
+    pub fn count_broken_off(self) {
         self.stats().upstream_cx_destroy_with_active_rq.inc();
         self.stats().upstream_cx_destroy_remote_with_active_rq.inc();
         self.stats().upstream_cx_protocol_error.inc();
@@ -350,13 +315,6 @@ impl UpstreamStream {
 
 /// The largest response head; Envoy 1.40 passes 70,000 bytes by default.
 const RESPONSE_HEAD_BYTES_MAX: u32 = 120 * 1024;
-
-/// What the request was, as far as its response's framing depends on it.
-#[derive(Debug, Clone, Copy)]
-pub struct RequestKind {
-    /// Whether the method was HEAD.
-    pub is_head: bool,
-}
 
 fn is_interim(status: u16) -> bool {
     (100..200).contains(&status) && status != 101

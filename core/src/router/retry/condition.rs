@@ -14,6 +14,8 @@ pub enum ResetReason {
     ConnectFailure,
     /// The connection ended, what came was no HTTP, or the attempt took too long.
     Reset,
+    /// The host has not looked at the request (RFC 9113 §8.7).
+    Refused,
 }
 
 /// Whether a request that failed for `reason` is sent again.
@@ -24,6 +26,7 @@ pub fn retries_on_reset(on: RetryOn, reason: ResetReason) -> bool {
         ResetReason::ConnectFailure => {
             on.has(RetryOn::CONNECT_FAILURE) || on.has(RetryOn::RESET_BEFORE_REQUEST)
         }
+        ResetReason::Refused => on.has(RetryOn::REFUSED_STREAM),
         ResetReason::Reset => false,
     }
 }
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn resets_by_condition() {
-        use ResetReason::{ConnectFailure, Reset};
+        use ResetReason::{ConnectFailure, Refused, Reset};
         for (list, reason, expected) in [
             ("5xx", Reset, true),
             ("gateway-error", ConnectFailure, true),
@@ -175,6 +178,9 @@ mod tests {
             ("reset-before-request", ConnectFailure, true),
             ("reset-before-request", Reset, false),
             ("retriable-4xx", Reset, false),
+            ("refused-stream", Refused, true),
+            ("refused-stream", Reset, false),
+            ("connect-failure", Refused, false),
         ] {
             assert_eq!(retries_on_reset(on(list), reason), expected, "{list} {reason:?}");
         }

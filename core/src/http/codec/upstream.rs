@@ -1,0 +1,299 @@
+//! One request's upstream side, whichever protocol the host speaks: the head and the pieces of the
+//! body go out without framing, the response's come back so.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use ringmain_proto_codec::HeaderMap;
+use ringmain_proto_codec::h1::{BodyLength, ResponseHead};
+use ringmain_proto_codec::h2::client::RequestHead;
+
+use super::body::Ending;
+use super::upstream_h1::H1Stream;
+use super::upstream_h2::H2Stream;
+use crate::cluster::WorkerHost;
+use crate::http::exchange::Exchange;
+use crate::http::header_bytes;
+use crate::http::stream::UpstreamConnectionInfo;
+use crate::pool::{Acquired, UpstreamConnection};
+use crate::runtime::{Buffer, Deadline, Stream, Watch, Watches};
+use crate::server::Worker;
+
+/// Why there is no response head, or no whole body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseFailure {
+    /// The connection ended before the response's first byte.
+    ClosedSilent,
+    /// The connection ended inside the response.
+    ClosedPartial,
+    /// What came is not the protocol or not allowed.
+    Protocol,
+    /// The host has reset the stream.
+    RemoteReset,
+    /// The host has not looked at the request (RFC 9113 §8.7).
+    Refused,
+}
+
+/// A piece of a response's body, without framing.
+#[derive(Debug)]
+pub struct Piece {
+    /// Its bytes, which may be none.
+    pub data: Buffer,
+    /// Whether the body ends with it.
+    pub is_last: bool,
+}
+
+/// A request's head as it is sent.
+#[derive(Debug)]
+pub enum OutgoingHead {
+    /// Its bytes.
+    H1(Buffer),
+    /// `None` where HTTP/2 cannot carry the request's target.
+    H2(Option<Box<RequestHead>>),
+}
+
+/// What the request was, as far as its response's framing depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestKind {
+    /// Whether the method was HEAD.
+    pub is_head: bool,
+}
+
+/// One request on its way to a host and its response on the way back.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "HTTP/1 allocates nothing for a request")]
+pub enum UpstreamStream {
+    /// It has a connection of its own.
+    H1(H1Stream),
+    /// It is one of many on its connection.
+    H2(Box<H2Stream>),
+}
+
+impl UpstreamStream {
+    /// Begins a request with a body framed as `request` says. Where the protocol lets one choose,
+    /// trailers pass in both directions if `keep_trailers`.
+    pub fn begin(
+        worker: &Rc<Worker>,
+        acquired: Acquired,
+        request: BodyLength,
+        keep_trailers: bool,
+    ) -> Self {
+        match acquired {
+            Acquired::Connection(connection) => {
+                Self::H1(H1Stream::begin(worker, connection, request, keep_trailers))
+            }
+            Acquired::Slot(slot) => Self::H2(Box::new(H2Stream::begin(worker, slot))),
+        }
+    }
+
+    fn connection(&self) -> &UpstreamConnection {
+        match self {
+            Self::H1(stream) => stream.connection(),
+            Self::H2(stream) => stream.connection(),
+        }
+    }
+
+    /// The host at the other end.
+    pub fn host(&self) -> &Rc<WorkerHost> {
+        self.connection().host()
+    }
+
+    /// The connection's number and its beginning.
+    pub fn info(&self) -> UpstreamConnectionInfo {
+        self.connection().info()
+    }
+
+    /// Our end's address.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.connection().local_addr()
+    }
+
+    /// Ends the stream when the upstream takes too long.
+    pub fn deadline(&self) -> &Deadline {
+        match self {
+            Self::H1(stream) => stream.deadline(),
+            Self::H2(stream) => stream.deadline(),
+        }
+    }
+
+    /// Bytes of this request and its response on the connection.
+    pub fn wire_bytes(&self) -> (u64, u64) {
+        match self {
+            Self::H1(stream) => stream.wire_bytes(),
+            Self::H2(stream) => stream.wire_bytes(),
+        }
+    }
+
+    /// Whether the upstream may have closed the connection before the request came.
+    pub fn is_reused(&self) -> bool {
+        match self {
+            Self::H1(stream) => stream.is_reused(),
+            Self::H2(stream) => stream.is_reused(),
+        }
+    }
+
+    /// Breaks off when `client` goes, until the guard is dropped.
+    pub fn watch(&self, watches: &Rc<Watches>, client: &Rc<Stream>) -> Watch {
+        match self {
+            Self::H1(stream) => stream.watch(watches, client),
+            Self::H2(stream) => stream.watch(watches, client),
+        }
+    }
+
+    /// Makes the request's head ready to be sent.
+    pub fn encode_head(&self, exchange: &mut Exchange, records_bytes: bool) -> OutgoingHead {
+        match self {
+            Self::H1(stream) => OutgoingHead::H1(stream.encode_head(exchange, records_bytes)),
+            Self::H2(_) => {
+                let headers = &exchange.request.headers;
+                if records_bytes {
+                    exchange.info.upstream_bytes.headers_sent =
+                        header_bytes::received_fields(headers);
+                }
+                OutgoingHead::H2(RequestHead::new(headers).map(Box::new))
+            }
+        }
+    }
+
+    /// Sends `head`, where it has not been sent, a piece of the body, and the end behind it where
+    /// `ending` says so: all in one send where the protocol allows. The piece comes back as it was.
+    pub async fn send(
+        &self,
+        head: Option<OutgoingHead>,
+        piece: Buffer,
+        ending: Option<Ending<'_>>,
+    ) -> (Result<(), SendFailed>, Buffer) {
+        match self {
+            Self::H1(stream) => {
+                let head = head.and_then(OutgoingHead::into_h1);
+                let (sent, piece) = stream.send(head, piece, ending).await;
+                (sent.map_err(|_| SendFailed), piece)
+            }
+            Self::H2(stream) => {
+                let sent = stream.send(head, piece.bytes(), ending).await;
+                (sent.map_err(|_| SendFailed), piece)
+            }
+        }
+    }
+
+    /// The request will not be sent to its end.
+    pub fn abort(&self) {
+        match self {
+            Self::H1(stream) => stream.abort(),
+            Self::H2(stream) => stream.abort(),
+        }
+    }
+
+    /// Reads the final response's head into `head`.
+    pub async fn read_head(
+        &self,
+        head: &mut ResponseHead,
+        request: RequestKind,
+    ) -> Result<(), ResponseFailure> {
+        match self {
+            Self::H1(stream) => stream.read_head(head, request).await,
+            Self::H2(stream) => stream.read_head(head).await,
+        }
+    }
+
+    /// Whether the response has a body.
+    pub fn has_body(&self) -> bool {
+        match self {
+            Self::H1(stream) => stream.has_body(),
+            Self::H2(stream) => stream.has_body(),
+        }
+    }
+
+    /// What of the response's body has come with its head.
+    pub fn first_piece(&self) -> Result<Piece, ResponseFailure> {
+        match self {
+            Self::H1(stream) => stream.first_piece(),
+            Self::H2(stream) => stream.first_piece(),
+        }
+    }
+
+    /// The next piece of the response's body, which is not yet whole.
+    pub async fn next_piece(&self) -> Result<Piece, ResponseFailure> {
+        match self {
+            Self::H1(stream) => stream.next_piece().await,
+            Self::H2(stream) => stream.next_piece().await,
+        }
+    }
+
+    /// The response's trailers, once its last piece was taken.
+    pub fn take_trailers(&self) -> Option<Box<HeaderMap>> {
+        match self {
+            Self::H1(stream) => stream.take_trailers(),
+            Self::H2(stream) => stream.take_trailers(),
+        }
+    }
+
+    /// The response is whole: the connection may serve on. `sent`: so is the request.
+    pub fn finish(self, sent: bool) {
+        if let Self::H1(stream) = self {
+            stream.finish(sent);
+        }
+    }
+
+    /// The response's head has come and is not wanted.
+    pub fn discard(self, sent: bool) {
+        match self {
+            Self::H1(stream) => stream.discard(sent),
+            Self::H2(stream) => stream.discard(),
+        }
+    }
+
+    /// Counts that nobody waits for the response any more.
+    pub fn count_cancelled(&self) {
+        self.connection().cluster().stats().upstream_rq_tx_reset.inc();
+        if let Self::H1(stream) = self {
+            stream.count_cut_off();
+        }
+    }
+
+    /// Counts that the response, or the rest of the request, took too long.
+    pub fn count_timed_out(&self) {
+        match self {
+            Self::H1(stream) => stream.count_cut_off(),
+            Self::H2(_) => self.connection().cluster().stats().upstream_rq_tx_reset.inc(),
+        }
+    }
+
+    /// Counts that there was no whole head.
+    pub fn count_failure(self, failure: ResponseFailure) {
+        match self {
+            Self::H1(stream) => stream.count_failure(failure),
+            Self::H2(stream) => stream.count_failure(failure),
+        }
+    }
+
+    /// Counts that the rest of the response's body took too long.
+    pub fn count_broken_off_late(&self) {
+        let stats = self.connection().cluster().stats();
+        match self {
+            Self::H1(_) => stats.upstream_cx_destroy_with_active_rq.inc(),
+            Self::H2(_) => stats.upstream_rq_tx_reset.inc(),
+        }
+    }
+
+    /// Counts that the upstream has broken off inside the response's body.
+    pub fn count_broken_off(self, failure: ResponseFailure) {
+        match self {
+            Self::H1(stream) => stream.count_broken_off(),
+            Self::H2(stream) => stream.count_failure(failure),
+        }
+    }
+}
+
+/// The host takes no more of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendFailed;
+
+impl OutgoingHead {
+    fn into_h1(self) -> Option<Buffer> {
+        match self {
+            Self::H1(head) => Some(head),
+            Self::H2(_) => None,
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The upstream side of one HTTP/2 request: a stream on a connection that others share.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use ringmain_proto_codec::HeaderMap;
+use ringmain_proto_codec::h1::ResponseHead;
+use ringmain_proto_codec::h2::client::{ClientStream, ReceivedHead, StreamFailure};
+
+use super::body::Ending;
+use super::upstream::{OutgoingHead, Piece, ResponseFailure};
+use crate::pool::{H2Slot, UpstreamConnection};
+use crate::runtime::{Buffer, Deadline, Notify, SMALL_BUFFER_BYTES, Stream, Watch, Watches};
+use crate::server::Worker;
+use crate::stats::scopes::ClusterStats;
+
+/// One request on its stream. Dropped before both sides have ended, it resets the stream.
+#[derive(Debug)]
+pub struct H2Stream {
+    worker: Rc<Worker>,
+    slot: H2Slot,
+    stream: RefCell<Option<ClientStream>>,
+    /// Why there is no stream, where it could not be opened.
+    unopened: Cell<Option<StreamFailure>>,
+    deadline: Deadline,
+    /// Told when the stream is to end: by its deadline, because the client has gone, or by
+    /// [`Self::abort`].
+    interrupt: Rc<Notify>,
+    has_body: Cell<bool>,
+    /// What of the body has come and did not fit into the last piece.
+    left: RefCell<Bytes>,
+    /// Bytes of the last piece, for which the host gets room when the next one is asked for.
+    unreleased: Cell<usize>,
+    trailers: RefCell<Option<Box<HeaderMap>>>,
+    sent: Cell<u64>,
+    received: Cell<u64>,
+}
+
+impl H2Stream {
+    /// Begins a request in its place on a connection.
+    pub fn begin(worker: &Rc<Worker>, slot: H2Slot) -> Self {
+        let interrupt: Rc<Notify> = Rc::default();
+        Self {
+            worker: worker.clone(),
+            deadline: Deadline::of_wait(&worker.timers, &interrupt),
+            interrupt,
+            slot,
+            stream: RefCell::default(),
+            unopened: Cell::default(),
+            has_body: Cell::default(),
+            left: RefCell::default(),
+            unreleased: Cell::default(),
+            trailers: RefCell::default(),
+            sent: Cell::default(),
+            received: Cell::default(),
+        }
+    }
+
+    /// The connection, which others share.
+    pub fn connection(&self) -> &UpstreamConnection {
+        self.slot.connection()
+    }
+
+    /// Ends the stream when the upstream takes too long.
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// Whether the connection has served requests before.
+    pub fn is_reused(&self) -> bool {
+        self.slot.is_reused()
+    }
+
+    /// Bytes of bodies sent and received, without frames around them.
+    pub fn wire_bytes(&self) -> (u64, u64) {
+        (self.sent.get(), self.received.get())
+    }
+
+    /// Breaks off when `client` goes, until the guard is dropped.
+    pub fn watch(&self, watches: &Rc<Watches>, client: &Rc<Stream>) -> Watch {
+        watches.watch_wait(client, &self.interrupt)
+    }
+
+    /// Sends `head`, where it has not been sent, a piece of the body as the host has room for it, and
+    /// the end behind it where `ending` says so.
+    pub async fn send(
+        &self,
+        head: Option<OutgoingHead>,
+        piece: &[u8],
+        ending: Option<Ending<'_>>,
+    ) -> Result<(), StreamFailure> {
+        let ends = ending.is_some_and(|ending| ending.trailers.is_none());
+        if let Some(head) = head {
+            self.open(head, ends && piece.is_empty())?;
+        } else if ends && piece.is_empty() {
+            return self.end(None);
+        }
+        let mut left = piece;
+        while !left.is_empty() {
+            let count = poll_fn(|context| self.poll_send(context, left, ends)).await?;
+            self.sent.set(self.sent.get() + count as u64);
+            left = &left[count..];
+        }
+        match ending.and_then(|ending| ending.trailers) {
+            Some(trailers) => self.end(Some(trailers)),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&self, trailers: Option<&HeaderMap>) -> Result<(), StreamFailure> {
+        match &mut *self.stream.borrow_mut() {
+            Some(stream) => stream.end(trailers),
+            None => Err(StreamFailure::ConnectionEnded),
+        }
+    }
+
+    fn open(&self, head: OutgoingHead, ends: bool) -> Result<(), StreamFailure> {
+        let opened = match head {
+            OutgoingHead::H2(Some(head)) => self.slot.request(*head, ends),
+            OutgoingHead::H2(None) | OutgoingHead::H1(_) => Err(StreamFailure::Protocol),
+        };
+        let stream = opened.inspect_err(|failure| self.unopened.set(Some(*failure)))?;
+        self.stream.replace(Some(stream));
+        Ok(())
+    }
+
+    fn poll_send(
+        &self,
+        context: &mut Context<'_>,
+        data: &[u8],
+        ends: bool,
+    ) -> Poll<Result<usize, StreamFailure>> {
+        if self.interrupt.is_told(context) {
+            return Poll::Ready(Err(StreamFailure::ConnectionEnded));
+        }
+        match &mut *self.stream.borrow_mut() {
+            Some(stream) => stream.poll_send(context, data, ends),
+            None => Poll::Ready(Err(StreamFailure::ConnectionEnded)),
+        }
+    }
+
+    /// Gives the stream up.
+    pub fn abort(&self) {
+        if let Some(stream) = &mut *self.stream.borrow_mut() {
+            stream.reset();
+        }
+        self.interrupt.notify();
+    }
+
+    /// Reads the final response's head into `head`.
+    pub async fn read_head(&self, head: &mut ResponseHead) -> Result<(), ResponseFailure> {
+        loop {
+            match poll_fn(|context| self.poll_head(context, head)).await {
+                Ok(ReceivedHead::Interim(status)) => self.connection().count_interim(status),
+                Ok(ReceivedHead::Final) => break,
+                Err(failure) => return Err(response_failure(failure)),
+            }
+        }
+        let stream = self.stream.borrow();
+        self.has_body.set(stream.as_ref().is_some_and(|stream| !stream.has_ended()));
+        Ok(())
+    }
+
+    fn poll_head(
+        &self,
+        context: &mut Context<'_>,
+        head: &mut ResponseHead,
+    ) -> Poll<Result<ReceivedHead, StreamFailure>> {
+        if let Some(failure) = self.unopened.get() {
+            return Poll::Ready(Err(failure));
+        }
+        if self.interrupt.is_told(context) {
+            return Poll::Ready(Err(StreamFailure::ConnectionEnded));
+        }
+        match &mut *self.stream.borrow_mut() {
+            Some(stream) => stream.poll_head(context, head),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Whether the response has a body or trailers.
+    pub fn has_body(&self) -> bool {
+        self.has_body.get()
+    }
+
+    /// What of the response's body has come with its head.
+    pub fn first_piece(&self) -> Result<Piece, ResponseFailure> {
+        // Whoever waits for the next piece asks again.
+        match self.poll_piece(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(piece) => piece,
+            Poll::Pending => Ok(Piece { data: Buffer::default(), is_last: false }),
+        }
+    }
+
+    /// The next piece of the response's body, which is not yet whole. Only then may the host send
+    /// more than it has: whoever takes pieces slowly stops this stream and no other.
+    pub async fn next_piece(&self) -> Result<Piece, ResponseFailure> {
+        let taken = self.unreleased.take();
+        if let (1.., Some(stream)) = (taken, &mut *self.stream.borrow_mut()) {
+            stream.release(taken);
+        }
+        poll_fn(|context| self.poll_piece(context)).await
+    }
+
+    fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<Piece, ResponseFailure>> {
+        if !self.has_body() {
+            return Poll::Ready(Ok(Piece { data: Buffer::default(), is_last: true }));
+        }
+        if self.interrupt.is_told(context) {
+            return Poll::Ready(Err(ResponseFailure::ClosedPartial));
+        }
+        let is_long = self.received.get() > SMALL_BUFFER_BYTES as u64;
+        let buffers = &self.worker.buffers;
+        let mut data = if is_long { buffers.large() } else { buffers.small() };
+        let ended = self.gather(context, &mut data);
+        match ended {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(Piece { data, is_last: true })),
+            // A failure comes again when the next piece is asked for.
+            _ if !data.is_empty() => Poll::Ready(Ok(Piece { data, is_last: false })),
+            Poll::Ready(Err(failure)) => {
+                self.worker.buffers.give_back(data);
+                Poll::Ready(Err(response_failure(failure)))
+            }
+            Poll::Pending => {
+                self.worker.buffers.give_back(data);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Puts what is there into `data`. Ready at the body's end; pending where there is no more yet or
+    /// no more fits.
+    fn gather(
+        &self,
+        context: &mut Context<'_>,
+        data: &mut Buffer,
+    ) -> Poll<Result<(), StreamFailure>> {
+        let mut stream = self.stream.borrow_mut();
+        let Some(stream) = &mut *stream else { return Poll::Ready(Ok(())) };
+        let mut left = self.left.borrow_mut();
+        loop {
+            let count = left.len().min(data.room());
+            let part = left.split_to(count);
+            let fits = data.append(&part);
+            debug_assert!(fits, "no more than there is room for");
+            self.unreleased.set(self.unreleased.get() + part.len());
+            self.received.set(self.received.get() + part.len() as u64);
+            if !left.is_empty() {
+                return Poll::Pending;
+            }
+            if stream.has_ended() {
+                return Poll::Ready(Ok(()));
+            }
+            match stream.poll_data(context) {
+                Poll::Ready(Some(Ok(bytes))) => *left = bytes,
+                Poll::Ready(Some(Err(failure))) => return Poll::Ready(Err(failure)),
+                Poll::Ready(None) => break,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        stream.poll_trailers(context).map_ok(|trailers| {
+            self.trailers.replace(trailers);
+        })
+    }
+
+    /// The response's trailers, once its last piece was taken.
+    pub fn take_trailers(&self) -> Option<Box<HeaderMap>> {
+        self.trailers.take()
+    }
+
+    /// The response's head has come and is not wanted.
+    pub fn discard(self) {
+        if self.has_body() {
+            self.stats().upstream_rq_tx_reset.inc();
+        }
+    }
+
+    /// Counts that the host has ended the stream, or that the connection was ended, before the
+    /// response was whole.
+    pub fn count_failure(&self, failure: ResponseFailure) {
+        match failure {
+            ResponseFailure::RemoteReset => self.stats().upstream_rq_rx_reset.inc(),
+            ResponseFailure::Protocol => self.stats().upstream_rq_tx_reset.inc(),
+            // The connection counts its end; Envoy does not count what was refused.
+            ResponseFailure::ClosedSilent
+            | ResponseFailure::ClosedPartial
+            | ResponseFailure::Refused => {}
+        }
+    }
+
+    fn stats(&self) -> &ClusterStats {
+        self.connection().cluster().stats()
+    }
+}
+
+fn response_failure(failure: StreamFailure) -> ResponseFailure {
+    match failure {
+        StreamFailure::RemoteReset => ResponseFailure::RemoteReset,
+        StreamFailure::Refused => ResponseFailure::Refused,
+        StreamFailure::Protocol => ResponseFailure::Protocol,
+        StreamFailure::ConnectionEnded => ResponseFailure::ClosedSilent,
+    }
+}

@@ -1,0 +1,274 @@
+//! The HTTP/2 connections of one host on one worker: one, and more when its streams run out.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ringmain_config::cluster::Http2ProtocolOptions;
+use ringmain_proto_codec::h2::client::ClientOptions;
+
+use super::h2_connection::{H2Connection, H2Slot};
+use super::permit::{ConnectionPermit, PendingRequest, RequestPermit};
+use super::waiting::{Granted, Waiting};
+use super::{Acquire, AcquireFailure, ConnectFailure, connect};
+use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::runtime::{Deadline, Notify};
+
+/// The largest field section of a response; Envoy 1.40 passes 70,000 bytes by default.
+const RESPONSE_HEAD_BYTES_MAX: u32 = 120 * 1024;
+
+/// Connections that take requests, and requests that wait for one.
+#[derive(Debug, Default)]
+pub struct MultiplexedConnections {
+    open: RefCell<Vec<Rc<H2Connection>>>,
+    /// Streams that connections being opened will have.
+    promised: Cell<usize>,
+    waiting: RefCell<VecDeque<Rc<Notify>>>,
+    /// How many connections could not be opened, and why the last one could not.
+    failures: Cell<u64>,
+    failure: Cell<Option<ConnectFailure>>,
+    retired: Cell<bool>,
+}
+
+impl MultiplexedConnections {
+    /// A connection with room for one more stream.
+    fn with_room(&self) -> Option<Rc<H2Connection>> {
+        // Those that a GOAWAY has ended close when their last stream does.
+        self.open.borrow_mut().retain(|connection| connection.room().is_some());
+        let open = self.open.borrow();
+        open.iter().find(|connection| connection.room().is_some_and(|room| room > 0)).cloned()
+    }
+
+    /// Whether a connection that is being opened will have room for one more request that waits.
+    fn promises_room(&self) -> bool {
+        self.waiting.borrow().len() < self.promised.get()
+    }
+
+    /// Why a connection could not be opened, if one more than `failures` could not.
+    fn failure_since(&self, failures: u64) -> Option<ConnectFailure> {
+        self.failure.get().filter(|_| self.failures.get() > failures)
+    }
+
+    fn add(&self, connection: Rc<H2Connection>) {
+        if !self.retired.get() {
+            self.open.borrow_mut().push(connection);
+        }
+        // Each that finds room wakes the next.
+        self.wake_next();
+    }
+
+    /// Takes out a connection that has ended.
+    pub(super) fn remove(&self, connection: &Rc<H2Connection>) {
+        let gone: Vec<_> =
+            self.open.borrow_mut().extract_if(.., |other| Rc::ptr_eq(other, connection)).collect();
+        drop(gone);
+        self.wake_next();
+    }
+
+    /// Has the request that has waited longest look for room again.
+    pub(super) fn wake_next(&self) {
+        if let Some(first) = self.waiting.borrow().front() {
+            first.notify();
+        }
+    }
+
+    /// Whether the host has left the cluster.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.get()
+    }
+
+    /// The host has left the cluster: connections end with their last stream.
+    pub fn retire(&self) {
+        self.retired.set(true);
+        let open = self.open.take();
+        open.iter().for_each(|connection| connection.drain());
+    }
+
+    /// Lets go of connections that take no more requests, and closes those without a stream for
+    /// `idle_timeout`.
+    pub fn sweep(&self, idle_timeout: Option<Duration>) {
+        self.open.borrow_mut().retain(|connection| connection.room().is_some());
+        let Some(timeout) = idle_timeout else { return };
+        let idle: Vec<_> =
+            self.open.borrow_mut().extract_if(.., |open| open.is_idle_for(timeout)).collect();
+        for connection in idle {
+            connection.connection().cluster().stats().upstream_cx_idle_timeout.inc();
+            connection.drain();
+        }
+    }
+
+    /// Closes a connection without a stream. False where there is none.
+    pub fn close_idle(&self) -> bool {
+        let mut open = self.open.borrow_mut();
+        let Some(at) = open.iter().position(|connection| connection.is_idle()) else {
+            return false;
+        };
+        let idle = open.remove(at);
+        drop(open);
+        idle.drain();
+        true
+    }
+}
+
+/// A place in the line for room on a connection, until dropped.
+struct Place<'a> {
+    connections: &'a MultiplexedConnections,
+    notify: Rc<Notify>,
+}
+
+impl<'a> Place<'a> {
+    fn enter(connections: &'a MultiplexedConnections, notify: Rc<Notify>) -> Self {
+        connections.waiting.borrow_mut().push_back(notify.clone());
+        Self { connections, notify }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.connections.waiting.borrow_mut();
+        waiting.retain(|other| !Rc::ptr_eq(other, &self.notify));
+        drop(waiting);
+        // There may be more room, or what this one was told of is left for the next.
+        self.connections.wake_next();
+    }
+}
+
+/// Streams that a connection being opened will have, until it is open or has failed.
+struct Promise<'a> {
+    connections: &'a MultiplexedConnections,
+    streams: usize,
+}
+
+impl<'a> Promise<'a> {
+    fn of(connections: &'a MultiplexedConnections, streams: usize) -> Self {
+        connections.promised.set(connections.promised.get() + streams);
+        Self { connections, streams }
+    }
+}
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        self.connections.promised.set(self.connections.promised.get() - self.streams);
+        self.connections.wake_next();
+    }
+}
+
+/// A stream on a connection to `host`, with a request of `max_requests` counted for it.
+pub async fn acquire(
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+    options: &Http2ProtocolOptions,
+    asked: &Acquire<'_>,
+) -> Result<H2Slot, AcquireFailure> {
+    let connections = host.multiplexed(asked.priority);
+    let connection = match connections.with_room() {
+        Some(connection) => connection,
+        None => open_or_wait(cluster, host, options, asked).await?,
+    };
+    match RequestPermit::try_take(cluster, asked.priority) {
+        Some(permit) => Ok(connection.open(permit)),
+        None => {
+            cluster.stats().upstream_rq_active_overflow.inc();
+            Err(AcquireFailure::RequestOverflow)
+        }
+    }
+}
+
+async fn open_or_wait(
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+    options: &Http2ProtocolOptions,
+    asked: &Acquire<'_>,
+) -> Result<Rc<H2Connection>, AcquireFailure> {
+    let _pending = PendingRequest::begin(cluster, host, asked.priority)
+        .ok_or(AcquireFailure::PendingOverflow)?;
+    let permit = match wait(cluster, host, asked).await? {
+        Found::Room(connection) => return Ok(connection),
+        Found::Permit(permit) => permit,
+    };
+    let connections = host.multiplexed(asked.priority);
+    // Others wait for this one.
+    let _promise = Promise::of(connections, options.max_concurrent_streams as usize);
+    let opened = connect(permit, asked.given_up).await;
+    let connection = opened.inspect_err(|failure| {
+        if let AcquireFailure::Connect(failure) = failure {
+            connections.failures.set(connections.failures.get() + 1);
+            connections.failure.set(Some(*failure));
+        }
+    })?;
+    let connection = H2Connection::begin(asked.worker, connection, &client_options(options)).await;
+    connections.add(connection.clone());
+    Ok(connection)
+}
+
+fn client_options(options: &Http2ProtocolOptions) -> ClientOptions {
+    ClientOptions {
+        max_concurrent_streams: options.max_concurrent_streams,
+        initial_stream_window_size: options.initial_stream_window_size,
+        initial_connection_window_size: options.initial_connection_window_size,
+        hpack_table_size: options.hpack_table_size,
+        header_list_bytes_max: RESPONSE_HEAD_BYTES_MAX,
+    }
+}
+
+/// What ends a wait.
+enum Found {
+    /// A connection with room.
+    Room(Rc<H2Connection>),
+    /// The right to open one.
+    Permit(ConnectionPermit),
+}
+
+/// Waits for room on a connection, unless one more may be opened.
+async fn wait(
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+    asked: &Acquire<'_>,
+) -> Result<Found, AcquireFailure> {
+    let connections = host.multiplexed(asked.priority);
+    if !connections.promises_room()
+        && let Ok(permit) = ConnectionPermit::try_take(cluster, host, asked.priority)
+    {
+        return Ok(Found::Permit(permit));
+    }
+    let notify: Rc<Notify> = Rc::default();
+    let _place = Place::enter(connections, notify.clone());
+    let failures = connections.failures.get();
+    let deadline = Deadline::of_wait(&cluster.timers, &notify);
+    if let Some(until) = asked.until {
+        deadline.arm_at(until);
+    }
+    let (watches, client) = asked.client;
+    let watch = watches.watch_wait(client, &notify);
+    let mut line = None;
+    loop {
+        if let Some(connection) = connections.with_room() {
+            return Ok(Found::Room(connection));
+        }
+        match line.as_ref().and_then(Waiting::take) {
+            Some(Granted::Permit(permit)) => return Ok(Found::Permit(permit)),
+            Some(Granted::Failed(failure)) => return Err(AcquireFailure::Connect(failure)),
+            // None of these serves one request at a time.
+            Some(Granted::Connection(_)) | None => {}
+        }
+        if let Some(failure) = connections.failure_since(failures) {
+            cluster.stats().upstream_rq_pending_failure_eject.inc();
+            return Err(AcquireFailure::Connect(failure));
+        }
+        if deadline.fired() || watch.client_gone() {
+            cluster.stats().upstream_rq_cancelled.inc();
+            return Err(match deadline.fired() {
+                true => AcquireFailure::Expired,
+                false => AcquireFailure::ClientGone,
+            });
+        }
+        if line.is_none() && !connections.promises_room() {
+            // No connection is on its way: the limits decide when there will be one.
+            cluster.stats().upstream_cx_overflow.inc();
+            line = Some(Waiting::enter(cluster, host, asked.priority, notify.clone()));
+            continue;
+        }
+        notify.notified().await;
+    }
+}

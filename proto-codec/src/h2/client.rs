@@ -1,0 +1,255 @@
+//! The client's side of HTTP/2: one connection, many requests on it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream, client};
+
+use super::header_conversion;
+use super::io::MemoryIo;
+use crate::HeaderMap;
+use crate::h1::{BodyLength, ResponseHead, Version};
+
+/// What a connection is made with: `http2_protocol_options` in Envoy's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// `max_concurrent_streams`: how many requests we send at once, whatever the peer allows.
+    pub max_concurrent_streams: u32,
+    /// `initial_stream_window_size`, in bytes.
+    pub initial_stream_window_size: u32,
+    /// `initial_connection_window_size`, in bytes.
+    pub initial_connection_window_size: u32,
+    /// `hpack_table_size`, in bytes.
+    pub hpack_table_size: u32,
+    /// The largest field section that is accepted, in bytes as RFC 9113 §6.5.2 counts them.
+    pub header_list_bytes_max: u32,
+}
+
+/// Why a request has no response, or no whole one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamFailure {
+    /// The peer has reset the stream.
+    RemoteReset,
+    /// The peer has not looked at the request: REFUSED_STREAM, or beyond the last stream of a GOAWAY
+    /// (RFC 9113 §8.7). It may be sent again.
+    Refused,
+    /// What came is not HTTP/2 or not allowed.
+    Protocol,
+    /// The connection has ended.
+    ConnectionEnded,
+}
+
+/// Drives a connection's frames; ends with the connection.
+#[derive(Debug)]
+pub struct ClientConnection<B: AsRef<[u8]>>(client::Connection<MemoryIo<B>, Bytes>);
+
+/// Opens streams on a connection, which ends when this and all streams are dropped.
+#[derive(Debug)]
+pub struct ClientHandle {
+    requests: client::SendRequest<Bytes>,
+    streams_max: usize,
+}
+
+/// A request's head as HTTP/2 has it.
+#[derive(Debug)]
+pub struct RequestHead(http::Request<()>);
+
+impl RequestHead {
+    /// The head that `headers` describe, without what belongs to one HTTP/1 connection; `None` where
+    /// its target is none that HTTP/2 can carry.
+    pub fn new(headers: &HeaderMap) -> Option<Self> {
+        header_conversion::request(headers).map(Self)
+    }
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct ClientStream {
+    sending: SendStream<Bytes>,
+    awaited: client::ResponseFuture,
+    receiving: Option<RecvStream>,
+}
+
+/// A head that has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceivedHead {
+    /// An interim response's status (RFC 9110 §15.2).
+    Interim(u16),
+    /// The final response.
+    Final,
+}
+
+/// Begins a connection over `io`.
+pub async fn connect<B: AsRef<[u8]>>(
+    io: MemoryIo<B>,
+    options: &ClientOptions,
+) -> Result<(ClientHandle, ClientConnection<B>), StreamFailure> {
+    let streams_max = options.max_concurrent_streams as usize;
+    let handshake = client::Builder::new()
+        .initial_window_size(options.initial_stream_window_size)
+        .initial_connection_window_size(options.initial_connection_window_size)
+        .header_table_size(options.hpack_table_size)
+        .max_header_list_size(options.header_list_bytes_max)
+        // Until the peer's SETTINGS have come.
+        .initial_max_send_streams(streams_max)
+        .enable_push(false)
+        .handshake(io);
+    let (requests, connection) = handshake.await.map_err(|error| failure(&error))?;
+    Ok((ClientHandle { requests, streams_max }, ClientConnection(connection)))
+}
+
+impl<B: AsRef<[u8]>> ClientConnection<B> {
+    /// Handles what has come and writes what there is to send. Ready when the connection is over:
+    /// with `Err` where it broke down.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StreamFailure>> {
+        Pin::new(&mut self.0).poll(context).map_err(|error| failure(&error))
+    }
+}
+
+impl ClientHandle {
+    /// How many streams may be open at once now; `None` where no more will be opened.
+    pub fn streams_max(&mut self) -> Option<usize> {
+        // Fails once a GOAWAY has come or the connection has ended.
+        if let Poll::Ready(Err(_)) =
+            self.requests.poll_ready(&mut Context::from_waker(Waker::noop()))
+        {
+            return None;
+        }
+        Some(self.requests.current_max_send_streams().min(self.streams_max))
+    }
+
+    /// Begins a request. `ends` where it has neither body nor trailers.
+    pub fn request(
+        &mut self,
+        head: RequestHead,
+        ends: bool,
+    ) -> Result<ClientStream, StreamFailure> {
+        match self.requests.send_request(head.0, ends) {
+            Ok((awaited, sending)) => Ok(ClientStream { sending, awaited, receiving: None }),
+            // The peer knows nothing of it.
+            Err(_) => Err(StreamFailure::Refused),
+        }
+    }
+}
+
+impl ClientStream {
+    /// Sends as much of `data` as the peer has room for; how much that was. With the last of it the
+    /// request ends where it `ends`.
+    pub fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        data: &[u8],
+        ends: bool,
+    ) -> Poll<Result<usize, StreamFailure>> {
+        self.sending.reserve_capacity(data.len());
+        loop {
+            let room = self.sending.capacity().min(data.len());
+            if room > 0 {
+                let part = Bytes::copy_from_slice(&data[..room]);
+                let sent = self.sending.send_data(part, ends && room == data.len());
+                return Poll::Ready(sent.map(|()| room).map_err(|error| failure(&error)));
+            }
+            match self.sending.poll_capacity(context) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(failure(&error))),
+                Poll::Ready(None) => return Poll::Ready(Err(StreamFailure::RemoteReset)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Ends the request behind the last of its data.
+    pub fn end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), StreamFailure> {
+        let ended = match trailers {
+            Some(trailers) => self.sending.send_trailers(header_conversion::fields(trailers)),
+            None => self.sending.send_data(Bytes::new(), true),
+        };
+        ended.map_err(|error| failure(&error))
+    }
+
+    /// Gives the stream up; the peer is told.
+    pub fn reset(&mut self) {
+        self.sending.send_reset(Reason::CANCEL);
+    }
+
+    /// Reads the next head; the final response's into `head`.
+    pub fn poll_head(
+        &mut self,
+        context: &mut Context<'_>,
+        head: &mut ResponseHead,
+    ) -> Poll<Result<ReceivedHead, StreamFailure>> {
+        if let Poll::Ready(Some(interim)) = self.awaited.poll_informational(context) {
+            let interim = interim.map_err(|error| failure(&error));
+            return Poll::Ready(interim.map(|head| ReceivedHead::Interim(head.status().as_u16())));
+        }
+        let response = match Pin::new(&mut self.awaited).poll(context) {
+            Poll::Ready(Ok(response)) => response,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(failure(&error))),
+            Poll::Pending => return Poll::Pending,
+        };
+        let (parts, body) = response.into_parts();
+        head.clear();
+        head.status = parts.status.as_u16();
+        head.version = Version::Http11;
+        header_conversion::append(&parts.headers, &mut head.headers);
+        head.body = if body.is_end_stream() { BodyLength::None } else { BodyLength::UntilClose };
+        self.receiving = Some(body);
+        Poll::Ready(Ok(ReceivedHead::Final))
+    }
+
+    /// Whether all of the response's body has come. Trailers may still follow.
+    pub fn has_ended(&self) -> bool {
+        self.receiving.as_ref().is_none_or(RecvStream::is_end_stream)
+    }
+
+    /// The next bytes of the response's body; `None` behind the last. They count against the peer's
+    /// windows until they are [released](Self::release).
+    pub fn poll_data(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, StreamFailure>>> {
+        let Some(body) = &mut self.receiving else { return Poll::Ready(None) };
+        body.poll_data(context).map_err(|error| failure(&error))
+    }
+
+    /// Lets the peer send `bytes` more.
+    pub fn release(&mut self, bytes: usize) {
+        if let Some(body) = &mut self.receiving {
+            // Fails only where more is released than came.
+            let released = body.flow_control().release_capacity(bytes);
+            debug_assert!(released.is_ok(), "no more is released than was received");
+        }
+    }
+
+    /// The response's trailers, behind the last of its body.
+    pub fn poll_trailers(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Box<HeaderMap>>, StreamFailure>> {
+        let Some(body) = &mut self.receiving else { return Poll::Ready(Ok(None)) };
+        body.poll_trailers(context).map_err(|error| failure(&error)).map_ok(|trailers| {
+            trailers.map(|fields| {
+                let mut trailers = Box::<HeaderMap>::default();
+                header_conversion::append(&fields, &mut trailers);
+                trailers
+            })
+        })
+    }
+}
+
+fn failure(error: &h2::Error) -> StreamFailure {
+    if error.is_reset() && error.is_remote() {
+        match error.reason() {
+            Some(Reason::REFUSED_STREAM) => StreamFailure::Refused,
+            _ => StreamFailure::RemoteReset,
+        }
+    } else if error.is_go_away() && error.is_remote() {
+        StreamFailure::Refused
+    } else if error.is_reset() || error.is_go_away() {
+        StreamFailure::Protocol
+    } else {
+        StreamFailure::ConnectionEnded
+    }
+}

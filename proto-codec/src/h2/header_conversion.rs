@@ -1,0 +1,144 @@
+//! Field sections between our map and the `http` crate's, which `h2` speaks.
+
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+
+use crate::{HeaderMap, KnownHeader};
+
+/// Fields that belong to one HTTP/1 connection (RFC 9113 §8.2.2).
+const CONNECTION_FIELDS: [KnownHeader; 6] = [
+    KnownHeader::Connection,
+    KnownHeader::Host,
+    KnownHeader::KeepAlive,
+    KnownHeader::ProxyConnection,
+    KnownHeader::TransferEncoding,
+    KnownHeader::Upgrade,
+];
+
+/// The request that `headers` describe, or `None` where its target is none that HTTP/2 can carry.
+pub(super) fn request(headers: &HeaderMap) -> Option<Request<()>> {
+    let pseudo = |name| headers.get(name).unwrap_or_default();
+    let method = Method::from_bytes(pseudo(KnownHeader::Method)).ok()?;
+    let mut target =
+        Uri::builder().authority(Authority::try_from(pseudo(KnownHeader::Authority)).ok()?);
+    if method != Method::CONNECT {
+        let scheme = headers.get(KnownHeader::Scheme).unwrap_or(b"http");
+        target = target
+            .scheme(Scheme::try_from(scheme).ok()?)
+            .path_and_query(PathAndQuery::try_from(pseudo(KnownHeader::Path)).ok()?);
+    }
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = target.build().ok()?;
+    *request.version_mut() = http::Version::HTTP_2;
+    *request.headers_mut() = fields(headers);
+    Some(request)
+}
+
+/// The fields without what belongs to one connection. All values share one allocation.
+pub(super) fn fields(headers: &HeaderMap) -> http::HeaderMap {
+    let passing = || {
+        headers.fields().filter(|field| {
+            field.known.is_none_or(|known| {
+                !CONNECTION_FIELDS.contains(&known)
+                    // RFC 9113 §8.2.2: the one value that is allowed.
+                    && (known != KnownHeader::Te || field.value.eq_ignore_ascii_case(b"trailers"))
+            })
+        })
+    };
+    let mut text = Vec::with_capacity(passing().map(|field| field.value.len()).sum());
+    for field in passing() {
+        text.extend_from_slice(field.value);
+    }
+    let text = Bytes::from(text);
+    let mut fields = http::HeaderMap::with_capacity(headers.len());
+    let mut start = 0;
+    for field in passing() {
+        let end = start + field.value.len();
+        let value = HeaderValue::from_maybe_shared(text.slice(start..end));
+        start = end;
+        // What is neither a name nor a value was refused when it came in.
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(field.name), value) {
+            fields.append(name, value);
+        }
+    }
+    fields
+}
+
+/// Adds `fields` to `headers`.
+pub(super) fn append(fields: &http::HeaderMap, headers: &mut HeaderMap) {
+    for (name, value) in fields {
+        headers.append(name.as_str().as_bytes(), value.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(name.as_bytes(), value.as_bytes());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_request_keeps_its_pseudo_headers_and_its_order() {
+        let headers = headers(&[
+            (":method", "POST"),
+            (":authority", "a.example:80"),
+            (":path", "/b?c"),
+            (":scheme", "https"),
+            ("x-one", "1"),
+            ("accept", "*/*"),
+            ("x-one", "2"),
+        ]);
+        let request = request(&headers).expect("a request");
+        assert_eq!(request.method(), "POST");
+        assert_eq!(request.uri(), "https://a.example:80/b?c");
+        let fields: Vec<_> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        assert_eq!(fields, [("x-one", &b"1"[..]), ("x-one", b"2"), ("accept", b"*/*")]);
+    }
+
+    #[test]
+    fn what_belongs_to_a_connection_stays_behind() {
+        let headers = headers(&[
+            ("connection", "close"),
+            ("host", "h"),
+            ("te", "gzip"),
+            ("te", "Trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("a", "b"),
+        ]);
+        let fields = fields(&headers);
+        assert_eq!(fields.len(), 2);
+        assert_eq!(fields["te"], "Trailers");
+        assert_eq!(fields["a"], "b");
+    }
+
+    #[test]
+    fn fields_come_back_as_they_went() {
+        let headers = headers(&[("a", "1"), ("grpc-status", "0"), ("a", "\u{e9}")]);
+        let mut back = HeaderMap::new();
+        append(&fields(&headers), &mut back);
+        let texts: Vec<_> = back.iter().map(|field| (field.name, field.value)).collect();
+        assert_eq!(
+            texts,
+            [(&b"a"[..], &b"1"[..]), (b"a", "\u{e9}".as_bytes()), (b"grpc-status", b"0")]
+        );
+    }
+
+    #[test]
+    fn a_target_that_is_none_is_refused() {
+        let bad = headers(&[(":method", "GET"), (":authority", "a b"), (":path", "/")]);
+        assert!(request(&bad).is_none());
+    }
+}

@@ -1,0 +1,217 @@
+//! A byte stream in memory between the `h2` crate and the task that owns the socket.
+//!
+//! The task hands over what it has received, lets the crate work, and takes what the crate has
+//! written: many frames leave in one send. Both directions are bounded: input is taken one buffer at
+//! a time, and above [`OUTPUT_BYTES_MAX`] the crate has to wait.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How many bytes may wait to be sent.
+pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+
+/// The crate's end.
+#[derive(Debug)]
+pub struct MemoryIo<B>(Rc<RefCell<State<B>>>);
+
+/// The end of the task that owns the socket.
+#[derive(Debug)]
+pub struct MemoryIoHandle<B>(Rc<RefCell<State<B>>>);
+
+#[derive(Debug)]
+struct State<B> {
+    input: Option<B>,
+    /// Bytes of `input` that were read.
+    taken: usize,
+    input_ended: bool,
+    output: Vec<u8>,
+    /// The crate will write no more.
+    output_ended: bool,
+    /// What is written goes nowhere.
+    broken: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+/// Both ends of a stream. `B` is what input comes in.
+pub fn memory_io<B: AsRef<[u8]>>() -> (MemoryIo<B>, MemoryIoHandle<B>) {
+    let state = Rc::new(RefCell::new(State {
+        input: None,
+        taken: 0,
+        input_ended: false,
+        output: Vec::new(),
+        output_ended: false,
+        broken: false,
+        reader: None,
+        writer: None,
+    }));
+    (MemoryIo(state.clone()), MemoryIoHandle(state))
+}
+
+impl<B: AsRef<[u8]>> MemoryIoHandle<B> {
+    /// Whether the crate has read all that was handed over.
+    pub fn wants_input(&self) -> bool {
+        let state = self.0.borrow();
+        !state.input_ended
+            && state.input.as_ref().is_none_or(|input| state.taken >= input.as_ref().len())
+    }
+
+    /// Hands `input` over; what was handed over before and has been read comes back.
+    pub fn feed(&self, input: B) -> Option<B> {
+        let mut state = self.0.borrow_mut();
+        state.taken = 0;
+        let spent = state.input.replace(input);
+        wake(&mut state.reader);
+        spent
+    }
+
+    /// Nothing more will come.
+    pub fn end_input(&self) {
+        let mut state = self.0.borrow_mut();
+        state.input_ended = true;
+        wake(&mut state.reader);
+    }
+
+    /// What was handed over last, read or not.
+    pub fn take_input(&self) -> Option<B> {
+        self.0.borrow_mut().input.take()
+    }
+
+    /// Whether there is something to send.
+    pub fn has_output(&self) -> bool {
+        !self.0.borrow().output.is_empty()
+    }
+
+    /// Whether the crate has written its last byte.
+    pub fn has_ended(&self) -> bool {
+        self.0.borrow().output_ended
+    }
+
+    /// Gives what is to be sent to `take`, which says how much of it it has taken.
+    pub fn take_output(&self, take: impl FnOnce(&[u8]) -> usize) {
+        let mut state = self.0.borrow_mut();
+        let taken = take(&state.output);
+        if taken == state.output.len() {
+            state.output.clear();
+        } else {
+            state.output.drain(..taken);
+        }
+        wake(&mut state.writer);
+    }
+
+    /// Nothing more can be sent.
+    pub fn break_output(&self) {
+        let mut state = self.0.borrow_mut();
+        state.broken = true;
+        state.output = Vec::new();
+        wake(&mut state.writer);
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+impl<B: AsRef<[u8]>> AsyncRead for MemoryIo<B> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let mut state = self.0.borrow_mut();
+        let state = &mut *state;
+        let left = match &state.input {
+            Some(input) => &input.as_ref()[state.taken..],
+            None => &[],
+        };
+        if left.is_empty() && !state.input_ended {
+            state.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        let part = left.len().min(into.remaining());
+        into.put_slice(&left[..part]);
+        state.taken += part;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<B: AsRef<[u8]>> AsyncWrite for MemoryIo<B> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let mut state = self.0.borrow_mut();
+        if state.broken {
+            return Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()));
+        }
+        let room = OUTPUT_BYTES_MAX.saturating_sub(state.output.len());
+        if room == 0 {
+            state.writer = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        let part = bytes.len().min(room);
+        state.output.extend_from_slice(&bytes[..part]);
+        Poll::Ready(Ok(part))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.0.borrow_mut().output_ended = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(io: &mut MemoryIo<Vec<u8>>, room: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; room];
+        let mut into = ReadBuf::new(&mut bytes);
+        match Pin::new(io).poll_read(&mut Context::from_waker(Waker::noop()), &mut into) {
+            Poll::Ready(read) => read.ok().map(|()| into.filled().to_vec()),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn input_is_read_in_pieces_and_comes_back() {
+        let (mut io, handle) = memory_io();
+        assert_eq!(read(&mut io, 4), None);
+        assert!(handle.feed(b"abcdef".to_vec()).is_none());
+        assert_eq!(read(&mut io, 4), Some(b"abcd".to_vec()));
+        assert!(!handle.wants_input());
+        assert_eq!(read(&mut io, 4), Some(b"ef".to_vec()));
+        assert!(handle.wants_input());
+        assert_eq!(handle.feed(b"g".to_vec()), Some(b"abcdef".to_vec()));
+        handle.end_input();
+        assert_eq!(read(&mut io, 4), Some(b"g".to_vec()));
+        assert_eq!(read(&mut io, 4), Some(Vec::new()));
+    }
+
+    #[test]
+    fn output_is_bounded() {
+        let (mut io, handle) = memory_io::<Vec<u8>>();
+        let mut write = |bytes: &[u8]| {
+            Pin::new(&mut io).poll_write(&mut Context::from_waker(Waker::noop()), bytes)
+        };
+        let long = vec![0; OUTPUT_BYTES_MAX + 1];
+        assert!(matches!(write(&long), Poll::Ready(Ok(OUTPUT_BYTES_MAX))));
+        assert!(write(b"x").is_pending());
+        handle.take_output(|output| output.len() - 1);
+        assert!(handle.has_output());
+        assert!(matches!(write(b"xyz"), Poll::Ready(Ok(3))));
+        handle.break_output();
+        assert!(matches!(write(b"x"), Poll::Ready(Err(_))));
+    }
+}
