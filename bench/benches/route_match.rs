@@ -23,6 +23,7 @@ fn table(virtual_hosts: Vec<VirtualHost>) -> RouteTable {
         vhost_header: None,
         ignore_path_parameters_in_path_matching: false,
         most_specific_header_mutations_wins: false,
+        per_filter_configs: Default::default(),
     })
 }
 
@@ -39,6 +40,7 @@ fn host(domain: Domain, prefixes: impl Iterator<Item = String>) -> VirtualHost {
         retry_policy: None,
         request_body_buffer_limit: None,
         metadata: Default::default(),
+        per_filter_configs: Default::default(),
     }
 }
 
@@ -51,6 +53,7 @@ fn route(prefix: String) -> Route {
         response_headers: HeaderMutations::default(),
         request_body_buffer_limit: None,
         metadata: Default::default(),
+        per_filter_configs: Default::default(),
     }
 }
 

@@ -17,6 +17,9 @@ pub(crate) fn check(message: &DynamicMessage, gate: Gate<'_>, at: &At<'_>) -> Ve
     check.ignored
 }
 
+/// The one Any to which Envoy gives a meaning where it is empty: the filter is enabled as it is.
+const MAY_BE_EMPTY: &str = "envoy.config.route.v3.FilterConfig.config";
+
 struct Check<'a> {
     rules: RuleBook,
     gate: Gate<'a>,
@@ -109,7 +112,12 @@ impl Check<'_> {
         let content = match wire::open_any(any) {
             Some(Ok(content)) => content,
             Some(Err(_)) => return at.error("nested too deeply"),
-            None => return,
+            None => {
+                if holder.is_none_or(|holder| holder.full_name() != MAY_BE_EMPTY) {
+                    at.error_at_key("'@type' is missing");
+                }
+                return;
+            }
         };
         let gated = depth == Depth::Gated;
         if let (true, Some(field)) = (gated, holder) {

@@ -77,7 +77,7 @@ pub(crate) enum Side {
 }
 
 impl HeaderValueOption {
-    fn from_wire(wire: &wire::HeaderValueOption, at: &At<'_>) -> Option<Self> {
+    pub(crate) fn from_wire(wire: &wire::HeaderValueOption, at: &At<'_>) -> Option<Self> {
         let header = wire.header.as_ref()?;
         let header_at = at.field("header");
         let value = SubstitutionFormat::parse_at(&header.value, &header_at.field("value"));
@@ -112,7 +112,7 @@ fn append_action(wire: &wire::HeaderValueOption, at: &At<'_>) -> AppendAction {
 }
 
 /// The name in lower case, if it is one that may be `done` to.
-fn mutable_name(name: &str, done: &str, at: &At<'_>) -> Option<String> {
+pub(crate) fn mutable_name(name: &str, done: &str, at: &At<'_>) -> Option<String> {
     let name = name.to_ascii_lowercase();
     if name.starts_with(':') || name == "host" {
         at.error(format!("'{name}' must not be {done}: neither ':' headers nor host may be"));

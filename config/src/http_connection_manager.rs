@@ -19,6 +19,7 @@ use crate::access_log::AccessLog;
 use crate::address::CidrRange;
 use crate::cluster::ClusterNames;
 use crate::duration;
+use crate::http_filter::HttpFilter;
 use crate::report::At;
 use crate::route::{RouteConfiguration, ScopedRoutes};
 use crate::wire::unpack;
@@ -192,11 +193,6 @@ pub enum HeaderKeyFormat {
     ProperCaseWords,
 }
 
-/// An HTTP filter before the router, by its `typed_config` type. None is supported yet, so the
-/// type has no values: adding a filter adds a variant, and the compiler shows where it must act.
-#[derive(Debug, Clone)]
-pub enum HttpFilter {}
-
 /// `envoy.extensions.filters.http.router.v3.Router`.
 #[derive(Debug, Clone, Default)]
 pub struct Router {
@@ -214,7 +210,10 @@ impl HttpConnectionManager {
         let common_at = at.field("common_http_protocol_options");
         let off = |duration, name| duration::or_off(duration, None, at, name);
         let router = router_from_wire(&wire.http_filters, at);
-        let routes = RouteSpecifier::from_wire(wire.route_specifier.as_ref(), clusters, at);
+        let http_filters =
+            HttpFilter::list_from_wire(&wire.http_filters, &at.field("http_filters"));
+        let specifier = wire.route_specifier.as_ref();
+        let routes = RouteSpecifier::from_wire(specifier, clusters, &http_filters, at);
         let strip_host_port = StripHostPort::from_wire(wire, at);
         Some(Self {
             stat_prefix: wire.stat_prefix.clone(),
@@ -237,7 +236,7 @@ impl HttpConnectionManager {
             },
             strip_host_port,
             strip_trailing_host_dot: wire.strip_trailing_host_dot,
-            http_filters: Vec::new(),
+            http_filters,
             router: router?,
             server_name: non_empty(&wire.server_name).unwrap_or_else(|| "envoy".to_owned()),
             server_header_transformation: match wire.server_header_transformation() {
@@ -316,17 +315,18 @@ impl RouteSpecifier {
     fn from_wire(
         wire: Option<&WireRoutes>,
         clusters: &ClusterNames<'_>,
+        filters: &[HttpFilter],
         at: &At<'_>,
     ) -> Option<Self> {
         match wire {
             Some(WireRoutes::RouteConfig(routes)) => {
                 let at = at.field("route_config");
-                let routes = RouteConfiguration::from_wire(routes, clusters, &at);
+                let routes = RouteConfiguration::from_wire(routes, clusters, filters, &at);
                 Some(Self::RouteConfig(Box::new(routes)))
             }
             Some(WireRoutes::ScopedRoutes(routes)) => {
                 let at = at.field("scoped_routes");
-                let routes = ScopedRoutes::from_wire(routes, clusters, &at)?;
+                let routes = ScopedRoutes::from_wire(routes, clusters, filters, &at)?;
                 Some(Self::ScopedRoutes(Box::new(routes)))
             }
             _ => {

@@ -9,7 +9,7 @@ mod rewrite;
 mod string;
 
 pub use self::header::{HeaderMatcher, HeaderTest};
-pub use self::metadata::{MetadataMatcher, MetadataValue, ValueMatcher};
+pub use self::metadata::{MetadataMatcher, ValueMatcher};
 pub use self::regex::FullRegex;
 pub(crate) use self::rewrite::Piece;
 pub use self::rewrite::RegexRewrite;

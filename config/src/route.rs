@@ -1,10 +1,13 @@
 //! Route configurations (`envoy.config.route.v3`).
 
+use std::collections::HashMap;
+
 use envoy_types::pb::envoy::config::route::v3 as wire;
-use envoy_types::pb::google::protobuf::{UInt32Value, UInt64Value};
+use envoy_types::pb::google::protobuf::{Any, UInt32Value, UInt64Value};
 
 use crate::cluster::ClusterNames;
 use crate::header_mutation::HeaderMutations;
+use crate::http_filter::{self, HttpFilter, PerFilterConfigs};
 use crate::report::At;
 
 /// The header mutations of a message, which have the same fields on every level.
@@ -55,7 +58,7 @@ pub use self::retry_policy::{
 pub use self::rewrite::{HostRewrite, PathRewrite};
 pub use self::route_action::{MaxStreamDuration, RouteAction};
 pub use self::route_match::{
-    CookieMatcher, Fraction, PathMatch, QueryParameterMatcher, QueryParameterTest, RouteMatch,
+    CookieMatcher, PathMatch, QueryParameterMatcher, QueryParameterTest, RouteMatch,
     TlsContextMatch,
 };
 pub use self::scoped_routes::{Extract, HeaderValueExtractor, Scope as RouteScope, ScopedRoutes};
@@ -86,23 +89,35 @@ pub struct RouteConfiguration {
     pub ignore_path_parameters_in_path_matching: bool,
     /// `most_specific_header_mutations_wins`, default false: the widest level acts last.
     pub most_specific_header_mutations_wins: bool,
+    /// `typed_per_filter_config`.
+    pub per_filter_configs: PerFilterConfigs,
 }
 
 /// What the routes of a configuration have in common.
 struct Scope<'a> {
     clusters: &'a ClusterNames<'a>,
+    /// The HTTP filters of the connection manager.
+    filters: &'a [HttpFilter],
     validate_clusters: bool,
     direct_response_body_bytes_max: usize,
+}
+
+impl Scope<'_> {
+    fn per_filter_configs(&self, wire: &HashMap<String, Any>, at: &At<'_>) -> PerFilterConfigs {
+        http_filter::per_filter_configs(wire, self.filters, at)
+    }
 }
 
 impl RouteConfiguration {
     pub(crate) fn from_wire(
         wire: &wire::RouteConfiguration,
         clusters: &ClusterNames<'_>,
+        filters: &[HttpFilter],
         at: &At<'_>,
     ) -> Self {
         let scope = Scope {
             clusters,
+            filters,
             validate_clusters: wire.validate_clusters.is_none_or(|validate| validate.value),
             direct_response_body_bytes_max: wire
                 .max_direct_response_body_size_bytes
@@ -119,6 +134,7 @@ impl RouteConfiguration {
             vhost_header: non_empty(&wire.vhost_header.to_ascii_lowercase()),
             ignore_path_parameters_in_path_matching: wire.ignore_path_parameters_in_path_matching,
             most_specific_header_mutations_wins: wire.most_specific_header_mutations_wins,
+            per_filter_configs: scope.per_filter_configs(&wire.typed_per_filter_config, at),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! HTTP: the connection manager, its codecs, and what happens to one request.
 //!
 //! `codec/downstream_h1` reads a request, `stream` is that request's record, `request_headers`
-//! and `forwarded_for` prepare it, `router/` answers or forwards it, `response_headers` prepares
+//! and `forwarded_for` prepare it, `filter_chain` passes it through the HTTP filters, `router/`
+//! answers or forwards it, `response_headers` prepares
 //! the answer, and `codec/` writes it.
 
 pub mod authority;
@@ -9,6 +10,8 @@ pub mod clock;
 pub mod codec;
 mod connection_manager;
 pub mod exchange;
+pub mod filter;
+pub mod filter_chain;
 mod forwarded_for;
 pub mod header_bytes;
 pub mod header_matching;

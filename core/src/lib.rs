@@ -4,7 +4,7 @@
 //! [`transport_socket`] makes plain bytes of it, [`http`] reads a request from them, the [`router`] finds its route, a [`cluster`] and its [`load_balancer`] name a
 //! host, the [`pool`] has a connection to it, and the response goes back the same way. Beside the
 //! path: [`server`] starts and ends it all, [`runtime`] is the ground every worker stands on,
-//! [`discovery`] finds hosts, [`budget`] counts what all workers share, [`stats`], [`access_log`]
+//! [`discovery`] finds hosts, [`budget`] counts what all workers share, [`token_bucket`] how fast, [`rbac`] tells who may, [`stats`], [`access_log`]
 //! and [`admin`] tell what happened, and [`route_check`] tells what would happen.
 
 pub mod access_log;
@@ -18,9 +18,11 @@ pub mod load_balancer;
 pub mod network;
 pub mod pool;
 pub mod random;
+pub mod rbac;
 pub mod route_check;
 pub mod router;
 pub mod runtime;
 pub mod server;
 pub mod stats;
+pub mod token_bucket;
 pub mod transport_socket;

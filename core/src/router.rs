@@ -28,10 +28,10 @@ mod virtual_host;
 pub use filter::{
     serve, write_https_location, write_location, write_own_location, write_upstream_request,
 };
-pub use header_mutation::{Direction, apply_header_mutations};
+pub use header_mutation::{Direction, add_headers, apply_header_mutations};
 pub use look_up::{Stop, choose, has_scheme, is_upgrade, look_up};
 pub use route_conditions::Unmet;
 pub use route_match::RouteRequest;
-pub use route_table::{Found, RouteRef, RouteTable};
+pub use route_table::{Found, RouteRef, RouteTable, path_of};
 pub use scoped_routes::Routes;
 pub use virtual_host::{CompiledVirtualHost, serving_domain};

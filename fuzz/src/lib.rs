@@ -7,6 +7,7 @@ pub mod h1_chunked;
 pub mod h1_request;
 pub mod h1_response;
 pub mod proxy_protocol;
+pub mod rbac;
 pub mod route_match;
 pub mod substitution_format;
 

@@ -93,6 +93,7 @@ fn host(domain: Domain) -> VirtualHost {
         retry_policy: None,
         request_body_buffer_limit: None,
         metadata: Default::default(),
+        per_filter_configs: Default::default(),
     }
 }
 
@@ -125,6 +126,7 @@ fn route(name: String, matcher: RouteMatch) -> Route {
         response_headers: HeaderMutations::default(),
         request_body_buffer_limit: None,
         metadata: Default::default(),
+        per_filter_configs: Default::default(),
     }
 }
 
@@ -138,6 +140,7 @@ fn configuration(virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
         vhost_header: None,
         ignore_path_parameters_in_path_matching: false,
         most_specific_header_mutations_wins: false,
+        per_filter_configs: Default::default(),
     }
 }
 

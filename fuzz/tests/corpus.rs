@@ -69,6 +69,11 @@ fn h1_chunked() {
 }
 
 #[test]
+fn rbac() {
+    replay("rbac", ringmain_fuzz::rbac::check);
+}
+
+#[test]
 fn route_match() {
     replay("route_match", ringmain_fuzz::route_match::check);
 }

@@ -1,8 +1,7 @@
 //! `envoy.type.matcher.v3.MetadataMatcher`: values that filters have noted about a request.
 
-use std::collections::BTreeMap;
-
 use envoy_types::pb::envoy::r#type::matcher::v3 as wire;
+use serde_json::Value;
 use wire::double_matcher::MatchPattern as DoublePattern;
 use wire::list_matcher::MatchPattern as ListPattern;
 use wire::metadata_matcher::path_segment::Segment;
@@ -22,23 +21,6 @@ pub struct MetadataMatcher {
     pub value: ValueMatcher,
     /// `invert`, default false.
     pub invert: bool,
-}
-
-/// A `google.protobuf.Value`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum MetadataValue {
-    /// `null`.
-    Null,
-    /// A number.
-    Number(f64),
-    /// Text.
-    Text(String),
-    /// A boolean.
-    Bool(bool),
-    /// Values by name.
-    Struct(BTreeMap<String, MetadataValue>),
-    /// A list.
-    List(Vec<MetadataValue>),
 }
 
 /// `envoy.type.matcher.v3.ValueMatcher`.
@@ -74,7 +56,7 @@ impl MetadataMatcher {
         matchers.filter_map(|(index, wire)| Self::from_wire(wire, &at.index(index))).collect()
     }
 
-    fn from_wire(wire: &wire::MetadataMatcher, at: &At<'_>) -> Option<Self> {
+    pub(crate) fn from_wire(wire: &wire::MetadataMatcher, at: &At<'_>) -> Option<Self> {
         let keys = wire
             .path
             .iter()
@@ -88,12 +70,9 @@ impl MetadataMatcher {
     }
 
     /// Whether the metadata of [`MetadataMatcher::filter`] are as the matcher wants them.
-    pub fn matches<'m>(&self, metadata: Option<&'m MetadataValue>) -> bool {
-        let child = |value: &'m MetadataValue, key: &String| match value {
-            MetadataValue::Struct(fields) => fields.get(key),
-            _ => None,
-        };
-        let value = metadata.and_then(|root| self.path.iter().try_fold(root, child));
+    pub fn matches(&self, metadata: Option<&Value>) -> bool {
+        let mut keys = self.path.iter();
+        let value = metadata.and_then(|root| keys.try_fold(root, |value, key| value.get(key)));
         self.value.matches(value) != self.invert
     }
 }
@@ -131,17 +110,19 @@ impl ValueMatcher {
     }
 
     /// Whether `value`, `None` where there is none, is as the matcher wants it.
-    pub fn matches(&self, value: Option<&MetadataValue>) -> bool {
+    pub fn matches(&self, value: Option<&Value>) -> bool {
         let Some(value) = value else { return false };
         match (self, value) {
             (Self::Present(present), _) => *present,
             (Self::Or(matchers), _) => matchers.iter().any(|matcher| matcher.matches(Some(value))),
-            (Self::Null, MetadataValue::Null) => true,
-            (Self::Range(range), MetadataValue::Number(number)) => range.contains(number),
-            (Self::Number(expected), MetadataValue::Number(number)) => expected == number,
-            (Self::Text(matcher), MetadataValue::Text(text)) => matcher.matches(text.as_bytes()),
-            (Self::Bool(expected), MetadataValue::Bool(value)) => expected == value,
-            (Self::OneOf(matcher), MetadataValue::List(items)) => {
+            (Self::Null, Value::Null) => true,
+            (Self::Range(range), Value::Number(number)) => {
+                number.as_f64().is_some_and(|number| range.contains(&number))
+            }
+            (Self::Number(expected), Value::Number(number)) => number.as_f64() == Some(*expected),
+            (Self::Text(matcher), Value::String(text)) => matcher.matches(text.as_bytes()),
+            (Self::Bool(expected), Value::Bool(value)) => expected == value,
+            (Self::OneOf(matcher), Value::Array(items)) => {
                 items.iter().any(|item| matcher.matches(Some(item)))
             }
             _ => false,
@@ -151,6 +132,8 @@ impl ValueMatcher {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::matcher::StringTest;
 
@@ -158,38 +141,29 @@ mod tests {
         MetadataMatcher { filter: "f".into(), path: vec!["a".into(), "b".into()], value, invert }
     }
 
-    fn nested(value: MetadataValue) -> MetadataValue {
-        let inner = MetadataValue::Struct([("b".to_owned(), value)].into());
-        MetadataValue::Struct([("a".to_owned(), inner)].into())
+    fn nested(value: &Value) -> Value {
+        json!({ "a": { "b": value } })
     }
 
     #[test]
     fn each_kind_matches_its_own() {
         let text = StringMatcher::new(StringTest::Prefix("x".into()));
         for (value, yes, no) in [
-            (ValueMatcher::Null, MetadataValue::Null, MetadataValue::Bool(false)),
-            (ValueMatcher::Range(1.0..2.0), MetadataValue::Number(1.0), MetadataValue::Number(2.0)),
-            (ValueMatcher::Number(1.5), MetadataValue::Number(1.5), MetadataValue::Null),
-            (
-                ValueMatcher::Text(text),
-                MetadataValue::Text("xy".into()),
-                MetadataValue::Text("y".into()),
-            ),
-            (ValueMatcher::Bool(true), MetadataValue::Bool(true), MetadataValue::Bool(false)),
-            (
-                ValueMatcher::OneOf(Box::new(ValueMatcher::Number(1.0))),
-                MetadataValue::List(vec![MetadataValue::Null, MetadataValue::Number(1.0)]),
-                MetadataValue::Number(1.0),
-            ),
+            (ValueMatcher::Null, json!(null), json!(false)),
+            (ValueMatcher::Range(1.0..2.0), json!(1), json!(2)),
+            (ValueMatcher::Number(1.5), json!(1.5), json!(null)),
+            (ValueMatcher::Text(text), json!("xy"), json!("y")),
+            (ValueMatcher::Bool(true), json!(true), json!(false)),
+            (ValueMatcher::OneOf(Box::new(ValueMatcher::Number(1.0))), json!([null, 1]), json!(1)),
             (
                 ValueMatcher::Or(vec![ValueMatcher::Null, ValueMatcher::Bool(true)]),
-                MetadataValue::Bool(true),
-                MetadataValue::Bool(false),
+                json!(true),
+                json!(false),
             ),
         ] {
-            assert!(matcher(value.clone(), false).matches(Some(&nested(yes.clone()))), "{value:?}");
-            assert!(!matcher(value.clone(), false).matches(Some(&nested(no))), "{value:?}");
-            assert!(!matcher(value, true).matches(Some(&nested(yes))));
+            assert!(matcher(value.clone(), false).matches(Some(&nested(&yes))), "{value:?}");
+            assert!(!matcher(value.clone(), false).matches(Some(&nested(&no))), "{value:?}");
+            assert!(!matcher(value, true).matches(Some(&nested(&yes))));
         }
     }
 
@@ -199,9 +173,7 @@ mod tests {
             assert!(!matcher(ValueMatcher::Present(present), false).matches(None));
             assert!(matcher(ValueMatcher::Present(present), true).matches(None));
         }
-        assert!(
-            matcher(ValueMatcher::Present(true), false).matches(Some(&nested(MetadataValue::Null)))
-        );
-        assert!(!matcher(ValueMatcher::Present(true), false).matches(Some(&MetadataValue::Null)));
+        assert!(matcher(ValueMatcher::Present(true), false).matches(Some(&nested(&Value::Null))));
+        assert!(!matcher(ValueMatcher::Present(true), false).matches(Some(&Value::Null)));
     }
 }

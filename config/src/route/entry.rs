@@ -4,6 +4,7 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 
 use super::{Action, RouteMatch, Scope, buffer_limit};
 use crate::header_mutation::HeaderMutations;
+use crate::http_filter::PerFilterConfigs;
 use crate::metadata::Metadata;
 use crate::report::At;
 
@@ -24,6 +25,8 @@ pub struct Route {
     pub request_body_buffer_limit: Option<u64>,
     /// `metadata`.
     pub metadata: Metadata,
+    /// `typed_per_filter_config`.
+    pub per_filter_configs: PerFilterConfigs,
 }
 
 impl Route {
@@ -48,6 +51,7 @@ impl Route {
                 buffer_limit(wire.request_body_buffer_limit.as_ref(), older)
             },
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
+            per_filter_configs: scope.per_filter_configs(&wire.typed_per_filter_config, at),
         })
     }
 }

@@ -3,11 +3,11 @@
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::route::v3 as wire;
 use envoy_types::pb::envoy::extensions::path::r#match::uri_template::v3::UriTemplateMatchConfig;
-use envoy_types::pb::envoy::r#type::v3::fractional_percent::DenominatorType;
 use wire::query_parameter_matcher::QueryParameterMatchSpecifier;
 use wire::route_match::PathSpecifier;
 
 use super::UriTemplate;
+use crate::fraction::Fraction;
 use crate::matcher::{FullRegex, HeaderMatcher, MetadataMatcher, StringMatcher};
 use crate::report::At;
 use crate::wire::unpack;
@@ -82,15 +82,6 @@ pub struct CookieMatcher {
     pub invert_match: bool,
 }
 
-/// `envoy.type.v3.FractionalPercent`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fraction {
-    /// `numerator`.
-    pub numerator: u32,
-    /// `denominator`: 100 (default), 10,000 or 1,000,000.
-    pub denominator: u32,
-}
-
 /// `envoy.config.route.v3.RouteMatch.TlsContextMatchOptions`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TlsContextMatch {
@@ -132,7 +123,8 @@ impl RouteMatch {
             query_parameters,
             cookies,
             grpc: wire.grpc.is_some(),
-            runtime_fraction: fraction.map(|fraction| Fraction::from_wire(fraction, at)),
+            runtime_fraction: fraction
+                .map(|fraction| Fraction::from_wire(fraction, &at.field("runtime_fraction"))),
             tls_context: TlsContextMatch {
                 presented: tls.presented.map(|presented| presented.value),
                 validated: tls.validated.map(|validated| validated.value),
@@ -233,30 +225,6 @@ impl CookieMatcher {
     }
 }
 
-impl Fraction {
-    /// The default value of a fraction that a runtime could override, if there were one.
-    fn from_wire(wire: &core::RuntimeFractionalPercent, at: &At<'_>) -> Self {
-        // The field rules have seen to its presence.
-        let percent = wire.default_value.unwrap_or_default();
-        let denominator = match percent.denominator() {
-            DenominatorType::Hundred => 100,
-            DenominatorType::TenThousand => 10_000,
-            DenominatorType::Million => 1_000_000,
-        };
-        if !wire.runtime_key.is_empty() {
-            at.field("runtime_fraction")
-                .field("runtime_key")
-                .warn_once("runtime_key", "'runtime_key' has no effect: there is no runtime");
-        }
-        Self { numerator: percent.numerator, denominator }
-    }
-
-    /// Whether a stream whose random number is `random` is among the fraction.
-    pub fn includes(self, random: u64) -> bool {
-        random % u64::from(self.denominator) < u64::from(self.numerator)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,11 +253,5 @@ mod tests {
         };
         assert!(matcher(false).matches(Some(b"1")) && !matcher(false).matches(None));
         assert!(!matcher(true).matches(Some(b"1")) && matcher(true).matches(None));
-    }
-
-    #[test]
-    fn a_fraction_includes_its_share_of_the_numbers() {
-        let fraction = Fraction { numerator: 25, denominator: 100 };
-        assert_eq!((0..1000).filter(|random| fraction.includes(*random)).count(), 250);
     }
 }

@@ -12,6 +12,7 @@ use wire::scoped_routes::scope_key_builder::fragment_builder::header_value_extra
 
 use super::RouteConfiguration;
 use crate::cluster::ClusterNames;
+use crate::http_filter::HttpFilter;
 use crate::report::At;
 
 /// `envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes`.
@@ -63,6 +64,7 @@ impl ScopedRoutes {
     pub(crate) fn from_wire(
         wire: &wire::ScopedRoutes,
         clusters: &ClusterNames<'_>,
+        filters: &[HttpFilter],
         at: &At<'_>,
     ) -> Option<Self> {
         if wire.rds_config_source.is_none() {
@@ -92,7 +94,7 @@ impl ScopedRoutes {
             scopes: scopes
                 .filter_map(|(index, scope)| {
                     let at = at.index(index);
-                    let scope = Scope::from_wire(scope, clusters, &at)?;
+                    let scope = Scope::from_wire(scope, clusters, filters, &at)?;
                     if let Some(other) = seen.insert(scope.key.clone(), scope.name.clone()) {
                         at.field("key").error(format!("scope '{other}' has this key too"));
                     }
@@ -136,6 +138,7 @@ impl Scope {
     fn from_wire(
         wire: &route::ScopedRouteConfiguration,
         clusters: &ClusterNames<'_>,
+        filters: &[HttpFilter],
         at: &At<'_>,
     ) -> Option<Self> {
         let Some(routes) = &wire.route_configuration else {
@@ -153,6 +156,7 @@ impl Scope {
             route_configuration: RouteConfiguration::from_wire(
                 routes,
                 clusters,
+                filters,
                 &at.field("route_configuration"),
             ),
         })

@@ -7,6 +7,7 @@ use wire::virtual_host::TlsRequirementType as WireTlsRequirement;
 
 use super::{Domain, RetryPolicy, Route, Scope, buffer_limit};
 use crate::header_mutation::HeaderMutations;
+use crate::http_filter::PerFilterConfigs;
 use crate::metadata::Metadata;
 use crate::report::At;
 
@@ -35,6 +36,8 @@ pub struct VirtualHost {
     pub request_body_buffer_limit: Option<u64>,
     /// `metadata`.
     pub metadata: Metadata,
+    /// `typed_per_filter_config`.
+    pub per_filter_configs: PerFilterConfigs,
 }
 
 /// `envoy.config.route.v3.VirtualHost.TlsRequirementType`: who is sent to https.
@@ -96,6 +99,7 @@ impl VirtualHost {
                 buffer_limit(wire.request_body_buffer_limit.as_ref(), older)
             },
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
+            per_filter_configs: scope.per_filter_configs(&wire.typed_per_filter_config, at),
         }
     }
 }

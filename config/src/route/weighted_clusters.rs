@@ -7,6 +7,7 @@ use wire::weighted_cluster::{ClusterWeight as WireWeight, RandomValueSpecifier};
 use super::cluster_specifier::{ClusterName, header_name};
 use super::{Scope, non_empty};
 use crate::header_mutation::HeaderMutations;
+use crate::http_filter::PerFilterConfigs;
 use crate::report::At;
 
 /// `envoy.config.route.v3.WeightedCluster`.
@@ -43,6 +44,8 @@ pub struct ClusterWeight {
     pub response_headers: HeaderMutations,
     /// `host_rewrite_literal`.
     pub host_rewrite_literal: Option<String>,
+    /// `typed_per_filter_config`.
+    pub per_filter_configs: PerFilterConfigs,
 }
 
 /// How a weighted cluster is named.
@@ -118,6 +121,7 @@ impl ClusterWeight {
                 Some(HostRewriteSpecifier::HostRewriteLiteral(host)) => non_empty(host),
                 None => None,
             },
+            per_filter_configs: scope.per_filter_configs(&wire.typed_per_filter_config, at),
         })
     }
 }

@@ -210,7 +210,132 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
-        supported: "name typed_config",
+        supported: "name typed_config disabled",
+        harmless: "is_optional",
+        ..NONE
+    },
+    Message { name: "envoy.extensions.filters.http.cors.v3.Cors", ..NONE },
+    Message {
+        name: "envoy.extensions.filters.http.cors.v3.CorsPolicy",
+        supported: "allow_origin_string_match allow_methods allow_headers expose_headers max_age \
+                    allow_credentials filter_enabled shadow_enabled allow_private_network_access \
+                    forward_not_matching_preflights",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.fault.v3.HTTPFault",
+        supported: "delay abort upstream_cluster headers downstream_nodes max_active_faults",
+        harmless: "delay_percent_runtime abort_percent_runtime delay_duration_runtime \
+                   abort_http_status_runtime max_active_faults_runtime \
+                   response_rate_limit_percent_runtime abort_grpc_status_runtime \
+                   disable_downstream_cluster_stats",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.fault.v3.FaultAbort",
+        supported: "http_status grpc_status header_abort percentage response_body",
+        ..NONE
+    },
+    Message { name: "envoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort", ..NONE },
+    Message {
+        name: "envoy.extensions.filters.common.fault.v3.FaultDelay",
+        supported: "fixed_delay header_delay percentage",
+        ..NONE
+    },
+    Message { name: "envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay", ..NONE },
+    Message {
+        name: "envoy.extensions.filters.http.health_check.v3.HealthCheck",
+        supported: "pass_through_mode cache_time headers",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+        supported: "stat_prefix status token_bucket filter_enabled filter_enforced \
+                    request_headers_to_add_when_not_enforced response_headers_to_add \
+                    enable_x_ratelimit_headers rate_limited_as_resource_exhausted",
+        ..NONE
+    },
+    Message { name: "envoy.type.v3.HttpStatus", supported: "code", ..NONE },
+    Message {
+        name: "envoy.type.v3.TokenBucket",
+        supported: "max_tokens tokens_per_fill fill_interval",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        supported: "mutations most_specific_header_mutations_wins",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
+        supported: "mutations",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.header_mutation.v3.Mutations",
+        supported: "request_mutations response_mutations",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.common.mutation_rules.v3.HeaderMutation",
+        supported: "remove append remove_on_match",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch",
+        supported: "key_matcher",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.rbac.v3.RBAC",
+        supported: "rules rules_stat_prefix shadow_rules shadow_rules_stat_prefix \
+                    track_per_rule_stats",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
+        supported: "rbac",
+        ..NONE
+    },
+    // Counted are the decisions of all routes as the filter's own.
+    Message {
+        name: "envoy.extensions.filters.http.rbac.v3.RBACPerRoute.rbac",
+        supported: "rules shadow_rules",
+        harmless: "rules_stat_prefix shadow_rules_stat_prefix",
+        ..NONE
+    },
+    Message { name: "envoy.config.rbac.v3.RBAC", supported: "action policies", ..NONE },
+    Message { name: "envoy.config.rbac.v3.Policy", supported: "permissions principals", ..NONE },
+    Message {
+        name: "envoy.config.rbac.v3.Permission",
+        supported: "and_rules or_rules any header url_path destination_ip destination_port \
+                    destination_port_range metadata not_rule requested_server_name \
+                    sourced_metadata",
+        ..NONE
+    },
+    Message { name: "envoy.config.rbac.v3.Permission.Set", supported: "rules", ..NONE },
+    Message {
+        name: "envoy.config.rbac.v3.Principal",
+        supported: "and_ids or_ids any authenticated source_ip direct_remote_ip remote_ip header \
+                    url_path metadata not_id sourced_metadata",
+        ..NONE
+    },
+    Message { name: "envoy.config.rbac.v3.Principal.Set", supported: "ids", ..NONE },
+    Message {
+        name: "envoy.config.rbac.v3.Principal.Authenticated",
+        supported: "principal_name",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.rbac.v3.SourcedMetadata",
+        supported: "metadata_matcher metadata_source",
+        ..NONE
+    },
+    Message { name: "envoy.type.matcher.v3.PathMatcher", supported: "path", ..NONE },
+    Message { name: "envoy.type.v3.Int32Range", supported: "start end", ..NONE },
+    Message {
+        name: "envoy.config.route.v3.FilterConfig",
+        supported: "config disabled",
         harmless: "is_optional",
         ..NONE
     },
@@ -226,7 +351,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     response_headers_to_add response_headers_to_remove validate_clusters \
                     most_specific_header_mutations_wins max_direct_response_body_size_bytes metadata \
                     ignore_port_in_host_matching vhost_header \
-                    ignore_path_parameters_in_path_matching",
+                    ignore_path_parameters_in_path_matching typed_per_filter_config",
         ..NONE
     },
     Message {
@@ -285,7 +410,8 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "name domains routes require_tls request_headers_to_add request_headers_to_remove \
                     response_headers_to_add response_headers_to_remove metadata \
                     include_request_attempt_count include_attempt_count_in_response retry_policy \
-                    per_request_buffer_limit_bytes request_body_buffer_limit",
+                    per_request_buffer_limit_bytes request_body_buffer_limit \
+                    typed_per_filter_config",
         ..NONE
     },
     Message {
@@ -293,7 +419,7 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "name match route redirect direct_response non_forwarding_action metadata \
                     request_headers_to_add request_headers_to_remove response_headers_to_add \
                     response_headers_to_remove per_request_buffer_limit_bytes \
-                    request_body_buffer_limit",
+                    request_body_buffer_limit typed_per_filter_config",
         ..NONE
     },
     Message {
@@ -395,7 +521,8 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.route.v3.WeightedCluster.ClusterWeight",
         supported: "name cluster_header weight request_headers_to_add request_headers_to_remove \
-                    response_headers_to_add response_headers_to_remove host_rewrite_literal",
+                    response_headers_to_add response_headers_to_remove host_rewrite_literal \
+                    typed_per_filter_config",
         ..NONE
     },
     Message {
@@ -603,6 +730,19 @@ pub(super) const MESSAGES: &[Message] = &[
     Message { name: "envoy.extensions.formatter.metadata.v3.Metadata", ..NONE },
 ];
 
+/// What a level of a route configuration may say of an HTTP filter.
+const PER_ROUTE: &[&str] = &[
+    "envoy.config.route.v3.FilterConfig",
+    "envoy.extensions.filters.http.cors.v3.CorsPolicy",
+    "envoy.extensions.filters.http.fault.v3.HTTPFault",
+    "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
+    "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+    "envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
+];
+
+/// The same, within a `FilterConfig`.
+const PER_ROUTE_ITSELF: &[&str] = PER_ROUTE.split_at(1).1;
+
 /// For each supported field that holds an extension (`google.protobuf.Any`), the messages it may hold.
 pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     (
@@ -640,8 +780,21 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     ),
     (
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.typed_config",
-        &["envoy.extensions.filters.http.router.v3.Router"],
+        &[
+            "envoy.extensions.filters.http.cors.v3.Cors",
+            "envoy.extensions.filters.http.fault.v3.HTTPFault",
+            "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+            "envoy.extensions.filters.http.health_check.v3.HealthCheck",
+            "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            "envoy.extensions.filters.http.rbac.v3.RBAC",
+            "envoy.extensions.filters.http.router.v3.Router",
+        ],
     ),
+    ("envoy.config.route.v3.RouteConfiguration.typed_per_filter_config", PER_ROUTE),
+    ("envoy.config.route.v3.VirtualHost.typed_per_filter_config", PER_ROUTE),
+    ("envoy.config.route.v3.Route.typed_per_filter_config", PER_ROUTE),
+    ("envoy.config.route.v3.WeightedCluster.ClusterWeight.typed_per_filter_config", PER_ROUTE),
+    ("envoy.config.route.v3.FilterConfig.config", PER_ROUTE_ITSELF),
     (
         "envoy.config.core.v3.TransportSocket.typed_config",
         &["envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"],

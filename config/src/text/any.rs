@@ -15,13 +15,17 @@ pub(crate) const TYPE: &str = "@type";
 pub(crate) const TYPED_STRUCTS: [&str; 2] = ["xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct"];
 
 impl Reader<'_> {
-    /// Reads an Any; `None` where its type is missing or unknown.
+    /// Reads an Any; `None` where its type is missing or unknown. Without any key it is empty, which
+    /// the walk over the whole message judges.
     pub(super) fn any(
         &self,
         descriptor: &MessageDescriptor,
         entries: &[NodeId],
         at: &At<'_>,
     ) -> Option<DynamicMessage> {
+        if entries.is_empty() {
+            return Some(DynamicMessage::new(descriptor.clone()));
+        }
         let Some((type_key, type_value)) = self.entry(entries, &[TYPE]) else {
             at.error_at_key(
                 Note::from("'@type' is missing").help(

@@ -2,11 +2,13 @@
 
 use ringmain_config::access_log::AccessLog;
 use ringmain_config::http_connection_manager as config;
+use ringmain_config::http_filter::{HttpFilter, PerFilterConfig};
 use ringmain_config::listener::TrafficDirection;
 use ringmain_config::route::{Action, ClusterSpecifier};
 use ringmain_proto_codec::h1::{KeyFormat, RequestOptions, UnderscoreAction};
 use ringmain_proto_codec::limits::HeadLimits;
 
+use super::filter_chain::FilterChain;
 use crate::access_log::{LogSink, Recorded};
 use crate::listener::FilterChainPlace;
 use crate::router::Routes;
@@ -20,6 +22,8 @@ pub struct ConnectionManager {
     pub config: config::HttpConnectionManager,
     /// The routes.
     pub routes: Routes,
+    /// The HTTP filters before the router.
+    pub filters: FilterChain,
     /// How request heads are read.
     pub request_options: RequestOptions,
     /// How header names are written downstream.
@@ -71,6 +75,7 @@ impl ConnectionManager {
         let sinks: Vec<LogSink> = config.access_log.iter().map(sink_of).collect();
         let routes = Routes::new(config.routes.clone());
         Self {
+            filters: FilterChain::new(&config.http_filters, &routes, workers),
             request_options: request_options(&config),
             key_format: match config.http1.header_key_format {
                 config::HeaderKeyFormat::LowerCase => KeyFormat::LowerCase,
@@ -93,17 +98,22 @@ impl ConnectionManager {
 /// What the formats need: those of access logs, and of headers at each level.
 fn recorded(config: &config::HttpConnectionManager, routes: &Routes) -> Recorded {
     let mut mutations = Vec::new();
+    let mut per_filter = Vec::new();
     for table in routes.tables() {
+        per_filter.push(&table.config.per_filter_configs);
         mutations.extend([&table.config.request_headers, &table.config.response_headers]);
         for virtual_host in table.virtual_hosts() {
             let virtual_host = &virtual_host.config;
+            per_filter.push(&virtual_host.per_filter_configs);
             mutations.extend([&virtual_host.request_headers, &virtual_host.response_headers]);
             for route in &virtual_host.routes {
+                per_filter.push(&route.per_filter_configs);
                 mutations.extend([&route.request_headers, &route.response_headers]);
                 if let Action::Route(action) = &route.action
                     && let ClusterSpecifier::Weighted(clusters) = &action.cluster
                 {
                     for cluster in &clusters.clusters {
+                        per_filter.push(&cluster.per_filter_configs);
                         mutations.extend([&cluster.request_headers, &cluster.response_headers]);
                     }
                 }
@@ -111,7 +121,10 @@ fn recorded(config: &config::HttpConnectionManager, routes: &Routes) -> Recorded
         }
     }
     let headers = mutations.iter().flat_map(|mutations| &mutations.add);
-    let in_headers = headers.flat_map(|option| option.value.operators());
+    let per_filter = per_filter.iter().flat_map(|configs| configs.values());
+    let of_filters = config.http_filters.iter().flat_map(HttpFilter::header_options);
+    let of_filters = of_filters.chain(per_filter.flat_map(PerFilterConfig::header_options));
+    let in_headers = headers.chain(of_filters).flat_map(|option| option.value.operators());
     let in_logs = config.access_log.iter().flat_map(|log| log.format.operators());
     Recorded::for_operators(in_logs.chain(in_headers))
 }

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use ringmain_proto_codec::HeaderMap;
 use ringmain_proto_codec::h1::{RequestHead, ResponseHead};
 
+use super::filter_chain::FilterStates;
 use super::stream::StreamInfo;
 
 /// A request, its response and their record.
@@ -20,6 +21,8 @@ pub struct Exchange {
     pub response_trailers: Option<Box<HeaderMap>>,
     /// When, where and how it went.
     pub info: StreamInfo,
+    /// What HTTP filters keep.
+    pub filters: FilterStates,
     /// The encoded head about to be sent.
     pub encoded: Vec<u8>,
     /// Room for building a value.
@@ -33,6 +36,7 @@ impl Exchange {
         self.response.clear();
         self.response_trailers = None;
         self.info = StreamInfo::default();
+        self.filters.clear();
         self.encoded.clear();
         self.scratch.clear();
     }

@@ -16,7 +16,8 @@ impl CompiledHeaderMatcher {
         matchers.iter().cloned().map(Self::new).collect()
     }
 
-    fn new(matcher: HeaderMatcher) -> Self {
+    /// Compiles `matcher`.
+    pub fn new(matcher: HeaderMatcher) -> Self {
         Self { known: KnownHeader::from_bytes(matcher.name.as_bytes()), matcher }
     }
 

@@ -5,10 +5,12 @@ use std::io::Write;
 use ringmain_proto_codec::{ChunkError, HeaderMap, KnownHeader};
 
 use super::exchange::Exchange;
+use super::filter::{FilterReply, ReplyHeaders};
+use super::filter_chain;
 use super::header_matching::is_grpc_request;
 use super::response_headers::{encode_response_head, prepare_response, set_connection};
 use super::{ConnectionManager, ResponseFlag, ResponseFlags};
-use crate::router::{Direction, apply_header_mutations};
+use crate::router::{Direction, add_headers, apply_header_mutations};
 use crate::server::Worker;
 
 /// A reply and what the log says about it.
@@ -246,18 +248,24 @@ pub struct Reply<'a> {
     pub location: Option<&'a [u8]>,
 }
 
-/// Writes the whole reply into `exchange.encoded` and its headers into `exchange.response`.
+/// Writes the whole reply into `exchange.encoded` and its headers into `exchange.response`. `of_filter`
+/// is what the HTTP filter that makes it says beyond `reply`.
 pub fn compose(
     manager: &ConnectionManager,
     worker: &Worker,
     reply: &Reply<'_>,
+    of_filter: Option<&FilterReply<'_>>,
     exchange: &mut Exchange,
     closes: bool,
 ) {
+    let own_headers = of_filter.map(|made| made.headers).unwrap_or_default();
+    let is_ready = matches!(own_headers, ReplyHeaders::Ready);
     let request = &exchange.request.headers;
-    let is_grpc = is_grpc_request(request);
+    let is_grpc = is_grpc_request(request) && !is_ready;
     let is_head = request.get(KnownHeader::Method) == Some(b"HEAD");
-    exchange.response.clear();
+    if !is_ready {
+        exchange.response.clear();
+    }
     exchange.response.status = if is_grpc { 200 } else { reply.status };
     let headers = &mut exchange.response.headers;
     if exchange.info.details == UPSTREAM_OVERFLOW.details
@@ -268,15 +276,21 @@ pub fn compose(
     if let Some(location) = reply.location {
         headers.append_known(KnownHeader::Location, location);
     }
-    if let Some(route) = exchange.info.route {
+    if let Some(route) = exchange.info.route.filter(|_| !is_ready) {
         apply_header_mutations(manager, &worker.compiled, route, Direction::Response, exchange);
+    }
+    if let ReplyHeaders::And(options) = own_headers {
+        add_headers(options, manager, &worker.compiled, Direction::Response, exchange);
     }
     let headers = &mut exchange.response.headers;
     if is_grpc {
-        describe_grpc(headers, reply);
+        let status = of_filter.and_then(|made| made.grpc_status);
+        describe_grpc(headers, reply, status);
     } else if !reply.body.is_empty() {
         describe_body(headers, reply.body);
     }
+    filter_chain::on_response(manager, worker, exchange);
+    let headers = &mut exchange.response.headers;
     prepare_response(manager, headers, &exchange.request.headers, &worker.clock);
     set_connection(headers, exchange.request.version, closes);
     if !headers.contains(KnownHeader::ContentLength)
@@ -308,10 +322,11 @@ fn describe_body(headers: &mut HeaderMap, body: &[u8]) {
 }
 
 /// A gRPC client reads the status from headers (a "trailers-only" response).
-fn describe_grpc(headers: &mut HeaderMap, reply: &Reply<'_>) {
+fn describe_grpc(headers: &mut HeaderMap, reply: &Reply<'_>, status: Option<u32>) {
     headers.append_known(KnownHeader::ContentType, b"application/grpc");
     headers.append_with(KnownHeader::GrpcStatus, |value| {
-        write!(value, "{}", grpc_status(reply.status)).expect("writing to memory does not fail");
+        let status = status.unwrap_or_else(|| grpc_status(reply.status).into());
+        write!(value, "{status}").expect("writing to memory does not fail");
     });
     if !reply.body.is_empty() {
         headers.append_with(KnownHeader::GrpcMessage, |value| percent_encode(reply.body, value));

@@ -6,6 +6,14 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ResponseFlag {
+    /// `DI`.
+    DelayInjected,
+    /// `FI`.
+    FaultInjected,
+    /// `RL`.
+    RateLimited,
+    /// `LH`.
+    FailedLocalHealthCheck,
     /// `URX`.
     UpstreamRetryLimitExceeded,
     /// `UH`.
@@ -39,7 +47,11 @@ pub enum ResponseFlag {
 }
 
 /// Short and long names, by flag.
-const NAMES: [(ResponseFlag, &str, &str); 15] = [
+const NAMES: [(ResponseFlag, &str, &str); 19] = [
+    (ResponseFlag::DelayInjected, "DI", "DelayInjected"),
+    (ResponseFlag::FaultInjected, "FI", "FaultInjected"),
+    (ResponseFlag::RateLimited, "RL", "RateLimited"),
+    (ResponseFlag::FailedLocalHealthCheck, "LH", "FailedLocalHealthCheck"),
     (ResponseFlag::UpstreamRetryLimitExceeded, "URX", "UpstreamRetryLimitExceeded"),
     (ResponseFlag::NoHealthyUpstream, "UH", "NoHealthyUpstream"),
     (ResponseFlag::UpstreamConnectionFailure, "UF", "UpstreamConnectionFailure"),

@@ -74,6 +74,8 @@ pub struct StreamInfo {
     pub bytes_received: u64,
     /// Body bytes to downstream.
     pub bytes_sent: u64,
+    /// Whether the request is a health check, which is not counted by its status.
+    pub health_check: bool,
     /// Whether the stream was cut short by either peer.
     pub reset: bool,
     /// Whether the request line could be read: else the log shows no method, path or protocol.
@@ -137,6 +139,7 @@ impl Default for StreamInfo {
             flags: ResponseFlags::default(),
             bytes_received: 0,
             bytes_sent: 0,
+            health_check: false,
             reset: false,
             request_parsed: false,
             upstream_host: None,

@@ -55,6 +55,11 @@ impl DrainDecision {
         self.failing_health_checks.set(fail);
     }
 
+    /// Whether it fails.
+    pub fn fails_health_checks(&self) -> bool {
+        self.failing_health_checks.get()
+    }
+
     /// Begins a drain; one of all listeners is not replaced by one of some.
     pub fn begin(&self, sequence: DrainSequence) {
         let keeps = self.sequence.get().is_some_and(|current| {

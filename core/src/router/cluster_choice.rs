@@ -81,6 +81,7 @@ mod tests {
             request_headers: Default::default(),
             response_headers: Default::default(),
             host_rewrite_literal: None,
+            per_filter_configs: Default::default(),
         };
         ClusterSpecifier::Weighted(Box::new(WeightedClusters {
             clusters: weights.iter().enumerate().map(cluster).collect(),

@@ -22,29 +22,51 @@ use crate::access_log::write_header_value;
 use crate::http::ConnectionManager;
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
+use crate::http::filter_chain;
 use crate::http::local_reply::{self, LocalReply, Reply};
 use crate::server::Compiled;
 
 /// Serves a request whose head is complete.
 pub async fn serve(downstream: &mut Downstream<'_>, exchange: &mut Exchange) -> After {
-    let manager = downstream.manager;
-    match find_route(downstream, exchange) {
-        Ok(found) => {
-            exchange.info.route = Some(found);
-            let route = manager.routes.route(found);
-            match &route.action {
-                Action::Route(action) => forward(downstream, exchange, found, route, action).await,
-                Action::Redirect(redirect) => {
-                    redirected(downstream, exchange, redirect, route).await
-                }
-                Action::DirectResponse(response) => answered(downstream, exchange, response).await,
-                Action::NonForwarding => {
-                    downstream.stats().no_cluster.inc();
-                    downstream.reply(&local_reply::NON_FORWARDING, exchange).await
-                }
-            }
+    let found = match find_route(downstream, exchange) {
+        Ok(found) => found,
+        Err(refusal) => return refuse(downstream, exchange, refusal).await,
+    };
+    if let Some(after) = filter_chain::run(downstream, exchange).await {
+        return after;
+    }
+    if !exchange.request.upgrade {
+        downstream.stats().rq_total.inc();
+    }
+    match found {
+        Found::Route(found) => take_route(downstream, exchange, found).await,
+        Found::Nothing => {
+            downstream.stats().no_route.inc();
+            downstream.reply(&local_reply::ROUTE_NOT_FOUND, exchange).await
         }
-        Err(refusal) => refuse(downstream, exchange, refusal).await,
+        Found::TlsRedirect => {
+            downstream.stats().rq_direct_response.inc();
+            write_https_location(exchange);
+            let redirect = Refusal::Redirect { status: 301, details: "direct_response" };
+            refuse(downstream, exchange, redirect).await
+        }
+    }
+}
+
+async fn take_route(
+    downstream: &mut Downstream<'_>,
+    exchange: &mut Exchange,
+    found: RouteRef,
+) -> After {
+    let route = downstream.manager.routes.route(found);
+    match &route.action {
+        Action::Route(action) => forward(downstream, exchange, found, route, action).await,
+        Action::Redirect(redirect) => redirected(downstream, exchange, redirect, route).await,
+        Action::DirectResponse(response) => answered(downstream, exchange, response).await,
+        Action::NonForwarding => {
+            downstream.stats().no_cluster.inc();
+            downstream.reply(&local_reply::NON_FORWARDING, exchange).await
+        }
     }
 }
 
@@ -85,7 +107,8 @@ async fn refuse(
     }
 }
 
-fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<RouteRef, Refusal> {
+/// What takes the request, noted in its record.
+fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Found, Refusal> {
     let (manager, worker) = (downstream.manager, downstream.worker);
     let draw = || worker.random.next();
     let found = look_up(manager, worker.compiled.local_ip, &worker.request_ids, draw, exchange)
@@ -97,30 +120,22 @@ fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Ro
     }
     let has_scheme = has_scheme(&exchange.request.headers);
     let is_upgrade = is_upgrade(&exchange.request);
-    let found = match found {
-        Found::Route(found) => Some(found),
-        Found::Nothing => None,
+    let route = match found {
+        Found::Route(route) => route,
         Found::TlsRedirect if is_upgrade => return Err(upgrade_failed(downstream, exchange, None)),
-        Found::TlsRedirect => {
-            downstream.stats().rq_total.inc();
-            downstream.stats().rq_direct_response.inc();
-            write_https_location(exchange);
-            return Err(Refusal::Redirect { status: 301, details: "direct_response" });
-        }
+        Found::TlsRedirect | Found::Nothing => return Ok(found),
     };
-    if let Some(found) = found.filter(|_| has_scheme || is_upgrade) {
-        choose(manager, &worker.compiled.cluster_names, draw, exchange, found);
+    if has_scheme || is_upgrade {
+        choose(manager, &worker.compiled.cluster_names, draw, exchange, route);
     }
-    if !(exchange.request.upgrade || is_connect && found.is_some()) {
-        downstream.stats().rq_total.inc();
+    if is_upgrade {
+        return Err(upgrade_failed(downstream, exchange, Some(route)));
     }
-    if found.is_some() && is_upgrade {
-        return Err(upgrade_failed(downstream, exchange, found));
+    if !has_scheme {
+        return Ok(Found::Nothing);
     }
-    found.filter(|_| has_scheme).ok_or_else(|| {
-        downstream.stats().no_route.inc();
-        local_reply::ROUTE_NOT_FOUND.into()
-    })
+    exchange.info.route = Some(route);
+    Ok(found)
 }
 
 /// Counts a request that is not looked up.

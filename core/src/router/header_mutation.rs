@@ -64,7 +64,7 @@ fn apply(
         headers_of(exchange, direction).remove_by_name(name.as_bytes());
     }
     if !level.add.is_empty() {
-        add_all(&level.add, manager, compiled, direction, exchange);
+        add_headers(&level.add, manager, compiled, direction, exchange);
     }
 }
 
@@ -75,8 +75,9 @@ struct Pending<'a> {
     present: bool,
 }
 
-/// As in Envoy, all values are computed before any is put, and replacements come before additions.
-fn add_all(
+/// Adds `options` to a message. As in Envoy, all values are computed before any is put, and
+/// replacements come before additions.
+pub fn add_headers(
     options: &[HeaderValueOption],
     manager: &ConnectionManager,
     compiled: &Compiled,

@@ -164,6 +164,9 @@ impl UpstreamRequest<'_, '_> {
 
     /// `upstream_rq_<code>` and its copies by the request's origin.
     pub(super) fn count_response(&self, status: u16) {
+        if self.exchange.info.health_check {
+            return;
+        }
         let worker = self.cluster.worker;
         let shared = &self.cluster.shared;
         self.cluster.stats().upstream_rq_completed.inc();

@@ -14,6 +14,7 @@ use crate::http::codec::body::{BodyWriter, Ending};
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::codec::upstream::{Piece, ResponseFailure, UpstreamStream};
 use crate::http::exchange::Exchange;
+use crate::http::filter_chain;
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply, allows_body};
 use crate::http::response_headers::{encode_response_head, prepare_response, set_connection};
@@ -120,6 +121,7 @@ fn prepare_head(
         let compiled = &downstream.worker.compiled;
         apply_header_mutations(manager, compiled, route, Direction::Response, exchange);
     }
+    filter_chain::on_response(manager, downstream.worker, exchange);
     let headers = &mut exchange.response.headers;
     prepare_response(manager, headers, &exchange.request.headers, &downstream.worker.clock);
     let is_head = exchange.request.headers.get(KnownHeader::Method) == Some(b"HEAD");

@@ -1,8 +1,9 @@
 //! What a route asks of a request beyond the beginning of its path.
 
+use ringmain_config::fraction::Fraction;
 use ringmain_config::matcher::FullRegex;
 use ringmain_config::route::{
-    CookieMatcher, Fraction, PathMatch, QueryParameterMatcher, RouteMatch, TlsContextMatch,
+    CookieMatcher, PathMatch, QueryParameterMatcher, RouteMatch, TlsContextMatch,
 };
 
 use super::route_match::RouteRequest;

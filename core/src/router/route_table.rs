@@ -21,7 +21,7 @@ pub struct RouteTable {
 }
 
 /// A route that matched: indices, so that it outlives any borrow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RouteRef {
     pub(super) table: u32,
     virtual_host: u32,
@@ -29,6 +29,11 @@ pub struct RouteRef {
 }
 
 impl RouteRef {
+    /// The route at these places, each from 0.
+    pub fn new(table: u32, virtual_host: u32, route: u32) -> Self {
+        Self { table, virtual_host, route }
+    }
+
     /// The route's place in its virtual host, from 0.
     pub fn index(self) -> u32 {
         self.route

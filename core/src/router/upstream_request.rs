@@ -139,15 +139,7 @@ pub async fn forward<'a>(
     match outcome {
         Ok(after) => after,
         Err(Some(reply)) => downstream.reply(&reply, exchange).await,
-        Err(None) => {
-            let stats = downstream.stats();
-            stats.downstream_cx_destroy_active_rq.inc();
-            stats.downstream_cx_destroy_remote_active_rq.inc();
-            exchange.info.reset = true;
-            exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
-            exchange.info.details = "downstream_remote_disconnect";
-            After::Abort
-        }
+        Err(None) => downstream.client_gone(exchange),
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Compiled {
     pub local_ip: IpAddr,
     /// This machine's name.
     pub hostname: String,
+    /// `node.cluster`.
+    pub service_cluster: String,
 }
 
 /// Histograms of the process, in milliseconds.
@@ -125,6 +127,7 @@ impl Compiled {
             worker_stats: PerWorker::new(workers),
             local_ip: local_ip(),
             hostname: hostname(),
+            service_cluster: bootstrap.node.cluster.clone(),
         }
     }
 }

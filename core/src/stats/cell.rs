@@ -101,7 +101,14 @@ pub struct PerWorker<T> {
 impl<T: Default> PerWorker<T> {
     /// Blocks for `workers` workers, all zero.
     pub fn new(workers: usize) -> Self {
-        Self { blocks: (0..workers).map(|_| CachePadded::new(T::default())).collect() }
+        Self::from_fn(workers, T::default)
+    }
+}
+
+impl<T> PerWorker<T> {
+    /// Blocks for `workers` workers, each as `make` makes it.
+    pub fn from_fn(workers: usize, make: impl Fn() -> T) -> Self {
+        Self { blocks: (0..workers).map(|_| CachePadded::new(make())).collect() }
     }
 
     /// The block that `worker` writes.

@@ -48,6 +48,16 @@ impl Scope {
         Self::plain("tcp").tagged("tcp_prefix", &printable(stat_prefix))
     }
 
+    /// `<stat_prefix>.http_local_rate_limit`.
+    pub fn local_http_rate_limit(stat_prefix: &str) -> Self {
+        let prefix = printable(stat_prefix);
+        Self {
+            prefix: format!("{prefix}.http_local_rate_limit"),
+            extracted: "http_local_rate_limit".to_owned(),
+            tags: vec![("local_http_ratelimit_prefix", prefix)],
+        }
+    }
+
     /// `listener.<address or stat_prefix>`.
     pub fn listener(stat_name: &str) -> Self {
         let name = printable(stat_name);

@@ -257,6 +257,7 @@ fn http_stats(listener: &Scope, manager: &ConnectionManager, stats: &mut Vec<Sta
     let http = Scope::http(prefix);
     http.block(&manager.stats, stats);
     http.block(&manager.responses, stats);
+    manager.filters.stats(&http, stats);
     http.zeros(&always_zero::HTTP, stats);
     http.zeros(&always_zero::ROUTER, stats);
     let within_listener = listener.within("http").http_prefix(prefix);

@@ -41,7 +41,7 @@ fn listener(case: &Case) -> String {
         stat_prefix: {{{{name}}}}
         delayed_close_timeout: 0.1s
         http_filters:
-        - name: router
+{}        - name: router
           typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
         access_log:
         - name: default_format
@@ -56,6 +56,7 @@ fn listener(case: &Case) -> String {
               text_format_source:
                 inline_string: "details %RESPONSE_CODE_DETAILS% route %ROUTE_NAME% cluster %UPSTREAM_CLUSTER% attempts %UPSTREAM_REQUEST_ATTEMPT_COUNT% remote %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% direct %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%\n"
 {}{}"#,
+        indented(&case.http_filters, 8),
         indented(&case.access_logs, 8),
         indented(&hcm, 8)
     );

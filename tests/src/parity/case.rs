@@ -9,6 +9,7 @@ use crate::upstream::{Reply, ok};
 pub struct Case {
     pub(super) name: &'static str,
     pub(super) hcm: String,
+    pub(super) http_filters: String,
     pub(super) access_logs: String,
     pub(super) route_config: String,
     pub(super) scoped_routes: String,
@@ -27,6 +28,7 @@ pub fn case(name: &'static str) -> Case {
     Case {
         name,
         hcm: String::new(),
+        http_filters: String::new(),
         access_logs: String::new(),
         route_config: String::new(),
         scoped_routes: String::new(),
@@ -61,6 +63,12 @@ impl Case {
     /// Further fields of the HTTP connection manager.
     pub fn hcm(mut self, fields: &str) -> Self {
         fields.clone_into(&mut self.hcm);
+        self
+    }
+
+    /// HTTP filters before the router, as a YAML list.
+    pub fn http_filters(mut self, list: &str) -> Self {
+        list.clone_into(&mut self.http_filters);
         self
     }
 

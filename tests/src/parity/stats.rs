@@ -82,6 +82,9 @@ const CLUSTER: &[&str] = &[
     "upstream_rq_tx_reset",
 ];
 
+/// Compared whatever follows under `http.<stat_prefix>.`: the stats of HTTP filters.
+const HTTP_FILTERS: &[&str] = &["buffer.", "cors.", "fault.", "rbac."];
+
 /// Those of `stats` that are compared for the case `name`.
 pub fn chosen(name: &str, stats: Stats) -> Stats {
     stats.into_iter().filter(|(stat, _)| is_chosen(name, stat)).collect()
@@ -89,7 +92,12 @@ pub fn chosen(name: &str, stats: Stats) -> Stats {
 
 fn is_chosen(name: &str, stat: &str) -> bool {
     if let Some(leaf) = stat.strip_prefix("http.").and_then(|rest| rest.strip_prefix(name)) {
-        return leaf.strip_prefix('.').is_some_and(|leaf| HTTP.contains(&leaf));
+        return leaf.strip_prefix('.').is_some_and(|leaf| {
+            HTTP.contains(&leaf) || HTTP_FILTERS.iter().any(|filter| leaf.starts_with(filter))
+        });
+    }
+    if stat.strip_prefix(name).is_some_and(|leaf| leaf.starts_with(".http_local_rate_limit.")) {
+        return true;
     }
     let cluster = stat.strip_prefix("cluster.").and_then(|rest| rest.strip_prefix(name));
     match cluster.and_then(|rest| rest.split_once('.')) {

@@ -11,6 +11,7 @@ mod filter_chains;
 mod forwarding;
 mod header_mutations;
 mod headers;
+mod http_filters;
 mod listener_filters;
 mod path_handling;
 mod redirects;

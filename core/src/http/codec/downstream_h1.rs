@@ -15,6 +15,8 @@ use ringmain_proto_codec::h1::HeadProgress;
 
 use crate::access_log::{self, AccessLogType, Evaluator};
 use crate::http::exchange::Exchange;
+use crate::http::filter::FilterReply;
+use crate::http::filter_chain;
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply, Reply};
 use crate::http::stream::{StreamInfo, millis};
@@ -313,10 +315,33 @@ impl<'a> Downstream<'a> {
         self.reply_with(&parts, exchange).await
     }
 
+    /// Sends a reply of an HTTP filter.
+    pub async fn reply_of_filter(
+        &mut self,
+        made: &FilterReply<'_>,
+        exchange: &mut Exchange,
+    ) -> After {
+        let reply = &made.reply;
+        exchange.info.details = reply.details;
+        reply.flag_into(&mut exchange.info.flags);
+        let body = if made.body.is_empty() { reply.body } else { made.body };
+        let parts = Reply { status: reply.status, body: body.as_bytes(), location: None };
+        self.send_reply(&parts, Some(made), exchange).await
+    }
+
     /// Sends a reply whose parts come from the configuration.
     pub async fn reply_with(&mut self, reply: &Reply<'_>, exchange: &mut Exchange) -> After {
+        self.send_reply(reply, None, exchange).await
+    }
+
+    async fn send_reply(
+        &mut self,
+        reply: &Reply<'_>,
+        of_filter: Option<&FilterReply<'_>>,
+        exchange: &mut Exchange,
+    ) -> After {
         let closes = self.closes_after(exchange);
-        local_reply::compose(self.manager, self.worker, reply, exchange, closes);
+        local_reply::compose(self.manager, self.worker, reply, of_filter, exchange, closes);
         let mut buffer = self.worker.buffers.small();
         if !buffer.append(&exchange.encoded) {
             buffer = Buffer::with_capacity(exchange.encoded.len());
@@ -377,15 +402,27 @@ impl<'a> Downstream<'a> {
         result.is_ok()
     }
 
+    /// Notes that nobody waits for the response any more.
+    pub fn client_gone(&self, exchange: &mut Exchange) -> After {
+        let stats = self.stats();
+        stats.downstream_cx_destroy_active_rq.inc();
+        stats.downstream_cx_destroy_remote_active_rq.inc();
+        exchange.info.reset = true;
+        exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
+        exchange.info.details = "downstream_remote_disconnect";
+        After::Abort
+    }
+
     /// Counts and logs a request that is over.
     fn finish(&self, exchange: &mut Exchange) {
+        filter_chain::on_end(self.manager, self.worker, exchange);
         exchange.info.downstream_bytes.sent = self.sent.take();
         let info = &exchange.info;
         let stats = self.stats();
         if info.request_received.is_none() || info.reset {
             stats.downstream_rq_rx_reset.inc();
         }
-        if info.response_code != 0 {
+        if info.response_code != 0 && !info.health_check {
             let worker = self.worker.id;
             self.manager.responses.of(worker).count(info.response_code);
             self.manager.listener_responses.of(worker).count(info.response_code);

@@ -11,6 +11,7 @@ fn route(matcher: RouteMatch) -> Route {
         request_headers: Default::default(),
         response_headers: Default::default(),
         metadata: Default::default(),
+        per_filter_configs: Default::default(),
         request_body_buffer_limit: None,
     }
 }

@@ -1,0 +1,118 @@
+//! HTTP filters before the router: one file for each, and what routes say of them
+//! ([`PerFilterConfigs`]).
+
+mod cors;
+mod fault;
+mod header_mutation;
+mod health_check;
+mod local_ratelimit;
+mod per_filter_config;
+mod rbac;
+
+use std::collections::HashSet;
+
+use envoy_types::pb::envoy::extensions::filters::http as filters;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as wire;
+use envoy_types::pb::google::protobuf::Any;
+use wire::http_filter::ConfigType;
+
+pub use self::cors::CorsPolicy;
+pub use self::fault::{AbortError, FaultAbort, FaultDelay, HttpFault};
+pub use self::header_mutation::{HeaderMutationFilter, Mutation, Mutations};
+pub use self::health_check::HealthCheck;
+pub use self::local_ratelimit::{LocalRateLimit, TokenBucket};
+pub(crate) use self::per_filter_config::from_wire as per_filter_configs;
+pub use self::per_filter_config::{PerFilterConfig, PerFilterConfigs, PerRoute};
+pub use self::rbac::RbacFilter;
+use crate::header_mutation::HeaderValueOption;
+use crate::report::At;
+use crate::wire::unpack;
+
+/// `envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter`, but the router.
+#[derive(Debug, Clone)]
+pub struct HttpFilter {
+    /// `name`, by which routes speak of it.
+    pub name: String,
+    /// `disabled`, default false: it serves only routes that enable it.
+    pub disabled: bool,
+    /// `typed_config`.
+    pub config: HttpFilterConfig,
+}
+
+/// What a filter is, by the type of its `typed_config`.
+#[derive(Debug, Clone)]
+pub enum HttpFilterConfig {
+    /// `envoy.extensions.filters.http.cors.v3.Cors`.
+    Cors,
+    /// `envoy.extensions.filters.http.fault.v3.HTTPFault`.
+    Fault(HttpFault),
+    /// `envoy.extensions.filters.http.header_mutation.v3.HeaderMutation`.
+    HeaderMutation(HeaderMutationFilter),
+    /// `envoy.extensions.filters.http.health_check.v3.HealthCheck`.
+    HealthCheck(HealthCheck),
+    /// `envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`.
+    LocalRateLimit(LocalRateLimit),
+    /// `envoy.extensions.filters.http.rbac.v3.RBAC`.
+    Rbac(RbacFilter),
+}
+
+impl HttpFilter {
+    /// The filters of `wire`, of which the router is the last.
+    pub(crate) fn list_from_wire(wire: &[wire::HttpFilter], at: &At<'_>) -> Vec<Self> {
+        let mut names = HashSet::new();
+        let mut list = Vec::new();
+        for (index, filter) in wire.iter().enumerate() {
+            let at = at.index(index);
+            let Some(ConfigType::TypedConfig(any)) = &filter.config_type else { continue };
+            let config = HttpFilterConfig::from_wire(any, &at.field("typed_config"));
+            // The router, or one that is there only because the user wants it ignored.
+            let Some(config) = config else { continue };
+            if !names.insert(filter.name.as_str()) {
+                at.field("name").warn(format!(
+                    "filter name '{}' is used twice; routes speak to both of that name",
+                    filter.name
+                ));
+            }
+            list.push(Self { name: filter.name.clone(), disabled: filter.disabled, config });
+        }
+        list
+    }
+}
+
+impl HttpFilter {
+    /// The headers that it adds to messages.
+    pub fn header_options(&self) -> Vec<&HeaderValueOption> {
+        match &self.config {
+            HttpFilterConfig::HeaderMutation(filter) => filter.mutations.header_options(),
+            HttpFilterConfig::LocalRateLimit(filter) => filter.header_options(),
+            HttpFilterConfig::Cors
+            | HttpFilterConfig::Fault(_)
+            | HttpFilterConfig::HealthCheck(_)
+            | HttpFilterConfig::Rbac(_) => Vec::new(),
+        }
+    }
+}
+
+impl HttpFilterConfig {
+    fn from_wire(any: &Any, at: &At<'_>) -> Option<Self> {
+        if unpack::<filters::cors::v3::Cors>(any).is_some() {
+            return Some(Self::Cors);
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::Fault(HttpFault::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::HealthCheck(HealthCheck::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::LocalRateLimit(LocalRateLimit::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::HeaderMutation(HeaderMutationFilter::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::Rbac(RbacFilter::from_wire(&wire, at)));
+        }
+        None
+    }
+}

@@ -1,0 +1,36 @@
+//! `envoy.extensions.filters.http.health_check.v3`.
+
+use std::time::Duration;
+
+use envoy_types::pb::envoy::extensions::filters::http::health_check::v3 as wire;
+
+use crate::duration;
+use crate::matcher::HeaderMatcher;
+use crate::report::At;
+
+/// `envoy.extensions.filters.http.health_check.v3.HealthCheck`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HealthCheck {
+    /// `pass_through_mode`: health checks go upstream unless this process fails its own.
+    pub pass_through_mode: bool,
+    /// `cache_time`: how long the answer of the upstream stands for it; default off.
+    pub cache_time: Option<Duration>,
+    /// `headers`, which tell health checks from other requests; all have to be fulfilled.
+    pub headers: Vec<HeaderMatcher>,
+}
+
+impl HealthCheck {
+    pub(super) fn from_wire(wire: &wire::HealthCheck, at: &At<'_>) -> Self {
+        // The field rules have seen to its presence.
+        let pass_through_mode = wire.pass_through_mode.is_some_and(|passes| passes.value);
+        let cache_time = duration::or_off(wire.cache_time.as_ref(), None, at, "cache_time");
+        if cache_time.is_some() && !pass_through_mode {
+            at.field("cache_time").error_at_key("'cache_time' needs 'pass_through_mode: true'");
+        }
+        Self {
+            pass_through_mode,
+            cache_time,
+            headers: HeaderMatcher::list_from_wire(&wire.headers, "headers", at),
+        }
+    }
+}

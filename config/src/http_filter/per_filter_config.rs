@@ -1,0 +1,137 @@
+//! `typed_per_filter_config`: what a level of a route configuration says of HTTP filters, by name.
+
+use std::collections::{BTreeMap, HashMap};
+
+use envoy_types::pb::envoy::config::route::v3::FilterConfig;
+use envoy_types::pb::google::protobuf::Any;
+
+use super::{
+    CorsPolicy, HttpFault, HttpFilter, HttpFilterConfig, LocalRateLimit, Mutations, RbacFilter,
+};
+use crate::header_mutation::HeaderValueOption;
+use crate::report::At;
+use crate::wire::unpack;
+
+/// All entries of one level, by the names of their filters.
+pub type PerFilterConfigs = BTreeMap<String, PerFilterConfig>;
+
+/// What a level says of one filter.
+#[derive(Debug, Clone)]
+pub enum PerFilterConfig {
+    /// `FilterConfig.disabled`.
+    Disabled,
+    /// `FilterConfig` with an empty `config`: enabled as it is.
+    Enabled,
+    /// Enabled, with a configuration of its own.
+    Own(PerRoute),
+}
+
+/// A filter's configuration for a part of the routes.
+#[derive(Debug, Clone)]
+pub enum PerRoute {
+    /// `envoy.extensions.filters.http.cors.v3.CorsPolicy`.
+    Cors(CorsPolicy),
+    /// `envoy.extensions.filters.http.fault.v3.HTTPFault`.
+    Fault(HttpFault),
+    /// `envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute`.
+    HeaderMutation(Mutations),
+    /// `envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`.
+    LocalRateLimit(LocalRateLimit),
+    /// `envoy.extensions.filters.http.rbac.v3.RBACPerRoute`.
+    Rbac(RbacFilter),
+}
+
+impl PerRoute {
+    fn from_wire(any: &Any, at: &At<'_>) -> Option<Self> {
+        use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
+
+        if let Some(wire) = unpack(any) {
+            return Some(Self::Cors(CorsPolicy::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::Fault(HttpFault::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::LocalRateLimit(LocalRateLimit::per_route(&wire, at)));
+        }
+        if let Some(wire) = unpack::<HeaderMutationPerRoute>(any) {
+            return Some(Self::HeaderMutation(Mutations::from_wire(wire.mutations.as_ref(), at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::Rbac(RbacFilter::per_route(&wire, at)));
+        }
+        None
+    }
+
+    /// Whether a filter of this configuration takes it.
+    fn suits(&self, filter: &HttpFilterConfig) -> bool {
+        matches!(
+            (self, filter),
+            (Self::Cors(_), HttpFilterConfig::Cors)
+                | (Self::Fault(_), HttpFilterConfig::Fault(_))
+                | (Self::HeaderMutation(_), HttpFilterConfig::HeaderMutation(_))
+                | (Self::LocalRateLimit(_), HttpFilterConfig::LocalRateLimit(_))
+                | (Self::Rbac(_), HttpFilterConfig::Rbac(_))
+        )
+    }
+}
+
+/// Reads the field `typed_per_filter_config` of a level; `filters` are those of the connection manager.
+pub(crate) fn from_wire(
+    wire: &HashMap<String, Any>,
+    filters: &[HttpFilter],
+    at: &At<'_>,
+) -> PerFilterConfigs {
+    let at = at.field("typed_per_filter_config");
+    let mut configs = PerFilterConfigs::new();
+    // In the order of the names, so that every run tells the same.
+    for (name, any) in wire.iter().collect::<BTreeMap<_, _>>() {
+        let at = at.key(name);
+        let Some(config) = PerFilterConfig::from_wire(any, &at) else { continue };
+        match filters.iter().find(|filter| filter.name == *name) {
+            None => at.warn(format!("no HTTP filter has the name '{name}': no effect")),
+            Some(filter) if !config.suits(&filter.config) => {
+                at.warn(format!("filter '{name}' is of another type: no effect"));
+            }
+            Some(_) => {
+                configs.insert(name.clone(), config);
+            }
+        }
+    }
+    configs
+}
+
+impl PerFilterConfig {
+    fn from_wire(any: &Any, at: &At<'_>) -> Option<Self> {
+        let Some(wrapper) = unpack::<FilterConfig>(any) else {
+            return PerRoute::from_wire(any, at).map(Self::Own);
+        };
+        if wrapper.disabled {
+            return Some(Self::Disabled);
+        }
+        match &wrapper.config {
+            None => {
+                at.error("'config' is required unless the filter is disabled");
+                None
+            }
+            Some(any) if any.type_url.is_empty() => Some(Self::Enabled),
+            Some(any) => PerRoute::from_wire(any, &at.field("config")).map(Self::Own),
+        }
+    }
+
+    /// The headers that it adds to messages.
+    pub fn header_options(&self) -> Vec<&HeaderValueOption> {
+        match self {
+            Self::Own(PerRoute::HeaderMutation(mutations)) => mutations.header_options(),
+            Self::Own(PerRoute::LocalRateLimit(limit)) => limit.header_options(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn suits(&self, filter: &HttpFilterConfig) -> bool {
+        match self {
+            Self::Disabled | Self::Enabled => true,
+            Self::Own(own) => own.suits(filter),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! HTTP filters: what each does with a request on its way to the router and with its response.
+//!
+//! A filter looks at what it is shown and gives a verdict; it calls nobody. The
+//! [filter chain](super::filter_chain) asks the filters in order and does what they say.
+
+mod cors;
+mod fault;
+mod header_mutation;
+mod health_check;
+mod local_ratelimit;
+mod rbac;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringmain_config::header_mutation::HeaderValueOption;
+use ringmain_config::http_filter::{CorsPolicy, HttpFilterConfig, Mutations, PerRoute};
+use ringmain_config::route::Action;
+
+use super::ConnectionManager;
+use super::exchange::Exchange;
+use super::local_reply::LocalReply;
+use crate::server::Worker;
+use crate::stats::{Scope, Stat};
+use cors::CorsFilter;
+use fault::{FaultFilter, FaultSettings};
+use header_mutation::HeaderMutationFilter;
+use health_check::HealthCheckFilter;
+use local_ratelimit::LocalRateLimitFilter;
+use rbac::{RbacFilter, RbacPolicies};
+
+/// A filter, compiled.
+#[derive(Debug)]
+pub enum Filter {
+    /// `envoy.filters.http.cors`.
+    Cors(CorsFilter),
+    /// `envoy.filters.http.fault`.
+    Fault(FaultFilter),
+    /// `envoy.filters.http.header_mutation`.
+    HeaderMutation(HeaderMutationFilter),
+    /// `envoy.filters.http.health_check`.
+    HealthCheck(HealthCheckFilter),
+    /// `envoy.filters.http.local_ratelimit`.
+    LocalRateLimit(Box<LocalRateLimitFilter>),
+    /// `envoy.filters.http.rbac`.
+    Rbac(RbacFilter),
+}
+
+/// A filter's own configuration for some of the routes, compiled.
+#[derive(Debug)]
+pub enum RouteFilter {
+    /// `CorsPolicy`.
+    Cors(CorsPolicy),
+    /// `HTTPFault`.
+    Fault(FaultSettings),
+    /// `HeaderMutationPerRoute`.
+    HeaderMutation(Mutations),
+    /// `LocalRateLimit`.
+    LocalRateLimit(Box<LocalRateLimitFilter>),
+    /// `RBACPerRoute`.
+    Rbac(RbacPolicies),
+}
+
+/// What a filter keeps from a request to its response.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum FilterState {
+    /// Nothing.
+    #[default]
+    Fresh,
+    /// The request's origin, which is allowed, within [`FilterView::text`].
+    CorsOrigin(Range<usize>),
+    /// A fault was injected.
+    FaultActive,
+    /// The request is a health check.
+    HealthCheck {
+        /// It is answered for an upstream that said it was degraded.
+        degraded: bool,
+    },
+    /// The bucket was asked for a token.
+    RateLimitAsked,
+}
+
+/// What a filter is shown: the exchange, and what levels of the route's configuration say to it.
+pub struct FilterView<'e, 'm> {
+    /// The connection manager.
+    pub manager: &'m ConnectionManager,
+    /// The worker.
+    pub worker: &'e Worker,
+    /// The request and its response.
+    pub exchange: &'e mut Exchange,
+    /// The filter's configurations of the levels of the route, the most specific first.
+    pub levels: &'m [Arc<RouteFilter>],
+    /// What it has kept.
+    pub state: &'e mut FilterState,
+    /// Text that states speak of.
+    pub text: &'e mut Vec<u8>,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Verdict<'m> {
+    /// It goes on.
+    Continue,
+    /// It waits this long; then the filter is asked once more.
+    Wait(Duration),
+    /// It is answered with this.
+    Reply(FilterReply<'m>),
+}
+
+/// A reply that a filter makes.
+#[derive(Debug, Clone, Copy)]
+pub struct FilterReply<'m> {
+    /// Status, body and what is logged.
+    pub reply: LocalReply,
+    /// A body in place of the reply's own; empty means none.
+    pub body: &'m str,
+    /// What gRPC clients are told, where the status does not say it.
+    pub grpc_status: Option<u32>,
+    /// Its headers.
+    pub headers: ReplyHeaders<'m>,
+}
+
+impl From<LocalReply> for FilterReply<'_> {
+    fn from(reply: LocalReply) -> Self {
+        Self { reply, body: "", grpc_status: None, headers: ReplyHeaders::OfRoute }
+    }
+}
+
+impl FilterView<'_, '_> {
+    /// The route's action, where it forwards: to most filters no other route has settings.
+    fn forwards(&self) -> bool {
+        let routes = &self.manager.routes;
+        let route = self.exchange.info.route.map(|route| routes.route(route));
+        route.is_some_and(|route| matches!(route.action, Action::Route(_)))
+    }
+}
+
+/// The headers of a local reply beside those that tell of its body.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum ReplyHeaders<'m> {
+    /// Those that the route adds to responses.
+    #[default]
+    OfRoute,
+    /// Those, and these behind them.
+    And(&'m [HeaderValueOption]),
+    /// Those that stand in `Exchange::response` already: it is a response as from an upstream.
+    Ready,
+}
+
+impl Filter {
+    /// Compiles `config` for `workers` workers.
+    pub fn new(config: &HttpFilterConfig, workers: usize) -> Self {
+        match config {
+            HttpFilterConfig::Cors => Self::Cors(CorsFilter::new(workers)),
+            HttpFilterConfig::HeaderMutation(config) => {
+                Self::HeaderMutation(HeaderMutationFilter::new(config.clone()))
+            }
+            HttpFilterConfig::Fault(config) => Self::Fault(FaultFilter::new(config, workers)),
+            HttpFilterConfig::HealthCheck(config) => {
+                Self::HealthCheck(HealthCheckFilter::new(config))
+            }
+            HttpFilterConfig::LocalRateLimit(config) => {
+                Self::LocalRateLimit(Box::new(LocalRateLimitFilter::new(config, workers)))
+            }
+            HttpFilterConfig::Rbac(config) => Self::Rbac(RbacFilter::new(config, workers)),
+        }
+    }
+
+    /// What becomes of the request.
+    pub fn on_request<'m>(&'m self, view: &mut FilterView<'_, 'm>) -> Verdict<'m> {
+        match self {
+            Self::Cors(filter) => filter.on_request(view),
+            Self::Fault(filter) => filter.on_request(view),
+            Self::HealthCheck(filter) => filter.on_request(view),
+            Self::LocalRateLimit(filter) => filter.on_request(view),
+            Self::HeaderMutation(filter) => {
+                filter.on_request(view);
+                Verdict::Continue
+            }
+            Self::Rbac(filter) => filter.on_request(view),
+        }
+    }
+
+    /// Changes the response's headers.
+    pub fn on_response(&self, view: &mut FilterView<'_, '_>) {
+        match self {
+            Self::Cors(_) => CorsFilter::on_response(view),
+            Self::HeaderMutation(filter) => filter.on_response(view),
+            Self::HealthCheck(filter) => filter.on_response(view),
+            Self::LocalRateLimit(filter) => filter.on_response(view),
+            Self::Fault(_) | Self::Rbac(_) => {}
+        }
+    }
+
+    /// The exchange is over.
+    pub fn on_end(&self, view: &mut FilterView<'_, '_>) {
+        if let Self::Fault(filter) = self {
+            filter.on_end(view);
+        }
+    }
+
+    /// Appends its stats; `http` is the connection manager's scope.
+    pub fn stats(&self, http: &Scope, stats: &mut Vec<Stat>) {
+        match self {
+            Self::Cors(filter) => filter.stats(http, stats),
+            Self::Fault(filter) => filter.stats(http, stats),
+            Self::LocalRateLimit(filter) => filter.stats(stats),
+            Self::Rbac(filter) => filter.stats(http, stats),
+            Self::HeaderMutation(_) | Self::HealthCheck(_) => {}
+        }
+    }
+}
+
+impl RouteFilter {
+    /// Compiles `config` for `workers` workers.
+    pub fn new(config: &PerRoute, workers: usize) -> Self {
+        match config {
+            PerRoute::Fault(fault) => Self::Fault(FaultSettings::new(fault)),
+            PerRoute::LocalRateLimit(limit) => {
+                Self::LocalRateLimit(Box::new(LocalRateLimitFilter::new(limit, workers)))
+            }
+            PerRoute::Cors(policy) => Self::Cors(policy.clone()),
+            PerRoute::HeaderMutation(mutations) => Self::HeaderMutation(mutations.clone()),
+            PerRoute::Rbac(rbac) => Self::Rbac(RbacPolicies::new(rbac)),
+        }
+    }
+
+    /// Appends the stats that it counts apart from its filter's.
+    pub fn stats(&self, stats: &mut Vec<Stat>) {
+        if let Self::LocalRateLimit(limit) = self {
+            limit.stats(stats);
+        }
+    }
+}

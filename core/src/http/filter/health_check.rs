@@ -1,0 +1,126 @@
+//! `envoy.filters.http.health_check`: answers health checks for the process, or passes them on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ringmain_config::http_filter::HealthCheck;
+use ringmain_proto_codec::KnownHeader;
+
+use super::{FilterState, FilterView, Verdict};
+use crate::http::ResponseFlag;
+use crate::http::header_matching::{CompiledHeaderMatcher, all_match};
+use crate::http::local_reply::LocalReply;
+use crate::http::stream::millis;
+
+/// The filter.
+#[derive(Debug)]
+pub struct HealthCheckFilter {
+    pass_through_mode: bool,
+    headers: Box<[CompiledHeaderMatcher]>,
+    cache: Option<CachedAnswer>,
+}
+
+/// The answer of the upstream, which all workers may give in its place for a while.
+#[derive(Debug)]
+struct CachedAnswer {
+    epoch: Instant,
+    kept_for: Duration,
+    /// Milliseconds since the epoch until which it counts; below them, in 16 bits, the status, and in
+    /// the highest of those whether the upstream was degraded.
+    packed: AtomicU64,
+}
+
+const ANSWER_BITS: u32 = 16;
+const DEGRADED: u64 = 1 << 15;
+
+impl CachedAnswer {
+    fn new(kept_for: Duration) -> Self {
+        Self { epoch: Instant::now(), kept_for, packed: AtomicU64::new(0) }
+    }
+
+    /// The status, and whether the upstream was degraded.
+    fn get(&self) -> Option<(u16, bool)> {
+        let packed = self.packed.load(Ordering::Relaxed);
+        let status = u16::try_from(packed & (DEGRADED - 1)).ok()?;
+        (self.now_ms() < packed >> ANSWER_BITS).then_some((status, packed & DEGRADED != 0))
+    }
+
+    fn set(&self, status: u16, degraded: bool) {
+        let until = self.now_ms().saturating_add(millis(self.kept_for));
+        let until = until.min(u64::MAX >> ANSWER_BITS) << ANSWER_BITS;
+        let degraded = if degraded { DEGRADED } else { 0 };
+        self.packed.store(until | degraded | u64::from(status), Ordering::Relaxed);
+    }
+
+    fn now_ms(&self) -> u64 {
+        millis(self.epoch.elapsed())
+    }
+}
+
+impl HealthCheckFilter {
+    pub(super) fn new(config: &HealthCheck) -> Self {
+        Self {
+            pass_through_mode: config.pass_through_mode,
+            headers: CompiledHeaderMatcher::list(&config.headers),
+            cache: config.cache_time.map(CachedAnswer::new),
+        }
+    }
+
+    pub(super) fn on_request<'m>(&self, view: &mut FilterView<'_, 'm>) -> Verdict<'m> {
+        if !all_match(&self.headers, &view.exchange.request.headers) {
+            return Verdict::Continue;
+        }
+        let cached = self.cache.as_ref().and_then(CachedAnswer::get);
+        *view.state = FilterState::HealthCheck { degraded: false };
+        view.exchange.info.health_check = true;
+        let (status, details) = if view.worker.drain.fails_health_checks() {
+            (503, "health_check_failed")
+        } else if let Some((status, degraded)) = cached {
+            *view.state = FilterState::HealthCheck { degraded };
+            (status, "health_check_cached")
+        } else if self.pass_through_mode {
+            return Verdict::Continue;
+        } else {
+            (200, "health_check_ok")
+        };
+        let is_good = matches!(status, 200..=299);
+        let flag = (!is_good).then_some(ResponseFlag::FailedLocalHealthCheck);
+        Verdict::Reply(LocalReply { status, body: "", details, flag }.into())
+    }
+
+    pub(super) fn on_response(&self, view: &mut FilterView<'_, '_>) {
+        let response = &mut view.exchange.response;
+        let headers = &mut response.headers;
+        if let FilterState::HealthCheck { degraded } = *view.state {
+            if degraded {
+                headers.set(KnownHeader::XEnvoyDegraded, b"");
+            }
+            if let Some(cache) = &self.cache {
+                cache.set(response.status, headers.contains(KnownHeader::XEnvoyDegraded));
+            }
+            let cluster = view.worker.compiled.service_cluster.as_bytes();
+            headers.set(KnownHeader::XEnvoyUpstreamHealthcheckedCluster, cluster);
+        }
+        if view.worker.drain.fails_health_checks() {
+            headers.set(KnownHeader::XEnvoyImmediateHealthCheckFail, b"true");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_for_its_time() {
+        let kept = CachedAnswer::new(Duration::from_secs(1000));
+        assert_eq!(kept.get(), None);
+        kept.set(503, true);
+        assert_eq!(kept.get(), Some((503, true)));
+        kept.set(200, false);
+        assert_eq!(kept.get(), Some((200, false)));
+        let gone = CachedAnswer::new(Duration::ZERO);
+        gone.set(200, false);
+        assert_eq!(gone.get(), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! What HTTP filters do beyond one exchange: over all workers, after `/healthcheck/fail`, when a
+//! client leaves.
+
+use ringmain_tests::client::Client;
+use ringmain_tests::proxy::{Program, Proxy};
+use ringmain_tests::template::{Values, front_proxy, indented};
+use ringmain_tests::upstream::{Upstream, ok};
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
+
+/// A proxy with one filter before the router.
+fn start(program: Program, package: &str, message: &str, fields: &str) -> (Proxy, Upstream) {
+    let upstream = Upstream::start(vec![ok()]);
+    let filter = format!(
+        "- name: filter\n  typed_config:\n    \"@type\": type.googleapis.com/envoy.extensions.filters.http.{package}.v3.{message}\n{}",
+        indented(fields, 4)
+    );
+    let router = "          - name: router\n";
+    let filters = format!("{}{router}", indented(&filter, 10));
+    let template = front_proxy("", "", "").replace(router, &filters);
+    let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+    (Proxy::start(program, &template, &values), upstream)
+}
+
+fn status(proxy: &Proxy, request: &str) -> Option<u16> {
+    let mut client = Client::connect(proxy.port("listener"));
+    client.send(request);
+    client.read_response().expect("a response").status()
+}
+
+#[test]
+fn all_workers_take_from_one_bucket() {
+    let fields = "stat_prefix: limit
+token_bucket: { max_tokens: 10, fill_interval: 1000s }
+filter_enabled: { default_value: { numerator: 100 } }
+filter_enforced: { default_value: { numerator: 100 } }";
+    for program in Program::ringmains() {
+        let (proxy, _upstream) = start(program, "local_ratelimit", "LocalRateLimit", fields);
+        // Each on a connection of its own, which the kernel gives to any worker.
+        let statuses: Vec<_> = (0..30).map(|_| status(&proxy, GET)).collect();
+        let passed = statuses.iter().filter(|status| **status == Some(200)).count();
+        assert_eq!(passed, 10, "{program}: {statuses:?}");
+        proxy.admin().wait_for_stat("limit.http_local_rate_limit.rate_limited", 20);
+    }
+}
+
+#[test]
+fn failing_health_checks_are_told() {
+    let fields = "pass_through_mode: true
+headers: [{ name: ':path', string_match: { exact: /health } }]";
+    for program in Program::ringmains() {
+        let (proxy, _upstream) = start(program, "health_check", "HealthCheck", fields);
+        let health = GET.replace("GET /", "GET /health");
+        assert_eq!(status(&proxy, &health), Some(200), "{program}");
+        proxy.admin().post("/healthcheck/fail");
+        ringmain_tests::wait::eventually("health checks to fail", || {
+            (status(&proxy, &health) == Some(503)).then_some(())
+        });
+        for (request, expected) in [(&health[..], 503), (GET, 200)] {
+            let mut client = Client::connect(proxy.port("listener"));
+            client.send(request);
+            let response = client.read_response().expect("a response");
+            assert_eq!(response.status(), Some(expected), "{program}");
+            assert_eq!(response.header("x-envoy-immediate-health-check-fail"), Some("true"));
+        }
+    }
+}
+
+#[test]
+fn a_client_may_leave_while_its_request_is_delayed() {
+    let fields = "delay: { fixed_delay: 1000s, percentage: { numerator: 100 } }";
+    for program in Program::ringmains() {
+        let (proxy, _upstream) = start(program, "fault", "HTTPFault", fields);
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(GET);
+        let admin = proxy.admin();
+        admin.wait_for_stat("http.ingress.fault.active_faults", 1);
+        client.reset();
+        admin.wait_for_stat("http.ingress.fault.active_faults", 0);
+        admin.wait_for_stat("http.ingress.downstream_cx_destroy_remote_active_rq", 1);
+        admin.wait_for_stat("http.ingress.downstream_cx_active", 0);
+    }
+}
