@@ -29,6 +29,9 @@ pub struct Bootstrap {
     pub listeners: Vec<Listener>,
     /// `static_resources.clusters`, in file order. Routes name them by index.
     pub clusters: Vec<Cluster>,
+    /// `cluster_manager.local_cluster_name`, as an index: the cluster whose hosts are this proxy and
+    /// those beside it.
+    pub local_cluster: Option<usize>,
     /// `stats_flush_interval`, default 5 s.
     pub stats_flush_interval: Duration,
     /// `overload_manager`.
@@ -102,6 +105,7 @@ impl Bootstrap {
                 .admin
                 .as_ref()
                 .and_then(|admin| Admin::from_wire(admin, &at.field("admin"))),
+            local_cluster: local_cluster(wire, &names, at),
             listeners,
             clusters,
             stats_flush_interval: duration::or(
@@ -117,6 +121,17 @@ impl Bootstrap {
             runtime,
         }
     }
+}
+
+fn local_cluster(wire: &wire::Bootstrap, names: &ClusterNames<'_>, at: &At<'_>) -> Option<usize> {
+    let name = wire.cluster_manager.as_ref().map(|manager| manager.local_cluster_name.as_str());
+    let name = name.filter(|name| !name.is_empty())?;
+    let index = names.index(name);
+    if index.is_none() {
+        let at = at.field("cluster_manager");
+        at.field("local_cluster_name").error(names.unknown("cluster manager", name));
+    }
+    index
 }
 
 impl Node {

@@ -4,6 +4,7 @@ mod circuit_breakers;
 mod endpoint;
 mod http2_options;
 mod http_options;
+mod load_balancing;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,9 +16,13 @@ use wire::cluster::{
 };
 
 pub use self::circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
-pub use self::endpoint::{LbEndpoint, LocalityLbEndpoints};
+pub use self::endpoint::{HealthStatus, LbEndpoint, LoadAssignment, LocalityLbEndpoints};
 use self::http_options::HttpOptions;
 pub use self::http2_options::Http2ProtocolOptions;
+pub use self::load_balancing::{
+    ConsistentHashing, HashFunction, LbPolicy, LeastRequest, LoadBalancing, LocalityLbConfig,
+    Maglev, RingHash, SlowStart, ZoneAwareLbConfig,
+};
 use crate::aws::DiscoveryLimits;
 use crate::aws::wire::{cloud_map, ecs};
 use crate::cloud_map_cluster::CloudMapCluster;
@@ -42,10 +47,10 @@ pub struct Cluster {
     pub discovery: DiscoveryType,
     /// `connect_timeout`, default 5 s.
     pub connect_timeout: Duration,
-    /// `lb_policy`.
-    pub lb_policy: LbPolicy,
-    /// `load_assignment.endpoints`.
-    pub endpoints: Vec<LocalityLbEndpoints>,
+    /// `lb_policy` or `load_balancing_policy`, and `common_lb_config`.
+    pub load_balancing: LoadBalancing,
+    /// `load_assignment`.
+    pub load_assignment: LoadAssignment,
     /// `per_connection_buffer_limit_bytes`, default 1 MiB.
     pub per_connection_buffer_limit_bytes: u32,
     /// `typed_extension_protocol_options` -> `common_http_protocol_options.idle_timeout`, default
@@ -115,13 +120,6 @@ pub enum DnsLookupFamily {
     All,
 }
 
-/// `lb_policy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LbPolicy {
-    /// `ROUND_ROBIN`.
-    RoundRobin,
-}
-
 /// The clusters by name, for those that refer to them.
 pub(crate) struct ClusterNames<'a>(HashMap<&'a str, usize>);
 
@@ -167,6 +165,10 @@ impl Cluster {
         if discovery.aws_limits().is_some() && wire.load_assignment.is_some() {
             at.field("load_assignment").error_at_key("the hosts are found by 'cluster_type'");
         }
+        let load_balancing = LoadBalancing::from_wire(wire, at);
+        if discovery.aws_limits().is_some() && load_balancing.is_locality_weighted() {
+            at.error_at_key("the localities of hosts found by 'cluster_type' have no weights");
+        }
         let connect_timeout = wire.connect_timeout.as_ref();
         Self {
             name: wire.name.clone(),
@@ -174,8 +176,8 @@ impl Cluster {
             alt_stat_name: Some(wire.alt_stat_name.clone()).filter(|name| !name.is_empty()),
             discovery,
             connect_timeout: duration::or(connect_timeout, CONNECT_TIMEOUT, at, "connect_timeout"),
-            lb_policy: LbPolicy::RoundRobin,
-            endpoints: LocalityLbEndpoints::list_from_wire(
+            load_balancing,
+            load_assignment: LoadAssignment::from_wire(
                 wire.load_assignment.as_ref(),
                 dns,
                 &at.field("load_assignment"),

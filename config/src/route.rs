@@ -35,6 +35,7 @@ mod cluster_specifier;
 mod direct_response;
 mod domain;
 mod entry;
+mod hash_policy;
 mod redirect;
 mod retry_policy;
 mod rewrite;
@@ -51,6 +52,7 @@ pub use self::cluster_specifier::{ClusterName, ClusterSpecifier};
 pub use self::direct_response::DirectResponse;
 pub use self::domain::Domain;
 pub use self::entry::Route;
+pub use self::hash_policy::{HashCookie, HashPolicy, HashSource};
 pub use self::redirect::{RedirectAction, RedirectPath};
 pub use self::retry_policy::{
     BackOff, RateLimitedBackOff, ResetHeader, ResetHeaderFormat, RetryOn, RetryPolicy,

@@ -3,12 +3,14 @@
 
 mod bells;
 mod circuit_breakers;
+mod health_flags;
 mod host;
 mod shared;
 mod worker_cluster;
 
 pub use bells::Bells;
 pub use circuit_breakers::{CircuitBreakers, Resource};
+pub use health_flags::{HealthFlag, HealthFlags};
 pub use host::{Host, HostDescription, HostSet};
 pub use shared::{Cluster, ClusterHistograms};
 pub use worker_cluster::{WorkerCluster, WorkerHost};

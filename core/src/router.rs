@@ -6,6 +6,7 @@
 mod attempt;
 mod cluster_choice;
 mod filter;
+mod hash_policy;
 mod header_mutation;
 mod host_rewrite;
 mod look_up;

@@ -134,7 +134,8 @@ fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
     });
     let host = Host::new(HostDescription::new(upstream()), 1);
     let hosts = Arc::new(HostSet { hosts: vec![Arc::new(host)] });
-    post.send(Command::SetHosts { cluster: 0, hosts }).expect("room");
+    let plan = Arc::new(compiled.clusters[0].plan(&hosts, None, None));
+    post.send(Command::SetHosts { cluster: 0, hosts, plan }).expect("room");
     post.send(Command::Listen).expect("room");
     let mut client = TcpStream::connect(address).expect("the worker listens");
     send_requests(&mut client, 200);

@@ -1,24 +1,69 @@
 //! The endpoints of a cluster (`envoy.config.endpoint.v3`).
 
+use std::collections::BTreeMap;
+
 use endpoint::lb_endpoint::HostIdentifier;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::endpoint::v3 as endpoint;
+use serde_json::Value;
 
 use crate::address::EndpointAddress;
 use crate::bootstrap::Locality;
+use crate::metadata::Metadata;
 use crate::report::At;
 
+const OVERPROVISIONING_FACTOR: u32 = 140;
+
+/// `envoy.config.endpoint.v3.ClusterLoadAssignment`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadAssignment {
+    /// `endpoints`.
+    pub endpoints: Vec<LocalityLbEndpoints>,
+    /// `policy.overprovisioning_factor` in percent, default 140.
+    pub overprovisioning_factor: u32,
+    /// `policy.weighted_priority_health`: hosts count by weight in the health of their priority.
+    pub weighted_priority_health: bool,
+}
+
+impl LoadAssignment {
+    pub(super) fn from_wire(
+        wire: Option<&endpoint::ClusterLoadAssignment>,
+        dns: bool,
+        at: &At<'_>,
+    ) -> Self {
+        let policy = wire.and_then(|wire| wire.policy.as_ref());
+        let factor = policy.and_then(|policy| policy.overprovisioning_factor);
+        Self {
+            endpoints: LocalityLbEndpoints::list_from_wire(wire, dns, at),
+            overprovisioning_factor: factor.map_or(OVERPROVISIONING_FACTOR, |factor| factor.value),
+            weighted_priority_health: policy.is_some_and(|policy| policy.weighted_priority_health),
+        }
+    }
+
+    /// The `load_balancing_weight` of a locality: that of the last entry for it, 0 where it has none.
+    pub fn locality_weight(&self, priority: u32, locality: &Locality) -> u32 {
+        let mut entries = self.endpoints.iter().rev();
+        entries
+            .find(|entry| entry.priority == priority && entry.locality == *locality)
+            .map_or(0, |entry| entry.load_balancing_weight)
+    }
+}
+
 /// `envoy.config.endpoint.v3.LocalityLbEndpoints`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LocalityLbEndpoints {
     /// `locality`.
     pub locality: Locality,
+    /// `priority`, default 0, which is asked first.
+    pub priority: u32,
+    /// `load_balancing_weight` with `locality_weighted_lb_config`, default 0: no requests.
+    pub load_balancing_weight: u32,
     /// `lb_endpoints`.
     pub lb_endpoints: Vec<LbEndpoint>,
 }
 
 /// `envoy.config.endpoint.v3.LbEndpoint`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LbEndpoint {
     /// `endpoint.address`.
     pub address: EndpointAddress,
@@ -26,12 +71,42 @@ pub struct LbEndpoint {
     pub hostname: String,
     /// `load_balancing_weight`, default 1.
     pub load_balancing_weight: u32,
-    /// `health_status`: false for UNHEALTHY, DRAINING and TIMEOUT.
-    pub healthy: bool,
+    /// `health_status`.
+    pub health_status: HealthStatus,
+    /// `metadata.filter_metadata."envoy.lb"`.
+    pub metadata: BTreeMap<String, Value>,
 }
 
+/// `envoy.config.core.v3.HealthStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HealthStatus {
+    /// `HEALTHY`, and `UNKNOWN`, which is taken for it.
+    #[default]
+    Healthy,
+    /// `UNHEALTHY`, and `TIMEOUT`, which is taken for it.
+    Unhealthy,
+    /// `DRAINING`.
+    Draining,
+    /// `DEGRADED`.
+    Degraded,
+}
+
+impl HealthStatus {
+    fn from_wire(wire: core::HealthStatus) -> Self {
+        match wire {
+            core::HealthStatus::Unknown | core::HealthStatus::Healthy => Self::Healthy,
+            core::HealthStatus::Unhealthy | core::HealthStatus::Timeout => Self::Unhealthy,
+            core::HealthStatus::Draining => Self::Draining,
+            core::HealthStatus::Degraded => Self::Degraded,
+        }
+    }
+}
+
+/// The namespace of the metadata that load balancers look at.
+const LB_NAMESPACE: &str = "envoy.lb";
+
 impl LocalityLbEndpoints {
-    pub(super) fn list_from_wire(
+    fn list_from_wire(
         wire: Option<&endpoint::ClusterLoadAssignment>,
         dns: bool,
         at: &At<'_>,
@@ -49,6 +124,8 @@ impl LocalityLbEndpoints {
         let endpoint = |(index, endpoint)| LbEndpoint::from_wire(endpoint, dns, &at.index(index));
         Self {
             locality: wire.locality.as_ref().map(Locality::from_wire).unwrap_or_default(),
+            priority: wire.priority,
+            load_balancing_weight: wire.load_balancing_weight.map_or(0, |weight| weight.value),
             lb_endpoints: wire.lb_endpoints.iter().enumerate().filter_map(endpoint).collect(),
         }
     }
@@ -67,12 +144,15 @@ impl LbEndpoint {
             address: address?,
             hostname: endpoint.hostname.clone(),
             load_balancing_weight: wire.load_balancing_weight.map_or(1, |weight| weight.value),
-            healthy: !matches!(
-                wire.health_status(),
-                core::HealthStatus::Unhealthy
-                    | core::HealthStatus::Draining
-                    | core::HealthStatus::Timeout
-            ),
+            health_status: HealthStatus::from_wire(wire.health_status()),
+            metadata: lb_metadata(wire.metadata.as_ref()),
         })
+    }
+}
+
+fn lb_metadata(wire: Option<&core::Metadata>) -> BTreeMap<String, Value> {
+    match Metadata::from_wire(wire).0.remove(LB_NAMESPACE) {
+        Some(Value::Object(fields)) => fields.into_iter().collect(),
+        _ => BTreeMap::new(),
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::route_action::{ClusterNotFoundResponseCode as WireNotFound, HostRewriteSpecifier};
 
-use super::{ClusterSpecifier, HostRewrite, PathMatch, PathRewrite, RetryPolicy, Scope};
+use super::{
+    ClusterSpecifier, HashPolicy, HostRewrite, PathMatch, PathRewrite, RetryPolicy, Scope,
+};
 use crate::cluster::RoutingPriority;
 use crate::duration;
 use crate::report::At;
@@ -37,6 +39,8 @@ pub struct RouteAction {
     pub retry_policy: Option<RetryPolicy>,
     /// `priority`, default DEFAULT.
     pub priority: RoutingPriority,
+    /// `hash_policy`.
+    pub hash_policy: Vec<HashPolicy>,
 }
 
 /// `envoy.config.route.v3.RouteAction.MaxStreamDuration`. With it the route's `timeout` has no
@@ -100,6 +104,7 @@ impl RouteAction {
                 .map(|wire| MaxStreamDuration::from_wire(wire, &at.field("max_stream_duration"))),
             retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
             priority: RoutingPriority::from_wire(wire.priority()),
+            hash_policy: HashPolicy::list_from_wire(&wire.hash_policy, at),
         })
     }
 }

@@ -21,13 +21,18 @@ const NONE: Message = Message { name: "", supported: "", harmless: "", limited: 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.bootstrap.v3.Bootstrap",
-        supported: "node static_resources admin overload_manager layered_runtime",
+        supported: "node static_resources admin overload_manager layered_runtime cluster_manager",
         harmless: "stats_flush_interval",
         ..NONE
     },
     Message {
         name: "envoy.config.bootstrap.v3.Bootstrap.StaticResources",
         supported: "listeners clusters",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.bootstrap.v3.ClusterManager",
+        supported: "local_cluster_name",
         ..NONE
     },
     Message {
@@ -507,9 +512,37 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "cluster cluster_header weighted_clusters cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
                     regex_rewrite path_rewrite host_rewrite_literal host_rewrite_header \
                     host_rewrite_path_regex host_rewrite append_x_forwarded_host retry_policy priority \
-                    max_stream_duration auto_host_rewrite path_rewrite_policy",
-        // Hashes serve load balancers that choose by them; none here does yet.
-        harmless: "hash_policy",
+                    max_stream_duration auto_host_rewrite path_rewrite_policy hash_policy",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteAction.HashPolicy",
+        supported: "header cookie connection_properties query_parameter terminal",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteAction.HashPolicy.Header",
+        supported: "header_name",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteAction.HashPolicy.Cookie",
+        supported: "name ttl path attributes",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteAction.HashPolicy.CookieAttribute",
+        supported: "name value",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties",
+        supported: "source_ip",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter",
+        supported: "name",
         ..NONE
     },
     Message {
@@ -588,14 +621,135 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.cluster.v3.Cluster",
         supported: "name alt_stat_name connect_timeout load_assignment metadata circuit_breakers \
+                    ring_hash_lb_config maglev_lb_config least_request_lb_config \
+                    round_robin_lb_config common_lb_config load_balancing_policy \
                     max_requests_per_connection \
                     common_http_protocol_options http_protocol_options \
                     http2_protocol_options typed_extension_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
                     cluster_type",
         harmless: "per_connection_buffer_limit_bytes",
-        limited: "type=STATIC|STRICT_DNS lb_policy=ROUND_ROBIN wait_for_warm_on_init=true \
-                  common_lb_config={} \
+        limited: "type=STATIC|STRICT_DNS wait_for_warm_on_init=true \
+                  lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM|RING_HASH|MAGLEV|LOAD_BALANCING_POLICY_CONFIG \
                   protocol_selection=USE_CONFIGURED_PROTOCOL",
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.CommonLbConfig",
+        supported: "healthy_panic_threshold zone_aware_lb_config locality_weighted_lb_config \
+                    consistent_hashing_lb_config",
+        // Changes are told at once, however many there are.
+        harmless: "update_merge_window",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig",
+        supported: "routing_enabled min_cluster_size fail_traffic_on_panic",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig",
+        supported: "use_hostname_for_hashing hash_balance_factor",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.RingHashLbConfig",
+        supported: "minimum_ring_size maximum_ring_size hash_function",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.MaglevLbConfig",
+        supported: "table_size",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.LeastRequestLbConfig",
+        supported: "choice_count active_request_bias slow_start_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.RoundRobinLbConfig",
+        supported: "slow_start_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.SlowStartConfig",
+        supported: "slow_start_window aggression min_weight_percent",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.RuntimeDouble",
+        supported: "default_value",
+        // A static runtime holds no such value.
+        harmless: "runtime_key",
+        ..NONE
+    },
+    Message { name: "envoy.config.cluster.v3.LoadBalancingPolicy", supported: "policies", ..NONE },
+    Message {
+        name: "envoy.config.cluster.v3.LoadBalancingPolicy.Policy",
+        supported: "typed_extension_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin",
+        supported: "slow_start_config locality_lb_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest",
+        supported: "choice_count active_request_bias slow_start_config locality_lb_config \
+                    enable_full_scan selection_method",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.random.v3.Random",
+        supported: "locality_lb_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash",
+        supported: "hash_function minimum_ring_size maximum_ring_size use_hostname_for_hashing \
+                    hash_balance_factor consistent_hashing_lb_config locality_weighted_lb_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.maglev.v3.Maglev",
+        supported: "table_size consistent_hashing_lb_config locality_weighted_lb_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality",
+        supported: "endpoint_picking_policy",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig",
+        supported: "slow_start_window aggression min_weight_percent",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig",
+        supported: "zone_aware_lb_config locality_weighted_lb_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.\
+               LocalityWeightedLbConfig",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.\
+               ZoneAwareLbConfig",
+        supported: "routing_enabled min_cluster_size fail_traffic_on_panic \
+                    force_locality_direct_routing",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig",
+        supported: "use_hostname_for_hashing hash_balance_factor",
+        ..NONE
     },
     Message {
         name: "envoy.config.cluster.v3.Cluster.CustomClusterType",
@@ -685,20 +839,23 @@ pub(super) const MESSAGES: &[Message] = &[
     Message { name: "envoy.type.v3.Percent", supported: "value", ..NONE },
     Message {
         name: "envoy.config.endpoint.v3.ClusterLoadAssignment",
-        supported: "cluster_name endpoints",
-        limited: "policy={}",
+        supported: "cluster_name endpoints policy",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy",
+        supported: "overprovisioning_factor weighted_priority_health",
         ..NONE
     },
     Message {
         name: "envoy.config.endpoint.v3.LocalityLbEndpoints",
-        supported: "locality lb_endpoints metadata",
-        harmless: "load_balancing_weight proximity",
+        supported: "locality lb_endpoints metadata priority load_balancing_weight",
+        harmless: "proximity",
         ..NONE
     },
     Message {
         name: "envoy.config.endpoint.v3.LbEndpoint",
-        supported: "endpoint metadata load_balancing_weight",
-        limited: "health_status=HEALTHY|UNHEALTHY|DRAINING|TIMEOUT",
+        supported: "endpoint metadata load_balancing_weight health_status",
         ..NONE
     },
     Message { name: "envoy.config.endpoint.v3.Endpoint", supported: "address hostname", ..NONE },
@@ -750,6 +907,12 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
         &[
             "envoy.extensions.formatter.metadata.v3.Metadata",
             "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
+            "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest",
+            "envoy.extensions.load_balancing_policies.maglev.v3.Maglev",
+            "envoy.extensions.load_balancing_policies.random.v3.Random",
+            "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash",
+            "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin",
+            "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality",
             "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
             "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
         ],

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ringmain_config::access_log::AccessLogSink;
 use ringmain_config::address::EndpointAddress;
 use ringmain_config::bootstrap::Bootstrap;
-use ringmain_config::cluster::{DiscoveryType, DnsLookupFamily};
+use ringmain_config::cluster::{DiscoveryType, DnsLookupFamily, HealthStatus};
 use ringmain_config::ecs_cluster::{DeploymentWeights, PortChoice, TasksOf, UnknownHealth};
 use ringmain_config::header_mutation::AppendAction;
 use ringmain_config::http_connection_manager::{
@@ -130,14 +130,15 @@ fn the_clusters_of_a_front_proxy() {
     let DiscoveryType::StrictDns(dns) = users.discovery else { panic!("users is found by DNS") };
     assert_eq!(dns.dns_lookup_family, DnsLookupFamily::V4Only);
     let name = EndpointAddress::Name { host: "users.internal".into(), port: 80 };
-    assert_eq!(users.endpoints[0].lb_endpoints[0].address, name);
+    assert_eq!(users.load_assignment.endpoints[0].lb_endpoints[0].address, name);
     assert_eq!(web.idle_timeout, Some(Duration::from_secs(60)));
     assert_eq!(web.max_requests_per_connection, Some(1000));
     assert_eq!(web.circuit_breakers.default.max_connections, 1024);
     assert_eq!(web.circuit_breakers.high.max_retries, 3);
-    let endpoints = &web.endpoints[0].lb_endpoints;
-    assert_eq!((endpoints[0].load_balancing_weight, endpoints[0].healthy), (3, true));
-    assert!(!endpoints[1].healthy);
+    let endpoints = &web.load_assignment.endpoints[0].lb_endpoints;
+    assert_eq!(endpoints[0].load_balancing_weight, 3);
+    let health: Vec<HealthStatus> = endpoints.iter().map(|one| one.health_status).collect();
+    assert_eq!(health[..2], [HealthStatus::Healthy, HealthStatus::Draining]);
 }
 
 #[test]

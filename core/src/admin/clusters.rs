@@ -11,7 +11,7 @@ use ringmain_config::cluster::RoutingPriority;
 use serde_json::{Value, json};
 
 use super::{respond, stats_query};
-use crate::cluster::{Cluster, Host, HostSet};
+use crate::cluster::{Cluster, HealthFlag, Host, HostSet};
 use crate::server::Control;
 use crate::stats::Kind;
 
@@ -82,17 +82,16 @@ fn host_rows(host: &Host) -> Vec<(&'static str, String)> {
     let mut rows: Vec<(&'static str, String)> =
         counters(host).into_iter().map(|(name, _, value)| (name, value.to_string())).collect();
     rows.sort_unstable_by_key(|(name, _)| *name);
-    let health = if host.is_healthy() { "healthy" } else { "/failed_eds_health" };
     rows.extend([
         ("hostname", host.hostname.clone()),
-        ("health_flags", health.to_owned()),
+        ("health_flags", host.health().text()),
         ("weight", host.weight().to_string()),
         ("region", host.locality.region.clone()),
         ("zone", host.locality.zone.clone()),
         ("sub_zone", host.locality.sub_zone.clone()),
         ("metadata", metadata_text(host)),
-        ("canary", "false".to_owned()),
-        ("priority", "0".to_owned()),
+        ("canary", host.is_canary().to_string()),
+        ("priority", host.priority.to_string()),
         ("success_rate", "-1".to_owned()),
         ("local_origin_success_rate", "-1".to_owned()),
     ]);
@@ -151,16 +150,18 @@ fn describe_host(host: &Host) -> Value {
         stat.insert("name".into(), json!(name));
         stats.push(Value::Object(stat));
     }
-    let health = if host.is_healthy() { "HEALTHY" } else { "UNHEALTHY" };
     let mut described = json!({
         "address": { "socket_address": {
             "address": host.address.ip().to_string(),
             "port_value": host.address.port(),
         }},
         "stats": stats,
-        "health_status": { "eds_health_status": health },
+        "health_status": health_status(host),
         "weight": host.weight(),
     });
+    if host.priority > 0 {
+        described["priority"] = json!(host.priority);
+    }
     if !host.hostname.is_empty() {
         described["hostname"] = json!(host.hostname);
     }
@@ -169,6 +170,24 @@ fn describe_host(host: &Host) -> Value {
         described["metadata"] = json!(host.metadata);
     }
     described
+}
+
+/// The flags of a host's health by Envoy's names, those that are set.
+fn health_status(host: &Host) -> Value {
+    const NAMES: [(HealthFlag, &str); 7] = [
+        (HealthFlag::FailedActiveHc, "failed_active_health_check"),
+        (HealthFlag::FailedOutlierCheck, "failed_outlier_check"),
+        (HealthFlag::DegradedActiveHc, "failed_active_degraded_check"),
+        (HealthFlag::PendingDynamicRemoval, "pending_dynamic_removal"),
+        (HealthFlag::PendingActiveHc, "pending_active_hc"),
+        (HealthFlag::ExcludedViaImmediateHcFail, "excluded_via_immediate_hc_fail"),
+        (HealthFlag::ActiveHcTimeout, "active_hc_timeout"),
+    ];
+    let mut status = json!({ "eds_health_status": host.health().eds_status() });
+    for (_, name) in NAMES.iter().filter(|(flag, _)| host.health().has(*flag)) {
+        status[name] = json!(true);
+    }
+    status
 }
 
 /// As in protobuf's JSON: what is empty is left out.

@@ -266,23 +266,36 @@ fn assignment(cluster: &Cluster, hosts: &[Arc<Host>]) -> Value {
     let mut groups: Vec<(&Host, Vec<Value>)> = Vec::new();
     for host in hosts {
         let described = endpoint(host);
-        match groups.iter_mut().find(|(first, _)| first.locality == host.locality) {
+        let same =
+            |first: &Host| first.priority == host.priority && first.locality == host.locality;
+        match groups.iter_mut().find(|(first, _)| same(first)) {
             Some((_, group)) => group.push(described),
             None => groups.push((host, vec![described])),
         }
     }
+    let config = &cluster.config;
     let groups: Vec<Value> = groups
         .into_iter()
         .map(|(first, hosts)| {
             let locality = super::clusters::locality(&first.locality);
-            json!({ "locality": locality, "lb_endpoints": hosts, "load_balancing_weight": 0 })
+            let weight = match config.load_balancing.is_locality_weighted() {
+                true => config.load_assignment.locality_weight(first.priority, &first.locality),
+                false => 0,
+            };
+            let mut group =
+                json!({ "locality": locality, "lb_endpoints": hosts, "load_balancing_weight": weight });
+            if first.priority > 0 {
+                group["priority"] = json!(first.priority);
+            }
+            group
         })
         .collect();
     let mut assignment = json!({ "cluster_name": cluster.config.name });
     if !groups.is_empty() {
         assignment["endpoints"] = Value::Array(groups);
     }
-    assignment["policy"] = json!({ "overprovisioning_factor": 140 });
+    assignment["policy"] =
+        json!({ "overprovisioning_factor": config.load_assignment.overprovisioning_factor });
     with_type("envoy.config.endpoint.v3.ClusterLoadAssignment", assignment)
 }
 
@@ -299,7 +312,7 @@ fn endpoint(host: &Host) -> Value {
     }
     json!({
         "endpoint": endpoint,
-        "health_status": if host.is_healthy() { "HEALTHY" } else { "UNHEALTHY" },
+        "health_status": host.health().eds_status(),
         "load_balancing_weight": host.weight(),
     })
 }

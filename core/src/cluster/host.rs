@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use ringmain_config::bootstrap::Locality;
+use ringmain_config::cluster::HealthStatus;
 use serde_json::Value;
 
+use super::{HealthFlag, HealthFlags};
+use crate::load_balancer::{Health, LocalCluster, Member, Plan, PlanContext, count_members};
 use crate::stats::PerWorker;
 use crate::stats::scopes::HostStats;
 
@@ -24,7 +28,9 @@ pub struct HostDescription {
     /// `load_balancing_weight`.
     pub weight: u32,
     /// Whether requests may be sent here.
-    pub healthy: bool,
+    pub health_status: HealthStatus,
+    /// `priority`: 0 is asked first.
+    pub priority: u32,
     /// Where it runs.
     pub locality: Locality,
     /// The `envoy.lb` metadata.
@@ -39,7 +45,8 @@ impl HostDescription {
             identity: String::new(),
             hostname: String::new(),
             weight: 1,
-            healthy: true,
+            health_status: HealthStatus::Healthy,
+            priority: 0,
             locality: Locality::default(),
             metadata: BTreeMap::new(),
         }
@@ -60,15 +67,19 @@ pub struct Host {
     pub identity: String,
     /// The name it was resolved from, or the endpoint's `hostname`.
     pub hostname: String,
+    /// `priority`: 0 is asked first.
+    pub priority: u32,
     /// Where it runs.
     pub locality: Locality,
     /// The `envoy.lb` metadata.
     pub metadata: BTreeMap<String, Value>,
     /// Counters for admin `/clusters`.
     pub stats: PerWorker<HostStats>,
-    /// Written by the control thread; workers look when they are given a host set.
+    /// Written by the control thread. Workers see what follows from it in the next plan.
     weight: AtomicU32,
-    healthy: AtomicBool,
+    health: HealthFlags,
+    /// When it became healthy, in milliseconds since [`EPOCH`].
+    healthy_since_ms: AtomicU64,
     /// Connections of all workers; counted only where `per_host_thresholds` limit them.
     connections: AtomicU32,
     /// Requests of all workers that wait for a connection to this host.
@@ -76,23 +87,29 @@ pub struct Host {
 }
 
 static NEXT_HOST_ID: AtomicU64 = AtomicU64::new(1);
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn now_ms() -> u64 {
+    u64::try_from(EPOCH.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
 
 impl Host {
     /// A new host with an identity of its own.
     pub fn new(description: HostDescription, workers: usize) -> Self {
-        let HostDescription { address, identity, hostname, weight, healthy, locality, metadata } =
-            description;
+        let HostDescription { address, identity, hostname, weight, priority, .. } = description;
         Self {
             id: NEXT_HOST_ID.fetch_add(1, Ordering::Relaxed),
             address,
             address_text: address.to_string(),
             identity,
             hostname,
-            locality,
-            metadata,
+            priority,
+            locality: description.locality,
+            metadata: description.metadata,
             stats: PerWorker::new(workers),
             weight: AtomicU32::new(weight.max(1)),
-            healthy: AtomicBool::new(healthy),
+            health: HealthFlags::new(description.health_status),
+            healthy_since_ms: AtomicU64::new(now_ms()),
             connections: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
         }
@@ -129,15 +146,63 @@ impl Host {
         self.weight.load(Ordering::Relaxed)
     }
 
-    /// Whether requests may be sent here.
+    /// What is known of its health.
+    pub fn health(&self) -> &HealthFlags {
+        &self.health
+    }
+
+    /// Whether it takes requests like any other.
     pub fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed)
+        self.health.health() == Health::Healthy
+    }
+
+    /// Sets or clears a flag of its health; whether that changed anything. Workers know when they are
+    /// told, by [`Control::tell_health`].
+    ///
+    /// [`Control::tell_health`]: crate::server::Control::tell_health
+    pub fn set_health_flag(&self, flag: HealthFlag, on: bool) -> bool {
+        self.change_health(|health| health.set(flag, on))
+    }
+
+    /// How long ago it became healthy.
+    pub fn healthy_for(&self) -> Duration {
+        let since = self.healthy_since_ms.load(Ordering::Relaxed);
+        Duration::from_millis(now_ms().saturating_sub(since))
+    }
+
+    fn change_health(&self, change: impl FnOnce(&HealthFlags) -> bool) -> bool {
+        let was_healthy = self.is_healthy();
+        let changed = change(&self.health);
+        if !was_healthy && self.is_healthy() {
+            self.healthy_since_ms.store(now_ms(), Ordering::Relaxed);
+        }
+        changed
+    }
+
+    /// `canary` of its metadata.
+    pub fn is_canary(&self) -> bool {
+        self.metadata.get("canary").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// As balancers see it; `by_hostname` is `use_hostname_for_hashing`.
+    pub fn member(&self, by_hostname: bool) -> Member<'_> {
+        let own_key = self.metadata.get("hash_key").and_then(Value::as_str);
+        let name = if by_hostname { &self.hostname } else { &self.address_text };
+        Member {
+            priority: self.priority,
+            locality: &self.locality,
+            weight: self.weight(),
+            health: self.health.health(),
+            excluded: self.health.is_excluded(),
+            hash_key: own_key.filter(|key| !key.is_empty()).unwrap_or(name),
+        }
     }
 
     /// Whether this is the host that `description` means, so that it can stay.
     fn is_meant_by(&self, description: &HostDescription) -> bool {
         self.identity == description.identity
             && self.hostname == description.hostname
+            && self.priority == description.priority
             && self.locality == description.locality
             && self.metadata == description.metadata
     }
@@ -146,7 +211,7 @@ impl Host {
     fn update(&self, description: &HostDescription) -> bool {
         let weight = description.weight.max(1);
         let changed = self.weight.swap(weight, Ordering::Relaxed) != weight;
-        self.healthy.swap(description.healthy, Ordering::Relaxed) != description.healthy || changed
+        self.change_health(|health| health.set_eds_status(description.health_status)) || changed
     }
 }
 
@@ -184,6 +249,34 @@ impl HostSet {
             hosts.push(host);
         }
         changed.then_some(Self { hosts })
+    }
+}
+
+impl HostSet {
+    /// How to choose among these hosts, as `context` has it.
+    pub fn plan(&self, context: &PlanContext<'_>) -> Plan {
+        let by_hostname = context.config.policy.hashes_hostnames();
+        let members: Vec<Member<'_>> =
+            self.hosts.iter().map(|host| host.member(by_hostname)).collect();
+        let all: Vec<u32> = (0..).take(members.len()).collect();
+        Plan::new(&members, &all, context)
+    }
+
+    /// As the proxies beside this one, which is `here`.
+    pub fn as_local_cluster(&self, here: Option<&Locality>) -> LocalCluster {
+        let members: Vec<Member<'_>> = self.hosts.iter().map(|host| host.member(false)).collect();
+        let mut localities: BTreeMap<&Locality, (u32, u32)> = BTreeMap::new();
+        for member in &members {
+            let counts = localities.entry(member.locality).or_default();
+            counts.0 += 1;
+            counts.1 += u32::from(member.health == Health::Healthy);
+        }
+        let localities = localities.into_iter();
+        LocalCluster {
+            localities: localities.map(|(at, (all, able))| (at.clone(), all, able)).collect(),
+            here: here.cloned(),
+            counts: count_members(members.iter(), false),
+        }
     }
 }
 
@@ -225,7 +318,8 @@ mod tests {
     #[test]
     fn health_and_weight_change_in_place() {
         let before = set(vec![at(1), at(2)]);
-        let sick = HostDescription { healthy: false, weight: 3, ..at(1) };
+        let health_status = HealthStatus::Unhealthy;
+        let sick = HostDescription { health_status, weight: 3, ..at(1) };
         let next = before.updated(vec![sick.clone(), at(2)], 1).expect("a change");
         assert!(Arc::ptr_eq(&next.hosts[0], &before.hosts[0]));
         assert_eq!((next.hosts[0].is_healthy(), next.hosts[0].weight()), (false, 3));

@@ -1,9 +1,11 @@
 //! What all workers share of a cluster: its settings and its counters.
 
+use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster as config;
 
-use super::CircuitBreakers;
-use crate::stats::scopes::{ApiCallStats, AwsStats, ClusterStats, DiscoveryStats};
+use super::{CircuitBreakers, HostSet};
+use crate::load_balancer::{LocalCluster, Plan, PlanContext};
+use crate::stats::scopes::{ApiCallStats, AwsStats, ClusterStats, DiscoveryStats, LbStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope};
 
 /// A compiled cluster. Never changed after it was made, but for the counters.
@@ -17,6 +19,10 @@ pub struct Cluster {
     pub breakers: CircuitBreakers,
     /// `cluster.<name>.` counters.
     pub stats: PerWorker<ClusterStats>,
+    /// `cluster.<name>.lb_` counters of picks.
+    pub lb: PerWorker<LbStats>,
+    /// The same, of what is worked out for each change of the hosts; the control thread writes them.
+    pub planning: LbStats,
     /// `cluster.<name>.` counters of discovery.
     pub discovery: DiscoveryStats,
     /// `cluster.<name>.ecs.` or `cluster.<name>.cloud_map.`, where that is how its hosts are found.
@@ -81,6 +87,8 @@ impl Cluster {
             breakers: CircuitBreakers::new(config.circuit_breakers, workers),
             config,
             stats: PerWorker::new(workers),
+            lb: PerWorker::new(workers),
+            planning: LbStats::default(),
             discovery: DiscoveryStats::default(),
             response_codes: PerWorker::new(workers),
             external_response_codes: PerWorker::new(workers),
@@ -88,6 +96,22 @@ impl Cluster {
             retry_response_codes: PerWorker::new(workers),
             histograms,
         }
+    }
+
+    /// How to choose among `hosts`. `here` is where this proxy is, `local` the proxies beside it.
+    pub fn plan(
+        &self,
+        hosts: &HostSet,
+        here: Option<&Locality>,
+        local: Option<&LocalCluster>,
+    ) -> Plan {
+        hosts.plan(&PlanContext {
+            config: &self.config.load_balancing,
+            assignment: &self.config.load_assignment,
+            here,
+            local,
+            stats: &self.planning,
+        })
     }
 
     /// The stats of discovery by an AWS API; of a cluster that is found so.

@@ -4,12 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringmain_config::cluster::RoutingPriority;
 
 use super::{Bells, Cluster, Host, HostSet};
-use crate::load_balancer::RoundRobin;
+use crate::load_balancer::{Balancer, Hosts, Pick, Plan};
 use crate::pool::{self, IdleConnections, Line, MultiplexedConnections};
+use crate::random::Random;
 use crate::runtime::Timers;
 use crate::stats::scopes::{ClusterStats, HostStats};
 use crate::stats::{WorkerHistograms, WorkerId};
@@ -27,6 +29,7 @@ pub struct WorkerCluster {
     pub timers: Rc<Timers>,
     /// The other workers.
     pub bells: Arc<Bells>,
+    random: Rc<Random>,
     lines: [Line; 2],
     connections: [Cell<u32>; 2],
     busy: [Cell<u32>; 2],
@@ -35,10 +38,37 @@ pub struct WorkerCluster {
 
 #[derive(Debug, Default)]
 struct Current {
+    /// What `hosts` was made of.
+    set: Arc<HostSet>,
+    /// In the order of `set`; the balancer picks indices of this.
     hosts: Vec<Rc<WorkerHost>>,
-    /// Those of `hosts` that requests may be sent to; the balancer picks indices of this.
-    healthy: Vec<Rc<WorkerHost>>,
-    balancer: RoundRobin,
+    /// None before the first hosts are told.
+    balancer: Option<Balancer>,
+}
+
+/// The hosts as the balancer asks about them.
+struct BalancedHosts<'a> {
+    cluster: &'a WorkerCluster,
+    hosts: &'a [Rc<WorkerHost>],
+}
+
+impl Hosts for BalancedHosts<'_> {
+    fn random(&self) -> u64 {
+        self.cluster.random.next()
+    }
+
+    fn active_requests(&self, host: u32) -> u64 {
+        // Began and ended here, so not below zero.
+        self.hosts[host as usize].stats().rq_active.value().cast_unsigned()
+    }
+
+    fn all_active_requests(&self) -> u64 {
+        self.cluster.stats().upstream_rq_active.value().cast_unsigned()
+    }
+
+    fn healthy_for(&self, host: u32) -> Duration {
+        self.hosts[host as usize].shared.healthy_for()
+    }
 }
 
 /// A host as one worker sees it.
@@ -83,6 +113,7 @@ impl WorkerCluster {
         histograms: Rc<WorkerHistograms>,
         timers: Rc<Timers>,
         bells: Arc<Bells>,
+        random: Rc<Random>,
     ) -> Rc<Self> {
         Rc::new(Self {
             shared,
@@ -90,6 +121,7 @@ impl WorkerCluster {
             histograms,
             timers,
             bells,
+            random,
             lines: Default::default(),
             connections: Default::default(),
             busy: Default::default(),
@@ -151,30 +183,36 @@ impl WorkerCluster {
         self.shared.stats.of(self.worker)
     }
 
-    /// Takes over a new host set. Hosts that stay keep their connections; the idle connections of
-    /// hosts that left close, their busy ones finish first.
-    pub fn set_hosts(&self, set: &HostSet) {
+    /// Takes over new hosts, or a new plan for those that are there. Hosts that stay keep their
+    /// connections; the idle connections of hosts that left close, their busy ones finish first.
+    pub fn set_hosts(&self, set: &Arc<HostSet>, plan: &Arc<Plan>) {
         let mut current = self.current.borrow_mut();
-        let mut known: HashMap<u64, Rc<WorkerHost>> =
-            current.hosts.drain(..).map(|host| (host.shared.id, host)).collect();
-        let hosts: Vec<Rc<WorkerHost>> = set
-            .hosts
-            .iter()
-            .map(|host| {
-                let known = known.remove(&host.id);
-                known.unwrap_or_else(|| Rc::new(self.worker_host(host.clone())))
-            })
-            .collect();
-        current.healthy = hosts.iter().filter(|host| host.shared.is_healthy()).cloned().collect();
-        let weights: Vec<u32> = current.healthy.iter().map(|host| host.shared.weight()).collect();
-        current.balancer.set_weights(weights.into_iter());
-        current.hosts = hosts;
+        let gone = match Arc::ptr_eq(&current.set, set) {
+            true => Vec::new(),
+            false => self.replace_hosts(&mut current, set),
+        };
+        let hosts = BalancedHosts { cluster: self, hosts: &current.hosts };
+        let balancer = Balancer::new(plan.clone(), current.balancer.as_ref(), &hosts);
+        current.balancer = Some(balancer);
         // Closing connections may serve requests that wait, which looks at the hosts.
         drop(current);
-        for gone in known.values() {
-            gone.idle.iter().for_each(IdleConnections::retire);
-            gone.multiplexed.iter().for_each(MultiplexedConnections::retire);
+        for host in gone {
+            host.idle.iter().for_each(IdleConnections::retire);
+            host.multiplexed.iter().for_each(MultiplexedConnections::retire);
         }
+    }
+
+    /// The hosts that have left.
+    fn replace_hosts(&self, current: &mut Current, set: &Arc<HostSet>) -> Vec<Rc<WorkerHost>> {
+        let mut known: HashMap<u64, Rc<WorkerHost>> =
+            current.hosts.drain(..).map(|host| (host.shared.id, host)).collect();
+        let hosts = set.hosts.iter().map(|host| {
+            let known = known.remove(&host.id);
+            known.unwrap_or_else(|| Rc::new(self.worker_host(host.clone())))
+        });
+        current.hosts = hosts.collect();
+        current.set = set.clone();
+        known.into_values().collect()
     }
 
     fn worker_host(&self, shared: Arc<Host>) -> WorkerHost {
@@ -187,11 +225,14 @@ impl WorkerCluster {
         }
     }
 
-    /// The host for the next request; none where no host is healthy.
-    pub fn choose_host(&self) -> Option<Rc<WorkerHost>> {
+    /// The host for a request; none where no host takes any.
+    pub fn choose_host(&self, pick: &Pick<'_>) -> Option<Rc<WorkerHost>> {
         let mut current = self.current.borrow_mut();
-        let index = current.balancer.choose()?;
-        current.healthy.get(index).cloned()
+        let Current { hosts, balancer, .. } = &mut *current;
+        let asked = BalancedHosts { cluster: self, hosts };
+        let stats = self.shared.lb.of(self.worker);
+        let index = balancer.as_mut()?.choose(pick, &asked, stats)?;
+        hosts.get(index as usize).cloned()
     }
 
     /// Closes idle connections that the upstream has closed or that have waited too long.

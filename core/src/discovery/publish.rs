@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ringmain_config::aws::DiscoveryLimits;
+use ringmain_config::cluster::HealthStatus;
 
 use super::membership::{Answer, Guard, Membership, Outcome};
 use super::snapshot;
@@ -102,7 +103,7 @@ impl Published {
     pub async fn suspect(&self, control: &Control, suspects: &HashMap<String, Instant>) {
         let mut hosts = self.membership.hosts();
         for host in hosts.iter_mut().filter(|host| suspects.contains_key(&host.identity)) {
-            host.healthy = false;
+            host.health_status = HealthStatus::Unhealthy;
         }
         self.tell_hosts(control, hosts).await;
     }

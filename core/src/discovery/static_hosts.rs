@@ -10,15 +10,17 @@ use crate::cluster::{Host, HostDescription, HostSet};
 /// The hosts that `cluster` lists.
 pub fn hosts(cluster: &Cluster, workers: usize) -> HostSet {
     let mut hosts = Vec::new();
-    for group in &cluster.endpoints {
+    for group in &cluster.load_assignment.endpoints {
         for endpoint in &group.lb_endpoints {
             // A checked configuration has no names in a STATIC cluster.
             if let EndpointAddress::Socket(address) = endpoint.address {
                 let description = HostDescription {
                     hostname: endpoint.hostname.clone(),
                     weight: endpoint.load_balancing_weight,
-                    healthy: endpoint.healthy,
+                    health_status: endpoint.health_status,
+                    priority: group.priority,
                     locality: group.locality.clone(),
+                    metadata: endpoint.metadata.clone(),
                     ..HostDescription::new(address)
                 };
                 hosts.push(Arc::new(Host::new(description, workers)));

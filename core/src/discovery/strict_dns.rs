@@ -66,6 +66,7 @@ struct NameTable {
 
 struct Entry {
     endpoint: LbEndpoint,
+    priority: u32,
     locality: Locality,
     addresses: Vec<IpAddr>,
 }
@@ -80,10 +81,11 @@ enum Answer {
 
 impl NameTable {
     fn new(cluster: &Cluster) -> Self {
-        let groups = cluster.config.endpoints.iter();
+        let groups = cluster.config.load_assignment.endpoints.iter();
         let entries = groups.flat_map(|group| {
             group.lb_endpoints.iter().map(|endpoint| Entry {
                 endpoint: endpoint.clone(),
+                priority: group.priority,
                 locality: group.locality.clone(),
                 addresses: Vec::new(),
             })
@@ -187,8 +189,10 @@ impl Entry {
         HostDescription {
             hostname: self.endpoint.hostname.clone(),
             weight: self.endpoint.load_balancing_weight,
-            healthy: self.endpoint.healthy,
+            health_status: self.endpoint.health_status,
+            priority: self.priority,
             locality: self.locality.clone(),
+            metadata: self.endpoint.metadata.clone(),
             ..HostDescription::new(address)
         }
     }

@@ -23,6 +23,8 @@ pub struct Exchange {
     pub info: StreamInfo,
     /// What HTTP filters keep.
     pub filters: FilterStates,
+    /// `set-cookie` values by which the client is known again, for its route's `hash_policy`.
+    pub set_cookies: Vec<Vec<u8>>,
     /// The encoded head about to be sent.
     pub encoded: Vec<u8>,
     /// Room for building a value.
@@ -37,6 +39,7 @@ impl Exchange {
         self.response_trailers = None;
         self.info = StreamInfo::default();
         self.filters.clear();
+        self.set_cookies.clear();
         self.encoded.clear();
         self.scratch.clear();
     }

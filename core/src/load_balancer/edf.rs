@@ -17,32 +17,32 @@ struct Entry {
     deadline: f64,
     /// Ties go to the entry queued first.
     order: u64,
-    index: usize,
-    weight: f64,
+    index: u32,
 }
 
 impl EdfSchedule {
-    /// A schedule over `weights`, all above zero.
-    pub fn new(weights: impl Iterator<Item = u32>) -> Self {
-        let mut schedule = Self::default();
-        for (index, weight) in weights.enumerate() {
-            schedule.push(index, f64::from(weight));
-        }
-        schedule
+    /// A schedule over `weights`; what weighs nothing is not in it.
+    pub fn new(weights: impl Iterator<Item = f64>) -> Self {
+        let weighty = weights.zip(0..).filter(|(weight, _)| *weight > 0.0);
+        let mut order = 0;
+        let entries = weighty.map(|(weight, index)| {
+            order += 1;
+            Entry { deadline: 1.0 / weight, order, index }
+        });
+        // From the whole list: as many steps as there are entries.
+        let queue = entries.collect::<Vec<_>>().into();
+        Self { queue, now: 0.0, order }
     }
 
-    fn push(&mut self, index: usize, weight: f64) {
-        let deadline = self.now + 1.0 / weight;
-        self.queue.push(Entry { deadline, order: self.order, index, weight });
+    /// The next index. It comes again after a time by `weight` of it, which may have changed.
+    pub fn pick(&mut self, weight: impl FnOnce(u32) -> f64) -> Option<u32> {
+        let mut first = self.queue.peek_mut()?;
+        let index = first.index;
+        self.now = first.deadline;
         self.order += 1;
-    }
-
-    /// The next index.
-    pub fn pick(&mut self) -> Option<usize> {
-        let entry = self.queue.pop()?;
-        self.now = entry.deadline;
-        self.push(entry.index, entry.weight);
-        Some(entry.index)
+        first.deadline = self.now + 1.0 / weight(index).max(f64::MIN_POSITIVE);
+        first.order = self.order;
+        Some(index)
     }
 }
 
@@ -71,16 +71,30 @@ impl Eq for Entry {}
 mod tests {
     use super::*;
 
+    fn picks(weights: &[f64], count: usize) -> Vec<u32> {
+        let mut schedule = EdfSchedule::new(weights.iter().copied());
+        (0..count).filter_map(|_| schedule.pick(|index| weights[index as usize])).collect()
+    }
+
     #[test]
     fn weights_three_to_one_give_a_a_b_a() {
-        let mut schedule = EdfSchedule::new([3, 1].into_iter());
-        let picks: Vec<usize> = (0..8).filter_map(|_| schedule.pick()).collect();
+        let picks = picks(&[3.0, 1.0], 8);
         assert_eq!(picks.iter().filter(|&&index| index == 1).count(), 2);
         assert_eq!(picks[..4], [0, 0, 1, 0]);
     }
 
     #[test]
-    fn an_empty_schedule_picks_nothing() {
-        assert_eq!(EdfSchedule::default().pick(), None);
+    fn nothing_and_what_weighs_nothing_is_not_picked() {
+        assert!(picks(&[], 3).is_empty());
+        assert_eq!(picks(&[0.0, 1.0], 3), [1, 1, 1]);
+        assert!(picks(&[0.0], 3).is_empty());
+    }
+
+    #[test]
+    fn a_weight_that_changes_counts_from_the_next_pick_on() {
+        let mut schedule = EdfSchedule::new([1.0, 1.0].into_iter());
+        let picks: Vec<_> =
+            (0..9).filter_map(|_| schedule.pick(|index| [0.5, 1.0][index as usize])).collect();
+        assert_eq!(picks.iter().filter(|&&index| index == 1).count(), 6);
     }
 }

@@ -15,6 +15,7 @@ use crate::http::codec::downstream_h1::After;
 use crate::http::codec::upstream::{RequestKind, ResponseFailure, UpstreamStream};
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
+use crate::load_balancer::Pick;
 use crate::pool::{self, Acquire, AcquireFailure, Acquired, ConnectFailure};
 use crate::runtime::{Buffer, join};
 
@@ -175,7 +176,10 @@ impl UpstreamRequest<'_, '_> {
     /// A stream on an idle connection to the next host, or on a new one.
     async fn acquire(&mut self, fresh: bool) -> Result<UpstreamStream, Setback> {
         self.exchange.info.attempts += 1;
-        let Some(host) = self.retry.choose_host(|| self.cluster.choose_host()) else {
+        let Some(host) = self
+            .retry
+            .choose_host(|attempt| self.cluster.choose_host(&Pick { attempt, ..self.pick() }))
+        else {
             self.cluster.stats().upstream_cx_none_healthy.inc();
             return Err(Failure::Reply(local_reply::NO_HEALTHY_UPSTREAM).into());
         };
@@ -188,6 +192,11 @@ impl UpstreamRequest<'_, '_> {
             )),
             Err((host, failure)) => Err(self.not_acquired(&host, failure)),
         }
+    }
+
+    /// What the request asks of its host.
+    fn pick(&self) -> Pick<'_> {
+        Pick { hash: self.hash, ..Pick::default() }
     }
 
     /// Counts a connection that was not to be had and says what follows. What a circuit breaker
@@ -252,7 +261,7 @@ impl UpstreamRequest<'_, '_> {
             };
             let other = match failure {
                 AcquireFailure::Connect(_) => (0..moves).find_map(|_| {
-                    let other = self.cluster.choose_host()?;
+                    let other = self.cluster.choose_host(&Pick { attempt: 1, ..self.pick() })?;
                     (!Rc::ptr_eq(&other, &host)).then_some(other)
                 }),
                 _ => None,

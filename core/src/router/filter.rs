@@ -330,6 +330,7 @@ fn plan<'a>(
     Forwarding {
         cluster,
         priority: action.priority,
+        hash_policy: &action.hash_policy,
         limits,
         timeouts: StreamTimeouts::new(action, &manager.config, limits, stream, started),
         retry,

@@ -114,6 +114,9 @@ fn prepare_head(
     if !suppress && let Some(received) = exchange.info.request_received {
         set_service_time(exchange, received);
     }
+    for cookie in exchange.set_cookies.drain(..) {
+        exchange.response.headers.append(b"set-cookie", &cookie);
+    }
     if let Some(route) = exchange.info.route {
         if manager.routes.virtual_host(route).config.include_attempt_count_in_response {
             set_attempt_count(exchange);

@@ -8,9 +8,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
+use ringmain_config::route::HashPolicy;
 use ringmain_proto_codec::h1::BodyLength;
 use ringmain_proto_codec::{ChunkError, KnownHeader};
 
+use super::hash_policy::{Ends, request_hash};
 use super::host_rewrite::AutoHostRewrite;
 use super::request_body::{RequestBody, RequestEnd};
 use super::retry::{ResetReason, RetryState, Verdict, Wait};
@@ -30,6 +32,8 @@ pub struct Forwarding<'a> {
     pub cluster: usize,
     /// Which thresholds of the circuit breakers it counts towards.
     pub priority: RoutingPriority,
+    /// What of it decides which host it goes to, where the cluster's policy hashes.
+    pub hash_policy: &'a [HashPolicy],
     /// The route's limits.
     pub limits: RouteTimeouts,
     /// The limits of this stream.
@@ -54,6 +58,8 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     pub(super) exchange: &'d mut Exchange,
     pub(super) cluster: Rc<WorkerCluster>,
     pub(super) priority: RoutingPriority,
+    /// By the route's `hash_policy`.
+    pub(super) hash: Option<u64>,
     pub(super) body: &'d RequestBody,
     pub(super) timeouts: &'d StreamTimeouts,
     pub(super) retry: RetryState<'a>,
@@ -103,12 +109,17 @@ pub async fn forward<'a>(
     let trailers = keeps_trailers(downstream, &cluster);
     let body = RequestBody::new(framing, trailers, kept_max);
     let alternative = forwarding.timeout_is_no_content;
+    let hash = match cluster.shared.config.load_balancing.policy.hashes() {
+        true => hash_of(exchange, forwarding.hash_policy),
+        false => None,
+    };
     let begun = body.begin(&mut downstream.input, &downstream.worker.buffers);
     let mut request = UpstreamRequest {
         downstream: &*downstream,
         exchange,
         cluster,
         priority: forwarding.priority,
+        hash,
         body: &body,
         timeouts: &forwarding.timeouts,
         retry: forwarding.retry,
@@ -141,6 +152,12 @@ pub async fn forward<'a>(
         Err(Some(reply)) => downstream.reply(&reply, exchange).await,
         Err(None) => downstream.client_gone(exchange),
     }
+}
+
+fn hash_of(exchange: &mut Exchange, policies: &[HashPolicy]) -> Option<u64> {
+    let Exchange { request, info, set_cookies, .. } = exchange;
+    let ends = Ends { remote: info.remote, direct_remote: info.direct_remote, local: info.local };
+    request_hash(policies, &request.headers, ends, set_cookies)
 }
 
 impl UpstreamRequest<'_, '_> {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use ringmain_config::bootstrap::Node;
+use ringmain_config::bootstrap::{Locality, Node};
 use ringmain_config::overload::OverloadManager;
 use ringmain_config::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
@@ -15,6 +15,7 @@ use super::{Command, Compiled};
 use crate::access_log::LogControl;
 use crate::cluster::HostSet;
 use crate::discovery::report::PollerReport;
+use crate::load_balancer::Plan;
 use crate::runtime::{Post, SendError};
 use crate::stats::{
     AdminStats, Baseline, Bin, HistogramCollector, HistogramId, Recorded, snapshot,
@@ -38,6 +39,8 @@ pub enum ServerState {
 pub struct Boot {
     /// `node`, with the command line's additions.
     pub node: Node,
+    /// The index of `cluster_manager.local_cluster_name`.
+    pub local_cluster: Option<usize>,
     /// The command line.
     pub args: super::args::Args,
     /// Whether there is an admin listener.
@@ -71,12 +74,19 @@ pub struct Control {
     failing_health_checks: AtomicBool,
     /// Tasks of the one control thread take turns with it; no worker knows it.
     baseline: Mutex<Baseline>,
-    hosts: Vec<watch::Sender<Arc<HostSet>>>,
+    hosts: Vec<watch::Sender<Told>>,
     posts: Vec<Post<Command>>,
     logs: LogControl,
     histograms: HistogramCollector,
     reports: watch::Sender<BTreeMap<String, PollerReport>>,
     shutdown: mpsc::Sender<()>,
+}
+
+/// What the workers know of a cluster's hosts.
+#[derive(Debug, Default)]
+struct Told {
+    hosts: Arc<HostSet>,
+    plan: Arc<Plan>,
 }
 
 /// How often a command is offered again to a worker whose mailbox is full.
@@ -158,13 +168,47 @@ impl Control {
 
     /// The hosts of the cluster at `index` as last told to the workers.
     pub fn hosts(&self, index: usize) -> Arc<HostSet> {
-        self.hosts[index].borrow().clone()
+        self.hosts[index].borrow().hosts.clone()
     }
 
-    /// Tells every worker the hosts of the cluster at `index`.
+    /// How workers choose among them.
+    pub fn plan(&self, index: usize) -> Arc<Plan> {
+        self.hosts[index].borrow().plan.clone()
+    }
+
+    /// Tells every worker the hosts of the cluster at `index`, and what that means for others.
     pub async fn set_hosts(&self, index: usize, hosts: Arc<HostSet>) {
-        self.hosts[index].send_replace(hosts.clone());
-        self.tell_all(|| Command::SetHosts { cluster: index, hosts: hosts.clone() }).await;
+        self.plan_and_tell(index, hosts).await;
+        if self.boot.local_cluster == Some(index) {
+            // How many proxies there are in each zone decides how far requests stay in theirs.
+            for other in (0..self.compiled.clusters.len()).filter(|other| *other != index) {
+                self.plan_and_tell(other, self.hosts(other)).await;
+            }
+        }
+    }
+
+    /// Tells every worker of changes of the health or the weight of hosts of the cluster at `index`.
+    pub async fn tell_health(&self, index: usize) {
+        self.set_hosts(index, self.hosts(index)).await;
+    }
+
+    async fn plan_and_tell(&self, index: usize, hosts: Arc<HostSet>) {
+        let plan = Arc::new(self.plan_for(index, &hosts));
+        self.hosts[index].send_replace(Told { hosts: hosts.clone(), plan: plan.clone() });
+        self.tell_all(|| Command::SetHosts {
+            cluster: index,
+            hosts: hosts.clone(),
+            plan: plan.clone(),
+        })
+        .await;
+    }
+
+    fn plan_for(&self, index: usize, hosts: &HostSet) -> Plan {
+        let cluster = &self.compiled.clusters[index];
+        let here = Some(&self.boot.node.locality).filter(|here| **here != Locality::default());
+        let local = self.boot.local_cluster.filter(|local| *local != index);
+        let local = local.map(|local| self.hosts(local).as_local_cluster(here));
+        cluster.plan(hosts, here, local.as_ref())
     }
 
     /// Writes down where a poller stands, for admin `/ecs`.

@@ -240,6 +240,7 @@ impl Server {
         let logs = writer.control();
         let boot = Boot {
             node: bootstrap.node.clone(),
+            local_cluster: bootstrap.local_cluster,
             has_admin: bootstrap.admin.is_some(),
             stats_flush_interval: bootstrap.stats_flush_interval,
             overload_manager: bootstrap.overload_manager.clone(),

@@ -15,6 +15,7 @@ use crate::http::clock::Clock;
 use crate::http::exchange::ExchangePool;
 use crate::http::request_id::RequestIds;
 use crate::listener::{Acceptor, Connections, DrainDecision, DrainScope, DrainSequence};
+use crate::load_balancer::Plan;
 use crate::random::Random;
 use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, Timers, Watches};
 use crate::stats::scopes::WorkerStats;
@@ -23,12 +24,14 @@ use crate::stats::{Handed, WorkerHistograms, WorkerId};
 /// What the control thread tells a worker.
 #[derive(Debug)]
 pub enum Command {
-    /// A cluster's hosts have changed.
+    /// A cluster's hosts have changed, or what is known of them.
     SetHosts {
         /// Index of the cluster.
         cluster: usize,
         /// All its hosts from now on.
         hosts: Arc<HostSet>,
+        /// How to choose among them.
+        plan: Arc<Plan>,
     },
     /// Open the listeners: every cluster has had its first discovery.
     Listen,
@@ -89,7 +92,7 @@ pub struct Worker {
     /// `x-request-id` values.
     pub request_ids: RequestIds,
     /// Random numbers for choices.
-    pub random: Random,
+    pub random: Rc<Random>,
     /// Downstream connections, for drain.
     pub connections: Rc<Connections>,
     /// Whether responses carry `connection: close`.
@@ -109,12 +112,14 @@ impl Worker {
     fn new(id: WorkerId, compiled: Arc<Compiled>, logs: LogBuffers, bells: Arc<Bells>) -> Rc<Self> {
         let histograms = Rc::new(WorkerHistograms::new(&compiled.histograms));
         let timers = Timers::new();
+        let random = Rc::new(Random::default());
         let clusters = compiled
             .clusters
             .iter()
             .map(|shared| {
                 let (histograms, timers) = (histograms.clone(), timers.clone());
-                WorkerCluster::new(shared.clone(), id, histograms, timers, bells.clone())
+                let (bells, random) = (bells.clone(), random.clone());
+                WorkerCluster::new(shared.clone(), id, histograms, timers, bells, random)
             })
             .collect();
         Rc::new(Self {
@@ -128,7 +133,7 @@ impl Worker {
             exchanges: ExchangePool::default(),
             clock: Clock::default(),
             request_ids: RequestIds::default(),
-            random: Random::default(),
+            random,
             connections: Rc::default(),
             drain: DrainDecision::default(),
             clusters,
@@ -175,7 +180,9 @@ impl Worker {
 
     fn act(self: &Rc<Self>, command: Command, acceptors: &[Rc<Acceptor>]) {
         match command {
-            Command::SetHosts { cluster, hosts } => self.clusters[cluster].set_hosts(&hosts),
+            Command::SetHosts { cluster, hosts, plan } => {
+                self.clusters[cluster].set_hosts(&hosts, &plan);
+            }
             Command::Listen => {
                 for acceptor in acceptors {
                     runtime::spawn(acceptor.clone().run());

@@ -227,6 +227,23 @@ stats_block! {
 }
 
 stats_block! {
+    /// `cluster.<name>.` counters of load balancing.
+    LbStats {
+        counters {
+            lb_healthy_panic,
+            lb_local_cluster_not_ok,
+            lb_recalculate_zone_structures,
+            lb_zone_cluster_too_small,
+            lb_zone_no_capacity_left,
+            lb_zone_routing_all_directly,
+            lb_zone_routing_cross_zone,
+            lb_zone_routing_sampled,
+        }
+        gauges {}
+    }
+}
+
+stats_block! {
     /// A host's row in admin `/clusters`.
     HostStats {
         counters {

@@ -8,9 +8,10 @@ use super::scopes::{HttpStats, ListenerStats, ResponseClassStats};
 use super::{
     Counter, Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero,
 };
-use crate::cluster::{Cluster, Resource};
+use crate::cluster::{Cluster, HealthFlags, Resource};
 use crate::http::ConnectionManager;
 use crate::listener::{Listener, ListenerFilter, TerminalFilter};
+use crate::load_balancer::{Health, Plan, TableSizes};
 use crate::network::ByteFilter;
 use crate::runtime::memory;
 use crate::server::{Control, ServerState};
@@ -107,6 +108,8 @@ pub fn snapshot(control: &Control) -> Vec<Stat> {
 fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut Vec<Stat>) {
     let scope = Scope::cluster(cluster.stat_name());
     scope.block(&cluster.stats, stats);
+    scope.block(&cluster.lb, stats);
+    scope.single(&cluster.planning, stats);
     scope.single(&cluster.discovery, stats);
     scope.zeros(&always_zero::CLUSTER, stats);
     if let Some((aws, calls)) = &cluster.aws {
@@ -118,11 +121,15 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
         calls.visit(&mut |reading| scope.push(reading, stats));
     }
     let hosts = control.hosts(index);
-    let healthy = hosts.hosts.iter().filter(|host| host.is_healthy()).count();
+    let count = |is: &dyn Fn(&HealthFlags) -> bool| {
+        hosts.hosts.iter().filter(|host| is(host.health())).count()
+    };
+    let of_health = |health| count(&|flags| flags.health() == health);
     scope.gauge("membership_total", hosts.hosts.len(), stats);
-    scope.gauge("membership_healthy", healthy, stats);
-    scope.gauge("membership_degraded", 0, stats);
-    scope.gauge("membership_excluded", 0, stats);
+    scope.gauge("membership_healthy", of_health(Health::Healthy), stats);
+    scope.gauge("membership_degraded", of_health(Health::Degraded), stats);
+    scope.gauge("membership_excluded", count(&HealthFlags::is_excluded), stats);
+    table_sizes(&scope, &control.plan(index), stats);
     circuit_breakers(&scope, cluster, stats);
     response_codes(&scope, &cluster.response_codes, Completed::CountedApart, stats);
     let external = scope.within("external");
@@ -131,6 +138,25 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     response_codes(&internal, &cluster.internal_response_codes, Completed::IsTheSum, stats);
     let retry = scope.within("retry");
     response_codes(&retry, &cluster.retry_response_codes, Completed::IsTheSum, stats);
+}
+
+/// The tables of consistent hashing, where there are any; of several, Envoy tells the last one's.
+fn table_sizes(scope: &Scope, plan: &Plan, stats: &mut Vec<Stat>) {
+    let mut gauges = |within: &str, values: &[(&'static str, u64)]| {
+        for (name, value) in values {
+            scope.within(within).gauge(name, usize::try_from(*value).unwrap_or(usize::MAX), stats);
+        }
+    };
+    match plan.table_sizes().last() {
+        Some(TableSizes::Ring(size, (min, max))) => gauges(
+            "ring_hash_lb",
+            &[("size", size), ("min_hashes_per_host", min), ("max_hashes_per_host", max)],
+        ),
+        Some(TableSizes::Maglev((min, max))) => {
+            gauges("maglev_lb", &[("min_entries_per_host", min), ("max_entries_per_host", max)])
+        }
+        None => {}
+    }
 }
 
 /// Whether each breaker is open, and with `track_remaining` how much is left.

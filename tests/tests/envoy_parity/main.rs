@@ -13,6 +13,7 @@ mod header_mutations;
 mod headers;
 mod http_filters;
 mod listener_filters;
+mod load_balancing;
 mod path_handling;
 mod redirects;
 mod refused_requests;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use ringmain_config::bootstrap::Locality;
+use ringmain_config::cluster::HealthStatus;
 use ringmain_config::ecs_cluster::{EcsCluster, TasksOf};
 use serde_json::Value;
 
@@ -146,7 +147,10 @@ impl Judgement {
         self.answer.found.push(HostDescription {
             identity,
             weight,
-            healthy: healthy && !suspect,
+            health_status: match healthy && !suspect {
+                true => HealthStatus::Healthy,
+                false => HealthStatus::Unhealthy,
+            },
             locality: Locality {
                 region: region_of(&task.arn).to_owned(),
                 zone: row.zone.clone(),
@@ -170,7 +174,7 @@ impl Judgement {
             .answer
             .found
             .iter()
-            .filter(|host| host.healthy)
+            .filter(|host| host.health_status == HealthStatus::Healthy)
             .map(|host| {
                 let deployment = by_id.get(task_id(&host.identity)).copied().unwrap_or_default();
                 (host.identity.as_str(), deployment)
@@ -184,7 +188,7 @@ impl Judgement {
                 Some(split) => match split.get(&host.identity) {
                     Some(weight) if alike => host.weight = *weight,
                     Some(weight) => host.weight = (weight * host.weight / PREFERRED).max(1),
-                    None if host.healthy => {
+                    None if host.health_status == HealthStatus::Healthy => {
                         weightless.insert(host.identity.clone(), ());
                     }
                     None => {}

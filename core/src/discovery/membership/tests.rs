@@ -1,5 +1,7 @@
 use std::net::SocketAddr;
 
+use ringmain_config::cluster::HealthStatus;
+
 use super::*;
 
 const GUARD: Guard = Guard { empty_set_grace: Duration::from_secs(60), max_removal_percent: 50 };
@@ -153,10 +155,10 @@ fn restored_hosts_stay_until_the_first_complete_answer() {
 #[test]
 fn a_host_keeps_its_identity_when_its_health_changes() {
     let mut membership = play(&[Poll(0, true, &["a", "b"], &[], "ab")]);
-    let sick = HostDescription { healthy: false, ..host("a") };
+    let sick = HostDescription { health_status: HealthStatus::Unhealthy, ..host("a") };
     let found = vec![sick, host("b")];
     let next = Answer { found, complete: true, ..Answer::default() };
     let outcome = membership.apply(next, Instant::now());
     assert!(outcome.changes.is_empty());
-    assert!(!membership.hosts()[0].healthy);
+    assert_eq!(membership.hosts()[0].health_status, HealthStatus::Unhealthy);
 }

@@ -15,6 +15,7 @@ use crate::http::ResponseFlag;
 use crate::http::exchange::Exchange;
 use crate::http::stream::{StreamInfo, WireBytes};
 use crate::listener::NewConnection;
+use crate::load_balancer::Pick;
 use crate::pool::{self, ConnectFailure, TcpConnection, TcpFailure};
 use crate::runtime::{Buffer, Deadline, Notify, Patience, join};
 use crate::server::{Worker, connection_ids};
@@ -109,7 +110,7 @@ impl Session<'_> {
     }
 
     async fn attempt(&self, cluster: &Rc<WorkerCluster>) -> Result<TcpConnection, TcpFailure> {
-        let Some(host) = cluster.choose_host() else {
+        let Some(host) = cluster.choose_host(&Pick::default()) else {
             cluster.stats().upstream_cx_none_healthy.inc();
             self.flag(ResponseFlag::NoHealthyUpstream);
             return Err(TcpFailure::GivenUp);

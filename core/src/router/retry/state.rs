@@ -153,21 +153,21 @@ impl<'a> RetryState<'a> {
     }
 
     /// A host by `choose`, asked again where it has failed this request before, up to
-    /// `host_selection_retry_max_attempts` times.
+    /// `host_selection_retry_max_attempts` times. `choose` is told how often it was asked already.
     pub fn choose_host(
         &self,
-        mut choose: impl FnMut() -> Option<Rc<WorkerHost>>,
+        mut choose: impl FnMut(u32) -> Option<Rc<WorkerHost>>,
     ) -> Option<Rc<WorkerHost>> {
-        let mut host = choose()?;
+        let mut host = choose(0)?;
         let attempts = match self.tried.is_empty() {
             true => 0,
             false => self.policy.map_or(0, |policy| policy.host_selection_attempts_max),
         };
-        for _ in 0..attempts {
+        for attempt in 1..=attempts {
             if !self.tried.iter().any(|tried| Rc::ptr_eq(tried, &host)) {
                 break;
             }
-            host = choose()?;
+            host = choose(attempt)?;
         }
         Some(host)
     }

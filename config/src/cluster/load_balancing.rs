@@ -1,0 +1,255 @@
+//! How a cluster's hosts are chosen: `lb_policy` with its options and `common_lb_config`, or the
+//! first of `load_balancing_policy`.
+
+mod legacy;
+mod typed;
+
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::cluster::v3 as wire;
+use envoy_types::pb::envoy::r#type::v3::Percent;
+
+use crate::report::At;
+
+const HEALTHY_PANIC_THRESHOLD: u32 = 50;
+const MIN_CLUSTER_SIZE: u64 = 6;
+const MINIMUM_RING_SIZE: u64 = 1024;
+const MAXIMUM_RING_SIZE: u64 = 8 * 1024 * 1024;
+const TABLE_SIZE: u64 = 65_537;
+const CHOICE_COUNT: u32 = 2;
+const MIN_WEIGHT_PERCENT: f64 = 10.0;
+
+/// How a cluster's hosts are chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadBalancing {
+    /// `lb_policy` and its options.
+    pub policy: LbPolicy,
+    /// `healthy_panic_threshold` in whole percent, default 50; 0 is off.
+    pub healthy_panic_threshold: u32,
+    /// `zone_aware_lb_config` or `locality_weighted_lb_config`.
+    pub locality: LocalityLbConfig,
+}
+
+/// `lb_policy`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LbPolicy {
+    /// `ROUND_ROBIN`.
+    RoundRobin(Option<SlowStart>),
+    /// `LEAST_REQUEST`.
+    LeastRequest(LeastRequest, Option<SlowStart>),
+    /// `RANDOM`.
+    Random,
+    /// `RING_HASH`.
+    RingHash(RingHash, ConsistentHashing),
+    /// `MAGLEV`.
+    Maglev(Maglev, ConsistentHashing),
+}
+
+/// `LeastRequestLbConfig`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LeastRequest {
+    /// `choice_count`, default 2: of so many hosts, chosen at random, the one with the fewest
+    /// requests is taken.
+    pub choice_count: u32,
+    /// `active_request_bias`, default 1: how much requests weigh against weights, where those differ.
+    pub active_request_bias: f64,
+    /// `selection_method: FULL_SCAN` or `enable_full_scan`: all hosts are looked at.
+    pub full_scan: bool,
+}
+
+impl Default for LeastRequest {
+    fn default() -> Self {
+        Self { choice_count: CHOICE_COUNT, active_request_bias: 1.0, full_scan: false }
+    }
+}
+
+/// `SlowStartConfig`: a host that has become healthy gets its share of requests step by step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SlowStart {
+    /// `slow_start_window`.
+    pub window: Duration,
+    /// `aggression`, above 0, default 1: how the share grows; 1 is evenly.
+    pub aggression: f64,
+    /// `min_weight_percent`, default 10: the least share.
+    pub min_weight_percent: f64,
+}
+
+/// `RingHashLbConfig`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RingHash {
+    /// `hash_function`.
+    pub hash_function: HashFunction,
+    /// `minimum_ring_size`, default 1024 entries.
+    pub minimum_ring_size: u64,
+    /// `maximum_ring_size`, default 8 Mi entries.
+    pub maximum_ring_size: u64,
+}
+
+/// `RingHashLbConfig.HashFunction`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashFunction {
+    /// `XX_HASH`.
+    XxHash,
+    /// `MURMUR_HASH_2`.
+    MurmurHash2,
+}
+
+/// `MaglevLbConfig`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Maglev {
+    /// `table_size`, a prime, default 65537.
+    pub table_size: u64,
+}
+
+/// `ConsistentHashingLbConfig`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ConsistentHashing {
+    /// `use_hostname_for_hashing`, default false: hosts are known by their address.
+    pub use_hostname_for_hashing: bool,
+    /// `hash_balance_factor`, at least 100: the most requests that a host has at once, in percent of
+    /// the average. Absent means no limit.
+    pub hash_balance_factor: Option<u32>,
+}
+
+/// Whether and how localities matter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LocalityLbConfig {
+    /// `zone_aware_lb_config`, which is the default too.
+    ZoneAware(ZoneAwareLbConfig),
+    /// `locality_weighted_lb_config`.
+    LocalityWeighted,
+}
+
+/// `ZoneAwareLbConfig`. Without effect unless `cluster_manager.local_cluster_name` is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ZoneAwareLbConfig {
+    /// `routing_enabled` in whole percent, default 100.
+    pub routing_enabled: u32,
+    /// `min_cluster_size`, default 6 healthy hosts.
+    pub min_cluster_size: u64,
+    /// `fail_traffic_on_panic`, default false.
+    pub fail_traffic_on_panic: bool,
+    /// `force_locality_direct_routing`, default false.
+    pub force_locality_direct_routing: bool,
+}
+
+impl Default for ZoneAwareLbConfig {
+    fn default() -> Self {
+        Self {
+            routing_enabled: 100,
+            min_cluster_size: MIN_CLUSTER_SIZE,
+            fail_traffic_on_panic: false,
+            force_locality_direct_routing: false,
+        }
+    }
+}
+
+impl LbPolicy {
+    /// Whether hosts are chosen by a hash of the request.
+    pub fn hashes(&self) -> bool {
+        matches!(self, Self::RingHash(..) | Self::Maglev(..))
+    }
+
+    /// Whether hosts are known by their name rather than their address.
+    pub fn hashes_hostnames(&self) -> bool {
+        match self {
+            Self::RingHash(_, hashing) | Self::Maglev(_, hashing) => {
+                hashing.use_hostname_for_hashing
+            }
+            Self::RoundRobin(_) | Self::LeastRequest(..) | Self::Random => false,
+        }
+    }
+}
+
+impl Default for LocalityLbConfig {
+    fn default() -> Self {
+        Self::ZoneAware(ZoneAwareLbConfig::default())
+    }
+}
+
+impl Default for LoadBalancing {
+    fn default() -> Self {
+        Self {
+            policy: LbPolicy::RoundRobin(None),
+            healthy_panic_threshold: HEALTHY_PANIC_THRESHOLD,
+            locality: LocalityLbConfig::default(),
+        }
+    }
+}
+
+impl LoadBalancing {
+    pub(super) fn from_wire(wire: &wire::Cluster, at: &At<'_>) -> Self {
+        let common = wire.common_lb_config.clone().unwrap_or_default();
+        let (policy, locality) = match &wire.load_balancing_policy {
+            Some(policy) => typed::policy(policy, &at.field("load_balancing_policy")),
+            None => (legacy::policy(wire, at), legacy::locality(&common)),
+        };
+        Self {
+            policy,
+            locality,
+            healthy_panic_threshold: whole_percent(
+                common.healthy_panic_threshold.as_ref(),
+                HEALTHY_PANIC_THRESHOLD,
+            ),
+        }
+    }
+
+    /// Whether localities have weights that count.
+    pub fn is_locality_weighted(&self) -> bool {
+        self.locality == LocalityLbConfig::LocalityWeighted
+    }
+}
+
+/// Rounded, as Envoy does; the field rules have seen to it that it is 100 at most.
+fn whole_percent(wire: Option<&Percent>, default: u32) -> u32 {
+    // Saturates, and is small.
+    wire.map_or(default, |percent| percent.value.round() as u32)
+}
+
+/// The table is walked in steps of any size, which reach every place only if its size is prime.
+fn maglev(table_size: Option<u64>, at: &At<'_>) -> Maglev {
+    let table_size = table_size.unwrap_or(TABLE_SIZE);
+    if !is_prime(table_size) {
+        at.field("table_size").error(format!("{table_size} is no prime number"));
+    }
+    Maglev { table_size }
+}
+
+fn is_prime(number: u64) -> bool {
+    let divisors = (2..).take_while(|divisor| divisor * divisor <= number);
+    number >= 2 && divisors.into_iter().all(|divisor| !number.is_multiple_of(divisor))
+}
+
+fn ring_hash(
+    hash_function: HashFunction,
+    minimum: Option<u64>,
+    maximum: Option<u64>,
+    at: &At<'_>,
+) -> RingHash {
+    let minimum_ring_size = minimum.unwrap_or(MINIMUM_RING_SIZE);
+    let maximum_ring_size = maximum.unwrap_or(MAXIMUM_RING_SIZE);
+    if minimum_ring_size > maximum_ring_size {
+        at.error(format!(
+            "minimum_ring_size ({minimum_ring_size}) exceeds maximum_ring_size \
+             ({maximum_ring_size})"
+        ));
+    }
+    RingHash { hash_function, minimum_ring_size, maximum_ring_size }
+}
+
+/// The least share, where the file says nothing of it.
+fn min_weight_percent(wire: Option<&Percent>) -> f64 {
+    wire.map_or(MIN_WEIGHT_PERCENT, |percent| percent.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn primes() {
+        let primes: Vec<u64> = (0..30).filter(|number| is_prime(*number)).collect();
+        assert_eq!(primes, [2, 3, 5, 7, 11, 13, 17, 19, 23, 29]);
+        assert!(is_prime(65_537) && is_prime(5_000_011) && !is_prime(65_537 * 3));
+    }
+}
