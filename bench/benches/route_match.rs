@@ -32,6 +32,7 @@ fn host(domain: Domain, prefixes: impl Iterator<Item = String>) -> VirtualHost {
         name: String::new(),
         domains: vec![domain],
         routes: prefixes.map(route).collect(),
+        virtual_clusters: Vec::new(),
         require_tls: TlsRequirement::None,
         request_headers: HeaderMutations::default(),
         response_headers: HeaderMutations::default(),
@@ -54,6 +55,7 @@ fn route(prefix: String) -> Route {
         request_body_buffer_limit: None,
         metadata: Default::default(),
         per_filter_configs: Default::default(),
+        stat_prefix: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Access logs (`envoy.config.accesslog.v3.AccessLog`).
 
+mod filter;
+
 use std::path::PathBuf;
 
 use envoy_types::pb::envoy::config::accesslog::v3 as wire;
@@ -15,9 +17,13 @@ use crate::report::At;
 use crate::substitution_format::{SubstitutionFormat, SubstitutionFormatString};
 use crate::wire::unpack;
 
+pub use self::filter::{AccessLogFilter, Comparison, ComparisonOp};
+
 /// One access log: where lines go and what they say.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
+    /// `filter`: which streams are logged; absent means all.
+    pub filter: Option<AccessLogFilter>,
     /// The sink, from `typed_config`.
     pub sink: AccessLogSink,
     /// `log_format` (or the deprecated `format`, `json_format`, `typed_json_format`), else Envoy's
@@ -40,7 +46,7 @@ impl AccessLog {
     /// A file with Envoy's default format.
     pub(crate) fn to_file(path: &str) -> Self {
         let format = SubstitutionFormatString::default_access_log();
-        Self { sink: AccessLogSink::File(path.into()), format }
+        Self { filter: None, sink: AccessLogSink::File(path.into()), format }
     }
 
     /// Reads the field `access_log`.
@@ -54,6 +60,10 @@ impl AccessLog {
         let Some(ConfigType::TypedConfig(any)) = &wire.config_type else {
             at.error_at_key("'typed_config' is required");
             return None;
+        };
+        let filter = match &wire.filter {
+            Some(filter) => Some(AccessLogFilter::from_wire(filter, &at.field("filter"))?),
+            None => None,
         };
         let at = at.field("typed_config");
         let (sink, format) = if let Some(log) = unpack::<FileAccessLog>(any) {
@@ -70,7 +80,7 @@ impl AccessLog {
             // Of another type, which the user wants ignored.
             return None;
         };
-        Some(Self { sink, format: format? })
+        Some(Self { filter, sink, format: format? })
     }
 }
 

@@ -54,14 +54,9 @@ impl HeaderMutations {
             Side::Response => ("response_headers_to_add", "response_headers_to_remove"),
         };
         let (add_at, remove_at) = (at.field(add_name), at.field(remove_name));
-        let add = add.iter().enumerate();
         let remove = remove.iter().enumerate();
         Self {
-            add: add
-                .filter_map(|(index, option)| {
-                    HeaderValueOption::from_wire(option, &add_at.index(index))
-                })
-                .collect(),
+            add: HeaderValueOption::list_from_wire(add, &add_at),
             remove: remove
                 .filter_map(|(index, name)| mutable_name(name, "removed", &remove_at.index(index)))
                 .collect(),
@@ -77,6 +72,12 @@ pub(crate) enum Side {
 }
 
 impl HeaderValueOption {
+    /// Reads the list that `at` stands for.
+    pub(crate) fn list_from_wire(wire: &[wire::HeaderValueOption], at: &At<'_>) -> Vec<Self> {
+        let options = wire.iter().enumerate();
+        options.filter_map(|(index, wire)| Self::from_wire(wire, &at.index(index))).collect()
+    }
+
     pub(crate) fn from_wire(wire: &wire::HeaderValueOption, at: &At<'_>) -> Option<Self> {
         let header = wire.header.as_ref()?;
         let header_at = at.field("header");

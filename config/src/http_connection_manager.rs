@@ -20,6 +20,7 @@ use crate::address::CidrRange;
 use crate::cluster::ClusterNames;
 use crate::duration;
 use crate::http_filter::HttpFilter;
+use crate::local_reply_config::LocalReplyConfig;
 use crate::report::At;
 use crate::route::{RouteConfiguration, ScopedRoutes};
 use crate::wire::unpack;
@@ -102,6 +103,11 @@ pub struct HttpConnectionManager {
     pub http1: Http1ProtocolOptions,
     /// `access_log`.
     pub access_log: Vec<AccessLog>,
+    /// `access_log_options.flush_access_log_on_new_request` (or the deprecated field of that name),
+    /// default false: a line is written when a request has come, too.
+    pub flush_access_log_on_new_request: bool,
+    /// `local_reply_config`.
+    pub local_reply_config: Option<LocalReplyConfig>,
 }
 
 /// `route_specifier`.
@@ -307,6 +313,10 @@ impl HttpConnectionManager {
             internal_address_ranges: internal_address_ranges(wire, at),
             http1: Http1ProtocolOptions::from_wire(wire.http_protocol_options.as_ref()),
             access_log: AccessLog::list_from_wire(&wire.access_log, at),
+            flush_access_log_on_new_request: flushes_on_new_request(wire, at),
+            local_reply_config: wire.local_reply_config.as_ref().and_then(|wire| {
+                LocalReplyConfig::from_wire(wire, &at.field("local_reply_config"))
+            }),
         })
     }
 }
@@ -378,6 +388,18 @@ fn router_from_wire(filters: &[wire::HttpFilter], at: &At<'_>) -> Option<Router>
         at.error_at_key("the last HTTP filter must be the router");
     }
     router
+}
+
+#[expect(deprecated, reason = "Envoy still reads the older field")]
+fn flushes_on_new_request(wire: &wire::HttpConnectionManager, at: &At<'_>) -> bool {
+    let older = wire.flush_access_log_on_new_request;
+    let Some(options) = &wire.access_log_options else { return older };
+    if older {
+        at.field("flush_access_log_on_new_request").error_at_key(
+            "'flush_access_log_on_new_request' cannot be set together with 'access_log_options'",
+        );
+    }
+    options.flush_access_log_on_new_request
 }
 
 fn internal_address_ranges(wire: &wire::HttpConnectionManager, at: &At<'_>) -> Vec<CidrRange> {

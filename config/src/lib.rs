@@ -20,6 +20,7 @@ pub mod http_connection_manager;
 pub mod http_filter;
 pub mod listener;
 pub mod listener_filter;
+pub mod local_reply_config;
 pub mod matcher;
 pub mod metadata;
 pub mod network_filter;

@@ -1,47 +1,237 @@
 //! What the process refuses when it has too much to do (`envoy.config.overload.v3`).
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use envoy_types::pb::envoy::config::overload::v3 as wire;
 use envoy_types::pb::envoy::extensions::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig;
+use envoy_types::pb::envoy::extensions::resource_monitors::fixed_heap::v3::FixedHeapConfig;
 use wire::resource_monitor::ConfigType;
+use wire::trigger::TriggerOneof;
 
+use crate::duration;
 use crate::report::At;
 use crate::wire::unpack;
 
-/// The name by which Envoy finds the monitor, beside the type of its configuration.
+/// The names by which Envoy finds a monitor, beside the type of its configuration.
 const DOWNSTREAM_CONNECTIONS: &str = "envoy.resource_monitors.global_downstream_max_connections";
+/// The name of the monitor of [`OverloadManager::max_heap_size_bytes`].
+pub const FIXED_HEAP: &str = "envoy.resource_monitors.fixed_heap";
+
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// `envoy.config.overload.v3.OverloadManager`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct OverloadManager {
+    /// `refresh_interval`, default 1 s: how often the pressure is looked at.
+    pub refresh_interval: Duration,
     /// `max_active_downstream_connections` of the resource monitor
     /// `envoy.resource_monitors.global_downstream_max_connections`, over all listeners.
     pub max_active_downstream_connections: Option<u64>,
+    /// `max_heap_size_bytes` of the resource monitor `envoy.resource_monitors.fixed_heap`.
+    pub max_heap_size_bytes: Option<u64>,
+    /// `actions`, each once.
+    pub actions: Vec<OverloadAction>,
+}
+
+/// `envoy.config.overload.v3.OverloadAction`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OverloadAction {
+    /// What is done, by `name`.
+    pub kind: OverloadActionKind,
+    /// `triggers`; all of them watch the heap. The strongest counts.
+    pub triggers: Vec<Trigger>,
+}
+
+/// What is done when there is too much to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverloadActionKind {
+    /// `envoy.overload_actions.stop_accepting_requests`: requests are answered with 503.
+    StopAcceptingRequests,
+    /// `envoy.overload_actions.disable_http_keepalive`: connections end with their response.
+    DisableHttpKeepalive,
+    /// `envoy.overload_actions.stop_accepting_connections`: new connections wait.
+    StopAcceptingConnections,
+    /// `envoy.overload_actions.reject_incoming_connections`: new connections are closed.
+    RejectIncomingConnections,
+}
+
+/// `envoy.config.overload.v3.Trigger`: how much of an action a pressure causes, both from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Trigger {
+    /// `threshold.value`: all of it from there.
+    Threshold(f64),
+    /// `scaled`: nothing up to `from`, all of it from `to`, and evenly more in between.
+    Scaled {
+        /// `scaling_threshold`.
+        from: f64,
+        /// `saturation_threshold`.
+        to: f64,
+    },
+}
+
+impl OverloadActionKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::StopAcceptingRequests,
+        Self::DisableHttpKeepalive,
+        Self::StopAcceptingConnections,
+        Self::RejectIncomingConnections,
+    ];
+
+    /// Envoy's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StopAcceptingRequests => "envoy.overload_actions.stop_accepting_requests",
+            Self::DisableHttpKeepalive => "envoy.overload_actions.disable_http_keepalive",
+            Self::StopAcceptingConnections => "envoy.overload_actions.stop_accepting_connections",
+            Self::RejectIncomingConnections => "envoy.overload_actions.reject_incoming_connections",
+        }
+    }
+}
+
+/// Envoy's actions that are not done.
+const ENVOYS_ALONE: [&str; 3] = [
+    "envoy.overload_actions.reduce_timeouts",
+    "envoy.overload_actions.reset_high_memory_stream",
+    "envoy.overload_actions.shrink_heap",
+];
+
+impl Trigger {
+    /// How much of the action `pressure` causes.
+    pub fn strength(self, pressure: f64) -> f64 {
+        match self {
+            Self::Threshold(value) => f64::from(u8::from(pressure >= value)),
+            Self::Scaled { from, to } => ((pressure - from) / (to - from)).clamp(0.0, 1.0),
+        }
+    }
+
+    fn from_wire(wire: &wire::Trigger, at: &At<'_>) -> Option<Self> {
+        match wire.trigger_oneof.as_ref()? {
+            TriggerOneof::Threshold(threshold) => Some(Self::Threshold(threshold.value)),
+            TriggerOneof::Scaled(scaled) => {
+                let (from, to) = (scaled.scaling_threshold, scaled.saturation_threshold);
+                if from >= to {
+                    at.field("scaled").error_at_key(
+                        "'scaling_threshold' has to be less than 'saturation_threshold'",
+                    );
+                    return None;
+                }
+                Some(Self::Scaled { from, to })
+            }
+        }
+    }
+}
+
+impl Default for OverloadManager {
+    fn default() -> Self {
+        Self {
+            refresh_interval: REFRESH_INTERVAL,
+            max_active_downstream_connections: None,
+            max_heap_size_bytes: None,
+            actions: Vec::new(),
+        }
+    }
 }
 
 impl OverloadManager {
     /// Reads `overload_manager`, which `at` stands for.
     pub(crate) fn from_wire(wire: &wire::OverloadManager, at: &At<'_>) -> Self {
-        let at = at.field("resource_monitors");
-        let mut max = None;
-        for (index, monitor) in wire.resource_monitors.iter().enumerate() {
+        let refresh = wire.refresh_interval.as_ref();
+        let mut manager = Self {
+            refresh_interval: duration::or(refresh, REFRESH_INTERVAL, at, "refresh_interval"),
+            ..Self::default()
+        };
+        manager.read_monitors(&wire.resource_monitors, &at.field("resource_monitors"));
+        manager.read_actions(&wire.actions, &at.field("actions"));
+        manager
+    }
+
+    fn read_monitors(&mut self, wire: &[wire::ResourceMonitor], at: &At<'_>) {
+        for (index, monitor) in wire.iter().enumerate() {
             let at = at.index(index);
-            let Some(ConfigType::TypedConfig(config)) = &monitor.config_type else {
+            let Some(ConfigType::TypedConfig(any)) = &monitor.config_type else {
                 at.error_at_key("'typed_config' is required");
                 continue;
             };
             // Other types have not passed the gate.
-            let Some(config) = unpack::<DownstreamConnectionsConfig>(config) else { continue };
-            if monitor.name != DOWNSTREAM_CONNECTIONS {
+            let (name, slot, value) =
+                if let Some(config) = unpack::<DownstreamConnectionsConfig>(any) {
+                    let max = u64::try_from(config.max_active_downstream_connections).ok();
+                    (DOWNSTREAM_CONNECTIONS, &mut self.max_active_downstream_connections, max)
+                } else if let Some(config) = unpack::<FixedHeapConfig>(any) {
+                    (FIXED_HEAP, &mut self.max_heap_size_bytes, Some(config.max_heap_size_bytes))
+                } else {
+                    continue;
+                };
+            if monitor.name != name {
                 at.field("name").error(format!(
-                    "no resource monitor of that name, is '{}'; this type's is \
-                     '{DOWNSTREAM_CONNECTIONS}'",
+                    "no resource monitor of that name, is '{}'; this type's is '{name}'",
                     monitor.name
                 ));
-            } else if max.is_some() {
-                at.field("name").error(format!("duplicate resource monitor '{}'", monitor.name));
+            } else if slot.is_some() {
+                at.field("name").error(format!("duplicate resource monitor '{name}'"));
             }
-            max = u64::try_from(config.max_active_downstream_connections).ok();
+            *slot = value;
         }
-        Self { max_active_downstream_connections: max }
+    }
+
+    fn read_actions(&mut self, wire: &[wire::OverloadAction], at: &At<'_>) {
+        let mut seen = HashMap::new();
+        for (index, action) in wire.iter().enumerate() {
+            let at = at.index(index);
+            if seen.insert(action.name.as_str(), index).is_some() {
+                at.field("name").error(format!("duplicate overload action '{}'", action.name));
+            }
+            if let Some(action) = self.action(action, &at) {
+                self.actions.push(action);
+            }
+        }
+    }
+
+    fn action(&self, wire: &wire::OverloadAction, at: &At<'_>) -> Option<OverloadAction> {
+        let kind = OverloadActionKind::ALL.into_iter().find(|kind| kind.name() == wire.name);
+        if kind.is_none() {
+            at.field("name").error(match ENVOYS_ALONE.contains(&wire.name.as_str()) {
+                true => format!("'{}' is known to Envoy, not supported by ringmain", wire.name),
+                false => format!("there is no overload action '{}'", wire.name),
+            });
+        }
+        let triggers_at = at.field("triggers");
+        let triggers = wire.triggers.iter().enumerate().filter_map(|(index, trigger)| {
+            let at = triggers_at.index(index);
+            self.expect_monitor(&trigger.name, &at);
+            Trigger::from_wire(trigger, &at)
+        });
+        let triggers = triggers.collect();
+        Some(OverloadAction { kind: kind?, triggers })
+    }
+
+    /// A trigger needs a monitor whose pressure changes by the clock.
+    fn expect_monitor(&self, name: &str, at: &At<'_>) {
+        let at = at.field("name");
+        match name {
+            FIXED_HEAP if self.max_heap_size_bytes.is_some() => {}
+            DOWNSTREAM_CONNECTIONS if self.max_active_downstream_connections.is_some() => {
+                at.error(format!("'{name}' limits connections by itself and triggers no action"));
+            }
+            _ => at.error(format!("there is no resource monitor '{name}'")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_all_or_nothing_and_a_scale_is_even() {
+        let threshold = Trigger::Threshold(0.9);
+        assert_eq!([0.89, 0.9, 2.0].map(|pressure| threshold.strength(pressure)), [0.0, 1.0, 1.0]);
+        let scaled = Trigger::Scaled { from: 0.5, to: 1.0 };
+        assert_eq!(
+            [0.2, 0.5, 0.75, 1.0, 9.0].map(|pressure| scaled.strength(pressure)),
+            [0.0, 0.0, 0.5, 1.0, 1.0]
+        );
     }
 }

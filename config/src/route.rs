@@ -44,6 +44,7 @@ mod route_match;
 mod scoped_routes;
 mod uri_template;
 mod uri_template_rewrite;
+mod virtual_cluster;
 mod virtual_host;
 mod weighted_clusters;
 
@@ -65,6 +66,7 @@ pub use self::route_match::{
 };
 pub use self::scoped_routes::{Extract, HeaderValueExtractor, Scope as RouteScope, ScopedRoutes};
 pub use self::uri_template::UriTemplate;
+pub use self::virtual_cluster::VirtualCluster;
 pub use self::virtual_host::{TlsRequirement, VirtualHost};
 pub use self::weighted_clusters::{ClusterWeight, RandomValue, WeightedClusters, WeightedName};
 

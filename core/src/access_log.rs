@@ -1,11 +1,13 @@
-//! Access logs and format strings: values of operators ([`Evaluator`]), rendering ([`render`]),
-//! per-worker buffering ([`LogBuffers`]) and the thread that writes ([`LogWriter`]).
+//! Access logs and format strings: values of operators ([`Evaluator`]), rendering ([`render`]), which
+//! streams are logged ([`Filter`]), per-worker buffering ([`LogBuffers`]) and the thread that writes ([`LogWriter`]).
 
 mod buffers;
 mod evaluator;
+mod filter;
 mod grpc_status;
 mod json;
 mod log_type;
+mod logger;
 mod network_values;
 mod number;
 mod record;
@@ -18,7 +20,9 @@ mod writer;
 
 pub use buffers::LogBuffers;
 pub use evaluator::Evaluator;
+pub use filter::Filter;
 pub use log_type::AccessLogType;
+pub use logger::AccessLogger;
 pub use record::Recorded;
 pub use text::{render, render_text, write_header_value};
 pub use writer::{LogControl, LogMessage, LogSink, LogWriter, OpenError};

@@ -15,6 +15,7 @@ mod path_rewrite;
 mod radix_tree;
 mod redirect;
 mod request_body;
+mod request_group;
 mod response_relay;
 mod retry;
 mod route_conditions;
@@ -31,6 +32,7 @@ pub use filter::{
 };
 pub use header_mutation::{Direction, add_headers, apply_header_mutations};
 pub use look_up::{Stop, choose, has_scheme, is_upgrade, look_up};
+pub use request_group::{RequestGroup, RequestGroups};
 pub use route_conditions::Unmet;
 pub use route_match::RouteRequest;
 pub use route_table::{Found, RouteRef, RouteTable, path_of};

@@ -8,6 +8,7 @@ mod control;
 mod demo;
 mod drain;
 pub mod log;
+pub mod overload;
 mod signals;
 mod sockets;
 pub mod startup;

@@ -85,6 +85,7 @@ fn host(domain: Domain) -> VirtualHost {
         name: String::new(),
         domains: vec![domain],
         routes: Vec::new(),
+        virtual_clusters: Vec::new(),
         require_tls: TlsRequirement::None,
         request_headers: HeaderMutations::default(),
         response_headers: HeaderMutations::default(),
@@ -127,6 +128,7 @@ fn route(name: String, matcher: RouteMatch) -> Route {
         request_body_buffer_limit: None,
         metadata: Default::default(),
         per_filter_configs: Default::default(),
+        stat_prefix: None,
     }
 }
 

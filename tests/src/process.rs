@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, kill_process, prlimit};
 
 pub use rustix::process::Signal;
 
@@ -54,6 +54,21 @@ impl Process {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal)
             .unwrap_or_else(|error| panic!("signal to {}: {error}", self.name));
+    }
+
+    /// The highest number among its descriptors.
+    pub fn highest_descriptor(&self) -> u64 {
+        let opened = fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process lives");
+        let numbers = opened.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        numbers.max().expect("it has a stderr")
+    }
+
+    /// Keeps the numbers of the descriptors that it opens from now on below `end`.
+    pub fn limit_descriptors(&self, end: u64) {
+        // The hard limit is what it has inherited.
+        let limit = Rlimit { current: Some(end), maximum: getrlimit(Resource::Nofile).maximum };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit)
+            .unwrap_or_else(|error| panic!("descriptors of {}: {error}", self.name));
     }
 
     /// How it ended, if it did.

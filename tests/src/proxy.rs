@@ -160,6 +160,11 @@ impl Proxy {
         self.process.stdout()
     }
 
+    /// Lets it open no descriptor beyond the highest that it has and `further` ones.
+    pub fn limit_descriptors(&self, further: u64) {
+        self.process.limit_descriptors(self.process.highest_descriptor() + 1 + further);
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.process.signal(Signal::TERM);

@@ -44,6 +44,7 @@ impl HeaderMatcher {
         matchers.filter_map(|(index, wire)| Self::from_wire(wire, &at.index(index))).collect()
     }
 
+    /// Reads the matcher that `at` stands for.
     pub(crate) fn from_wire(wire: &wire::HeaderMatcher, at: &At<'_>) -> Option<Self> {
         let name = wire.name.to_ascii_lowercase();
         if !name.strip_prefix(':').unwrap_or(&name).bytes().all(is_token_byte) {

@@ -56,6 +56,7 @@ impl MetadataMatcher {
         matchers.filter_map(|(index, wire)| Self::from_wire(wire, &at.index(index))).collect()
     }
 
+    /// Reads the matcher that `at` stands for.
     pub(crate) fn from_wire(wire: &wire::MetadataMatcher, at: &At<'_>) -> Option<Self> {
         let keys = wire
             .path

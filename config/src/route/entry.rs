@@ -2,7 +2,7 @@
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
 
-use super::{Action, RouteMatch, Scope, buffer_limit};
+use super::{Action, RouteMatch, Scope, buffer_limit, non_empty};
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
 use crate::metadata::Metadata;
@@ -27,6 +27,8 @@ pub struct Route {
     pub metadata: Metadata,
     /// `typed_per_filter_config`.
     pub per_filter_configs: PerFilterConfigs,
+    /// `stat_prefix`: requests of the route are counted under it.
+    pub stat_prefix: Option<String>,
 }
 
 impl Route {
@@ -52,6 +54,7 @@ impl Route {
             },
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
             per_filter_configs: scope.per_filter_configs(&wire.typed_per_filter_config, at),
+            stat_prefix: non_empty(&wire.stat_prefix),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::virtual_host::TlsRequirementType as WireTlsRequirement;
 
-use super::{Domain, RetryPolicy, Route, Scope, buffer_limit};
+use super::{Domain, RetryPolicy, Route, Scope, VirtualCluster, buffer_limit};
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
 use crate::metadata::Metadata;
@@ -20,6 +20,8 @@ pub struct VirtualHost {
     pub domains: Vec<Domain>,
     /// `routes`: the first that matches wins.
     pub routes: Vec<Route>,
+    /// `virtual_clusters`: a request counts in the first that matches, or in `other`.
+    pub virtual_clusters: Vec<VirtualCluster>,
     /// `require_tls`, default NONE.
     pub require_tls: TlsRequirement,
     /// `request_headers_to_add`, `request_headers_to_remove`.
@@ -83,6 +85,7 @@ impl VirtualHost {
             name: wire.name.clone(),
             domains: Domain::list_from_wire(&wire.domains, domains, at),
             routes: wire.routes.iter().enumerate().filter_map(route).collect(),
+            virtual_clusters: VirtualCluster::list_from_wire(&wire.virtual_clusters, at),
             require_tls: match wire.require_tls() {
                 WireTlsRequirement::None => TlsRequirement::None,
                 WireTlsRequirement::ExternalOnly => TlsRequirement::ExternalOnly,

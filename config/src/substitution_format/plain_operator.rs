@@ -118,10 +118,12 @@ plain_operators! {
     UpstreamWireBytesReceived = "UPSTREAM_WIRE_BYTES_RECEIVED",
     /// The request's bytes, framing included.
     UpstreamWireBytesSent = "UPSTREAM_WIRE_BYTES_SENT",
+    /// The name of the virtual cluster that counts the request.
+    VirtualClusterName = "VIRTUAL_CLUSTER_NAME",
 }
 
 /// Operators that never have a value here, as what they tell of is not there: TLS, tracing, QUIC,
-/// virtual clusters, reasons of closes that only filters give.
+/// reasons of closes that only filters give.
 const ABSENT: &str = "\
     CONNECTION_TERMINATION_DETAILS DOWNSTREAM_HANDSHAKE_DURATION DOWNSTREAM_LOCAL_DNS_SAN \
     DOWNSTREAM_LOCAL_EMAIL_SAN DOWNSTREAM_LOCAL_IP_SAN DOWNSTREAM_LOCAL_OTHERNAME_SAN \
@@ -138,7 +140,7 @@ const ABSENT: &str = "\
     UPSTREAM_LOCAL_IP_SAN UPSTREAM_LOCAL_URI_SAN UPSTREAM_PEER_CERT UPSTREAM_PEER_CERT_V_END \
     UPSTREAM_PEER_CERT_V_START UPSTREAM_PEER_DNS_SAN UPSTREAM_PEER_IP_SAN UPSTREAM_PEER_ISSUER \
     UPSTREAM_PEER_SUBJECT UPSTREAM_PEER_URI_SAN UPSTREAM_TLS_CIPHER UPSTREAM_TLS_SESSION_ID \
-    UPSTREAM_TLS_VERSION VIRTUAL_CLUSTER_NAME";
+    UPSTREAM_TLS_VERSION";
 
 /// Operators of Envoy 1.40 that would have a value, which is not told here.
 const ENVOYS_ALONE: &str = "\

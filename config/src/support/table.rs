@@ -37,8 +37,24 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.overload.v3.OverloadManager",
-        supported: "resource_monitors",
-        harmless: "refresh_interval",
+        supported: "refresh_interval resource_monitors actions",
+        ..NONE
+    },
+    Message { name: "envoy.config.overload.v3.OverloadAction", supported: "name triggers", ..NONE },
+    Message {
+        name: "envoy.config.overload.v3.Trigger",
+        supported: "name threshold scaled",
+        ..NONE
+    },
+    Message { name: "envoy.config.overload.v3.ThresholdTrigger", supported: "value", ..NONE },
+    Message {
+        name: "envoy.config.overload.v3.ScaledTrigger",
+        supported: "scaling_threshold saturation_threshold",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
+        supported: "max_heap_size_bytes",
         ..NONE
     },
     Message {
@@ -176,12 +192,29 @@ pub(super) const MESSAGES: &[Message] = &[
                     server_header_transformation common_http_protocol_options \
                     always_set_request_id_in_response request_headers_timeout \
                     scoped_routes normalize_path merge_slashes path_with_escaped_slashes_action \
-                    strip_any_host_port strip_matching_host_port strip_trailing_host_dot",
+                    strip_any_host_port strip_matching_host_port strip_trailing_host_dot \
+                    access_log_options flush_access_log_on_new_request local_reply_config",
         harmless: "drain_timeout",
         limited: "codec_type=AUTO|HTTP1 add_user_agent=false \
                   forward_client_cert_details=SANITIZE \
                   stream_error_on_invalid_http_message=false \
                   add_proxy_protocol_connection_state=false",
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.\
+               HttpConnectionManager.HcmAccessLogOptions",
+        supported: "flush_access_log_on_new_request",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig",
+        supported: "mappers body_format",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.ResponseMapper",
+        supported: "filter status_code body body_format_override headers_to_add",
+        ..NONE
     },
     Message {
         name: "envoy.extensions.filters.network.http_connection_manager.v3.\
@@ -416,15 +449,17 @@ pub(super) const MESSAGES: &[Message] = &[
                     response_headers_to_add response_headers_to_remove metadata \
                     include_request_attempt_count include_attempt_count_in_response retry_policy \
                     per_request_buffer_limit_bytes request_body_buffer_limit \
-                    typed_per_filter_config",
+                    typed_per_filter_config virtual_clusters",
         ..NONE
     },
+    Message { name: "envoy.config.route.v3.VirtualCluster", supported: "name headers", ..NONE },
     Message {
         name: "envoy.config.route.v3.Route",
         supported: "name match route redirect direct_response non_forwarding_action metadata \
                     request_headers_to_add request_headers_to_remove response_headers_to_add \
                     response_headers_to_remove per_request_buffer_limit_bytes \
-                    request_body_buffer_limit typed_per_filter_config",
+                    request_body_buffer_limit typed_per_filter_config \
+                    stat_prefix",
         ..NONE
     },
     Message {
@@ -859,7 +894,48 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message { name: "envoy.config.endpoint.v3.Endpoint", supported: "address hostname", ..NONE },
-    Message { name: "envoy.config.accesslog.v3.AccessLog", supported: "name typed_config", ..NONE },
+    Message {
+        name: "envoy.config.accesslog.v3.AccessLog",
+        supported: "name filter typed_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.accesslog.v3.AccessLogFilter",
+        supported: "status_code_filter duration_filter not_health_check_filter traceable_filter \
+                    runtime_filter and_filter or_filter header_filter response_flag_filter \
+                    grpc_status_filter metadata_filter log_type_filter",
+        ..NONE
+    },
+    Message { name: "envoy.config.accesslog.v3.StatusCodeFilter", supported: "comparison", ..NONE },
+    Message { name: "envoy.config.accesslog.v3.DurationFilter", supported: "comparison", ..NONE },
+    Message { name: "envoy.config.accesslog.v3.ComparisonFilter", supported: "op value", ..NONE },
+    Message {
+        name: "envoy.config.core.v3.RuntimeUInt32",
+        supported: "default_value runtime_key",
+        ..NONE
+    },
+    Message { name: "envoy.config.accesslog.v3.NotHealthCheckFilter", ..NONE },
+    Message { name: "envoy.config.accesslog.v3.TraceableFilter", ..NONE },
+    Message {
+        name: "envoy.config.accesslog.v3.RuntimeFilter",
+        supported: "runtime_key percent_sampled use_independent_randomness",
+        ..NONE
+    },
+    Message { name: "envoy.config.accesslog.v3.AndFilter", supported: "filters", ..NONE },
+    Message { name: "envoy.config.accesslog.v3.OrFilter", supported: "filters", ..NONE },
+    Message { name: "envoy.config.accesslog.v3.HeaderFilter", supported: "header", ..NONE },
+    Message { name: "envoy.config.accesslog.v3.ResponseFlagFilter", supported: "flags", ..NONE },
+    Message {
+        name: "envoy.config.accesslog.v3.GrpcStatusFilter",
+        supported: "statuses exclude",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.accesslog.v3.MetadataFilter",
+        supported: "matcher match_if_key_not_found",
+        ..NONE
+    },
+    Message { name: "envoy.config.accesslog.v3.LogTypeFilter", supported: "types exclude", ..NONE },
     Message {
         name: "envoy.extensions.access_loggers.file.v3.FileAccessLog",
         supported: "path format json_format typed_json_format log_format",
@@ -921,6 +997,7 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
         "envoy.config.overload.v3.ResourceMonitor.typed_config",
         &[
             "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+            "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
         ],
     ),
     (

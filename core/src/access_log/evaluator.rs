@@ -12,7 +12,7 @@ use super::{AccessLogType, grpc_status, time_text};
 use crate::http::ConnectionManager;
 use crate::http::exchange::Exchange;
 use crate::listener::{FilterChainPlace, Listener};
-use crate::router::Routes;
+use crate::router::{RequestGroups, Routes};
 use crate::server::Compiled;
 
 /// What kind of value was written; JSON keeps the difference.
@@ -35,6 +35,8 @@ pub struct Evaluator<'a> {
     pub place: FilterChainPlace,
     /// The routes of HTTP; absent where the connection is not HTTP.
     pub routes: Option<&'a Routes>,
+    /// The groups that requests of HTTP are counted in.
+    pub request_groups: Option<&'a RequestGroups>,
     /// The configuration.
     pub compiled: &'a Compiled,
     /// Why something is written.
@@ -53,8 +55,11 @@ impl<'a> Evaluator<'a> {
         compiled: &'a Compiled,
         log_type: AccessLogType,
     ) -> Self {
-        let routes = Some(&manager.routes);
-        Self { routes, ..Self::of_connection(exchange, manager.place, compiled, log_type) }
+        Self {
+            routes: Some(&manager.routes),
+            request_groups: Some(&manager.request_groups),
+            ..Self::of_connection(exchange, manager.place, compiled, log_type)
+        }
     }
 
     /// For what is said of a connection that is not HTTP; `exchange` holds nothing but its record.
@@ -65,7 +70,16 @@ impl<'a> Evaluator<'a> {
         log_type: AccessLogType,
     ) -> Self {
         let now = Instant::now();
-        Self { exchange, place, routes: None, compiled, log_type, local_reply_body: b"", now }
+        Self {
+            exchange,
+            place,
+            routes: None,
+            request_groups: None,
+            compiled,
+            log_type,
+            local_reply_body: b"",
+            now,
+        }
     }
 
     /// Appends the value of `operator` and tells its kind; `None`, where there is none, may leave

@@ -40,6 +40,11 @@ impl Evaluator<'_> {
             P::Hostname => text(self.compiled.hostname.as_bytes(), out),
             P::ListenerName => text(self.listener().config.name.as_bytes(), out),
             P::FilterChainName => non_empty(&self.filter_chain()?.name, out),
+            P::VirtualClusterName => {
+                let groups = self.request_groups?;
+                let name = groups.virtual_cluster_name(info.route?, info.virtual_cluster?);
+                text(name?.as_bytes(), out)
+            }
             P::RouteName => non_empty(&self.routes?.route(info.route?).name, out),
             P::UpstreamHost
             | P::UpstreamHostName

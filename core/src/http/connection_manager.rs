@@ -9,9 +9,10 @@ use ringmain_proto_codec::h1::{KeyFormat, RequestOptions, UnderscoreAction};
 use ringmain_proto_codec::limits::HeadLimits;
 
 use super::filter_chain::FilterChain;
-use crate::access_log::{LogSink, Recorded};
+use super::local_reply::LocalReplies;
+use crate::access_log::{AccessLogger, LogSink, Recorded};
 use crate::listener::FilterChainPlace;
-use crate::router::Routes;
+use crate::router::{RequestGroups, Routes};
 use crate::stats::scopes::{HttpStats, ResponseClassStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
 
@@ -42,8 +43,12 @@ pub struct ConnectionManager {
     pub place: FilterChainPlace,
     /// What the formats need of a stream's record.
     pub recorded: Recorded,
-    /// The access logs and where each one's lines go.
-    pub access_logs: Vec<(AccessLog, LogSink)>,
+    /// The access logs.
+    pub access_logs: Vec<AccessLogger>,
+    /// `local_reply_config`.
+    pub local_replies: Option<LocalReplies>,
+    /// Requests counted by virtual cluster and by the route's `stat_prefix`.
+    pub request_groups: RequestGroups,
 }
 
 /// `http.<stat_prefix>.` histograms, in milliseconds.
@@ -64,7 +69,7 @@ impl ConnectionManager {
         workers: usize,
         table: &mut HistogramTable,
         traffic_direction: TrafficDirection,
-        sink_of: impl FnMut(&AccessLog) -> LogSink,
+        mut sink_of: impl FnMut(&AccessLog) -> LogSink,
     ) -> Self {
         let scope = Scope::http(&config.stat_prefix);
         let mut histogram = |name| table.add(&scope, name);
@@ -72,7 +77,9 @@ impl ConnectionManager {
             downstream_rq_time: histogram("downstream_rq_time"),
             downstream_cx_length_ms: histogram("downstream_cx_length_ms"),
         };
-        let sinks: Vec<LogSink> = config.access_log.iter().map(sink_of).collect();
+        let loggers =
+            config.access_log.iter().map(|log| AccessLogger::new(log.clone(), sink_of(log)));
+        let access_logs = loggers.collect();
         let routes = Routes::new(config.routes.clone());
         Self {
             filters: FilterChain::new(&config.http_filters, &routes, workers),
@@ -88,7 +95,9 @@ impl ConnectionManager {
             traffic_direction,
             place,
             recorded: recorded(&config, &routes),
-            access_logs: config.access_log.iter().cloned().zip(sinks).collect(),
+            access_logs,
+            local_replies: config.local_reply_config.as_ref().map(LocalReplies::new),
+            request_groups: RequestGroups::new(&routes, workers, table),
             routes,
             config,
         }
@@ -124,9 +133,16 @@ fn recorded(config: &config::HttpConnectionManager, routes: &Routes) -> Recorded
     let per_filter = per_filter.iter().flat_map(|configs| configs.values());
     let of_filters = config.http_filters.iter().flat_map(HttpFilter::header_options);
     let of_filters = of_filters.chain(per_filter.flat_map(PerFilterConfig::header_options));
-    let in_headers = headers.chain(of_filters).flat_map(|option| option.value.operators());
-    let in_logs = config.access_log.iter().flat_map(|log| log.format.operators());
-    Recorded::for_operators(in_logs.chain(in_headers))
+    let local_replies = config.local_reply_config.iter();
+    let mappers = local_replies.clone().flat_map(|replies| &replies.mappers);
+    let of_replies = mappers.clone().flat_map(|mapper| &mapper.headers_to_add);
+    let headers = headers.chain(of_filters).chain(of_replies);
+    let in_headers = headers.flat_map(|option| option.value.operators());
+    let formats = config.access_log.iter().map(|log| &log.format);
+    let formats = formats
+        .chain(local_replies.filter_map(|replies| replies.body_format.as_ref()))
+        .chain(mappers.filter_map(|mapper| mapper.body_format_override.as_ref()));
+    Recorded::for_operators(formats.flat_map(|format| format.operators()).chain(in_headers))
 }
 
 fn request_options(config: &config::HttpConnectionManager) -> RequestOptions {

@@ -1,5 +1,8 @@
 //! Replies that we make ourselves.
 
+mod rewrite;
+
+use std::borrow::Cow;
 use std::io::Write;
 
 use ringmain_proto_codec::{ChunkError, HeaderMap, KnownHeader};
@@ -12,6 +15,8 @@ use super::response_headers::{encode_response_head, prepare_response, set_connec
 use super::{ConnectionManager, ResponseFlag, ResponseFlags};
 use crate::router::{Direction, add_headers, apply_header_mutations};
 use crate::server::Worker;
+
+pub use rewrite::LocalReplies;
 
 /// A reply and what the log says about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,6 +242,9 @@ pub const fn cluster_not_found(status: u16) -> LocalReply {
     LocalReply::new(status, "", "cluster_not_found", Some(ResponseFlag::NoClusterFound))
 }
 
+/// `envoy.overload_actions.stop_accepting_requests`.
+pub const OVERLOADED: LocalReply = LocalReply::new(503, "envoy overloaded", "overload", None);
+
 /// What a reply says, from whatever source.
 #[derive(Debug, Clone, Copy)]
 pub struct Reply<'a> {
@@ -266,7 +274,7 @@ pub fn compose(
     if !is_ready {
         exchange.response.clear();
     }
-    exchange.response.status = if is_grpc { 200 } else { reply.status };
+    exchange.response.status = reply.status;
     let headers = &mut exchange.response.headers;
     if exchange.info.details == UPSTREAM_OVERFLOW.details
         && !manager.config.router.suppress_envoy_headers
@@ -282,28 +290,74 @@ pub fn compose(
     if let ReplyHeaders::And(options) = own_headers {
         add_headers(options, manager, &worker.compiled, Direction::Response, exchange);
     }
+    let content = match is_ready {
+        true => Content::as_made(reply),
+        false => content_of(reply, manager, worker, exchange),
+    };
     let headers = &mut exchange.response.headers;
     if is_grpc {
+        exchange.response.status = 200;
         let status = of_filter.and_then(|made| made.grpc_status);
-        describe_grpc(headers, reply, status);
-    } else if !reply.body.is_empty() {
-        describe_body(headers, reply.body);
+        describe_grpc(headers, &content, status, is_head);
+    } else if !(is_ready && content.body.is_empty()) {
+        describe_body(headers, &content);
     }
     filter_chain::on_response(manager, worker, exchange);
     let headers = &mut exchange.response.headers;
     prepare_response(manager, headers, &exchange.request.headers, &worker.clock);
     set_connection(headers, exchange.request.version, closes);
-    if !headers.contains(KnownHeader::ContentLength)
-        && allows_body(exchange.response.status)
-        && !is_head
-    {
+    let untold =
+        !headers.contains(KnownHeader::ContentLength) && allows_body(exchange.response.status);
+    if untold && !is_head {
         headers.append_known(KnownHeader::ContentLength, b"0");
     }
-    encode_response_head(manager, exchange, false);
+    // What a GET would get has no length either, says Envoy.
+    encode_response_head(manager, exchange, untold && is_head);
     exchange.info.response_code = exchange.response.status;
     if !is_grpc && !is_head {
-        exchange.encoded.extend_from_slice(reply.body);
-        exchange.info.bytes_sent += reply.body.len() as u64;
+        exchange.encoded.extend_from_slice(&content.body);
+        exchange.info.bytes_sent += content.body.len() as u64;
+    }
+}
+
+/// What a reply says in the end.
+struct Content<'a> {
+    status: u16,
+    body: Cow<'a, [u8]>,
+    content_type: &'a str,
+    /// The type of the body is no longer that of the reply as it was made.
+    retyped: bool,
+}
+
+impl<'a> Content<'a> {
+    fn as_made(reply: &Reply<'a>) -> Self {
+        let (status, body) = (reply.status, Cow::Borrowed(reply.body));
+        Self { status, body, content_type: rewrite::TEXT, retyped: false }
+    }
+}
+
+/// The content of `reply` as `local_reply_config` wants it.
+fn content_of<'a>(
+    reply: &Reply<'a>,
+    manager: &'a ConnectionManager,
+    worker: &Worker,
+    exchange: &mut Exchange,
+) -> Content<'a> {
+    let Some(replies) = &manager.local_replies else {
+        return Content::as_made(reply);
+    };
+    let type_of = |exchange: &Exchange| {
+        exchange.response.headers.get(KnownHeader::ContentType).map(<[u8]>::to_vec)
+    };
+    let routes_type = type_of(exchange);
+    let rewritten = replies.rewrite(reply, manager, worker, exchange);
+    // A type that a mapper's headers name stays.
+    let retyped = rewritten.body != reply.body && type_of(exchange) == routes_type;
+    Content {
+        status: rewritten.status,
+        body: Cow::Owned(rewritten.body),
+        content_type: rewritten.content_type,
+        retyped,
     }
 }
 
@@ -312,24 +366,45 @@ pub fn allows_body(status: u16) -> bool {
     !matches!(status, 100..=199 | 204 | 304)
 }
 
-fn describe_body(headers: &mut HeaderMap, body: &[u8]) {
+fn describe_body(headers: &mut HeaderMap, content: &Content<'_>) {
+    headers.remove(KnownHeader::ContentLength);
+    if content.body.is_empty() {
+        headers.remove(KnownHeader::ContentType);
+        return;
+    }
     headers.append_with(KnownHeader::ContentLength, |value| {
-        write!(value, "{}", body.len()).expect("writing to memory does not fail");
+        write!(value, "{}", content.body.len()).expect("writing to memory does not fail");
     });
-    if !headers.contains(KnownHeader::ContentType) {
-        headers.append_known(KnownHeader::ContentType, b"text/plain");
+    if content.retyped || !headers.contains(KnownHeader::ContentType) {
+        headers.set(KnownHeader::ContentType, content.content_type.as_bytes());
     }
 }
 
 /// A gRPC client reads the status from headers (a "trailers-only" response).
-fn describe_grpc(headers: &mut HeaderMap, reply: &Reply<'_>, status: Option<u32>) {
-    headers.append_known(KnownHeader::ContentType, b"application/grpc");
-    headers.append_with(KnownHeader::GrpcStatus, |value| {
-        let status = status.unwrap_or_else(|| grpc_status(reply.status).into());
-        write!(value, "{status}").expect("writing to memory does not fail");
-    });
-    if !reply.body.is_empty() {
-        headers.append_with(KnownHeader::GrpcMessage, |value| percent_encode(reply.body, value));
+fn describe_grpc(
+    headers: &mut HeaderMap,
+    content: &Content<'_>,
+    status: Option<u32>,
+    is_head: bool,
+) {
+    headers.remove(KnownHeader::ContentLength);
+    headers.set(KnownHeader::ContentType, b"application/grpc");
+    if headers.get(KnownHeader::GrpcStatus).unwrap_or_default().is_empty() {
+        headers.remove(KnownHeader::GrpcStatus);
+        headers.append_with(KnownHeader::GrpcStatus, |value| {
+            let status = status.unwrap_or_else(|| grpc_status(content.status).into());
+            write!(value, "{status}").expect("writing to memory does not fail");
+        });
+    }
+    // JSON is written as a line, which no header value is.
+    let is_json = content.content_type == rewrite::JSON;
+    let message = match content.body.strip_suffix(b"\n") {
+        Some(line) if is_json => line,
+        _ => &content.body,
+    };
+    if !message.is_empty() && !is_head {
+        headers.remove(KnownHeader::GrpcMessage);
+        headers.append_with(KnownHeader::GrpcMessage, |value| percent_encode(message, value));
     }
 }
 

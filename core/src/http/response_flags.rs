@@ -86,6 +86,23 @@ impl ResponseFlag {
 pub struct ResponseFlags(u32);
 
 impl ResponseFlags {
+    /// The set of flags by their short names. Of Envoy's flags some cannot be set here; they are left
+    /// out.
+    pub fn named(names: &[String]) -> Self {
+        let mut flags = Self::default();
+        for (flag, short_name, _) in NAMES {
+            if names.iter().any(|name| name == short_name) {
+                flags.set(flag);
+            }
+        }
+        flags
+    }
+
+    /// Whether one of `others` is in the set.
+    pub fn intersects(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
     /// Adds `flag`.
     pub fn set(&mut self, flag: ResponseFlag) {
         self.0 |= 1 << flag as u8;

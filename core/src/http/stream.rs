@@ -96,6 +96,8 @@ pub struct StreamInfo {
     pub cluster: Option<usize>,
     /// Which of the route's `weighted_clusters` was chosen.
     pub weighted_cluster: Option<u32>,
+    /// Which virtual cluster of the virtual host counts it.
+    pub virtual_cluster: Option<u32>,
     /// What choices of this stream follow, once one was made: see [`StreamInfo::random`].
     random: Cell<Option<u64>>,
     /// The connection's other end.
@@ -150,6 +152,7 @@ impl Default for StreamInfo {
             route: None,
             cluster: None,
             weighted_cluster: None,
+            virtual_cluster: None,
             random: Cell::default(),
             direct_remote: UNKNOWN_ADDRESS,
             remote: UNKNOWN_ADDRESS,

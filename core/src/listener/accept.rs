@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use ringmain_config::overload::OverloadActionKind;
+
 use super::{
     ConnectionInfo, ConnectionPermit, FilterChainIndex, Listener, NewConnection, Overflow,
     TerminalFilter,
@@ -19,6 +21,9 @@ use crate::transport_socket::Transport;
 
 /// How long accepting pauses when the process or the system is out of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often an acceptor that holds back asks whether it still has to.
+const OVERLOADED_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listener that closes has seen the last of its connections when none came for so long: a
 /// handshake that the kernel has answered is over by then.
@@ -34,6 +39,8 @@ pub struct Acceptor {
     socket: runtime::Listener,
     leaving: Cell<bool>,
     closed: Cell<bool>,
+    /// The last accept failed for want of descriptors or memory.
+    exhausted: Cell<bool>,
 }
 
 impl Acceptor {
@@ -50,6 +57,7 @@ impl Acceptor {
             socket: runtime::Listener::new(socket, engine)?,
             leaving: Cell::new(false),
             closed: Cell::new(false),
+            exhausted: Cell::new(false),
         })
     }
 
@@ -57,7 +65,11 @@ impl Acceptor {
     pub async fn run(self: Rc<Self>) {
         while !self.closed.get() {
             match self.socket.accept().await {
-                Ok((stream, peer)) => self.clone().accepted(stream, peer),
+                Ok((stream, peer)) => {
+                    self.exhausted.set(false);
+                    self.wait_while_overloaded().await;
+                    self.clone().accepted(stream, peer);
+                }
                 Err(_) if self.closed.get() => return,
                 Err(error) => self.pause_after(&error).await,
             }
@@ -93,9 +105,25 @@ impl Acceptor {
         if error.kind() == io::ErrorKind::ConnectionAborted {
             return;
         }
-        let listener = &self.listener().name;
-        tracing::warn!(listener, %error, "cannot accept; trying again in {EXHAUSTED_PAUSE:?}");
+        self.worker.stats().accept_pauses.inc();
+        if !self.exhausted.replace(true) {
+            let listener = &self.listener().name;
+            tracing::warn!(
+                listener,
+                %error,
+                "cannot accept; trying again every {EXHAUSTED_PAUSE:?} until it succeeds"
+            );
+        }
         runtime::sleep(EXHAUSTED_PAUSE).await;
+    }
+
+    /// `envoy.overload_actions.stop_accepting_connections`: the connection in hand waits, those behind
+    /// it stay in the kernel's queue.
+    async fn wait_while_overloaded(&self) {
+        let overload = &self.worker.compiled.overload;
+        while overload.is_saturated(OverloadActionKind::StopAcceptingConnections) {
+            runtime::sleep(OVERLOADED_PAUSE).await;
+        }
     }
 
     fn listener(&self) -> &Listener {
@@ -103,6 +131,10 @@ impl Acceptor {
     }
 
     fn accepted(self: Rc<Self>, stream: Stream, peer: SocketAddr) {
+        if self.worker.overloaded(OverloadActionKind::RejectIncomingConnections) {
+            self.listener().stats.of(self.worker.id).downstream_cx_overload_reject.inc();
+            return;
+        }
         let permit = match self.permit() {
             Ok(permit) => permit,
             Err(overflow) => return self.count_refused(overflow),

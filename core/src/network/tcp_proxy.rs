@@ -8,7 +8,7 @@ pub use session::serve;
 use ringmain_config::access_log::AccessLog;
 use ringmain_config::tcp_proxy as config;
 
-use crate::access_log::LogSink;
+use crate::access_log::{AccessLogger, LogSink};
 use crate::listener::FilterChainPlace;
 use crate::stats::PerWorker;
 use crate::stats::scopes::TcpProxyStats;
@@ -22,8 +22,8 @@ pub struct TcpProxy {
     pub place: FilterChainPlace,
     /// `tcp.<stat_prefix>.`
     pub stats: PerWorker<TcpProxyStats>,
-    /// The access logs and where each one's lines go.
-    pub access_logs: Vec<(AccessLog, LogSink)>,
+    /// The access logs.
+    pub access_logs: Vec<AccessLogger>,
 }
 
 impl TcpProxy {
@@ -32,15 +32,11 @@ impl TcpProxy {
         config: config::TcpProxy,
         place: FilterChainPlace,
         workers: usize,
-        sink_of: impl FnMut(&AccessLog) -> LogSink,
+        mut sink_of: impl FnMut(&AccessLog) -> LogSink,
     ) -> Self {
-        let sinks: Vec<LogSink> = config.access_log.iter().map(sink_of).collect();
-        Self {
-            access_logs: config.access_log.iter().cloned().zip(sinks).collect(),
-            stats: PerWorker::new(workers),
-            place,
-            config,
-        }
+        let loggers =
+            config.access_log.iter().map(|log| AccessLogger::new(log.clone(), sink_of(log)));
+        Self { access_logs: loggers.collect(), stats: PerWorker::new(workers), place, config }
     }
 
     /// The cluster of the next connection, by a random number: none where that of the configuration

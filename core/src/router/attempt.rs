@@ -125,6 +125,7 @@ impl UpstreamRequest<'_, '_> {
             }
             if verdict == (super::retry::Verdict::Final { retried: true }) {
                 self.cluster.stats().upstream_rq_retry_success.inc();
+                self.groups.count(|group| group.upstream_rq_retry_success.inc());
             }
             self.retry.abandon();
         }
@@ -302,6 +303,7 @@ impl UpstreamRequest<'_, '_> {
         info.times.upstream_tx_begin = self.downstream.manager.recorded.times.then(Instant::now);
         let received = self.body.ended() == Some(RequestEnd::Complete);
         self.timeouts.try_begins(received);
+        self.groups.count(|group| group.upstream_rq_total.inc());
         ActiveRequest::begin(&self.cluster, upstream.host())
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringmain_config::overload::OverloadActionKind;
 use ringmain_config::route::{
     Action, DirectResponse, RedirectAction, RedirectPath, Route, RouteAction,
 };
@@ -13,12 +14,13 @@ use super::host_rewrite::{AutoHostRewrite, rewrite_host};
 use super::look_up::{Stop, choose, has_scheme, is_upgrade, look_up};
 use super::path_rewrite::rewrite_path;
 use super::redirect::redirect_location;
+use super::request_group::CountedGroups;
 use super::retry::RetryState;
 use super::stream_duration::stream_limit;
 use super::timeout::{StreamTimeouts, effective_timeouts, set_expectation};
 use super::upstream_request::{self, Forwarding};
 use super::{Found, RouteRef};
-use crate::access_log::write_header_value;
+use crate::access_log::{AccessLogType, write_header_value};
 use crate::http::ConnectionManager;
 use crate::http::codec::downstream_h1::{After, Downstream};
 use crate::http::exchange::Exchange;
@@ -110,6 +112,10 @@ async fn refuse(
 /// What takes the request, noted in its record.
 fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Found, Refusal> {
     let (manager, worker) = (downstream.manager, downstream.worker);
+    if worker.overloaded(OverloadActionKind::StopAcceptingRequests) {
+        downstream.stats().downstream_rq_overload_close.inc();
+        return Err(local_reply::OVERLOADED.into());
+    }
     let draw = || worker.random.next();
     let found = look_up(manager, worker.compiled.local_ip, &worker.request_ids, draw, exchange)
         .map_err(|stop| stopped(downstream, exchange, stop))?;
@@ -120,14 +126,17 @@ fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Fo
     }
     let has_scheme = has_scheme(&exchange.request.headers);
     let is_upgrade = is_upgrade(&exchange.request);
+    if let Found::Route(route) = found
+        && (has_scheme || is_upgrade)
+    {
+        choose(manager, &worker.compiled.cluster_names, draw, exchange, route);
+    }
+    log_new_request(downstream, exchange, found);
     let route = match found {
         Found::Route(route) => route,
         Found::TlsRedirect if is_upgrade => return Err(upgrade_failed(downstream, exchange, None)),
         Found::TlsRedirect | Found::Nothing => return Ok(found),
     };
-    if has_scheme || is_upgrade {
-        choose(manager, &worker.compiled.cluster_names, draw, exchange, route);
-    }
     if is_upgrade {
         return Err(upgrade_failed(downstream, exchange, Some(route)));
     }
@@ -136,6 +145,19 @@ fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Fo
     }
     exchange.info.route = Some(route);
     Ok(found)
+}
+
+/// Writes the line that `flush_access_log_on_new_request` asks for.
+fn log_new_request(downstream: &Downstream<'_>, exchange: &mut Exchange, found: Found) {
+    if !downstream.manager.config.flush_access_log_on_new_request {
+        return;
+    }
+    if let Found::Route(route) = found {
+        exchange.info.route = Some(route);
+    }
+    downstream.log(exchange, AccessLogType::DownstreamStart);
+    // What follows has not come so far yet.
+    exchange.info.route = None;
 }
 
 /// Counts a request that is not looked up.
@@ -294,11 +316,14 @@ async fn forward<'a>(
     route: &'a Route,
     action: &'a RouteAction,
 ) -> After {
+    let manager = downstream.manager;
     let Some(cluster) = exchange.info.cluster else {
         downstream.stats().no_cluster.inc();
         let reply = local_reply::cluster_not_found(action.cluster_not_found_status);
         return downstream.reply(&reply, exchange).await;
     };
+    let groups = &manager.request_groups;
+    exchange.info.virtual_cluster = groups.virtual_cluster(found, &exchange.request.headers);
     let forwarding = plan(downstream, exchange, found, route, action, cluster);
     address_upstream(downstream, exchange, found, &forwarding);
     upstream_request::forward(downstream, exchange, forwarding).await
@@ -327,8 +352,13 @@ fn plan<'a>(
     let stream = stream_limit(max_duration, manager.config.max_stream_duration, headers);
     let started = exchange.info.started;
     let kept_max = route.request_body_buffer_limit.or(virtual_host.request_body_buffer_limit);
+    let virtual_cluster = exchange.info.virtual_cluster;
     Forwarding {
         cluster,
+        groups: CountedGroups {
+            groups: manager.request_groups.of(found, virtual_cluster),
+            worker: downstream.worker.id,
+        },
         priority: action.priority,
         hash_policy: &action.hash_policy,
         limits,

@@ -63,9 +63,7 @@ fn apply(
     for name in &level.remove {
         headers_of(exchange, direction).remove_by_name(name.as_bytes());
     }
-    if !level.add.is_empty() {
-        add_headers(&level.add, manager, compiled, direction, exchange);
-    }
+    add_headers(&level.add, manager, compiled, direction, exchange);
 }
 
 /// What becomes of one addition, decided while the headers are still as they came.
@@ -84,6 +82,9 @@ pub fn add_headers(
     direction: Direction,
     exchange: &mut Exchange,
 ) {
+    if options.is_empty() {
+        return;
+    }
     let mut values = std::mem::take(&mut exchange.scratch);
     values.clear();
     let mut pending: SmallVec<[Pending<'_>; 8]> = SmallVec::new();

@@ -12,6 +12,12 @@ use crate::http::local_reply;
 use crate::http::stream::millis;
 
 impl UpstreamRequest<'_, '_> {
+    /// Counts a request whose response has not come within the route's `timeout`.
+    pub(super) fn count_timeout(&self) {
+        self.cluster.stats().upstream_rq_timeout.inc();
+        self.groups.count(|group| group.upstream_rq_timeout.inc());
+    }
+
     /// Counts a request that nobody waits for any more.
     pub(super) fn cancelled(&self, upstream: &UpstreamStream) {
         let stats = self.cluster.stats();
@@ -53,7 +59,7 @@ impl UpstreamRequest<'_, '_> {
         expired.count(self.downstream.stats());
         match expired {
             Expired::Response => {
-                stats.upstream_rq_timeout.inc();
+                self.count_timeout();
                 host.rq_timeout.inc();
                 Failure::Reply(expired.response_reply()).into()
             }
@@ -129,22 +135,23 @@ impl UpstreamRequest<'_, '_> {
 
     /// The response ended in its middle; the client has a part of it.
     fn broke_off(&mut self, upstream: UpstreamStream, failure: ResponseFailure) {
-        let info = &mut self.exchange.info;
-        info.reset = true;
+        self.exchange.info.reset = true;
         self.downstream.stats().downstream_rq_tx_reset.inc();
         if upstream.deadline().fired() {
             upstream.count_broken_off_late();
             let expired = self.timeouts.expired_response();
             let reply = expired.response_reply();
             if expired == Expired::Response {
-                self.cluster.stats().upstream_rq_timeout.inc();
+                self.count_timeout();
             }
             expired.count(self.downstream.stats());
+            let info = &mut self.exchange.info;
             reply.flag_into(&mut info.flags);
             info.details = reply.details;
         } else {
             upstream.count_broken_off(failure);
             let (flag, details) = after_response_started(failure);
+            let info = &mut self.exchange.info;
             info.flags.set(flag);
             info.details = details;
         }
@@ -160,6 +167,9 @@ impl UpstreamRequest<'_, '_> {
         let time_ms = millis(received.elapsed());
         self.cluster.histograms.record(ids.upstream_rq_time, time_ms);
         self.cluster.histograms.record(by_origin, time_ms);
+        for id in self.groups.upstream_rq_time() {
+            self.cluster.histograms.record(id, time_ms);
+        }
     }
 
     /// `upstream_rq_<code>` and its copies by the request's origin.
@@ -176,6 +186,7 @@ impl UpstreamRequest<'_, '_> {
             false => &shared.external_response_codes,
         };
         by_origin.of(worker).count(status);
+        self.groups.count_response(status);
     }
 }
 

@@ -24,7 +24,7 @@ pub struct RouteTable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RouteRef {
     pub(super) table: u32,
-    virtual_host: u32,
+    pub(super) virtual_host: u32,
     route: u32,
 }
 

@@ -15,6 +15,7 @@ use ringmain_proto_codec::{ChunkError, KnownHeader};
 use super::hash_policy::{Ends, request_hash};
 use super::host_rewrite::AutoHostRewrite;
 use super::request_body::{RequestBody, RequestEnd};
+use super::request_group::CountedGroups;
 use super::retry::{ResetReason, RetryState, Verdict, Wait};
 use super::timeout::{Expired, RouteTimeouts, StreamTimeouts, set_expectation};
 use crate::cluster::WorkerCluster;
@@ -30,6 +31,8 @@ use crate::runtime::{self, Buffer, join};
 pub struct Forwarding<'a> {
     /// The cluster, as an index into the configuration.
     pub cluster: usize,
+    /// Where it counts beside the cluster.
+    pub groups: CountedGroups<'a>,
     /// Which thresholds of the circuit breakers it counts towards.
     pub priority: RoutingPriority,
     /// What of it decides which host it goes to, where the cluster's policy hashes.
@@ -57,6 +60,7 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     pub(super) downstream: &'d Downstream<'a>,
     pub(super) exchange: &'d mut Exchange,
     pub(super) cluster: Rc<WorkerCluster>,
+    pub(super) groups: CountedGroups<'a>,
     pub(super) priority: RoutingPriority,
     /// By the route's `hash_policy`.
     pub(super) hash: Option<u64>,
@@ -118,6 +122,7 @@ pub async fn forward<'a>(
         downstream: &*downstream,
         exchange,
         cluster,
+        groups: forwarding.groups,
         priority: forwarding.priority,
         hash,
         body: &body,
@@ -306,6 +311,7 @@ impl UpstreamRequest<'_, '_> {
             Verdict::Final { .. } => None,
             Verdict::LimitExceeded => {
                 stats.upstream_rq_retry_limit_exceeded.inc();
+                self.groups.count(|group| group.upstream_rq_retry_limit_exceeded.inc());
                 self.exchange.info.flags.set(ResponseFlag::UpstreamRetryLimitExceeded);
                 None
             }
@@ -313,10 +319,12 @@ impl UpstreamRequest<'_, '_> {
                 self.retrying = RetryPermit::try_take(&self.cluster, self.priority);
                 if self.retrying.is_none() {
                     stats.upstream_rq_retry_overflow.inc();
+                    self.groups.count(|group| group.upstream_rq_retry_overflow.inc());
                     self.exchange.info.flags.set(ResponseFlag::UpstreamOverflow);
                     return None;
                 }
                 stats.upstream_rq_retry.inc();
+                self.groups.count(|group| group.upstream_rq_retry.inc());
                 Some(match wait {
                     Wait::Exponential(wait) => {
                         stats.upstream_rq_retry_backoff_exponential.inc();
@@ -359,7 +367,7 @@ impl UpstreamRequest<'_, '_> {
     pub(super) fn gave_up(&self, expired: Expired) -> Failure {
         expired.count(self.downstream.stats());
         if expired == Expired::Response {
-            self.cluster.stats().upstream_rq_timeout.inc();
+            self.count_timeout();
             return Failure::Reply(expired.response_reply());
         }
         Failure::Own(expired.response_reply())

@@ -9,6 +9,7 @@ use ringmain_config::bootstrap::Bootstrap;
 use ringmain_config::listener::Listener as ListenerConfig;
 use ringmain_config::network_filter as config;
 
+use super::overload::Overload;
 use crate::access_log::LogSink;
 use crate::cluster::Cluster;
 use crate::http::ConnectionManager;
@@ -42,6 +43,8 @@ pub struct Compiled {
     pub process_histograms: ProcessHistograms,
     /// Where access log lines go.
     pub log_sinks: Vec<AccessLogSink>,
+    /// How overloaded the process is.
+    pub overload: Overload,
     /// Counters of the workers themselves.
     pub worker_stats: PerWorker<WorkerStats>,
     /// This machine's address as peers may know it: the first that is not loopback.
@@ -113,7 +116,7 @@ impl Compiled {
             })
             .collect();
         let process_histograms = ProcessHistograms::new(&mut histograms, bootstrap.admin.is_some());
-        // Envoy's, of its overload manager, which has nothing to refresh here.
+        // Envoy's, of its overload manager; nobody waits for a refresh here.
         histograms.add(&Scope::plain("overload"), "refresh_interval_delay");
         Self {
             workers,
@@ -124,6 +127,7 @@ impl Compiled {
             cluster_names,
             histograms,
             log_sinks,
+            overload: Overload::new(bootstrap.overload_manager.clone()),
             worker_stats: PerWorker::new(workers),
             local_ip: local_ip(),
             hostname: hostname(),

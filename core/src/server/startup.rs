@@ -16,6 +16,7 @@ pub use super::configuration::told;
 use super::args::{Args, Mode};
 use super::configuration::{configuration_text, load, name_node};
 use super::control::{Boot, Control, ServerState};
+use super::overload::watch_heap;
 use super::signals::Signals;
 use super::sockets::{bind_admin, bind_all, transpose};
 use super::upkeep::{flush_logs, flush_stats, return_memory};
@@ -299,6 +300,7 @@ async fn serve(
     let flushing = tokio::spawn(flush_logs(control.clone()));
     let returning = tokio::spawn(return_memory());
     tokio::spawn(flush_stats(control.clone()));
+    tokio::spawn(watch_heap(control.clone()));
     tokio::select! {
         () = signals.terminate() => tracing::info!("draining after a signal"),
         _ = shutdown.recv() => tracing::info!("draining as admin asked"),

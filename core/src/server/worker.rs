@@ -6,6 +6,7 @@ use std::net::TcpListener as StdTcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ringmain_config::overload::OverloadActionKind;
 use tokio::sync::oneshot;
 
 use super::{Compiled, connection_ids};
@@ -144,6 +145,11 @@ impl Worker {
     /// The cluster at `index` of the configuration.
     pub fn cluster(&self, index: usize) -> &Rc<WorkerCluster> {
         &self.clusters[index]
+    }
+
+    /// Whether an overload action is to be taken this time.
+    pub fn overloaded(&self, action: OverloadActionKind) -> bool {
+        self.compiled.overload.takes(action, || self.random.next())
     }
 
     /// This worker's counters of itself.

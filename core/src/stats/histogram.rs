@@ -37,8 +37,7 @@ impl HistogramTable {
     }
 
     fn push(&mut self, scope: &Scope, leaf: &str, on_first_use: bool) -> HistogramId {
-        // There may be thousands of clusters.
-        let precision = if scope.is_cluster() { Precision::Coarse } else { Precision::Fine };
+        let precision = if scope.is_one_of_many() { Precision::Coarse } else { Precision::Fine };
         self.entries.push(Entry { name: scope.name(leaf), on_first_use, precision });
         HistogramId(u32::try_from(self.entries.len() - 1).expect("fewer than 4 billion histograms"))
     }

@@ -33,9 +33,29 @@ impl Scope {
         Self::plain("cluster").tagged("cluster_name", &printable(name))
     }
 
-    /// Whether this is a cluster's, or a part of one.
-    pub fn is_cluster(&self) -> bool {
-        self.tags.iter().any(|(name, _)| *name == "cluster_name")
+    /// `vhost.<virtual host>.vcluster.<name>`.
+    pub fn virtual_cluster(virtual_host: &str, name: &str) -> Self {
+        Self::part_of_virtual_host(virtual_host, "vcluster", "virtual_cluster", name)
+    }
+
+    /// `vhost.<virtual host>.route.<stat_prefix>`.
+    pub fn virtual_host_route(virtual_host: &str, stat_prefix: &str) -> Self {
+        let mut scope = Self::part_of_virtual_host(virtual_host, "route", "route", stat_prefix);
+        // Envoy names the virtual host first here.
+        scope.tags.reverse();
+        scope
+    }
+
+    fn part_of_virtual_host(host: &str, kind: &str, tag: &'static str, name: &str) -> Self {
+        let (host, name) = (printable(host), printable(name));
+        let scope = Self::plain("vhost").tagged("virtual_host", &host).within(kind);
+        // Envoy looks for the tag in its place, counted by dots.
+        if host.contains('.') { scope.within(&name) } else { scope.tagged(tag, &name) }
+    }
+
+    /// Whether there may be thousands of such scopes: of clusters, and of parts of virtual hosts.
+    pub fn is_one_of_many(&self) -> bool {
+        self.tags.iter().any(|(name, _)| matches!(*name, "cluster_name" | "virtual_host"))
     }
 
     /// `http.<stat_prefix>`.

@@ -70,6 +70,7 @@ stats_block! {
             downstream_cx_idle_timeout,
             downstream_cx_max_duration_reached,
             downstream_cx_max_requests_reached,
+            downstream_cx_overload_disable_keepalive,
             downstream_cx_protocol_error,
             downstream_cx_rx_bytes_total,
             downstream_cx_total,
@@ -80,6 +81,7 @@ stats_block! {
             downstream_rq_idle_timeout,
             downstream_rq_max_duration_reached,
             downstream_rq_non_relative_path,
+            downstream_rq_overload_close,
             downstream_rq_redirected_with_normalized_path,
             downstream_rq_response_before_rq_complete,
             downstream_rq_rx_reset,
@@ -244,6 +246,21 @@ stats_block! {
 }
 
 stats_block! {
+    /// `vhost.<name>.vcluster.<name>.` and `vhost.<name>.route.<stat_prefix>.`
+    RequestGroupStats {
+        counters {
+            upstream_rq_retry,
+            upstream_rq_retry_limit_exceeded,
+            upstream_rq_retry_overflow,
+            upstream_rq_retry_success,
+            upstream_rq_timeout,
+            upstream_rq_total,
+        }
+        gauges {}
+    }
+}
+
+stats_block! {
     /// A host's row in admin `/clusters`.
     HostStats {
         counters {
@@ -266,6 +283,8 @@ stats_block! {
     /// `server.` counters that workers write.
     WorkerStats {
         counters {
+            /// Ours: pauses of accepting for want of descriptors or memory.
+            accept_pauses,
             /// Ours: connections closed because their task panicked.
             connection_panics,
             /// Ours: access log bytes dropped because the writer was behind.

@@ -288,6 +288,10 @@ fn http_stats(listener: &Scope, manager: &ConnectionManager, stats: &mut Vec<Sta
     http.zeros(&always_zero::ROUTER, stats);
     let within_listener = listener.within("http").http_prefix(prefix);
     within_listener.block(&manager.listener_responses, stats);
+    for group in manager.request_groups.iter() {
+        group.scope.block(&group.stats, stats);
+        response_codes(&group.scope, &group.response_codes, Completed::IsTheSum, stats);
+    }
 }
 
 fn connection_counts(scope: &Scope, block: &ListenerStats, stats: &mut Vec<Stat>) {
@@ -361,6 +365,7 @@ fn runtime_stats(control: &Control, stats: &mut Vec<Stat>) {
 
 /// Envoy counts connections beyond the limit as failed updates, and never writes the pressure.
 fn overload_stats(control: &Control, stats: &mut Vec<Stat>) {
+    control.compiled.overload.report(stats);
     if control.boot.overload_manager.max_active_downstream_connections.is_none() {
         return;
     }

@@ -161,6 +161,11 @@ impl Case {
         self
     }
 
+    /// How many lines a request leaves in a log without a filter.
+    pub(super) fn lines_per_request(&self) -> u64 {
+        if self.hcm.contains("flush_access_log_on_new_request: true") { 2 } else { 1 }
+    }
+
     pub(super) fn script(&self) -> Vec<Reply> {
         script(&self.replies)
     }

@@ -145,7 +145,7 @@ impl Rig {
         self.wait_until_idle(case);
         let ports = self.port_names(index, case, &transcript);
         let normal = |text: &str| normalize::ports(text, &ports);
-        let lines = self.stat(case, "downstream_rq_total");
+        let lines = self.stat(case, "downstream_rq_total") * case.lines_per_request();
         let log = self.log_lines(&format!("{}.log", case.name), lines);
         let observation = Observation {
             client: normalize::headers(&normal(&transcript.text)),

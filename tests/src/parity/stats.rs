@@ -91,6 +91,10 @@ pub fn chosen(name: &str, stats: Stats) -> Stats {
 }
 
 fn is_chosen(name: &str, stat: &str) -> bool {
+    // A virtual host is the case's own only if it has its name.
+    if let Some(rest) = stat.strip_prefix("vhost.").and_then(|rest| rest.strip_prefix(name)) {
+        return rest.starts_with('.') && !rest.ends_with(".upstream_rq_time");
+    }
     if let Some(leaf) = stat.strip_prefix("http.").and_then(|rest| rest.strip_prefix(name)) {
         return leaf.strip_prefix('.').is_some_and(|leaf| {
             HTTP.contains(&leaf) || HTTP_FILTERS.iter().any(|filter| leaf.starts_with(filter))

@@ -1,6 +1,7 @@
 //! Ringmain against real Envoy 1.40.0: the same configuration, the same bytes, the same outcome.
 //! A module per subject; `differences` holds what is meant to differ.
 
+mod access_log_filters;
 mod access_log_operators;
 mod bodies;
 mod cluster_choice;
@@ -14,9 +15,11 @@ mod headers;
 mod http_filters;
 mod listener_filters;
 mod load_balancing;
+mod local_replies;
 mod path_handling;
 mod redirects;
 mod refused_requests;
+mod request_groups;
 mod retries;
 mod rewrites;
 mod route_matches;

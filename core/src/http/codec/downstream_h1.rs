@@ -10,10 +10,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ringmain_config::overload::OverloadActionKind;
 use ringmain_proto_codec::RequestError;
 use ringmain_proto_codec::h1::HeadProgress;
 
-use crate::access_log::{self, AccessLogType, Evaluator};
+use crate::access_log::{AccessLogType, Evaluator};
 use crate::http::exchange::Exchange;
 use crate::http::filter::FilterReply;
 use crate::http::filter_chain;
@@ -340,6 +341,10 @@ impl<'a> Downstream<'a> {
         of_filter: Option<&FilterReply<'_>>,
         exchange: &mut Exchange,
     ) -> After {
+        if reply.status == 400 {
+            // As in Envoy: who sends what is no good request may have lost the thread.
+            exchange.request.keep_alive = false;
+        }
         let closes = self.closes_after(exchange);
         local_reply::compose(self.manager, self.worker, reply, of_filter, exchange, closes);
         let mut buffer = self.worker.buffers.small();
@@ -374,6 +379,10 @@ impl<'a> Downstream<'a> {
         let expired = self.is_expired();
         if self.worker.drain.closes(self.manager.traffic_direction) {
             self.stats().downstream_cx_drain_close.inc();
+            return true;
+        }
+        if self.worker.overloaded(OverloadActionKind::DisableHttpKeepalive) {
+            self.stats().downstream_cx_overload_disable_keepalive.inc();
             return true;
         }
         let incomplete = exchange.info.request_received.is_none();
@@ -434,17 +443,14 @@ impl<'a> Downstream<'a> {
     }
 
     /// Writes a line to each access log.
-    fn log(&self, exchange: &Exchange, log_type: AccessLogType) {
+    pub fn log(&self, exchange: &Exchange, log_type: AccessLogType) {
         if self.manager.access_logs.is_empty() {
             return;
         }
         let compiled = &self.worker.compiled;
         let evaluator = Evaluator::new(exchange, self.manager, compiled, log_type);
-        let mut logs = self.worker.logs.borrow_mut();
-        for (log, sink) in &self.manager.access_logs {
-            logs.line(*sink, self.worker.stats(), |line| {
-                access_log::render(&log.format, &evaluator, line);
-            });
+        for log in &self.manager.access_logs {
+            log.log(&evaluator, self.worker);
         }
     }
 

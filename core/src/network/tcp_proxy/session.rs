@@ -9,7 +9,7 @@ use ringmain_config::cluster::RoutingPriority;
 
 use super::TcpProxy;
 use super::relay::{End, Relay};
-use crate::access_log::{self, AccessLogType, Evaluator};
+use crate::access_log::{AccessLogType, Evaluator};
 use crate::cluster::{Resource, WorkerCluster};
 use crate::http::ResponseFlag;
 use crate::http::exchange::Exchange;
@@ -250,11 +250,8 @@ impl Session<'_> {
             WireBytes { received: sent, sent: received, ..WireBytes::default() };
         let (worker, place) = (self.worker, self.proxy.place);
         let evaluator = Evaluator::of_connection(&exchange, place, &worker.compiled, log_type);
-        let mut logs = worker.logs.borrow_mut();
-        for (log, sink) in &self.proxy.access_logs {
-            logs.line(*sink, worker.stats(), |line| {
-                access_log::render(&log.format, &evaluator, line);
-            });
+        for log in &self.proxy.access_logs {
+            log.log(&evaluator, worker);
         }
     }
 }

@@ -12,6 +12,7 @@ fn route(matcher: RouteMatch) -> Route {
         response_headers: Default::default(),
         metadata: Default::default(),
         per_filter_configs: Default::default(),
+        stat_prefix: None,
         request_body_buffer_limit: None,
     }
 }
