@@ -755,11 +755,6 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message {
-        name: "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality",
-        supported: "endpoint_picking_policy",
-        ..NONE
-    },
-    Message {
         name: "envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig",
         supported: "slow_start_window aggression min_weight_percent",
         ..NONE
@@ -988,7 +983,6 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
             "envoy.extensions.load_balancing_policies.random.v3.Random",
             "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash",
             "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin",
-            "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality",
             "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
             "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
         ],

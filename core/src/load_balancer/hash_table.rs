@@ -44,13 +44,13 @@ enum Kind {
     Maglev(MaglevTable),
 }
 
-/// What a table tells of itself: `ring_hash_lb.` or `maglev_lb.` gauges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TableSizes {
-    /// `size`, and `min_hashes_per_host`, `max_hashes_per_host`.
-    Ring(u64, (u64, u64)),
-    /// `min_entries_per_host`, `max_entries_per_host`.
-    Maglev((u64, u64)),
+/// What a table tells of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TableSizes {
+    /// Its entries.
+    pub size: u64,
+    /// The fewest and the most entries of a host.
+    pub bounds: (u64, u64),
 }
 
 impl HashTable {
@@ -71,10 +71,11 @@ impl HashTable {
 
     /// How large it is.
     pub fn sizes(&self) -> TableSizes {
-        match &self.kind {
-            Kind::Ring(ring) => TableSizes::Ring(ring.len() as u64, ring.hashes_per_host),
-            Kind::Maglev(table) => TableSizes::Maglev(table.entries_per_host),
-        }
+        let (size, bounds) = match &self.kind {
+            Kind::Ring(ring) => (ring.len(), ring.hashes_per_host),
+            Kind::Maglev(table) => (table.len(), table.entries_per_host),
+        };
+        TableSizes { size: size as u64, bounds }
     }
 
     /// The host for `hash`; with each further `attempt` perhaps another one.

@@ -55,6 +55,11 @@ impl MaglevTable {
         Self { places, entries_per_host }
     }
 
+    /// Places in the table.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// The host at the place of `hash`; another place for each further `attempt`.
     pub fn choose(&self, hash: u64, attempt: u32) -> u32 {
         let hash = hash ^ 0_u64.wrapping_sub(u64::from(attempt));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ringmain_config::cluster::{DiscoveryType, RoutingPriority};
+use ringmain_config::cluster::{DiscoveryType, LbPolicy, RoutingPriority};
 
 use super::scopes::{HttpStats, ListenerStats, ResponseClassStats};
 use super::{
@@ -129,7 +129,7 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     scope.gauge("membership_healthy", of_health(Health::Healthy), stats);
     scope.gauge("membership_degraded", of_health(Health::Degraded), stats);
     scope.gauge("membership_excluded", count(&HealthFlags::is_excluded), stats);
-    table_sizes(&scope, &control.plan(index), stats);
+    table_sizes(&scope, &cluster.config.load_balancing.policy, &control.plan(index), stats);
     circuit_breakers(&scope, cluster, stats);
     response_codes(&scope, &cluster.response_codes, Completed::CountedApart, stats);
     let external = scope.within("external");
@@ -140,22 +140,22 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     response_codes(&retry, &cluster.retry_response_codes, Completed::IsTheSum, stats);
 }
 
-/// The tables of consistent hashing, where there are any; of several, Envoy tells the last one's.
-fn table_sizes(scope: &Scope, plan: &Plan, stats: &mut Vec<Stat>) {
+/// The tables of consistent hashing, for policies that have any; of several, Envoy tells the last one's.
+fn table_sizes(scope: &Scope, policy: &LbPolicy, plan: &Plan, stats: &mut Vec<Stat>) {
     let mut gauges = |within: &str, values: &[(&'static str, u64)]| {
         for (name, value) in values {
             scope.within(within).gauge(name, usize::try_from(*value).unwrap_or(usize::MAX), stats);
         }
     };
-    match plan.table_sizes().last() {
-        Some(TableSizes::Ring(size, (min, max))) => gauges(
+    match (policy, plan.table_sizes().last().unwrap_or_default()) {
+        (LbPolicy::RingHash(..), TableSizes { size, bounds: (min, max) }) => gauges(
             "ring_hash_lb",
             &[("size", size), ("min_hashes_per_host", min), ("max_hashes_per_host", max)],
         ),
-        Some(TableSizes::Maglev((min, max))) => {
-            gauges("maglev_lb", &[("min_entries_per_host", min), ("max_entries_per_host", max)])
+        (LbPolicy::Maglev(..), TableSizes { bounds: (min, max), .. }) => {
+            gauges("maglev_lb", &[("min_entries_per_host", min), ("max_entries_per_host", max)]);
         }
-        None => {}
+        (LbPolicy::RoundRobin(_) | LbPolicy::LeastRequest(..) | LbPolicy::Random, _) => {}
     }
 }
 

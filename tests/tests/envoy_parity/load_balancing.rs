@@ -298,12 +298,6 @@ load_assignment:
     lb_endpoints: [{ endpoint: {{1}} }, { endpoint: {{2}} }]
 ";
     same_shares(&hosts, config, &[("0", 20), ("1", 20), ("2", 20)]);
-    let wrapped = typed(
-        "wrr_locality.WrrLocality",
-        "endpoint_picking_policy: { policies: [{ typed_extension_config: { name: r, typed_config: { '@type': type.googleapis.com/envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin } } }] }",
-    );
-    let assignment = &config[config.find("load_assignment").expect("it is there")..];
-    same_shares(&hosts, &format!("{wrapped}{assignment}"), &[("0", 20), ("1", 20), ("2", 20)]);
     same_choices(&hosts, BY_HEADER, &format!("lb_policy: MAGLEV\n{config}"));
 }
 

@@ -14,7 +14,6 @@ use policies::random::v3::Random;
 use policies::ring_hash::v3::RingHash as WireRingHash;
 use policies::ring_hash::v3::ring_hash::HashFunction as WireHashFunction;
 use policies::round_robin::v3::RoundRobin;
-use policies::wrr_locality::v3::WrrLocality;
 
 use super::{
     ConsistentHashing, HashFunction, LbPolicy, LeastRequest, LocalityLbConfig, MIN_CLUSTER_SIZE,
@@ -65,15 +64,10 @@ fn of_extension(any: &Any, at: &At<'_>) -> Option<(LbPolicy, LocalityLbConfig)> 
         let locality = weighted(wire.locality_weighted_lb_config.is_some());
         return Some((of_ring_hash(&wire, at), locality));
     }
-    if let Some(wire) = unpack::<WireMaglev>(any) {
-        let hashing = hashing(wire.consistent_hashing_lb_config.as_ref());
-        let policy = LbPolicy::Maglev(maglev(wire.table_size.map(|size| size.value), at), hashing);
-        return Some((policy, weighted(wire.locality_weighted_lb_config.is_some())));
-    }
-    let wire = unpack::<WrrLocality>(any)?;
-    let inner = wire.endpoint_picking_policy.unwrap_or_default();
-    let (inner, _) = policy(&inner, &at.field("endpoint_picking_policy"));
-    Some((inner, LocalityLbConfig::LocalityWeighted))
+    let wire = unpack::<WireMaglev>(any)?;
+    let hashing = hashing(wire.consistent_hashing_lb_config.as_ref());
+    let policy = LbPolicy::Maglev(maglev(wire.table_size.map(|size| size.value), at), hashing);
+    Some((policy, weighted(wire.locality_weighted_lb_config.is_some())))
 }
 
 fn weighted(is_weighted: bool) -> LocalityLbConfig {
