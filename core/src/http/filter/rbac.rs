@@ -96,8 +96,10 @@ fn details(policy: &str) -> &'static str {
 impl RbacFilter {
     pub(super) fn new(config: &Config, workers: usize) -> Self {
         let policies = RbacPolicies::new(config);
-        let counters =
-            |engine: Option<&Engine>| engine.map_or(0, |engine| engine.policy_names().len());
+        let tracks_rules = config.track_per_rule_stats;
+        let counters = |engine: Option<&Engine>| {
+            engine.filter(|_| tracks_rules).map_or(0, |engine| engine.policy_names().len())
+        };
         let enforced = counters(policies.rules.as_ref().map(|rules| &rules.engine));
         let shadow = counters(policies.shadow_rules.as_ref());
         let fresh = |count| (0..count).map(|_| Default::default()).collect();
@@ -111,7 +113,7 @@ impl RbacFilter {
             shadow: PerWorker::new(workers),
             rules_stat_prefix: config.rules_stat_prefix.clone(),
             shadow_rules_stat_prefix: config.shadow_rules_stat_prefix.clone(),
-            tracks_rules: config.track_per_rule_stats,
+            tracks_rules,
         }
     }
 
