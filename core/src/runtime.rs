@@ -25,7 +25,7 @@ pub use event::Event;
 pub use join::join;
 pub use mailbox::{Bell, Mailbox, Post, SendError, mailbox};
 pub use memory::release_freed_memory;
-pub use notify::Notify;
+pub use notify::{Interrupt, Notify};
 pub use panic::catch_panic;
 pub use socket::{ListenOptions, Listener, Stream, bind, closed_or_readable};
 pub use timer::{Deadline, Patience, TICK, Timers};

@@ -1,6 +1,7 @@
-//! HTTP on sockets: `proto-codec` says what the bytes mean, this folder moves them.
+//! The versions of HTTP on sockets: `proto-codec` says what the bytes mean, this folder moves them.
 
 pub mod body;
+pub mod downstream;
 pub mod downstream_h1;
 pub mod upstream;
 pub mod upstream_h1;

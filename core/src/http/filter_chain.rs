@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use ringmain_config::http_filter::HttpFilter;
 
 use super::ConnectionManager;
-use super::codec::downstream_h1::{After, Downstream};
+use super::codec::downstream::{After, Downstream};
 use super::exchange::Exchange;
 use super::filter::{Filter, FilterState, FilterView, Verdict};
 use crate::router::Routes;
@@ -75,7 +75,7 @@ impl FilterChain {
 }
 
 /// Passes the request through the filters. `None`: it goes on to the router.
-pub async fn run(downstream: &mut Downstream<'_>, exchange: &mut Exchange) -> Option<After> {
+pub async fn run(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Option<After> {
     let manager = downstream.manager;
     for at in 0..manager.filters.filters.len() {
         loop {
@@ -102,7 +102,7 @@ async fn wait(downstream: &Downstream<'_>, duration: Duration) -> bool {
     const SLICE: Duration = Duration::from_millis(250);
     let until = Instant::now() + duration;
     loop {
-        if downstream.stream().is_peer_gone() {
+        if downstream.is_gone() {
             return false;
         }
         let left = until.saturating_duration_since(Instant::now());

@@ -5,13 +5,14 @@ mod rewrite;
 use std::borrow::Cow;
 use std::io::Write;
 
+use ringmain_proto_codec::h1::BodyLength;
 use ringmain_proto_codec::{ChunkError, HeaderMap, KnownHeader};
 
 use super::exchange::Exchange;
 use super::filter::{FilterReply, ReplyHeaders};
 use super::filter_chain;
 use super::header_matching::is_grpc_request;
-use super::response_headers::{encode_response_head, prepare_response, set_connection};
+use super::response_headers::prepare_response;
 use super::{ConnectionManager, ResponseFlag, ResponseFlags};
 use crate::router::{Direction, add_headers, apply_header_mutations};
 use crate::server::Worker;
@@ -256,16 +257,15 @@ pub struct Reply<'a> {
     pub location: Option<&'a [u8]>,
 }
 
-/// Writes the whole reply into `exchange.encoded` and its headers into `exchange.response`. `of_filter`
+/// Writes the reply's head into `exchange.response` and gives the body that is sent with it. `of_filter`
 /// is what the HTTP filter that makes it says beyond `reply`.
-pub fn compose(
-    manager: &ConnectionManager,
+pub fn compose<'r>(
+    manager: &'r ConnectionManager,
     worker: &Worker,
-    reply: &Reply<'_>,
+    reply: &Reply<'r>,
     of_filter: Option<&FilterReply<'_>>,
     exchange: &mut Exchange,
-    closes: bool,
-) {
+) -> Cow<'r, [u8]> {
     let own_headers = of_filter.map(|made| made.headers).unwrap_or_default();
     let is_ready = matches!(own_headers, ReplyHeaders::Ready);
     let request = &exchange.request.headers;
@@ -305,19 +305,10 @@ pub fn compose(
     filter_chain::on_response(manager, worker, exchange);
     let headers = &mut exchange.response.headers;
     prepare_response(manager, headers, &exchange.request.headers, &worker.clock);
-    set_connection(headers, exchange.request.version, closes);
-    let untold =
-        !headers.contains(KnownHeader::ContentLength) && allows_body(exchange.response.status);
-    if untold && !is_head {
-        headers.append_known(KnownHeader::ContentLength, b"0");
-    }
-    // What a GET would get has no length either, says Envoy.
-    encode_response_head(manager, exchange, untold && is_head);
     exchange.info.response_code = exchange.response.status;
-    if !is_grpc && !is_head {
-        exchange.encoded.extend_from_slice(&content.body);
-        exchange.info.bytes_sent += content.body.len() as u64;
-    }
+    let body = if is_grpc || is_head { Cow::Borrowed(&b""[..]) } else { content.body };
+    exchange.response.body = BodyLength::Length(body.len() as u64);
+    body
 }
 
 /// What a reply says in the end.

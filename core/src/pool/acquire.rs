@@ -9,7 +9,8 @@ use super::permit::{ConnectionPermit, PendingRequest};
 use super::waiting::{Granted, Waiting};
 use super::{ConnectFailure, H2Slot, UpstreamConnection, connect, multiplexed};
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::runtime::{Deadline, Notify, Stream, Watches};
+use crate::http::codec::downstream::Downstream;
+use crate::runtime::{Deadline, Interrupt, Notify};
 use crate::server::Worker;
 
 /// What a request asks of its connection.
@@ -24,8 +25,8 @@ pub struct Acquire<'a> {
     pub until: Option<Instant>,
     /// Why a connection that is being opened is not wanted any more; asked now and then.
     pub given_up: &'a dyn Fn() -> Option<AcquireFailure>,
-    /// The client, and who watches it: when it goes, waiting ends.
-    pub client: (&'a Rc<Watches>, &'a Rc<Stream>),
+    /// The client: when it goes, waiting ends.
+    pub client: &'a Downstream<'a>,
 }
 
 /// Why there is no connection for a request.
@@ -125,8 +126,7 @@ async fn wait(
     if let Some(until) = asked.until {
         deadline.arm_at(until);
     }
-    let (watches, client) = asked.client;
-    let watch = watches.watch_wait(client, &notify);
+    let watch = asked.client.watch(Interrupt::wait(&notify));
     loop {
         if let Some(granted) = waiting.take() {
             return Ok(granted);

@@ -13,7 +13,7 @@ use super::permit::{ConnectionPermit, PendingRequest, RequestPermit};
 use super::waiting::{Granted, Waiting};
 use super::{Acquire, AcquireFailure, ConnectFailure, connect};
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::runtime::{Deadline, Notify};
+use crate::runtime::{Deadline, Interrupt, Notify};
 
 /// The largest field section of a response; Envoy 1.40 passes 70,000 bytes by default.
 const RESPONSE_HEAD_BYTES_MAX: u32 = 120 * 1024;
@@ -239,8 +239,7 @@ async fn wait(
     if let Some(until) = asked.until {
         deadline.arm_at(until);
     }
-    let (watches, client) = asked.client;
-    let watch = watches.watch_wait(client, &notify);
+    let watch = asked.client.watch(Interrupt::wait(&notify));
     let mut line = None;
     loop {
         if let Some(connection) = connections.with_room() {

@@ -9,9 +9,9 @@ use ringmain_proto_codec::KnownHeader;
 use super::request_body::{RequestEnd, Sending};
 use super::response_relay::{self, Relayed};
 use super::retry::ResetReason;
-use super::upstream_request::{Failure, Setback, UpstreamRequest, keeps_trailers};
+use super::upstream_request::{Failure, Setback, UpstreamRequest};
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::http::codec::downstream_h1::After;
+use crate::http::codec::downstream::After;
 use crate::http::codec::upstream::{RequestKind, ResponseFailure, UpstreamStream};
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
@@ -52,7 +52,7 @@ impl UpstreamRequest<'_, '_> {
         self.exchange.info.times.upstream_tx_end = times.then(Instant::now);
         // A send that failed may still have a response waiting, so it is looked for.
         self.timeouts.arm_head(upstream.deadline());
-        let watch = upstream.watch(&self.downstream.worker.watches, self.downstream.stream());
+        let watch = self.downstream.watch(upstream.interrupt());
         let head = self.read_head(&upstream).await;
         let client_gone = watch.client_gone();
         drop(watch);
@@ -189,7 +189,7 @@ impl UpstreamRequest<'_, '_> {
                 self.downstream.worker,
                 acquired,
                 self.exchange.request.body,
-                keeps_trailers(self.downstream, &self.cluster),
+                self.cluster.shared.config.enable_trailers,
             )),
             Err((host, failure)) => Err(self.not_acquired(&host, failure)),
         }
@@ -251,7 +251,7 @@ impl UpstreamRequest<'_, '_> {
                 fresh,
                 until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
                 given_up: &given_up,
-                client: (&self.downstream.worker.watches, self.downstream.stream()),
+                client: self.downstream,
             };
             self.body.gather(true);
             let acquired = pool::acquire(&self.cluster, &host, &asked).await;
@@ -284,9 +284,7 @@ impl UpstreamRequest<'_, '_> {
             // Reading from the client has limits of its own.
             None => self.timeouts.gives_up_at(),
             Some(RequestEnd::Complete) => {
-                if looks.get().is_multiple_of(CLIENT_LOOKS)
-                    && self.downstream.stream().is_peer_gone()
-                {
+                if looks.get().is_multiple_of(CLIENT_LOOKS) && self.downstream.is_gone() {
                     return Some(AcquireFailure::ClientGone);
                 }
                 self.timeouts.waiting_until(begun)

@@ -22,14 +22,14 @@ use super::upstream_request::{self, Forwarding};
 use super::{Found, RouteRef};
 use crate::access_log::{AccessLogType, write_header_value};
 use crate::http::ConnectionManager;
-use crate::http::codec::downstream_h1::{After, Downstream};
+use crate::http::codec::downstream::{After, Downstream};
 use crate::http::exchange::Exchange;
 use crate::http::filter_chain;
 use crate::http::local_reply::{self, LocalReply, Reply};
 use crate::server::Compiled;
 
 /// Serves a request whose head is complete.
-pub async fn serve(downstream: &mut Downstream<'_>, exchange: &mut Exchange) -> After {
+pub async fn serve(downstream: &Downstream<'_>, exchange: &mut Exchange) -> After {
     let found = match find_route(downstream, exchange) {
         Ok(found) => found,
         Err(refusal) => return refuse(downstream, exchange, refusal).await,
@@ -56,7 +56,7 @@ pub async fn serve(downstream: &mut Downstream<'_>, exchange: &mut Exchange) -> 
 }
 
 async fn take_route(
-    downstream: &mut Downstream<'_>,
+    downstream: &Downstream<'_>,
     exchange: &mut Exchange,
     found: RouteRef,
 ) -> After {
@@ -86,11 +86,7 @@ impl From<LocalReply> for Refusal {
     }
 }
 
-async fn refuse(
-    downstream: &mut Downstream<'_>,
-    exchange: &mut Exchange,
-    refusal: Refusal,
-) -> After {
+async fn refuse(downstream: &Downstream<'_>, exchange: &mut Exchange, refusal: Refusal) -> After {
     match refusal {
         Refusal::Reply { reply, route } => {
             let after = downstream.reply(&reply, exchange).await;
@@ -220,7 +216,7 @@ fn refused(downstream: &Downstream<'_>, exchange: &mut Exchange, reply: LocalRep
 }
 
 async fn redirected(
-    downstream: &mut Downstream<'_>,
+    downstream: &Downstream<'_>,
     exchange: &mut Exchange,
     redirect: &RedirectAction,
     route: &Route,
@@ -265,7 +261,7 @@ pub fn write_location(
 }
 
 async fn answered(
-    downstream: &mut Downstream<'_>,
+    downstream: &Downstream<'_>,
     exchange: &mut Exchange,
     response: &DirectResponse,
 ) -> After {
@@ -310,7 +306,7 @@ const CONSUMED: [KnownHeader; 9] = [
 ];
 
 async fn forward<'a>(
-    downstream: &mut Downstream<'a>,
+    downstream: &Downstream<'a>,
     exchange: &mut Exchange,
     found: RouteRef,
     route: &'a Route,

@@ -6,7 +6,7 @@ use super::retry::ResetReason;
 use super::timeout::Expired;
 use super::upstream_request::{Failure, Setback, UpstreamRequest};
 use crate::http::ResponseFlag;
-use crate::http::codec::downstream_h1::After;
+use crate::http::codec::downstream::After;
 use crate::http::codec::upstream::{ResponseFailure, UpstreamStream};
 use crate::http::local_reply;
 use crate::http::stream::millis;
@@ -119,8 +119,7 @@ impl UpstreamRequest<'_, '_> {
             Relayed::ClientGone => {
                 self.exchange.info.reset = true;
                 self.cluster.stats().upstream_rq_cancelled.inc();
-                self.exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
-                self.exchange.info.details = "downstream_remote_disconnect";
+                self.downstream.note_gone_while_sending(self.exchange);
                 After::Abort
             }
         };

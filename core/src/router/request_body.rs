@@ -7,16 +7,14 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
-use std::net::Shutdown;
 use std::pin::pin;
 use std::time::Instant;
 
-use ringmain_proto_codec::h1::BodyLength;
 use ringmain_proto_codec::{ChunkError, HeaderMap};
 
 use super::timeout::{Expired, StreamTimeouts};
-use crate::http::codec::body::{BodyReader, Ending};
-use crate::http::codec::downstream_h1::Downstream;
+use crate::http::codec::body::Ending;
+use crate::http::codec::downstream::{Downstream, ReceiveError, Received};
 use crate::http::codec::upstream::{OutgoingHead, UpstreamStream};
 use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES, Watch};
 
@@ -36,17 +34,12 @@ pub enum RequestEnd {
 /// A request's body.
 #[derive(Debug)]
 pub struct RequestBody {
-    reader: RefCell<BodyReader>,
     trailers: OnceCell<Box<HeaderMap>>,
     kept: RefCell<Kept>,
     /// A piece that no attempt has taken yet.
     ready: RefCell<Option<Buffer>>,
-    /// What came behind the body's end.
-    excess: RefCell<Option<Buffer>>,
     end: Cell<Option<RequestEnd>>,
     bytes: Cell<u64>,
-    /// The same with framing.
-    wire_bytes: Cell<u64>,
     received_at: Cell<Option<Instant>>,
     /// No attempt has a connection yet: what comes is joined in `ready`.
     gathering: Cell<bool>,
@@ -110,17 +103,14 @@ enum Piece {
 }
 
 impl RequestBody {
-    /// A body framed as `framing` says, of which up to `kept_max` bytes are kept to be sent again.
-    pub fn new(framing: BodyLength, keep_trailers: bool, kept_max: Option<usize>) -> Self {
+    /// A body of which up to `kept_max` bytes are kept to be sent again.
+    pub fn new(kept_max: Option<usize>) -> Self {
         Self {
-            reader: RefCell::new(BodyReader::new(framing, keep_trailers)),
             trailers: OnceCell::new(),
             kept: RefCell::new(kept_max.map_or(Kept::Nothing, |max| Kept::UpTo(max, Vec::new()))),
             ready: RefCell::new(None),
-            excess: RefCell::new(None),
             end: Cell::new(None),
             bytes: Cell::new(0),
-            wire_bytes: Cell::new(0),
             received_at: Cell::new(None),
             gathering: Cell::new(false),
             discarding: Cell::new(false),
@@ -128,36 +118,21 @@ impl RequestBody {
         }
     }
 
-    /// Takes what of the body has come with the head out of `input`. Returns it where it is the whole
-    /// body.
-    pub fn begin(
-        &self,
-        input: &mut Buffer,
-        pool: &BufferPool,
-    ) -> Result<Option<Buffer>, ChunkError> {
-        if self.reader.borrow().is_complete() {
-            self.end.set(Some(RequestEnd::Complete));
-            return Ok(Some(Buffer::default()));
-        }
-        let mut piece = std::mem::replace(input, pool.small());
-        let wire = piece.len();
-        let taken = self.reader.borrow_mut().take(&mut piece, pool)?;
-        self.wire_bytes.set((wire - taken.excess.as_ref().map_or(0, Buffer::len)) as u64);
-        if let Some(excess) = taken.excess {
-            *input = excess;
-        }
-        self.bytes.set(piece.len() as u64);
-        if !taken.complete {
-            self.hand_over(piece, pool);
+    /// Takes what of the body has come with the head. Returns it where it is the whole body.
+    pub fn begin(&self, downstream: &Downstream<'_>) -> Result<Option<Buffer>, ChunkError> {
+        let Received { data, last } = downstream.body_at_hand()?;
+        self.bytes.set(data.len() as u64);
+        if !last {
+            self.hand_over(data, &downstream.worker.buffers);
             return Ok(None);
         }
-        self.complete();
-        Ok(Some(piece))
+        self.complete(downstream);
+        Ok(Some(data))
     }
 
     /// All of it has come.
-    fn complete(&self) {
-        if let Some(trailers) = self.reader.borrow_mut().take_trailers() {
+    fn complete(&self, downstream: &Downstream<'_>) {
+        if let Some(trailers) = downstream.take_trailers() {
             // A body ends once.
             let _first = self.trailers.set(trailers);
         }
@@ -179,11 +154,6 @@ impl RequestBody {
         self.bytes.get()
     }
 
-    /// The same with framing.
-    pub fn wire_bytes(&self) -> u64 {
-        self.wire_bytes.get()
-    }
-
     /// When the last byte came.
     pub fn received_at(&self) -> Option<Instant> {
         self.received_at.get()
@@ -194,27 +164,34 @@ impl RequestBody {
         matches!(*self.kept.borrow(), Kept::TooMuch(_))
     }
 
-    /// What came behind the body's end.
-    pub fn take_excess(&self) -> Option<Buffer> {
-        self.excess.borrow_mut().take()
-    }
-
     /// Receives the body to its end, at the pace at which it is sent.
     pub async fn receive(&self, downstream: &Downstream<'_>, timeouts: &StreamTimeouts) {
         while self.end.get().is_none() {
             self.changed.wait_until(|| self.wants_more()).await;
             match self.receive_piece(downstream, timeouts).await {
-                Ok(piece) if self.discarding.get() => downstream.worker.buffers.give_back(piece),
-                Ok(piece) => self.hand_over(piece, &downstream.worker.buffers),
+                Ok(received) => self.note_received(received, downstream, timeouts),
                 Err(end) => self.end.set(Some(end)),
             }
-            if self.reader.borrow().is_complete() && self.end.get().is_none() {
-                let now = Instant::now();
-                self.received_at.set(Some(now));
-                timeouts.request_received(now);
-                self.complete();
-            }
             self.changed.notify();
+        }
+    }
+
+    fn note_received(
+        &self,
+        Received { data, last }: Received,
+        downstream: &Downstream<'_>,
+        timeouts: &StreamTimeouts,
+    ) {
+        self.bytes.set(self.bytes.get() + data.len() as u64);
+        match self.discarding.get() {
+            true => downstream.worker.buffers.give_back(data),
+            false => self.hand_over(data, &downstream.worker.buffers),
+        }
+        if last {
+            let now = Instant::now();
+            self.received_at.set(Some(now));
+            timeouts.request_received(now);
+            self.complete(downstream);
         }
     }
 
@@ -236,29 +213,25 @@ impl RequestBody {
         &self,
         downstream: &Downstream<'_>,
         timeouts: &StreamTimeouts,
-    ) -> Result<Buffer, RequestEnd> {
-        let pool = &downstream.worker.buffers;
-        let buffer = self.reader.borrow().next_buffer(pool);
+    ) -> Result<Received, RequestEnd> {
         if !self.discarding.get() {
-            timeouts.arm_request(&downstream.read_deadline);
+            timeouts.arm_request(downstream.request_deadline());
         }
-        let (count, mut buffer) = downstream.read(buffer).await;
+        let received = downstream.receive().await;
         let discarding = self.discarding.get();
-        if count == 0 {
-            return Err(match downstream.read_deadline.fired() && !discarding {
-                true => RequestEnd::Expired(timeouts.expired_request()),
-                false => RequestEnd::ClientGone,
-            });
+        match received {
+            Ok(received) => {
+                if !discarding {
+                    downstream.request_deadline().disarm();
+                }
+                Ok(received)
+            }
+            Err(ReceiveError::Broken(error)) => Err(RequestEnd::Broken(error)),
+            Err(ReceiveError::TimedOut) if !discarding => {
+                Err(RequestEnd::Expired(timeouts.expired_request()))
+            }
+            Err(ReceiveError::TimedOut | ReceiveError::Gone) => Err(RequestEnd::ClientGone),
         }
-        if !discarding {
-            downstream.read_deadline.disarm();
-        }
-        let taken = self.reader.borrow_mut().take(&mut buffer, pool).map_err(RequestEnd::Broken)?;
-        self.bytes.set(self.bytes.get() + buffer.len() as u64);
-        let wire = count - taken.excess.as_ref().map_or(0, Buffer::len);
-        self.wire_bytes.set(self.wire_bytes.get() + wire as u64);
-        *self.excess.borrow_mut() = taken.excess;
-        Ok(buffer)
     }
 
     /// Puts a piece where attempts find it.
@@ -336,8 +309,7 @@ impl RequestBody {
                 sending.whole.set(true);
                 if !sending.responding.get() {
                     timeouts.arm_head(upstream.deadline());
-                    let watch = upstream.watch(&downstream.worker.watches, downstream.stream());
-                    sending.watch.replace(Some(watch));
+                    sending.watch.replace(Some(downstream.watch(upstream.interrupt())));
                 }
             }
             if !sent || last {
@@ -402,8 +374,7 @@ impl RequestBody {
         (result.is_ok(), buffer)
     }
 
-    /// The response is over and the body is not: the connection ends, but slowly where the client
-    /// has a response to read (RFC 9112 §9.6).
+    /// The response is over: what still comes is not wanted. `answered`: the client has one to read.
     pub fn stop(&self, downstream: &Downstream<'_>, answered: bool) {
         if self.end.get().is_some() {
             return;
@@ -413,14 +384,7 @@ impl RequestBody {
             downstream.worker.buffers.give_back(piece);
         }
         self.changed.notify();
-        match downstream.manager.config.delayed_close_timeout {
-            Some(limit) if answered => {
-                downstream.stream().shutdown(Shutdown::Write);
-                downstream.read_deadline.arm(Some(limit));
-            }
-            None if answered => downstream.stream().shutdown(Shutdown::Both),
-            _ => downstream.stream().shutdown(Shutdown::Read),
-        }
+        downstream.stop_receiving(answered);
     }
 
     /// An attempt is over, however far it came: nothing more of it is sent on `upstream`.

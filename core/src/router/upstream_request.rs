@@ -7,7 +7,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
+use ringmain_config::cluster::RoutingPriority;
 use ringmain_config::route::HashPolicy;
 use ringmain_proto_codec::h1::BodyLength;
 use ringmain_proto_codec::{ChunkError, KnownHeader};
@@ -20,7 +20,7 @@ use super::retry::{ResetReason, RetryState, Verdict, Wait};
 use super::timeout::{Expired, RouteTimeouts, StreamTimeouts, set_expectation};
 use crate::cluster::WorkerCluster;
 use crate::http::ResponseFlag;
-use crate::http::codec::downstream_h1::{After, Downstream};
+use crate::http::codec::downstream::{After, Downstream};
 use crate::http::codec::upstream::{OutgoingHead, UpstreamStream};
 use crate::http::exchange::Exchange;
 use crate::http::local_reply::{self, LocalReply};
@@ -103,23 +103,21 @@ impl From<Failure> for Setback {
 
 /// Forwards the request and sends the client what comes of it.
 pub async fn forward<'a>(
-    downstream: &mut Downstream<'a>,
+    downstream: &Downstream<'a>,
     exchange: &mut Exchange,
     forwarding: Forwarding<'a>,
 ) -> After {
     let cluster = downstream.worker.cluster(forwarding.cluster).clone();
     let kept_max = forwarding.retry.is_on().then_some(forwarding.kept_max);
-    let framing = exchange.request.body;
-    let trailers = keeps_trailers(downstream, &cluster);
-    let body = RequestBody::new(framing, trailers, kept_max);
+    let body = RequestBody::new(kept_max);
     let alternative = forwarding.timeout_is_no_content;
     let hash = match cluster.shared.config.load_balancing.policy.hashes() {
         true => hash_of(exchange, forwarding.hash_policy),
         false => None,
     };
-    let begun = body.begin(&mut downstream.input, &downstream.worker.buffers);
+    let begun = body.begin(downstream);
     let mut request = UpstreamRequest {
-        downstream: &*downstream,
+        downstream,
         exchange,
         cluster,
         groups: forwarding.groups,
@@ -149,9 +147,6 @@ pub async fn forward<'a>(
         Failure::Own(reply) => Some(reply),
         Failure::ClientGone => None,
     });
-    if let Some(excess) = body.take_excess() {
-        downstream.input = excess;
-    }
     match outcome {
         Ok(after) => after,
         Err(Some(reply)) => downstream.reply(&reply, exchange).await,
@@ -230,7 +225,7 @@ impl UpstreamRequest<'_, '_> {
 
     fn note_body(&mut self) {
         self.exchange.info.bytes_received += self.body.bytes();
-        self.exchange.info.downstream_bytes.received += self.body.wire_bytes();
+        self.exchange.info.downstream_bytes.received += self.downstream.take_wire_bytes();
     }
 
     async fn attempts_streaming(&mut self) -> Result<After, Failure> {
@@ -350,7 +345,7 @@ impl UpstreamRequest<'_, '_> {
             if self.timeouts.gives_up_at().is_some_and(|at| now >= at) {
                 return Err(self.gave_up(self.timeouts.expired_response()));
             }
-            if self.downstream.stream().is_peer_gone() {
+            if self.downstream.is_gone() {
                 return Err(Failure::ClientGone);
             }
             let left = until.saturating_duration_since(now);
@@ -389,13 +384,6 @@ impl UpstreamRequest<'_, '_> {
             set_expectation(headers, self.limits.expected_ms(elapsed));
         }
     }
-}
-
-/// Trailers pass where both codecs have them: HTTP/2 always, HTTP/1 with `enable_trailers`.
-pub fn keeps_trailers(downstream: &Downstream<'_>, cluster: &WorkerCluster) -> bool {
-    let config = &cluster.shared.config;
-    downstream.manager.config.http1.enable_trailers
-        && (config.enable_trailers || config.upstream_protocol != UpstreamProtocol::Http1)
 }
 
 /// Envoy says `content-length: 0` for a request without a body unless the method has none anyway.

@@ -35,6 +35,16 @@ impl Buffer {
         Self { bytes, start: HEADROOM_BYTES, end: HEADROOM_BYTES }
     }
 
+    /// `bytes` in `spare`, which is empty, or in a buffer made to measure where they do not fit.
+    pub fn holding(mut spare: Self, bytes: &[u8]) -> Self {
+        if !spare.append(bytes) {
+            spare = Self::with_capacity(bytes.len());
+            let fits = spare.append(bytes);
+            debug_assert!(fits, "made to measure");
+        }
+        spare
+    }
+
     /// Forgets all bytes and restores the headroom.
     pub fn clear(&mut self) {
         let start = HEADROOM_BYTES.min(self.bytes.len());

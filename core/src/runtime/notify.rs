@@ -48,23 +48,39 @@ impl Notify {
     }
 }
 
-/// What is ended when a deadline passes or a client goes.
-#[derive(Debug)]
-pub(super) enum Interrupt {
-    /// The operation in flight on a socket, by shutting the socket down.
+/// What is ended when a deadline passes or a peer goes.
+#[derive(Debug, Clone)]
+pub struct Interrupt(Ended);
+
+#[derive(Debug, Clone)]
+enum Ended {
     Socket(Rc<Stream>, Shutdown),
-    /// A wait.
     Wait(Rc<Notify>),
-    /// A read in flight, which leaves its connection as it is.
     Read(Rc<ReadCancel>),
 }
 
 impl Interrupt {
-    pub(super) fn fire(&self) {
-        match self {
-            Self::Socket(stream, how) => stream.shutdown(*how),
-            Self::Wait(notify) => notify.notify(),
-            Self::Read(cancel) => cancel.cancel(),
+    /// The operations in flight on `stream`, by shutting `how` of it down.
+    pub fn socket(stream: &Rc<Stream>, how: Shutdown) -> Self {
+        Self(Ended::Socket(stream.clone(), how))
+    }
+
+    /// A wait.
+    pub fn wait(notify: &Rc<Notify>) -> Self {
+        Self(Ended::Wait(notify.clone()))
+    }
+
+    /// A read in flight, which leaves its connection as it is.
+    pub(super) fn read(cancel: &Rc<ReadCancel>) -> Self {
+        Self(Ended::Read(cancel.clone()))
+    }
+
+    /// Ends it.
+    pub fn fire(&self) {
+        match &self.0 {
+            Ended::Socket(stream, how) => stream.shutdown(*how),
+            Ended::Wait(notify) => notify.notify(),
+            Ended::Read(cancel) => cancel.cancel(),
         }
     }
 }

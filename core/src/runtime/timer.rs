@@ -94,12 +94,12 @@ pub struct Deadline {
 impl Deadline {
     /// A deadline, not armed, that ends `how` of `stream`.
     pub fn new(timers: &Rc<Timers>, stream: &Rc<Stream>, how: Shutdown) -> Self {
-        Self::on(timers, Interrupt::Socket(stream.clone(), how))
+        Self::on(timers, Interrupt::socket(stream, how))
     }
 
     /// A deadline, not armed, that wakes who waits for `notify`.
     pub fn of_wait(timers: &Rc<Timers>, notify: &Rc<Notify>) -> Self {
-        Self::on(timers, Interrupt::Wait(notify.clone()))
+        Self::on(timers, Interrupt::wait(notify))
     }
 
     fn on(timers: &Rc<Timers>, interrupt: Interrupt) -> Self {
@@ -161,7 +161,7 @@ impl Patience {
     /// Without a limit until armed.
     pub fn new(timers: &Rc<Timers>) -> Self {
         let cancel = Rc::new(ReadCancel::default());
-        Self { deadline: Deadline::on(timers, Interrupt::Read(cancel.clone())), cancel }
+        Self { deadline: Deadline::on(timers, Interrupt::read(&cancel)), cancel }
     }
 
     /// Ends `after` from now.

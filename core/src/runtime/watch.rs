@@ -4,14 +4,13 @@
 //! own: a sweep asks the kernel about all clients that have waited for a while in one poll(2).
 
 use std::cell::{Cell, RefCell};
-use std::net::Shutdown;
 use std::rc::Rc;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use slab::Slab;
 
+use super::Stream;
 use super::notify::Interrupt;
-use super::{Notify, Stream};
 
 /// The clients of a worker that wait for a response.
 #[derive(Debug, Default)]
@@ -29,18 +28,8 @@ struct Slot {
 }
 
 impl Watches {
-    /// Watches `client` until the guard is dropped; when it goes, `upstream` is shut down, so that
-    /// whoever reads from it wakes up.
-    pub fn watch(self: &Rc<Self>, client: &Rc<Stream>, upstream: &Rc<Stream>) -> Watch {
-        self.insert(client, Interrupt::Socket(upstream.clone(), Shutdown::Both))
-    }
-
-    /// Watches `client` until the guard is dropped; when it goes, who waits for `notify` is woken.
-    pub fn watch_wait(self: &Rc<Self>, client: &Rc<Stream>, notify: &Rc<Notify>) -> Watch {
-        self.insert(client, Interrupt::Wait(notify.clone()))
-    }
-
-    fn insert(self: &Rc<Self>, client: &Rc<Stream>, interrupt: Interrupt) -> Watch {
+    /// Watches `client` until the guard is dropped; `interrupt` fires when it goes.
+    pub fn watch(self: &Rc<Self>, client: &Rc<Stream>, interrupt: Interrupt) -> Watch {
         let key = self.slots.borrow_mut().insert(Slot {
             client: client.clone(),
             interrupt,

@@ -1,26 +1,26 @@
 //! The downstream side of HTTP/1.1: one task a connection, one request after the other.
 
 mod record;
+mod request_body;
+mod response;
 mod waiting;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringmain_config::overload::OverloadActionKind;
 use ringmain_proto_codec::RequestError;
-use ringmain_proto_codec::h1::HeadProgress;
+use ringmain_proto_codec::h1::{BodyLength, HeadProgress};
 
-use crate::access_log::{AccessLogType, Evaluator};
+use super::body::BodyReader;
+use super::downstream::{After, Codec, Downstream, Gone};
 use crate::http::exchange::Exchange;
-use crate::http::filter::FilterReply;
-use crate::http::filter_chain;
 use crate::http::header_bytes;
-use crate::http::local_reply::{self, LocalReply, Reply};
-use crate::http::stream::{StreamInfo, millis};
+use crate::http::local_reply::{self, LocalReply};
+use crate::http::stream::StreamInfo;
 use crate::http::{ConnectionManager, ResponseFlag};
 use crate::listener::{ConnectionSlot, NewConnection};
 use crate::router;
@@ -29,45 +29,32 @@ use crate::server::Worker;
 use crate::stats::scopes::HttpStats;
 use crate::transport_socket::Transport;
 use record::{ConnectionRecord, End};
+use response::ResponsePlan;
 use waiting::Waited;
 pub use waiting::{Arrived, ParkedConnection};
 
-/// A downstream connection and what its requests share.
+/// A downstream connection, and of its request under way what the framing needs.
 #[derive(Debug)]
-pub struct Downstream<'a> {
-    /// The worker it lives on.
-    pub worker: &'a Rc<Worker>,
-    /// The connection manager of its filter chain.
-    pub manager: &'a ConnectionManager,
-    /// Its bytes.
-    pub transport: Transport,
+pub struct Connection {
+    transport: Transport,
     /// Ends reading: what is awaited from the client has not come.
-    pub read_deadline: Deadline,
+    pub(super) read_deadline: Deadline,
     /// Ends both directions: the client does not take what we send.
-    pub write_deadline: Deadline,
+    write_deadline: Deadline,
     /// Bytes received and not yet used.
-    pub input: Buffer,
+    input: RefCell<Buffer>,
     patience: Patience,
     slot: ConnectionSlot,
     record: ConnectionRecord,
-    /// Bytes sent since the request under way was begun.
+    /// The body of the request under way.
+    body: RefCell<BodyReader>,
+    /// How its response goes out.
+    plan: Cell<ResponsePlan>,
+    /// Bytes of its body received and not yet told.
+    body_wire_bytes: Cell<u64>,
+    /// Bytes sent since it was begun.
     sent: Cell<u64>,
 }
-
-/// What follows a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum After {
-    /// The next request.
-    KeepAlive,
-    /// We close: the response said so.
-    Close,
-    /// The client is gone, or must see that the response is broken.
-    Abort,
-}
-
-/// The client does not take what we send, or is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
 
 /// What came instead of a request.
 enum Awaited {
@@ -84,30 +71,30 @@ pub async fn serve(
     manager: &Arc<ConnectionManager>,
     arrived: Arrived,
 ) -> Option<ParkedConnection> {
-    let mut downstream = Downstream::new(worker, manager, arrived);
+    let connection = Connection::new(worker, manager, arrived);
     let mut after = After::KeepAlive;
     while after == After::KeepAlive {
-        if downstream.input.is_empty() {
-            match downstream.await_first_bytes().await {
+        if connection.input.borrow().is_empty() {
+            match connection.await_first_bytes().await {
                 Waited::Begun => {}
                 Waited::Ended => break,
-                Waited::Long => return Some(downstream.park()),
+                Waited::Long => return Some(connection.park()),
             }
         }
         let mut exchange = worker.exchanges.take();
-        after = downstream.serve_next(&mut exchange).await;
+        after = connection.serve_next(&mut exchange).await;
         worker.exchanges.give_back(exchange);
     }
     if after == After::Close {
-        downstream.record.end = End::Local;
-        downstream.delayed_close().await;
+        connection.record.end.set(End::Local);
+        connection.delayed_close().await;
     }
-    worker.buffers.give_back(downstream.input);
+    worker.buffers.give_back(connection.input.take());
     None
 }
 
-impl<'a> Downstream<'a> {
-    fn new(worker: &'a Rc<Worker>, manager: &'a Arc<ConnectionManager>, arrived: Arrived) -> Self {
+impl Connection {
+    fn new(worker: &Rc<Worker>, manager: &Arc<ConnectionManager>, arrived: Arrived) -> Self {
         let (parked, input) = match arrived {
             Arrived::Parked(parked) => (parked, Buffer::default()),
             Arrived::New(NewConnection { transport, info, input }) => {
@@ -121,7 +108,7 @@ impl<'a> Downstream<'a> {
                 (parked, input)
             }
         };
-        let ParkedConnection { transport, read_deadline, slot, mut record } = parked;
+        let ParkedConnection { transport, read_deadline, slot, record } = parked;
         if !input.is_empty() {
             // The request has begun while listener filters looked.
             record.begin();
@@ -129,32 +116,38 @@ impl<'a> Downstream<'a> {
             stats.downstream_cx_rx_bytes_total.add(input.len() as u64);
         }
         Self {
-            worker,
-            manager,
             read_deadline,
             write_deadline: Deadline::new(&worker.timers, transport.stream(), Shutdown::Both),
             patience: Patience::new(&worker.timers),
             transport,
-            input,
+            input: RefCell::new(input),
             slot,
             record,
+            body: RefCell::new(BodyReader::new(BodyLength::None, false)),
+            plan: Cell::default(),
+            body_wire_bytes: Cell::new(0),
             sent: Cell::new(0),
         }
     }
 
-    /// This worker's counters of the connection manager.
-    pub fn stats(&self) -> &'a HttpStats {
-        self.manager.stats.of(self.worker.id)
+    fn stats(&self) -> &HttpStats {
+        self.record.manager.stats.of(self.record.worker.id)
     }
 
     /// The socket.
-    pub fn stream(&self) -> &Rc<Stream> {
+    pub(super) fn stream(&self) -> &Rc<Stream> {
         self.transport.stream()
+    }
+
+    /// The client's side of the request under way.
+    fn downstream(&self) -> Downstream<'_> {
+        let ConnectionRecord { worker, manager, .. } = &self.record;
+        Downstream { worker, manager, codec: Codec::Http1(self) }
     }
 
     /// Appends what arrives to `buffer`. An error is told as the end, and so is anything once the
     /// deadline for reading has passed.
-    pub async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
+    async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
         let (result, buffer) = self.transport.read(buffer).await;
         let count = result.unwrap_or(0);
         self.stats().downstream_cx_rx_bytes_total.add(count as u64);
@@ -163,8 +156,8 @@ impl<'a> Downstream<'a> {
     }
 
     /// Sends all of `buffer`.
-    pub async fn write(&self, buffer: Buffer) -> (Result<(), Gone>, Buffer) {
-        self.write_deadline.arm(self.manager.config.stream_idle_timeout);
+    async fn write(&self, buffer: Buffer) -> (Result<(), Gone>, Buffer) {
+        self.write_deadline.arm(self.record.manager.config.stream_idle_timeout);
         let (result, buffer) = self.transport.write_all(buffer).await;
         self.write_deadline.disarm();
         self.sent.set(self.sent.get() + buffer.len() as u64);
@@ -173,8 +166,8 @@ impl<'a> Downstream<'a> {
     }
 
     /// Reads more into `input`, which grows where a head needs it.
-    async fn fill(&mut self) -> usize {
-        let mut input = std::mem::take(&mut self.input);
+    async fn fill(&self) -> usize {
+        let mut input = self.input.take();
         if input.room() == 0 {
             input.compact();
         }
@@ -182,14 +175,15 @@ impl<'a> Downstream<'a> {
             input = input.doubled();
         }
         let (count, input) = self.read(input).await;
-        self.input = input;
+        self.input.replace(input);
         count
     }
 
-    async fn serve_next(&mut self, exchange: &mut Exchange) -> After {
-        exchange.info = StreamInfo::begin(self.record.id, &self.record.info);
+    async fn serve_next(&self, exchange: &mut Exchange) -> After {
+        let record = &self.record;
+        exchange.info = StreamInfo::begin(record.id, &record.info);
         let awaited = self.await_head(exchange).await;
-        self.record.requests += 1;
+        record.requests.set(record.requests.get() + 1);
         let stats = self.stats();
         stats.downstream_rq_total.inc();
         stats.downstream_rq_http1_total.inc();
@@ -199,35 +193,33 @@ impl<'a> Downstream<'a> {
             Awaited::Refused(error) => self.refuse(&error, exchange).await,
             Awaited::TimedOut(reply) => self.reply_and_close(&reply, exchange).await,
             Awaited::Closed => {
-                exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
-                exchange.info.details = "downstream_remote_disconnect";
-                stats.downstream_cx_destroy_active_rq.inc();
-                stats.downstream_cx_destroy_remote_active_rq.inc();
+                self.downstream().note_gone(exchange);
                 exchange.request.clear();
                 After::Abort
             }
         };
-        stats.downstream_rq_active.dec();
-        self.finish(exchange);
+        exchange.info.downstream_bytes.sent = self.sent.take();
+        self.downstream().finish(exchange);
         after
     }
 
     /// Reads until the head is complete.
-    async fn await_head(&mut self, exchange: &mut Exchange) -> Awaited {
+    async fn await_head(&self, exchange: &mut Exchange) -> Awaited {
         let mut progress = HeadProgress::default();
         let mut armed = false;
         let mut arrived_at_once = true;
         loop {
-            let options = &self.manager.request_options;
-            match exchange.request.parse(self.input.bytes(), &mut progress, options) {
+            let options = &self.record.manager.request_options;
+            let mut input = self.input.borrow_mut();
+            match exchange.request.parse(input.bytes(), &mut progress, options) {
                 Ok(Some(consumed)) => {
                     let received = &mut exchange.info.downstream_bytes;
                     received.received += consumed as u64;
-                    if self.manager.recorded.header_bytes {
-                        let head = &self.input.bytes()[..consumed];
+                    if self.record.manager.recorded.header_bytes {
+                        let head = &input.bytes()[..consumed];
                         received.headers_received = header_bytes::received(head);
                     }
-                    self.input.consume(consumed);
+                    input.consume(consumed);
                     self.read_deadline.disarm();
                     exchange.info.request_parsed = true;
                     if exchange.request.body.is_empty() {
@@ -240,6 +232,7 @@ impl<'a> Downstream<'a> {
                 Ok(None) => {}
                 Err(error) => return Awaited::Refused(error),
             }
+            drop(input);
             if !armed {
                 self.read_deadline.arm(self.head_limit());
                 armed = true;
@@ -256,7 +249,7 @@ impl<'a> Downstream<'a> {
     }
 
     fn head_limit(&self) -> Option<Duration> {
-        let config = &self.manager.config;
+        let config = &self.record.manager.config;
         [config.request_headers_timeout, config.request_timeout, config.stream_idle_timeout]
             .into_iter()
             .flatten()
@@ -264,7 +257,7 @@ impl<'a> Downstream<'a> {
     }
 
     fn head_timed_out(&self) -> Awaited {
-        let config = &self.manager.config;
+        let config = &self.record.manager.config;
         let limit = self.head_limit();
         if limit == config.request_headers_timeout {
             self.stats().downstream_rq_header_timeout.inc();
@@ -278,8 +271,8 @@ impl<'a> Downstream<'a> {
         }
     }
 
-    async fn refuse(&mut self, error: &RequestError, exchange: &mut Exchange) -> After {
-        exchange.info.downstream_bytes.received += self.input.len() as u64;
+    async fn refuse(&self, error: &RequestError, exchange: &mut Exchange) -> After {
+        exchange.info.downstream_bytes.received += self.input.borrow().len() as u64;
         let stats = self.stats();
         if error.is_codec_error() {
             stats.downstream_cx_protocol_error.inc();
@@ -303,169 +296,44 @@ impl<'a> Downstream<'a> {
         self.reply_and_close(&reply, exchange).await
     }
 
-    async fn reply_and_close(&mut self, reply: &LocalReply, exchange: &mut Exchange) -> After {
+    async fn reply_and_close(&self, reply: &LocalReply, exchange: &mut Exchange) -> After {
         exchange.request.keep_alive = false;
-        self.reply(reply, exchange).await
+        self.downstream().reply(reply, exchange).await
     }
 
-    /// Sends a reply of our own.
-    pub async fn reply(&mut self, reply: &LocalReply, exchange: &mut Exchange) -> After {
-        exchange.info.details = reply.details;
-        reply.flag_into(&mut exchange.info.flags);
-        let parts = Reply { status: reply.status, body: reply.body.as_bytes(), location: None };
-        self.reply_with(&parts, exchange).await
-    }
-
-    /// Sends a reply of an HTTP filter.
-    pub async fn reply_of_filter(
-        &mut self,
-        made: &FilterReply<'_>,
-        exchange: &mut Exchange,
-    ) -> After {
-        let reply = &made.reply;
-        exchange.info.details = reply.details;
-        reply.flag_into(&mut exchange.info.flags);
-        let body = if made.body.is_empty() { reply.body } else { made.body };
-        let parts = Reply { status: reply.status, body: body.as_bytes(), location: None };
-        self.send_reply(&parts, Some(made), exchange).await
-    }
-
-    /// Sends a reply whose parts come from the configuration.
-    pub async fn reply_with(&mut self, reply: &Reply<'_>, exchange: &mut Exchange) -> After {
-        self.send_reply(reply, None, exchange).await
-    }
-
-    async fn send_reply(
-        &mut self,
-        reply: &Reply<'_>,
-        of_filter: Option<&FilterReply<'_>>,
-        exchange: &mut Exchange,
-    ) -> After {
-        if reply.status == 400 {
-            // As in Envoy: who sends what is no good request may have lost the thread.
-            exchange.request.keep_alive = false;
-        }
-        let closes = self.closes_after(exchange);
-        local_reply::compose(self.manager, self.worker, reply, of_filter, exchange, closes);
-        let mut buffer = self.worker.buffers.small();
-        if !buffer.append(&exchange.encoded) {
-            buffer = Buffer::with_capacity(exchange.encoded.len());
-            let fits = buffer.append(&exchange.encoded);
-            debug_assert!(fits, "made to measure");
-        }
-        let recorded = self.manager.recorded;
-        if recorded.header_bytes {
-            exchange.info.downstream_bytes.headers_sent = header_bytes::sent(&exchange.encoded);
-        }
-        exchange.info.times.downstream_tx_begin = recorded.times.then(Instant::now);
-        let (written, buffer) = self.write(buffer).await;
-        exchange.info.times.downstream_tx_end = recorded.times.then(Instant::now);
-        self.worker.buffers.give_back(buffer);
-        match written {
-            Err(Gone) => After::Abort,
-            Ok(()) if closes => After::Close,
-            Ok(()) => After::KeepAlive,
-        }
-    }
-
-    /// Whether the connection ends with this response.
-    pub fn closes_after(&self, exchange: &Exchange) -> bool {
-        let config = &self.manager.config;
-        let spent =
-            config.max_requests_per_connection.is_some_and(|max| self.record.requests >= max);
-        if spent {
-            self.stats().downstream_cx_max_requests_reached.inc();
-        }
-        let expired = self.is_expired();
-        if self.worker.drain.closes(self.manager.traffic_direction) {
-            self.stats().downstream_cx_drain_close.inc();
-            return true;
-        }
-        if self.worker.overloaded(OverloadActionKind::DisableHttpKeepalive) {
-            self.stats().downstream_cx_overload_disable_keepalive.inc();
-            return true;
-        }
-        let incomplete = exchange.info.request_received.is_none();
-        if incomplete {
-            self.stats().downstream_rq_response_before_rq_complete.inc();
-        }
-        spent || expired || incomplete || !exchange.request.keep_alive
-    }
-
-    async fn serve_request(&mut self, exchange: &mut Exchange) -> After {
+    async fn serve_request(&self, exchange: &mut Exchange) -> After {
         let waits = exchange.request.expect_continue && !exchange.request.body.is_empty();
         if waits && !self.send_continue().await {
             return After::Abort;
         }
-        router::serve(self, exchange).await
+        let keep_trailers = self.record.manager.config.http1.enable_trailers;
+        self.body.replace(BodyReader::new(exchange.request.body, keep_trailers));
+        router::serve(&self.downstream(), exchange).await
     }
 
     /// RFC 9110 §10.1.1: the client waits for this before it sends the body.
     async fn send_continue(&self) -> bool {
-        let mut buffer = self.worker.buffers.small();
+        let mut buffer = self.record.worker.buffers.small();
         let fits = buffer.append(b"HTTP/1.1 100 Continue\r\n\r\n");
         debug_assert!(fits, "a small buffer holds it");
         let (result, buffer) = self.write(buffer).await;
-        self.worker.buffers.give_back(buffer);
-        self.manager.responses.of(self.worker.id).count(100);
+        self.record.worker.buffers.give_back(buffer);
+        self.record.manager.responses.of(self.record.worker.id).count(100);
         result.is_ok()
-    }
-
-    /// Notes that nobody waits for the response any more.
-    pub fn client_gone(&self, exchange: &mut Exchange) -> After {
-        let stats = self.stats();
-        stats.downstream_cx_destroy_active_rq.inc();
-        stats.downstream_cx_destroy_remote_active_rq.inc();
-        exchange.info.reset = true;
-        exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
-        exchange.info.details = "downstream_remote_disconnect";
-        After::Abort
-    }
-
-    /// Counts and logs a request that is over.
-    fn finish(&self, exchange: &mut Exchange) {
-        filter_chain::on_end(self.manager, self.worker, exchange);
-        exchange.info.downstream_bytes.sent = self.sent.take();
-        let info = &exchange.info;
-        let stats = self.stats();
-        if info.request_received.is_none() || info.reset {
-            stats.downstream_rq_rx_reset.inc();
-        }
-        if info.response_code != 0 && !info.health_check {
-            let worker = self.worker.id;
-            self.manager.responses.of(worker).count(info.response_code);
-            self.manager.listener_responses.of(worker).count(info.response_code);
-        }
-        self.worker
-            .histograms
-            .record(self.manager.histograms.downstream_rq_time, millis(info.elapsed()));
-        self.log(exchange, AccessLogType::DownstreamEnd);
-    }
-
-    /// Writes a line to each access log.
-    pub fn log(&self, exchange: &Exchange, log_type: AccessLogType) {
-        if self.manager.access_logs.is_empty() {
-            return;
-        }
-        let compiled = &self.worker.compiled;
-        let evaluator = Evaluator::new(exchange, self.manager, compiled, log_type);
-        for log in &self.manager.access_logs {
-            log.log(&evaluator, self.worker);
-        }
     }
 
     /// After a response that ends the connection: says so, then waits a little for the client to
     /// close first, so that what it still sends does not destroy the response on its way
     /// (RFC 9112 §9.6).
-    async fn delayed_close(&mut self) {
+    async fn delayed_close(&self) {
         self.transport.end_writing();
-        let Some(limit) = self.manager.config.delayed_close_timeout else { return };
+        let Some(limit) = self.record.manager.config.delayed_close_timeout else { return };
         self.read_deadline.arm(Some(limit));
         loop {
-            let mut input = std::mem::take(&mut self.input);
+            let mut input = self.input.take();
             input.clear();
             let (count, input) = self.read(input).await;
-            self.input = input;
+            self.input.replace(input);
             if count == 0 {
                 break;
             }

@@ -16,7 +16,7 @@ use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
 use crate::http::stream::UpstreamConnectionInfo;
 use crate::pool::{Acquired, UpstreamConnection};
-use crate::runtime::{Buffer, Deadline, Stream, Watch, Watches};
+use crate::runtime::{Buffer, Deadline, Interrupt};
 use crate::server::Worker;
 
 /// Why there is no response head, or no whole body.
@@ -132,11 +132,11 @@ impl UpstreamStream {
         }
     }
 
-    /// Breaks off when `client` goes, until the guard is dropped.
-    pub fn watch(&self, watches: &Rc<Watches>, client: &Rc<Stream>) -> Watch {
+    /// Breaks the stream off.
+    pub fn interrupt(&self) -> Interrupt {
         match self {
-            Self::H1(stream) => stream.watch(watches, client),
-            Self::H2(stream) => stream.watch(watches, client),
+            Self::H1(stream) => stream.interrupt(),
+            Self::H2(stream) => stream.interrupt(),
         }
     }
 
@@ -193,14 +193,6 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.read_head(head, request).await,
             Self::H2(stream) => stream.read_head(head).await,
-        }
-    }
-
-    /// Whether the response has a body.
-    pub fn has_body(&self) -> bool {
-        match self {
-            Self::H1(stream) => stream.has_body(),
-            Self::H2(stream) => stream.has_body(),
         }
     }
 

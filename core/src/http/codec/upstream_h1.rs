@@ -17,7 +17,7 @@ use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
 use crate::pool::UpstreamConnection;
 use crate::runtime::{
-    Buffer, BufferPool, Deadline, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES, Stream, Watch, Watches,
+    Buffer, BufferPool, Deadline, Interrupt, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES,
 };
 use crate::server::Worker;
 use crate::stats::scopes::ClusterStats;
@@ -85,9 +85,9 @@ impl H1Stream {
         self.connection.is_reused()
     }
 
-    /// Breaks off when `client` goes, until the guard is dropped.
-    pub fn watch(&self, watches: &Rc<Watches>, client: &Rc<Stream>) -> Watch {
-        watches.watch(client, self.connection.stream())
+    /// Breaks the stream off.
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt::socket(self.connection.stream(), Shutdown::Both)
     }
 
     /// Makes the request's head ready to be sent.
@@ -98,7 +98,7 @@ impl H1Stream {
         if records_bytes {
             exchange.info.upstream_bytes.headers_sent = header_bytes::sent(encoded);
         }
-        buffer_of(self.worker.buffers.small(), encoded)
+        Buffer::holding(self.worker.buffers.small(), encoded)
     }
 
     /// Sends `head`, where it has not been sent, a piece of the body, and the end behind it where
@@ -128,6 +128,9 @@ impl H1Stream {
         if ending.is_some() && piece.capacity() == 0 && self.writer != BodyWriter::Plain {
             piece = buffers.small();
         }
+        let ending = ending.map(|Ending { trailers }| Ending {
+            trailers: trailers.filter(|_| self.keep_trailers),
+        });
         let in_front = self.writer.frame(&mut piece, ending);
         let Some(head) = head else { return (piece, in_front) };
         let head_bytes = head.len();
@@ -342,16 +345,6 @@ fn with_room(buffers: &BufferPool, mut buffer: Buffer) -> Buffer {
     debug_assert!(fits, "a large buffer holds what a small one held");
     buffers.give_back(buffer);
     larger
-}
-
-/// `bytes` in `buffer`, or in a longer one where they do not fit.
-fn buffer_of(mut buffer: Buffer, bytes: &[u8]) -> Buffer {
-    if !buffer.append(bytes) {
-        buffer = Buffer::with_capacity(bytes.len());
-        let fits = buffer.append(bytes);
-        debug_assert!(fits, "made to measure");
-    }
-    buffer
 }
 
 /// `message` with `head` in front of it.

@@ -13,7 +13,7 @@ use ringmain_proto_codec::h2::client::{ClientStream, ReceivedHead, StreamFailure
 use super::body::Ending;
 use super::upstream::{OutgoingHead, Piece, ResponseFailure};
 use crate::pool::{H2Slot, UpstreamConnection};
-use crate::runtime::{Buffer, Deadline, Notify, SMALL_BUFFER_BYTES, Stream, Watch, Watches};
+use crate::runtime::{Buffer, Deadline, Interrupt, Notify, SMALL_BUFFER_BYTES};
 use crate::server::Worker;
 use crate::stats::scopes::ClusterStats;
 
@@ -79,9 +79,9 @@ impl H2Stream {
         (self.sent.get(), self.received.get())
     }
 
-    /// Breaks off when `client` goes, until the guard is dropped.
-    pub fn watch(&self, watches: &Rc<Watches>, client: &Rc<Stream>) -> Watch {
-        watches.watch_wait(client, &self.interrupt)
+    /// Breaks the stream off.
+    pub fn interrupt(&self) -> Interrupt {
+        Interrupt::wait(&self.interrupt)
     }
 
     /// Sends `head`, where it has not been sent, a piece of the body as the host has room for it, and

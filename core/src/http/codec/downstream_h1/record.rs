@@ -1,5 +1,6 @@
 //! A connection's part in the counters, from its first moment to its last.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,15 +20,15 @@ pub(super) enum End {
 /// What is known of a connection beyond its requests. Its end is counted when it is dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionRecord {
-    worker: Rc<Worker>,
-    manager: Arc<ConnectionManager>,
+    pub(super) worker: Rc<Worker>,
+    pub(super) manager: Arc<ConnectionManager>,
     /// Its number in the process.
     pub(super) id: u64,
     pub(super) info: ConnectionInfo,
     pub(super) opened: Instant,
-    pub(super) requests: u32,
-    pub(super) end: End,
-    begun: bool,
+    pub(super) requests: Cell<u32>,
+    pub(super) end: Cell<End>,
+    begun: Cell<bool>,
 }
 
 impl ConnectionRecord {
@@ -46,19 +47,25 @@ impl ConnectionRecord {
             id: connection_ids::next(),
             info,
             opened: Instant::now(),
-            requests: 0,
-            end: End::Remote,
-            begun: false,
+            requests: Cell::new(0),
+            end: Cell::new(End::Remote),
+            begun: Cell::new(false),
         }
     }
 
     /// The first bytes have come, which make the codec.
-    pub(super) fn begin(&mut self) {
-        if !std::mem::replace(&mut self.begun, true) {
+    pub(super) fn begin(&self) {
+        if !self.begun.replace(true) {
             let stats = self.manager.stats.of(self.worker.id);
             stats.downstream_cx_http1_total.inc();
             stats.downstream_cx_http1_active.inc();
         }
+    }
+
+    /// Whether `max_connection_duration` has passed.
+    pub(super) fn is_expired(&self) -> bool {
+        let max = self.manager.config.max_connection_duration;
+        max.is_some_and(|max| self.opened.elapsed() >= max)
     }
 }
 
@@ -66,11 +73,11 @@ impl Drop for ConnectionRecord {
     fn drop(&mut self) {
         let stats = self.manager.stats.of(self.worker.id);
         stats.downstream_cx_active.dec();
-        if self.begun {
+        if self.begun.get() {
             stats.downstream_cx_http1_active.dec();
         }
         stats.downstream_cx_destroy.inc();
-        match self.end {
+        match self.end.get() {
             End::Local => stats.downstream_cx_destroy_local.inc(),
             End::Remote => stats.downstream_cx_destroy_remote.inc(),
         }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::Downstream;
+use super::Connection;
 use super::record::{ConnectionRecord, End};
 use crate::listener::{ConnectionSlot, NewConnection};
 use crate::runtime::Deadline;
@@ -49,19 +49,19 @@ pub(super) enum Waited {
     Long,
 }
 
-impl Downstream<'_> {
+impl Connection {
     /// Waits for a request to begin.
-    pub(super) async fn await_first_bytes(&mut self) -> Waited {
+    pub(super) async fn await_first_bytes(&self) -> Waited {
         self.slot.set_idle(true);
         self.read_deadline.arm(self.idle_limit());
-        if self.input.capacity() == 0 {
-            self.input = self.worker.buffers.small();
+        let mut input = self.input.take();
+        if input.capacity() == 0 {
+            input = self.record.worker.buffers.small();
         }
-        let input = std::mem::take(&mut self.input);
         self.patience.arm(PATIENCE);
         let (read, input) = self.transport.read_patiently(input, &self.patience).await;
         self.patience.disarm();
-        self.input = input;
+        self.input.replace(input);
         let Some(read) = read else { return Waited::Long };
         // An error is an end too.
         let count = read.unwrap_or(0);
@@ -73,11 +73,11 @@ impl Downstream<'_> {
             return Waited::Begun;
         }
         if self.read_deadline.fired() {
-            match self.is_expired() {
+            match self.record.is_expired() {
                 true => self.stats().downstream_cx_max_duration_reached.inc(),
                 false => self.stats().downstream_cx_idle_timeout.inc(),
             }
-            self.record.end = End::Local;
+            self.record.end.set(End::Local);
         }
         Waited::Ended
     }
@@ -86,7 +86,7 @@ impl Downstream<'_> {
     /// `drain_timeout` after it end first: until then a request is still answered, with
     /// `connection: close`.
     fn idle_limit(&self) -> Option<Duration> {
-        let config = &self.manager.config;
+        let config = &self.record.manager.config;
         let left = config
             .max_connection_duration
             .map(|max| (max + config.drain_timeout).saturating_sub(self.record.opened.elapsed()));
@@ -96,16 +96,10 @@ impl Downstream<'_> {
         }
     }
 
-    /// Whether `max_connection_duration` has passed.
-    pub(super) fn is_expired(&self) -> bool {
-        let max = self.manager.config.max_connection_duration;
-        max.is_some_and(|max| self.record.opened.elapsed() >= max)
-    }
-
     /// Gives everything back that a waiting connection does not need. Its limit goes on.
     pub(super) fn park(self) -> ParkedConnection {
-        let Self { worker, transport, read_deadline, slot, record, input, .. } = self;
-        worker.buffers.give_back(input);
+        let Self { transport, read_deadline, slot, record, input, .. } = self;
+        record.worker.buffers.give_back(input.into_inner());
         ParkedConnection { transport, read_deadline, slot, record }
     }
 }

@@ -1,0 +1,268 @@
+//! A request's client as filters and the router see it, whatever version of HTTP it speaks.
+//!
+//! A codec reads the request's head and makes a [`Downstream`] for the time that the request lasts.
+//! Who serves the request takes its body from there, piece by piece and without framing, and sends
+//! the response there: framing, keep-alive and resets are the codec's own affair.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use ringmain_proto_codec::{ChunkError, HeaderMap};
+
+use super::body::Ending;
+use super::downstream_h1;
+use crate::access_log::{AccessLogType, Evaluator};
+use crate::http::exchange::Exchange;
+use crate::http::filter::FilterReply;
+use crate::http::filter_chain;
+use crate::http::local_reply::{self, LocalReply, Reply};
+use crate::http::stream::millis;
+use crate::http::{ConnectionManager, ResponseFlag};
+use crate::runtime::{Buffer, Deadline, Interrupt, Watch};
+use crate::server::Worker;
+use crate::stats::scopes::HttpStats;
+
+/// The client's side of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct Downstream<'a> {
+    /// The worker it is served on.
+    pub worker: &'a Rc<Worker>,
+    /// The connection manager of its filter chain.
+    pub manager: &'a ConnectionManager,
+    pub(super) codec: Codec<'a>,
+}
+
+/// What the client speaks.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Codec<'a> {
+    Http1(&'a downstream_h1::Connection),
+}
+
+/// What follows a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// The next request.
+    KeepAlive,
+    /// We close: the response said so.
+    Close,
+    /// The client is gone, or must see that the response is broken.
+    Abort,
+}
+
+/// The client does not take what we send, or is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// A piece of the request's body.
+#[derive(Debug)]
+pub struct Received {
+    /// Its bytes, without framing; may be none.
+    pub data: Buffer,
+    /// Whether the body ends with it; trailers are then in [`Downstream::take_trailers`].
+    pub last: bool,
+}
+
+/// Why there is no next piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiveError {
+    /// The client ended the request before its end.
+    Gone,
+    /// The framing is broken.
+    Broken(ChunkError),
+    /// [`Downstream::request_deadline`] has fired.
+    TimedOut,
+}
+
+impl<'a> Downstream<'a> {
+    /// This worker's counters of the connection manager.
+    pub fn stats(&self) -> &'a HttpStats {
+        self.manager.stats.of(self.worker.id)
+    }
+
+    /// Sends a reply of our own.
+    pub async fn reply(&self, reply: &LocalReply, exchange: &mut Exchange) -> After {
+        exchange.info.details = reply.details;
+        reply.flag_into(&mut exchange.info.flags);
+        let parts = Reply { status: reply.status, body: reply.body.as_bytes(), location: None };
+        self.reply_with(&parts, exchange).await
+    }
+
+    /// Sends a reply of an HTTP filter.
+    pub async fn reply_of_filter(&self, made: &FilterReply<'_>, exchange: &mut Exchange) -> After {
+        let reply = &made.reply;
+        exchange.info.details = reply.details;
+        reply.flag_into(&mut exchange.info.flags);
+        let body = if made.body.is_empty() { reply.body } else { made.body };
+        let parts = Reply { status: reply.status, body: body.as_bytes(), location: None };
+        self.send_reply(&parts, Some(made), exchange).await
+    }
+
+    /// Sends a reply whose parts come from the configuration.
+    pub async fn reply_with(&self, reply: &Reply<'_>, exchange: &mut Exchange) -> After {
+        self.send_reply(reply, None, exchange).await
+    }
+
+    async fn send_reply(
+        &self,
+        reply: &Reply<'_>,
+        of_filter: Option<&FilterReply<'_>>,
+        exchange: &mut Exchange,
+    ) -> After {
+        if reply.status == 400 {
+            // As in Envoy: who sends what is no good request may have lost the thread.
+            exchange.request.keep_alive = false;
+        }
+        let body = local_reply::compose(self.manager, self.worker, reply, of_filter, exchange);
+        let buffer = Buffer::holding(self.worker.buffers.small(), &body);
+        exchange.info.bytes_sent += body.len() as u64;
+        let (sent, buffer) =
+            self.send_head(exchange, buffer, Some(Ending { trailers: None })).await;
+        self.worker.buffers.give_back(buffer);
+        if self.manager.recorded.times {
+            exchange.info.times.downstream_tx_end = Some(Instant::now());
+        }
+        sent.unwrap_or(After::Abort)
+    }
+
+    /// Sends the head in `exchange.response`, whose headers are those of every version, with the
+    /// first piece of its body, and its end behind that where `ending` says so. Says what follows the
+    /// response. A buffer comes back for others to use.
+    pub async fn send_head(
+        &self,
+        exchange: &mut Exchange,
+        first: Buffer,
+        ending: Option<Ending<'_>>,
+    ) -> (Result<After, Gone>, Buffer) {
+        match self.codec {
+            Codec::Http1(connection) => connection.send_head(exchange, first, ending).await,
+        }
+    }
+
+    /// Sends the next piece of the response's body, and its end behind it where `ending` says so.
+    pub async fn send_data(
+        &self,
+        piece: Buffer,
+        ending: Option<Ending<'_>>,
+    ) -> (Result<(), Gone>, Buffer) {
+        match self.codec {
+            Codec::Http1(connection) => connection.send_data(piece, ending).await,
+        }
+    }
+
+    /// The rest of the response will not come: the client must see that.
+    pub fn break_off(&self) {
+        match self.codec {
+            Codec::Http1(connection) => connection.break_off(),
+        }
+    }
+
+    /// What of the request's body has come with its head.
+    pub fn body_at_hand(&self) -> Result<Received, ChunkError> {
+        match self.codec {
+            Codec::Http1(connection) => connection.body_at_hand(),
+        }
+    }
+
+    /// Waits for the next piece of the request's body, which is not over.
+    pub async fn receive(&self) -> Result<Received, ReceiveError> {
+        match self.codec {
+            Codec::Http1(connection) => connection.receive().await,
+        }
+    }
+
+    /// The request's trailers, where they have come and are passed on.
+    pub fn take_trailers(&self) -> Option<Box<HeaderMap>> {
+        match self.codec {
+            Codec::Http1(connection) => connection.take_trailers(),
+        }
+    }
+
+    /// Bytes of the request's body as they came, framing included, since the last call.
+    pub fn take_wire_bytes(&self) -> u64 {
+        match self.codec {
+            Codec::Http1(connection) => connection.take_wire_bytes(),
+        }
+    }
+
+    /// Ends [`Downstream::receive`].
+    pub fn request_deadline(&self) -> &'a Deadline {
+        match self.codec {
+            Codec::Http1(connection) => &connection.read_deadline,
+        }
+    }
+
+    /// The response is over and the request's body is not. `answered`: the client has a response to
+    /// read. Receiving ends soon; what comes until then is to be thrown away.
+    pub fn stop_receiving(&self, answered: bool) {
+        match self.codec {
+            Codec::Http1(connection) => connection.stop_receiving(answered),
+        }
+    }
+
+    /// Whether the client has gone.
+    pub fn is_gone(&self) -> bool {
+        match self.codec {
+            Codec::Http1(connection) => connection.stream().is_peer_gone(),
+        }
+    }
+
+    /// Fires `interrupt` when the client goes, as long as the guard lives.
+    pub fn watch(&self, interrupt: Interrupt) -> Watch {
+        match self.codec {
+            Codec::Http1(connection) => self.worker.watches.watch(connection.stream(), interrupt),
+        }
+    }
+
+    /// Notes that nobody waits for the response any more.
+    pub fn client_gone(&self, exchange: &mut Exchange) -> After {
+        exchange.info.reset = true;
+        self.note_gone(exchange);
+        After::Abort
+    }
+
+    /// Notes that the client has gone before its response.
+    pub(super) fn note_gone(&self, exchange: &mut Exchange) {
+        let stats = self.stats();
+        stats.downstream_cx_destroy_active_rq.inc();
+        stats.downstream_cx_destroy_remote_active_rq.inc();
+        self.note_gone_while_sending(exchange);
+    }
+
+    /// Notes that the client takes no more of its response.
+    pub fn note_gone_while_sending(&self, exchange: &mut Exchange) {
+        exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
+        exchange.info.details = "downstream_remote_disconnect";
+    }
+
+    /// Counts and logs a request that is over.
+    pub(super) fn finish(&self, exchange: &mut Exchange) {
+        filter_chain::on_end(self.manager, self.worker, exchange);
+        let info = &exchange.info;
+        let stats = self.stats();
+        stats.downstream_rq_active.dec();
+        if info.request_received.is_none() || info.reset {
+            stats.downstream_rq_rx_reset.inc();
+        }
+        if info.response_code != 0 && !info.health_check {
+            let worker = self.worker.id;
+            self.manager.responses.of(worker).count(info.response_code);
+            self.manager.listener_responses.of(worker).count(info.response_code);
+        }
+        self.worker
+            .histograms
+            .record(self.manager.histograms.downstream_rq_time, millis(info.elapsed()));
+        self.log(exchange, AccessLogType::DownstreamEnd);
+    }
+
+    /// Writes a line to each access log.
+    pub fn log(&self, exchange: &Exchange, log_type: AccessLogType) {
+        if self.manager.access_logs.is_empty() {
+            return;
+        }
+        let compiled = &self.worker.compiled;
+        let evaluator = Evaluator::new(exchange, self.manager, compiled, log_type);
+        for log in &self.manager.access_logs {
+            log.log(&evaluator, self.worker);
+        }
+    }
+}

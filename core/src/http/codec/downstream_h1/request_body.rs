@@ -1,0 +1,69 @@
+//! The request's body as HTTP/1 brings it: its framing taken off.
+
+use std::net::Shutdown;
+
+use ringmain_proto_codec::{ChunkError, HeaderMap};
+
+use super::Connection;
+use crate::http::codec::downstream::{ReceiveError, Received};
+use crate::runtime::Buffer;
+
+impl Connection {
+    /// What of the body has come with the head.
+    pub fn body_at_hand(&self) -> Result<Received, ChunkError> {
+        let pool = &self.record.worker.buffers;
+        if self.body.borrow().is_complete() {
+            return Ok(Received { data: pool.small(), last: true });
+        }
+        let data = self.input.replace(pool.small());
+        let count = data.len();
+        self.take_framing(data, count)
+    }
+
+    /// Waits for the next piece.
+    pub async fn receive(&self) -> Result<Received, ReceiveError> {
+        let buffer = self.body.borrow().next_buffer(&self.record.worker.buffers);
+        match self.read(buffer).await {
+            (0, _) if self.read_deadline.fired() => Err(ReceiveError::TimedOut),
+            (0, _) => Err(ReceiveError::Gone),
+            (count, data) => self.take_framing(data, count).map_err(ReceiveError::Broken),
+        }
+    }
+
+    /// Reduces `data`, of which `count` bytes are new, to the body's; what stands behind the body is
+    /// the next request's.
+    fn take_framing(&self, mut data: Buffer, count: usize) -> Result<Received, ChunkError> {
+        let pool = &self.record.worker.buffers;
+        let taken = self.body.borrow_mut().take(&mut data, pool)?;
+        let mut wire = count;
+        if let Some(excess) = taken.excess {
+            wire -= excess.len();
+            pool.give_back(self.input.replace(excess));
+        }
+        self.body_wire_bytes.set(self.body_wire_bytes.get() + wire as u64);
+        Ok(Received { data, last: taken.complete })
+    }
+
+    /// The trailers that have come and are passed on.
+    pub fn take_trailers(&self) -> Option<Box<HeaderMap>> {
+        self.body.borrow_mut().take_trailers()
+    }
+
+    /// Bytes of the body as they came since the last call.
+    pub fn take_wire_bytes(&self) -> u64 {
+        self.body_wire_bytes.take()
+    }
+
+    /// The connection ends, as the body is not over, but slowly where the client has a response to
+    /// read (RFC 9112 §9.6).
+    pub fn stop_receiving(&self, answered: bool) {
+        match self.record.manager.config.delayed_close_timeout {
+            Some(limit) if answered => {
+                self.transport.end_writing();
+                self.read_deadline.arm(Some(limit));
+            }
+            None if answered => self.stream().shutdown(Shutdown::Both),
+            _ => self.stream().shutdown(Shutdown::Read),
+        }
+    }
+}
