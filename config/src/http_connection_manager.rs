@@ -20,6 +20,7 @@ use crate::address::CidrRange;
 use crate::cluster::ClusterNames;
 use crate::duration;
 use crate::http_filter::HttpFilter;
+use crate::http2_protocol_options::Http2ProtocolOptions;
 use crate::local_reply_config::LocalReplyConfig;
 use crate::report::At;
 use crate::route::{RouteConfiguration, ScopedRoutes};
@@ -101,6 +102,8 @@ pub struct HttpConnectionManager {
     pub internal_address_ranges: Vec<CidrRange>,
     /// `http_protocol_options`.
     pub http1: Http1ProtocolOptions,
+    /// `http2_protocol_options`.
+    pub http2: Http2ProtocolOptions,
     /// `access_log`.
     pub access_log: Vec<AccessLog>,
     /// `access_log_options.flush_access_log_on_new_request` (or the deprecated field of that name),
@@ -146,10 +149,12 @@ pub enum StripHostPort {
 /// `codec_type`: which HTTP versions the listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodecType {
-    /// `AUTO`.
+    /// `AUTO`: what the client's first bytes say.
     Auto,
     /// `HTTP1`.
     Http1,
+    /// `HTTP2`.
+    Http2,
 }
 
 /// `server_header_transformation`: what happens to the response's `server` header.
@@ -225,6 +230,7 @@ impl HttpConnectionManager {
             stat_prefix: wire.stat_prefix.clone(),
             codec_type: match wire.codec_type() {
                 WireCodec::Http1 => CodecType::Http1,
+                WireCodec::Http2 => CodecType::Http2,
                 _ => CodecType::Auto,
             },
             routes: routes?,
@@ -312,6 +318,7 @@ impl HttpConnectionManager {
             always_set_request_id_in_response: wire.always_set_request_id_in_response,
             internal_address_ranges: internal_address_ranges(wire, at),
             http1: Http1ProtocolOptions::from_wire(wire.http_protocol_options.as_ref()),
+            http2: Http2ProtocolOptions::from_wire(wire.http2_protocol_options.as_ref()),
             access_log: AccessLog::list_from_wire(&wire.access_log, at),
             flush_access_log_on_new_request: flushes_on_new_request(wire, at),
             local_reply_config: wire.local_reply_config.as_ref().and_then(|wire| {

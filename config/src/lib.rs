@@ -16,6 +16,7 @@ pub mod filter_chain;
 pub mod filter_chain_match;
 pub mod fraction;
 pub mod header_mutation;
+pub mod http2_protocol_options;
 pub mod http_connection_manager;
 pub mod http_filter;
 pub mod listener;

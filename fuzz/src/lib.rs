@@ -2,10 +2,12 @@
 //! takes bytes from nowhere and panics where an invariant breaks. The targets themselves are in
 //! `fuzz_targets`, their corpora in `corpus`; an ordinary test replays those.
 
+pub mod auto;
 pub mod client_hello;
 pub mod h1_chunked;
 pub mod h1_request;
 pub mod h1_response;
+pub mod h2_flood;
 pub mod proxy_protocol;
 pub mod rbac;
 pub mod route_match;

@@ -49,6 +49,16 @@ fn edited(input: &[u8], other: &[u8], seed: u64) -> Vec<u8> {
 }
 
 #[test]
+fn auto() {
+    replay("auto", ringmain_fuzz::auto::check);
+}
+
+#[test]
+fn h2_flood() {
+    replay("h2_flood", ringmain_fuzz::h2_flood::check);
+}
+
+#[test]
 fn h1_request() {
     replay("h1_request", ringmain_fuzz::h1_request::check);
 }

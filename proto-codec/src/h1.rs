@@ -22,7 +22,7 @@ pub use reason_phrase::reason_phrase;
 pub use request_head::{RequestHead, RequestOptions, UnderscoreAction};
 pub use response_head::ResponseHead;
 
-/// The HTTP/1 version of a message.
+/// The HTTP version of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Version {
     /// HTTP/1.0
@@ -30,6 +30,8 @@ pub enum Version {
     /// HTTP/1.1
     #[default]
     Http11,
+    /// HTTP/2, whose heads are brought into the same shape.
+    Http2,
 }
 
 impl Version {

@@ -4,5 +4,8 @@
 //! converted straight between the crate's maps and ours.
 
 pub mod client;
+pub mod flood_guard;
+mod frame_scanner;
 mod header_conversion;
 pub mod io;
+pub mod server;

@@ -3,8 +3,7 @@
 //! [`detect`] is given all bytes received so far. It looks at the first line only, so it may be asked
 //! again for each piece that comes.
 
-/// What a client sends first on HTTP/2 (RFC 9113 §3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+use crate::auto::PREFACE;
 
 /// What the bytes received so far are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +22,9 @@ pub enum Detection {
 
 /// Looks at `bytes`.
 pub fn detect(bytes: &[u8]) -> Detection {
-    let length = bytes.len().min(HTTP2_PREFACE.len());
-    if bytes[..length] == HTTP2_PREFACE[..length] {
-        return match length == HTTP2_PREFACE.len() {
+    let length = bytes.len().min(PREFACE.len());
+    if bytes[..length] == PREFACE[..length] {
+        return match length == PREFACE.len() {
             true => Detection::Http2,
             false => Detection::Incomplete,
         };
@@ -81,7 +80,7 @@ mod tests {
             (b"OPTIONS * HTTP/1.0\n", Detection::Http10),
             (b"GET / HTTP/2.0\r\n", Detection::Http10),
             (b"GET /\r\n", Detection::Http10),
-            (HTTP2_PREFACE, Detection::Http2),
+            (&PREFACE[..], Detection::Http2),
             (b"\r\nGET / HTTP/1.1\r\nhost", Detection::NotHttp),
             (b"GET foo HTTP/1.1\r\n", Detection::NotHttp),
             (b"hello world foo\r\n", Detection::NotHttp),

@@ -5,6 +5,7 @@
 //! the bytes to send. What reads as more than one message is refused rather than repaired
 //! (RFC 9112 §11), so that no two parsers on a path disagree.
 
+pub mod auto;
 pub mod client_hello;
 pub mod error;
 pub mod h1;

@@ -9,7 +9,7 @@
 //! | [`workspace`], [`port`], [`wait`] | scratch folders, free ports, bounded polling |
 //! | [`process`], [`proxy`], [`envoy`], [`admin`] | the proxy under test and its admin interface |
 //! | [`message`], [`client`], [`upstream`] | both ends of the wire |
-//! | [`h2_frame`], [`h2_upstream`] | an upstream that speaks HTTP/2 by frames |
+//! | [`h2_frame`], [`h2_client`], [`h2_upstream`] | both ends that speak HTTP/2 by frames |
 //! | [`aws`], [`moto`], [`venv`], [`load`] | the APIs that discovery asks, and requests meanwhile |
 //! | [`template`], [`parity`], [`story`], [`normalize`] | one case through two proxies, and the comparison |
 
@@ -17,6 +17,7 @@ pub mod admin;
 pub mod aws;
 pub mod client;
 pub mod envoy;
+pub mod h2_client;
 pub mod h2_frame;
 pub mod h2_upstream;
 pub mod load;

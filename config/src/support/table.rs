@@ -193,9 +193,10 @@ pub(super) const MESSAGES: &[Message] = &[
                     always_set_request_id_in_response request_headers_timeout \
                     scoped_routes normalize_path merge_slashes path_with_escaped_slashes_action \
                     strip_any_host_port strip_matching_host_port strip_trailing_host_dot \
-                    access_log_options flush_access_log_on_new_request local_reply_config",
+                    access_log_options flush_access_log_on_new_request local_reply_config \
+                    http2_protocol_options",
         harmless: "drain_timeout",
-        limited: "codec_type=AUTO|HTTP1 add_user_agent=false \
+        limited: "codec_type=AUTO|HTTP1|HTTP2 add_user_agent=false \
                   forward_client_cert_details=SANITIZE \
                   stream_error_on_invalid_http_message=false \
                   add_proxy_protocol_connection_state=false",
@@ -235,6 +236,18 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "allow_absolute_url accept_http_10 default_host_for_http_10 header_key_format \
                     enable_trailers",
         limited: "override_stream_error_on_invalid_http_message=false",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.\
+               HttpConnectionManager.http2_protocol_options",
+        supported: "hpack_table_size max_concurrent_streams initial_stream_window_size \
+                    initial_connection_window_size \
+                    max_consecutive_inbound_frames_with_empty_payload \
+                    max_inbound_priority_frames_per_stream \
+                    max_inbound_window_update_frames_per_data_frame_sent",
+        limited: "allow_connect=false allow_metadata=false \
+                  override_stream_error_on_invalid_http_message=true",
         ..NONE
     },
     Message {

@@ -21,10 +21,10 @@ fn allowing(path: &str) -> LoadOptions {
 fn an_allowed_field_is_a_warning_and_has_no_effect() {
     let text = "{listener}.filter_chains[0].filters[0].typed_config.codec_type";
     let message = with_paths(
-        "envoy.yaml:15:11: warning: value HTTP2 of 'codec_type' is known to Envoy, not supported by \
+        "envoy.yaml:15:11: warning: value HTTP3 of 'codec_type' is known to Envoy, not supported by \
          ringmain, and ignored as you allowed at {hcm}.codec_type",
     );
-    assert_eq!(told_with("hcm", "codec_type: HTTP2", &allowing(text)), message);
+    assert_eq!(told_with("hcm", "codec_type: HTTP3", &allowing(text)), message);
 }
 
 #[test]

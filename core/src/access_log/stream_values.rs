@@ -197,6 +197,7 @@ impl Evaluator<'_> {
         Some(match self.exchange.request.version {
             Version::Http10 => b"HTTP/1.0",
             Version::Http11 => b"HTTP/1.1",
+            Version::Http2 => b"HTTP/2",
         })
     }
 }

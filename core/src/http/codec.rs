@@ -1,8 +1,10 @@
 //! The versions of HTTP on sockets: `proto-codec` says what the bytes mean, this folder moves them.
 
 pub mod body;
+mod connection_record;
 pub mod downstream;
 pub mod downstream_h1;
+pub mod downstream_h2;
 pub mod upstream;
 pub mod upstream_h1;
 pub mod upstream_h2;

@@ -79,8 +79,12 @@ pub fn prepare_request(
     }
 }
 
-/// `:scheme` follows `x-forwarded-proto` where that names a scheme of HTTP.
+/// `:scheme`, which HTTP/2 brings, follows `x-forwarded-proto` elsewhere where that names a scheme of
+/// HTTP.
 fn set_scheme(headers: &mut HeaderMap) {
+    if headers.contains(KnownHeader::Scheme) {
+        return;
+    }
     let scheme: &[u8] = match headers.get(KnownHeader::XForwardedProto) {
         Some(b"https") => b"https",
         _ => b"http",

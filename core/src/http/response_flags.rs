@@ -44,10 +44,12 @@ pub enum ResponseFlag {
     NoClusterFound,
     /// `DT`.
     DurationTimeout,
+    /// `DR`.
+    DownstreamRemoteReset,
 }
 
 /// Short and long names, by flag.
-const NAMES: [(ResponseFlag, &str, &str); 19] = [
+const NAMES: [(ResponseFlag, &str, &str); 20] = [
     (ResponseFlag::DelayInjected, "DI", "DelayInjected"),
     (ResponseFlag::FaultInjected, "FI", "FaultInjected"),
     (ResponseFlag::RateLimited, "RL", "RateLimited"),
@@ -67,6 +69,7 @@ const NAMES: [(ResponseFlag, &str, &str); 19] = [
     (ResponseFlag::UpstreamProtocolError, "UPE", "UpstreamProtocolError"),
     (ResponseFlag::NoClusterFound, "NC", "NoClusterFound"),
     (ResponseFlag::DurationTimeout, "DT", "DurationTimeout"),
+    (ResponseFlag::DownstreamRemoteReset, "DR", "DownstreamRemoteReset"),
 ];
 
 impl ResponseFlag {

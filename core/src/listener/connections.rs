@@ -1,12 +1,11 @@
 //! The downstream connections of a worker, so that a drain can reach them.
 
 use std::cell::RefCell;
-use std::net::Shutdown;
 use std::rc::Rc;
 
 use slab::Slab;
 
-use crate::runtime::Stream;
+use crate::runtime::Interrupt;
 
 /// All downstream connections of a worker.
 #[derive(Debug, Default)]
@@ -16,16 +15,18 @@ pub struct Connections {
 
 #[derive(Debug)]
 struct Entry {
-    stream: Rc<Stream>,
+    interrupt: Interrupt,
     idle: bool,
     /// It was idle at the last look of [`Connections::close_idle`] and ever since.
     idle_long: bool,
 }
 
 impl Connections {
-    /// Registers a connection; it leaves when the slot is dropped.
-    pub fn register(self: &Rc<Self>, stream: Rc<Stream>) -> ConnectionSlot {
-        let key = self.slots.borrow_mut().insert(Entry { stream, idle: false, idle_long: false });
+    /// Registers a connection, which `interrupt` closes while it is idle; it leaves when the slot is
+    /// dropped.
+    pub fn register(self: &Rc<Self>, interrupt: Interrupt) -> ConnectionSlot {
+        let entry = Entry { interrupt, idle: false, idle_long: false };
+        let key = self.slots.borrow_mut().insert(entry);
         ConnectionSlot { connections: self.clone(), key }
     }
 
@@ -45,7 +46,7 @@ impl Connections {
     pub fn close_idle(&self) {
         for (_, entry) in self.slots.borrow_mut().iter_mut().filter(|(_, entry)| entry.idle) {
             if std::mem::replace(&mut entry.idle_long, true) {
-                entry.stream.shutdown(Shutdown::Read);
+                entry.interrupt.fire();
             }
         }
     }
@@ -59,6 +60,11 @@ pub struct ConnectionSlot {
 }
 
 impl ConnectionSlot {
+    /// Closes the connection by `interrupt` from now on.
+    pub fn close_by(&self, interrupt: Interrupt) {
+        self.connections.slots.borrow_mut()[self.key].interrupt = interrupt;
+    }
+
     /// Says that the connection waits for a request (or no longer does).
     pub fn set_idle(&self, idle: bool) {
         let mut slots = self.connections.slots.borrow_mut();

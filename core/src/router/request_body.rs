@@ -14,9 +14,9 @@ use ringmain_proto_codec::{ChunkError, HeaderMap};
 
 use super::timeout::{Expired, StreamTimeouts};
 use crate::http::codec::body::Ending;
-use crate::http::codec::downstream::{Downstream, ReceiveError, Received};
+use crate::http::codec::downstream::{ClientWatch, Downstream, ReceiveError, Received};
 use crate::http::codec::upstream::{OutgoingHead, UpstreamStream};
-use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES, Watch};
+use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES};
 
 /// How the request's body ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Sending {
     responding: Cell<bool>,
     /// Set while the request is sent and its response has not begun: nothing else would tell that
     /// the client has left.
-    watch: RefCell<Option<Watch>>,
+    watch: RefCell<Option<ClientWatch>>,
 }
 
 impl Sending {

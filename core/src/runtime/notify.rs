@@ -37,14 +37,16 @@ impl Notify {
 
     /// Waits until told; being told once ends one wait.
     pub async fn notified(&self) {
-        poll_fn(|context| {
-            if self.told.replace(false) {
-                return Poll::Ready(());
-            }
-            self.waker.replace(Some(context.waker().clone()));
-            Poll::Pending
-        })
-        .await;
+        poll_fn(|context| self.poll_notified(context)).await;
+    }
+
+    /// The same, one look at a time.
+    pub fn poll_notified(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.told.replace(false) {
+            return Poll::Ready(());
+        }
+        self.waker.replace(Some(context.waker().clone()));
+        Poll::Pending
     }
 }
 

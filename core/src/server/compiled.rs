@@ -18,7 +18,7 @@ use crate::listener::{
     ListenerHistograms, TerminalFilter,
 };
 use crate::network::{ByteFilter, TcpProxy};
-use crate::stats::scopes::WorkerStats;
+use crate::stats::scopes::{Http2Stats, WorkerStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
 
 /// The index of each cluster by its name.
@@ -47,6 +47,8 @@ pub struct Compiled {
     pub overload: Overload,
     /// Counters of the workers themselves.
     pub worker_stats: PerWorker<WorkerStats>,
+    /// Counters of HTTP/2.
+    pub http2_stats: PerWorker<Http2Stats>,
     /// This machine's address as peers may know it: the first that is not loopback.
     pub local_ip: IpAddr,
     /// This machine's name.
@@ -129,6 +131,7 @@ impl Compiled {
             log_sinks,
             overload: Overload::new(bootstrap.overload_manager.clone()),
             worker_stats: PerWorker::new(workers),
+            http2_stats: PerWorker::new(workers),
             local_ip: local_ip(),
             hostname: hostname(),
             service_cluster: bootstrap.node.cluster.clone(),

@@ -19,7 +19,7 @@ use crate::listener::{Acceptor, Connections, DrainDecision, DrainScope, DrainSeq
 use crate::load_balancer::Plan;
 use crate::random::Random;
 use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, Timers, Watches};
-use crate::stats::scopes::WorkerStats;
+use crate::stats::scopes::{Http2Stats, WorkerStats};
 use crate::stats::{Handed, WorkerHistograms, WorkerId};
 
 /// What the control thread tells a worker.
@@ -155,6 +155,11 @@ impl Worker {
     /// This worker's counters of itself.
     pub fn stats(&self) -> &WorkerStats {
         self.compiled.worker_stats.of(self.id)
+    }
+
+    /// This worker's counters of HTTP/2.
+    pub fn http2_stats(&self) -> &Http2Stats {
+        self.compiled.http2_stats.of(self.id)
     }
 
     /// Does what is done by the clock, for ever.

@@ -67,6 +67,7 @@ stats_block! {
             downstream_cx_destroy_remote_active_rq,
             downstream_cx_drain_close,
             downstream_cx_http1_total,
+            downstream_cx_http2_total,
             downstream_cx_idle_timeout,
             downstream_cx_max_duration_reached,
             downstream_cx_max_requests_reached,
@@ -78,6 +79,7 @@ stats_block! {
             downstream_rq_failed_path_normalization,
             downstream_rq_header_timeout,
             downstream_rq_http1_total,
+            downstream_rq_http2_total,
             downstream_rq_idle_timeout,
             downstream_rq_max_duration_reached,
             downstream_rq_non_relative_path,
@@ -87,6 +89,7 @@ stats_block! {
             downstream_rq_rx_reset,
             downstream_rq_timeout,
             downstream_rq_too_large,
+            downstream_rq_too_many_premature_resets,
             downstream_rq_total,
             downstream_rq_tx_reset,
             downstream_rq_ws_on_non_ws_route,
@@ -100,6 +103,7 @@ stats_block! {
         gauges {
             downstream_cx_active,
             downstream_cx_http1_active,
+            downstream_cx_http2_active,
             downstream_rq_active,
         }
     }
@@ -275,6 +279,46 @@ stats_block! {
             cx_active,
             rq_active,
             rq_pending_active,
+        }
+    }
+}
+
+stats_block! {
+    /// `http2.`
+    Http2Stats {
+        counters {
+            cookies_total_bytes_too_large,
+            dropped_headers_with_underscores,
+            goaway_sent,
+            header_list_size_too_large,
+            header_overflow,
+            headers_cb_no_stream,
+            inbound_empty_frames_flood,
+            inbound_priority_frames_flood,
+            inbound_window_update_frames_flood,
+            keepalive_timeout,
+            metadata_empty_frames,
+            /// Connections that clients have opened.
+            nghttp2_downstream_connections,
+            nghttp2_upstream_connections,
+            oghttp2_downstream_connections,
+            oghttp2_upstream_connections,
+            outbound_control_flood,
+            outbound_flood,
+            requests_rejected_with_underscores_in_headers,
+            rx_messaging_error,
+            rx_reset,
+            stream_refused_errors,
+            trailers,
+            tx_flush_timeout,
+            tx_reset,
+        }
+        gauges {
+            deferred_stream_close,
+            outbound_control_frames_active,
+            outbound_frames_active,
+            pending_send_bytes,
+            streams_active,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::listener::{Listener, ListenerFilter, TerminalFilter};
 use crate::load_balancer::{Health, Plan, TableSizes};
 use crate::network::ByteFilter;
 use crate::runtime::memory;
-use crate::server::{Control, ServerState};
+use crate::server::{Compiled, Control, ServerState};
 
 /// One stat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +85,7 @@ pub fn snapshot(control: &Control) -> Vec<Stat> {
         admin_stats(&control.admin_stats, &mut stats);
     }
     server_stats(control, &mut stats);
+    http2_stats(&control.compiled, &mut stats);
     manager_stats(control, &mut stats);
     runtime_stats(control, &mut stats);
     overload_stats(control, &mut stats);
@@ -348,6 +349,14 @@ fn server_stats(control: &Control, stats: &mut Vec<Stat>) {
         server.worker(worker).zeros(&always_zero::SERVER_WORKER, stats);
         let clusters = Scope::plain("thread_local_cluster_manager").worker(worker);
         clusters.gauge("clusters_inflated", compiled.clusters.len(), stats);
+    }
+}
+
+/// Envoy has them from the first connection on.
+fn http2_stats(compiled: &Compiled, stats: &mut Vec<Stat>) {
+    let all = compiled.http2_stats.iter();
+    if all.map(|stats| stats.nghttp2_downstream_connections.value()).sum::<u64>() > 0 {
+        Scope::plain("http2").block(&compiled.http2_stats, stats);
     }
 }
 

@@ -154,7 +154,7 @@ impl RequestHead {
         }
         let default_host = match self.version {
             Version::Http10 => options.default_host_for_http_10.as_deref().map(str::as_bytes),
-            Version::Http11 => None,
+            Version::Http11 | Version::Http2 => None,
         };
         if let Some(authority) = target.authority.or(host).or(default_host) {
             self.headers.append_known(KnownHeader::Authority, authority);
@@ -342,10 +342,19 @@ fn classify(error: httparse::Error, head: &[u8]) -> RequestError {
     if head.iter().any(is_control) {
         RequestError::InvalidCharacters
     } else if error == httparse::Error::Version && has_other_version(head) {
-        RequestError::UnsupportedVersion
+        match has_known_method(head) {
+            true => RequestError::UnsupportedVersion,
+            // The preface of HTTP/2 is such a line.
+            false => RequestError::UnknownMethod,
+        }
     } else {
         RequestError::Malformed
     }
+}
+
+fn has_known_method(head: &[u8]) -> bool {
+    let method = head.split(|byte| *byte == b' ').next().unwrap_or_default();
+    std::str::from_utf8(method).is_ok_and(is_known_method)
 }
 
 /// Whether the request line ends in `HTTP/<digit>.<digit>`, as RFC 9112 §2.3 spells it.

@@ -64,7 +64,6 @@ fn methods() {
         refused("§3.1: a method with one small letter", line("GEt / HTTP/1.1")),
         refused("§3.1: a token that is no known method", line("BREW / HTTP/1.1")),
         refused("§3.1: a method longer than any", line(&format!("{} / HTTP/1.1", "G".repeat(40)))),
-        refused_version("RFC 9113 §3.4: the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         forwarded(
             "RFC 9110 §9.3.5: DELETE",
             line("DELETE /d HTTP/1.1"),

@@ -11,6 +11,7 @@ use ringmain_proto_codec::{ChunkError, HeaderMap};
 
 use super::body::Ending;
 use super::downstream_h1;
+use super::downstream_h2::{self, ClientState};
 use crate::access_log::{AccessLogType, Evaluator};
 use crate::http::exchange::Exchange;
 use crate::http::filter::FilterReply;
@@ -36,6 +37,7 @@ pub struct Downstream<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Codec<'a> {
     Http1(&'a downstream_h1::Connection),
+    Http2(&'a downstream_h2::Stream),
 }
 
 /// What follows a request.
@@ -71,6 +73,33 @@ pub enum ReceiveError {
     Broken(ChunkError),
     /// [`Downstream::request_deadline`] has fired.
     TimedOut,
+}
+
+/// A client being watched.
+#[derive(Debug)]
+pub enum ClientWatch {
+    /// It has the connection to itself.
+    Socket(Watch),
+    /// It has a stream of a connection.
+    Stream(Rc<ClientState>),
+}
+
+impl ClientWatch {
+    /// Whether the client has gone.
+    pub fn client_gone(&self) -> bool {
+        match self {
+            Self::Socket(watch) => watch.client_gone(),
+            Self::Stream(client) => client.is_gone(),
+        }
+    }
+}
+
+impl Drop for ClientWatch {
+    fn drop(&mut self) {
+        if let Self::Stream(client) = self {
+            client.set_interrupt(None);
+        }
+    }
 }
 
 impl<'a> Downstream<'a> {
@@ -135,6 +164,7 @@ impl<'a> Downstream<'a> {
     ) -> (Result<After, Gone>, Buffer) {
         match self.codec {
             Codec::Http1(connection) => connection.send_head(exchange, first, ending).await,
+            Codec::Http2(stream) => stream.send_head(exchange, first, ending).await,
         }
     }
 
@@ -146,6 +176,7 @@ impl<'a> Downstream<'a> {
     ) -> (Result<(), Gone>, Buffer) {
         match self.codec {
             Codec::Http1(connection) => connection.send_data(piece, ending).await,
+            Codec::Http2(stream) => stream.send_data(piece, ending).await,
         }
     }
 
@@ -153,6 +184,7 @@ impl<'a> Downstream<'a> {
     pub fn break_off(&self) {
         match self.codec {
             Codec::Http1(connection) => connection.break_off(),
+            Codec::Http2(stream) => stream.break_off(),
         }
     }
 
@@ -160,6 +192,7 @@ impl<'a> Downstream<'a> {
     pub fn body_at_hand(&self) -> Result<Received, ChunkError> {
         match self.codec {
             Codec::Http1(connection) => connection.body_at_hand(),
+            Codec::Http2(stream) => Ok(stream.body_at_hand()),
         }
     }
 
@@ -167,6 +200,7 @@ impl<'a> Downstream<'a> {
     pub async fn receive(&self) -> Result<Received, ReceiveError> {
         match self.codec {
             Codec::Http1(connection) => connection.receive().await,
+            Codec::Http2(stream) => stream.receive().await,
         }
     }
 
@@ -174,6 +208,7 @@ impl<'a> Downstream<'a> {
     pub fn take_trailers(&self) -> Option<Box<HeaderMap>> {
         match self.codec {
             Codec::Http1(connection) => connection.take_trailers(),
+            Codec::Http2(stream) => stream.take_trailers(),
         }
     }
 
@@ -181,6 +216,7 @@ impl<'a> Downstream<'a> {
     pub fn take_wire_bytes(&self) -> u64 {
         match self.codec {
             Codec::Http1(connection) => connection.take_wire_bytes(),
+            Codec::Http2(stream) => stream.take_wire_bytes(),
         }
     }
 
@@ -188,6 +224,7 @@ impl<'a> Downstream<'a> {
     pub fn request_deadline(&self) -> &'a Deadline {
         match self.codec {
             Codec::Http1(connection) => &connection.read_deadline,
+            Codec::Http2(stream) => &stream.request_deadline,
         }
     }
 
@@ -196,6 +233,7 @@ impl<'a> Downstream<'a> {
     pub fn stop_receiving(&self, answered: bool) {
         match self.codec {
             Codec::Http1(connection) => connection.stop_receiving(answered),
+            Codec::Http2(stream) => stream.stop_receiving(),
         }
     }
 
@@ -203,13 +241,20 @@ impl<'a> Downstream<'a> {
     pub fn is_gone(&self) -> bool {
         match self.codec {
             Codec::Http1(connection) => connection.stream().is_peer_gone(),
+            Codec::Http2(stream) => stream.client.is_gone(),
         }
     }
 
     /// Fires `interrupt` when the client goes, as long as the guard lives.
-    pub fn watch(&self, interrupt: Interrupt) -> Watch {
+    pub fn watch(&self, interrupt: Interrupt) -> ClientWatch {
         match self.codec {
-            Codec::Http1(connection) => self.worker.watches.watch(connection.stream(), interrupt),
+            Codec::Http1(connection) => {
+                ClientWatch::Socket(self.worker.watches.watch(connection.stream(), interrupt))
+            }
+            Codec::Http2(stream) => {
+                stream.client.set_interrupt(Some(interrupt));
+                ClientWatch::Stream(stream.client.clone())
+            }
         }
     }
 
@@ -222,16 +267,23 @@ impl<'a> Downstream<'a> {
 
     /// Notes that the client has gone before its response.
     pub(super) fn note_gone(&self, exchange: &mut Exchange) {
-        let stats = self.stats();
-        stats.downstream_cx_destroy_active_rq.inc();
-        stats.downstream_cx_destroy_remote_active_rq.inc();
+        if let Codec::Http1(_) = self.codec {
+            let stats = self.stats();
+            stats.downstream_cx_destroy_active_rq.inc();
+            stats.downstream_cx_destroy_remote_active_rq.inc();
+        }
         self.note_gone_while_sending(exchange);
     }
 
     /// Notes that the client takes no more of its response.
     pub fn note_gone_while_sending(&self, exchange: &mut Exchange) {
-        exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
-        exchange.info.details = "downstream_remote_disconnect";
+        match self.codec {
+            Codec::Http1(_) => {
+                exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
+                exchange.info.details = "downstream_remote_disconnect";
+            }
+            Codec::Http2(stream) => stream.note_gone(exchange),
+        }
     }
 
     /// Counts and logs a request that is over.

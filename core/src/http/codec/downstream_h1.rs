@@ -1,6 +1,6 @@
 //! The downstream side of HTTP/1.1: one task a connection, one request after the other.
 
-mod record;
+mod first_bytes;
 mod request_body;
 mod response;
 mod waiting;
@@ -16,7 +16,9 @@ use ringmain_proto_codec::RequestError;
 use ringmain_proto_codec::h1::{BodyLength, HeadProgress};
 
 use super::body::BodyReader;
+use super::connection_record::{ConnectionRecord, End};
 use super::downstream::{After, Codec, Downstream, Gone};
+use super::downstream_h2;
 use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
@@ -24,11 +26,10 @@ use crate::http::stream::StreamInfo;
 use crate::http::{ConnectionManager, ResponseFlag};
 use crate::listener::{ConnectionSlot, NewConnection};
 use crate::router;
-use crate::runtime::{Buffer, Deadline, Patience, Stream};
+use crate::runtime::{Buffer, Deadline, Interrupt, Patience, Stream};
 use crate::server::Worker;
 use crate::stats::scopes::HttpStats;
 use crate::transport_socket::Transport;
-use record::{ConnectionRecord, End};
 use response::ResponsePlan;
 use waiting::Waited;
 pub use waiting::{Arrived, ParkedConnection};
@@ -81,6 +82,11 @@ pub async fn serve(
                 Waited::Long => return Some(connection.park()),
             }
         }
+        if connection.speaks_http2().await {
+            // Its own memory: a connection of HTTP/1 would hold room for it.
+            Box::pin(downstream_h2::serve(connection.into_http2())).await;
+            return None;
+        }
         let mut exchange = worker.exchanges.take();
         after = connection.serve_next(&mut exchange).await;
         worker.exchanges.give_back(exchange);
@@ -101,7 +107,7 @@ impl Connection {
                 let stream = transport.stream();
                 let parked = ParkedConnection {
                     read_deadline: Deadline::new(&worker.timers, stream, Shutdown::Read),
-                    slot: worker.connections.register(stream.clone()),
+                    slot: worker.connections.register(Interrupt::socket(stream, Shutdown::Read)),
                     record: ConnectionRecord::open(worker, manager, info),
                     transport,
                 };
@@ -111,7 +117,6 @@ impl Connection {
         let ParkedConnection { transport, read_deadline, slot, record } = parked;
         if !input.is_empty() {
             // The request has begun while listener filters looked.
-            record.begin();
             let stats = manager.stats.of(worker.id);
             stats.downstream_cx_rx_bytes_total.add(input.len() as u64);
         }
@@ -209,30 +214,9 @@ impl Connection {
         let mut armed = false;
         let mut arrived_at_once = true;
         loop {
-            let options = &self.record.manager.request_options;
-            let mut input = self.input.borrow_mut();
-            match exchange.request.parse(input.bytes(), &mut progress, options) {
-                Ok(Some(consumed)) => {
-                    let received = &mut exchange.info.downstream_bytes;
-                    received.received += consumed as u64;
-                    if self.record.manager.recorded.header_bytes {
-                        let head = &input.bytes()[..consumed];
-                        received.headers_received = header_bytes::received(head);
-                    }
-                    input.consume(consumed);
-                    self.read_deadline.disarm();
-                    exchange.info.request_parsed = true;
-                    if exchange.request.body.is_empty() {
-                        let started = exchange.info.started;
-                        let received = if arrived_at_once { started } else { Instant::now() };
-                        exchange.info.request_received = Some(received);
-                    }
-                    return Awaited::Request;
-                }
-                Ok(None) => {}
-                Err(error) => return Awaited::Refused(error),
+            if let Some(awaited) = self.parse_head(exchange, &mut progress, arrived_at_once) {
+                return awaited;
             }
-            drop(input);
             if !armed {
                 self.read_deadline.arm(self.head_limit());
                 armed = true;
@@ -246,6 +230,36 @@ impl Connection {
                 };
             }
         }
+    }
+
+    /// Takes the head out of what has come, where it is complete or can never be.
+    fn parse_head(
+        &self,
+        exchange: &mut Exchange,
+        progress: &mut HeadProgress,
+        arrived_at_once: bool,
+    ) -> Option<Awaited> {
+        let manager = &self.record.manager;
+        let mut input = self.input.borrow_mut();
+        let parsed = exchange.request.parse(input.bytes(), progress, &manager.request_options);
+        let consumed = match parsed {
+            Ok(consumed) => consumed?,
+            Err(error) => return Some(Awaited::Refused(error)),
+        };
+        let info = &mut exchange.info;
+        info.downstream_bytes.received += consumed as u64;
+        if manager.recorded.header_bytes {
+            let head = &input.bytes()[..consumed];
+            info.downstream_bytes.headers_received = header_bytes::received(head);
+        }
+        input.consume(consumed);
+        self.read_deadline.disarm();
+        info.request_parsed = true;
+        if exchange.request.body.is_empty() {
+            let received = if arrived_at_once { info.started } else { Instant::now() };
+            info.request_received = Some(received);
+        }
+        Some(Awaited::Request)
     }
 
     fn head_limit(&self) -> Option<Duration> {

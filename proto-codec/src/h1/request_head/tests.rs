@@ -174,8 +174,8 @@ mod start_line {
     }
 
     #[test]
-    fn http_2_by_prior_knowledge_is_refused() {
-        refused(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", RequestError::UnsupportedVersion);
+    fn the_preface_of_http_2_is_no_request() {
+        refused(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", RequestError::UnknownMethod);
     }
 
     /// RFC 9112 §3.1: a method is a token. Which ones, Envoy says.

@@ -182,7 +182,9 @@ fn encode(manager: &ConnectionManager, exchange: &mut Exchange, chunked: bool) {
     encoded.clear();
     let (status, headers, format) = (response.status, &response.headers, manager.key_format);
     match request.version {
-        Version::Http11 => encode_response(status, headers, chunked, format, encoded),
         Version::Http10 => encode_response_http_10(status, headers, format, encoded),
+        Version::Http11 | Version::Http2 => {
+            encode_response(status, headers, chunked, format, encoded);
+        }
     }
 }

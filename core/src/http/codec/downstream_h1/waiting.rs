@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::Connection;
-use super::record::{ConnectionRecord, End};
+use crate::http::codec::connection_record::{ConnectionRecord, End};
 use crate::listener::{ConnectionSlot, NewConnection};
 use crate::runtime::Deadline;
 use crate::transport_socket::Transport;
@@ -69,7 +69,6 @@ impl Connection {
         self.read_deadline.disarm();
         self.stats().downstream_cx_rx_bytes_total.add(count as u64);
         if count > 0 {
-            self.record.begin();
             return Waited::Begun;
         }
         if self.read_deadline.fired() {

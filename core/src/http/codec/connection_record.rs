@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use ringmain_proto_codec::auto::Protocol;
 
 use crate::http::ConnectionManager;
 use crate::http::stream::millis;
@@ -28,7 +30,8 @@ pub(super) struct ConnectionRecord {
     pub(super) opened: Instant,
     pub(super) requests: Cell<u32>,
     pub(super) end: Cell<End>,
-    begun: Cell<bool>,
+    /// What the client speaks, once that is known.
+    pub(super) protocol: Cell<Option<Protocol>>,
 }
 
 impl ConnectionRecord {
@@ -49,17 +52,31 @@ impl ConnectionRecord {
             opened: Instant::now(),
             requests: Cell::new(0),
             end: Cell::new(End::Remote),
-            begun: Cell::new(false),
+            protocol: Cell::new(None),
         }
     }
 
-    /// The first bytes have come, which make the codec.
-    pub(super) fn begin(&self) {
-        if !self.begun.replace(true) {
-            let stats = self.manager.stats.of(self.worker.id);
-            stats.downstream_cx_http1_total.inc();
-            stats.downstream_cx_http1_active.inc();
+    /// The first bytes have told what the client speaks.
+    pub(super) fn begin(&self, protocol: Protocol) {
+        self.protocol.set(Some(protocol));
+        let stats = self.manager.stats.of(self.worker.id);
+        match protocol {
+            Protocol::Http1 => {
+                stats.downstream_cx_http1_total.inc();
+                stats.downstream_cx_http1_active.inc();
+            }
+            Protocol::Http2 => {
+                self.worker.http2_stats().nghttp2_downstream_connections.inc();
+                stats.downstream_cx_http2_total.inc();
+                stats.downstream_cx_http2_active.inc();
+            }
         }
+    }
+
+    /// What is left of `max_connection_duration`.
+    pub(super) fn remaining_lifetime(&self) -> Option<Duration> {
+        let max = self.manager.config.max_connection_duration?;
+        Some(max.saturating_sub(self.opened.elapsed()))
     }
 
     /// Whether `max_connection_duration` has passed.
@@ -73,8 +90,10 @@ impl Drop for ConnectionRecord {
     fn drop(&mut self) {
         let stats = self.manager.stats.of(self.worker.id);
         stats.downstream_cx_active.dec();
-        if self.begun.get() {
-            stats.downstream_cx_http1_active.dec();
+        match self.protocol.get() {
+            Some(Protocol::Http1) => stats.downstream_cx_http1_active.dec(),
+            Some(Protocol::Http2) => stats.downstream_cx_http2_active.dec(),
+            None => {}
         }
         stats.downstream_cx_destroy.inc();
         match self.end.get() {

@@ -1,0 +1,62 @@
+//! HTTP/2 with clients (`envoy.config.core.v3.Http2ProtocolOptions`).
+
+use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::google::protobuf::UInt32Value;
+
+/// `envoy.config.core.v3.Http2ProtocolOptions`, downstream side: what is agreed with the client, and
+/// what it may ask of us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http2ProtocolOptions {
+    /// `hpack_table_size`, default 4096; in bytes.
+    pub hpack_table_size: u32,
+    /// `max_concurrent_streams`, default 1024.
+    pub max_concurrent_streams: u32,
+    /// `initial_stream_window_size`, default 16 MiB; in bytes.
+    pub initial_stream_window_size: u32,
+    /// `initial_connection_window_size`, default 24 MiB; in bytes.
+    pub initial_connection_window_size: u32,
+    /// `max_consecutive_inbound_frames_with_empty_payload`, default 1.
+    pub max_consecutive_inbound_frames_with_empty_payload: u32,
+    /// `max_inbound_priority_frames_per_stream`, default 100.
+    pub max_inbound_priority_frames_per_stream: u32,
+    /// `max_inbound_window_update_frames_per_data_frame_sent`, default 10.
+    pub max_inbound_window_update_frames_per_data_frame_sent: u32,
+}
+
+impl Default for Http2ProtocolOptions {
+    fn default() -> Self {
+        Self::from_wire(None)
+    }
+}
+
+impl Http2ProtocolOptions {
+    pub(crate) fn from_wire(wire: Option<&core::Http2ProtocolOptions>) -> Self {
+        let number = |field: fn(&core::Http2ProtocolOptions) -> Option<UInt32Value>, default| {
+            wire.and_then(field).map_or(default, |number| number.value)
+        };
+        Self {
+            hpack_table_size: number(|wire| wire.hpack_table_size, 4096),
+            max_concurrent_streams: number(|wire| wire.max_concurrent_streams, 1024),
+            initial_stream_window_size: number(
+                |wire| wire.initial_stream_window_size,
+                16 * 1024 * 1024,
+            ),
+            initial_connection_window_size: number(
+                |wire| wire.initial_connection_window_size,
+                24 * 1024 * 1024,
+            ),
+            max_consecutive_inbound_frames_with_empty_payload: number(
+                |wire| wire.max_consecutive_inbound_frames_with_empty_payload,
+                1,
+            ),
+            max_inbound_priority_frames_per_stream: number(
+                |wire| wire.max_inbound_priority_frames_per_stream,
+                100,
+            ),
+            max_inbound_window_update_frames_per_data_frame_sent: number(
+                |wire| wire.max_inbound_window_update_frames_per_data_frame_sent,
+                10,
+            ),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The downstream side of HTTP/2: one task a connection, one more for each of its streams.
+//!
+//! The connection's task has two halves. One receives bytes and shows them to the flood guard; the
+//! other drives the `h2` crate over memory, starts streams, and sends what all of them have written
+//! since its last turn at once.
+
+mod limits;
+mod outgoing;
+mod request;
+mod response;
+mod stream;
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::net::Shutdown;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ringmain_proto_codec::h2::flood_guard::{Flood, FloodGuard};
+use ringmain_proto_codec::h2::io::{MemoryIo, MemoryIoHandle, memory_io};
+use ringmain_proto_codec::h2::server::{self, Ended, Incoming, ServerConnection};
+
+use super::connection_record::{ConnectionRecord, End};
+use crate::listener::ConnectionSlot;
+use crate::runtime::{
+    self, Buffer, Deadline, Event, Interrupt, Notify, Patience, SMALL_BUFFER_BYTES, join,
+};
+use crate::stats::scopes::HttpStats;
+use crate::transport_socket::Transport;
+use limits::PrematureResets;
+use outgoing::Outgoing;
+pub use stream::{ClientState, Stream};
+
+/// How long a connection that is silent keeps a buffer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A connection whose first bytes are the preface of HTTP/2.
+pub(super) struct Begun {
+    pub(super) transport: Transport,
+    pub(super) read_deadline: Deadline,
+    pub(super) slot: ConnectionSlot,
+    pub(super) record: ConnectionRecord,
+    /// What has come.
+    pub(super) input: Buffer,
+}
+
+/// A downstream connection, and what its streams share.
+#[derive(Debug)]
+pub struct Connection {
+    transport: Transport,
+    record: ConnectionRecord,
+    slot: ConnectionSlot,
+    io: MemoryIoHandle<Buffer>,
+    guard: RefCell<FloodGuard>,
+    patience: Patience,
+    /// Ends receiving.
+    read_deadline: Deadline,
+    /// Ends both directions: the client does not take what we send.
+    write_deadline: Deadline,
+    /// Wakes the driving half to look at the limits.
+    wake: Rc<Notify>,
+    /// `idle_timeout`, while there is no stream.
+    idle: Deadline,
+    /// `max_connection_duration`.
+    lifetime: Deadline,
+    streams: Cell<u32>,
+    premature_resets: PrematureResets,
+    flood: Cell<Option<Flood>>,
+    /// No more requests are wanted.
+    draining: Cell<bool>,
+    /// Nothing that comes is looked at any more.
+    over: Cell<bool>,
+    /// The client has ended its side.
+    remote_ended: Cell<bool>,
+    changed: Event,
+}
+
+/// What the driving half has to do next.
+#[expect(clippy::large_enum_variant, reason = "taken apart as soon as it is made")]
+enum Turn {
+    Begin(Incoming<Outgoing>),
+    Flush,
+    LookAtLimits,
+    End(Result<(), Ended>),
+}
+
+/// Serves a connection until either side ends it.
+pub(super) async fn serve(begun: Begun) {
+    let (io, handle) = memory_io();
+    let (connection, input) = Connection::new(begun, handle);
+    let connection = Rc::new(connection);
+    // The driving half first: what it has read makes room for what the other receives.
+    join(connection.drive(io), connection.receive(input)).await;
+}
+
+impl Connection {
+    fn new(begun: Begun, io: MemoryIoHandle<Buffer>) -> (Self, Buffer) {
+        let Begun { transport, read_deadline, slot, record, input } = begun;
+        let timers = &record.worker.timers;
+        let wake = Rc::new(Notify::default());
+        slot.close_by(Interrupt::wait(&wake));
+        slot.set_idle(true);
+        let connection = Self {
+            io,
+            guard: RefCell::new(FloodGuard::of_client(limits::flood_limits(&record.manager))),
+            patience: Patience::new(timers),
+            write_deadline: Deadline::new(timers, transport.stream(), Shutdown::Both),
+            idle: Deadline::of_wait(timers, &wake),
+            lifetime: Deadline::of_wait(timers, &wake),
+            wake,
+            streams: Cell::new(0),
+            premature_resets: PrematureResets::default(),
+            flood: Cell::new(None),
+            draining: Cell::new(false),
+            over: Cell::new(false),
+            remote_ended: Cell::new(false),
+            changed: Event::default(),
+            transport,
+            read_deadline,
+            slot,
+            record,
+        };
+        (connection, input)
+    }
+
+    fn stats(&self) -> &HttpStats {
+        self.record.manager.stats.of(self.record.worker.id)
+    }
+
+    /// Receives until the client ends its side, or until what it has begun breaks a limit.
+    async fn receive(&self, mut input: Buffer) {
+        loop {
+            self.guard_against_floods(&input);
+            if let Some(spent) = self.io.feed(input) {
+                self.record.worker.buffers.give_back(spent);
+            }
+            self.changed.wait_until(|| self.wants_input()).await;
+            match self.read().await {
+                Some(received) => input = received,
+                None => break,
+            }
+        }
+        self.remote_ended.set(!self.read_deadline.fired());
+        self.io.end_input();
+    }
+
+    /// What comes behind the end is read to be thrown away.
+    fn wants_input(&self) -> bool {
+        self.over.get() || self.flood.get().is_none() && self.io.wants_input()
+    }
+
+    /// What breaks a limit is still handled, as it has come; nothing behind it is.
+    fn guard_against_floods(&self, input: &Buffer) {
+        if self.over.get() || self.flood.get().is_some() {
+            return;
+        }
+        if let Err(flood) = self.guard.borrow_mut().receive(input.bytes()) {
+            self.flood.set(Some(flood));
+            self.wake.notify();
+        }
+    }
+
+    /// What arrives next. A connection that stays silent waits without a buffer.
+    async fn read(&self) -> Option<Buffer> {
+        let pool = &self.record.worker.buffers;
+        let spent = self.io.take_input().unwrap_or_default();
+        // Where one read has filled it there is more.
+        let filled = spent.capacity() > 0 && spent.room() == 0;
+        pool.give_back(spent);
+        let mut buffer = if filled { pool.large() } else { pool.small() };
+        loop {
+            self.patience.arm(PATIENCE);
+            let (read, returned) = self.transport.read_patiently(buffer, &self.patience).await;
+            self.patience.disarm();
+            match read {
+                // An error is an end too.
+                Some(Ok(count)) if count > 0 && !self.read_deadline.fired() => {
+                    self.stats().downstream_cx_rx_bytes_total.add(count as u64);
+                    return Some(returned);
+                }
+                Some(_) => {
+                    pool.give_back(returned);
+                    return None;
+                }
+                None => pool.give_back(returned),
+            }
+            self.transport.readable().await;
+            buffer = pool.small();
+        }
+    }
+
+    /// Drives the frames until the connection is over, then closes it.
+    async fn drive(self: &Rc<Self>, io: MemoryIo<Buffer>) {
+        self.lifetime.arm(self.record.remaining_lifetime());
+        self.idle.arm(self.record.manager.config.idle_timeout);
+        let ended = match self.accept(io).await {
+            Ok(frames) => self.drive_frames(frames).await,
+            Err(ended) => Err(ended),
+        };
+        if ended == Err(Ended::Protocol) {
+            self.stats().downstream_cx_protocol_error.inc();
+        }
+        while self.io.has_output() && self.flush().await.is_ok() {}
+        self.close();
+    }
+
+    /// Waits for the preface, unless a limit passes before it has come.
+    async fn accept(
+        &self,
+        io: MemoryIo<Buffer>,
+    ) -> Result<ServerConnection<Buffer, Outgoing>, Ended> {
+        let options = limits::server_options(&self.record.manager);
+        let mut accepted = pin!(server::accept(io, &options));
+        poll_fn(|context| match accepted.as_mut().poll(context) {
+            Poll::Ready(accepted) => Poll::Ready(accepted),
+            // A flood is looked at once the frames before it have been.
+            Poll::Pending if self.flood.get().is_some() => Poll::Pending,
+            Poll::Pending => self.wake.poll_notified(context).map(|()| Err(Ended::ConnectionEnded)),
+        })
+        .await
+    }
+
+    async fn drive_frames(
+        self: &Rc<Self>,
+        mut frames: ServerConnection<Buffer, Outgoing>,
+    ) -> Result<(), Ended> {
+        loop {
+            match poll_fn(|context| self.poll_turn(&mut frames, context)).await {
+                Turn::Begin(incoming) => self.begin_stream(incoming),
+                Turn::Flush => {
+                    if self.flush().await.is_err() {
+                        return Err(Ended::ConnectionEnded);
+                    }
+                }
+                Turn::LookAtLimits => self.look_at_limits(&mut frames),
+                Turn::End(result) => return result,
+            }
+        }
+    }
+
+    fn poll_turn(
+        &self,
+        frames: &mut ServerConnection<Buffer, Outgoing>,
+        context: &mut Context<'_>,
+    ) -> Poll<Turn> {
+        match frames.poll_request(context) {
+            Poll::Ready(Some(Ok(incoming))) => Poll::Ready(Turn::Begin(incoming)),
+            Poll::Ready(Some(Err(ended))) => Poll::Ready(Turn::End(Err(ended))),
+            Poll::Ready(None) => Poll::Ready(Turn::End(Ok(()))),
+            Poll::Pending if self.io.has_output() => Poll::Ready(Turn::Flush),
+            Poll::Pending => self.wake.poll_notified(context).map(|()| Turn::LookAtLimits),
+        }
+    }
+
+    fn begin_stream(self: &Rc<Self>, incoming: Incoming<Outgoing>) {
+        self.streams.set(self.streams.get() + 1);
+        self.slot.set_idle(false);
+        self.idle.disarm();
+        let connection = self.clone();
+        runtime::spawn(async move {
+            let served = stream::serve(&connection, incoming);
+            if runtime::catch_panic(served).await.is_err() {
+                connection.record.worker.stats().connection_panics.inc();
+            }
+            connection.end_stream();
+        });
+    }
+
+    fn end_stream(&self) {
+        self.streams.set(self.streams.get() - 1);
+        if self.streams.get() > 0 {
+            return;
+        }
+        self.slot.set_idle(true);
+        match self.draining.get() {
+            true => self.read_deadline.arm(Some(self.record.manager.config.drain_timeout)),
+            false => self.idle.arm(self.record.manager.config.idle_timeout),
+        }
+    }
+
+    /// Sends what there is, or as much of it as one buffer holds.
+    async fn flush(&self) -> Result<(), ()> {
+        let pool = &self.record.worker.buffers;
+        let mut buffer = pool.small();
+        self.io.take_output(|output| {
+            if output.len() > SMALL_BUFFER_BYTES {
+                pool.give_back(std::mem::replace(&mut buffer, pool.large()));
+            }
+            let part = &output[..output.len().min(buffer.room())];
+            let fits = buffer.append(part);
+            debug_assert!(fits, "no more than there is room for");
+            self.guard.borrow_mut().send(part);
+            part.len()
+        });
+        self.write_deadline.arm(self.record.manager.config.stream_idle_timeout);
+        let (sent, buffer) = self.transport.write_all(buffer).await;
+        self.write_deadline.disarm();
+        self.stats().downstream_cx_tx_bytes_total.add(buffer.len() as u64);
+        pool.give_back(buffer);
+        sent.map_err(|_| self.io.break_output())
+    }
+
+    /// Ends our side, then waits a little for the client to close first, so that what it still sends
+    /// does not destroy what is on its way to it.
+    fn close(&self) {
+        self.over.set(true);
+        self.changed.notify();
+        if self.remote_ended.get() {
+            return;
+        }
+        self.record.end.set(End::Local);
+        self.transport.end_writing();
+        match self.record.manager.config.delayed_close_timeout {
+            Some(limit) => self.read_deadline.arm(Some(limit)),
+            None => self.transport.stream().shutdown(Shutdown::Both),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What a connection may ask of us, and what ends it.
+
+use std::cell::Cell;
+
+use ringmain_proto_codec::h2::flood_guard::{Flood, FloodLimits};
+use ringmain_proto_codec::h2::server::{ServerConnection, ServerOptions};
+
+use super::{Connection, Outgoing};
+use crate::http::ConnectionManager;
+use crate::runtime::Buffer;
+
+/// Bytes that HPACK counts for a field beside its name and value (RFC 7541 §4.1).
+const FIELD_OVERHEAD_BYTES: u32 = 32;
+
+pub(super) fn server_options(manager: &ConnectionManager) -> ServerOptions {
+    let http2 = &manager.config.http2;
+    let limits = &manager.request_options.limits;
+    ServerOptions {
+        max_concurrent_streams: http2.max_concurrent_streams,
+        initial_stream_window_size: http2.initial_stream_window_size,
+        initial_connection_window_size: http2.initial_connection_window_size,
+        hpack_table_size: http2.hpack_table_size,
+        header_list_bytes_max: limits
+            .bytes_max
+            .saturating_add(limits.headers_max.saturating_mul(FIELD_OVERHEAD_BYTES)),
+    }
+}
+
+pub(super) fn flood_limits(manager: &ConnectionManager) -> FloodLimits {
+    let http2 = &manager.config.http2;
+    FloodLimits {
+        consecutive_empty_frames_max: http2.max_consecutive_inbound_frames_with_empty_payload,
+        priority_frames_per_stream_max: http2.max_inbound_priority_frames_per_stream,
+        window_updates_per_data_frame_max: http2
+            .max_inbound_window_update_frames_per_data_frame_sent,
+    }
+}
+
+impl Connection {
+    /// Something has woken the connection: a limit was broken or has passed, or a drain wants it to
+    /// end.
+    pub(super) fn look_at_limits(&self, frames: &mut ServerConnection<Buffer, Outgoing>) {
+        if let Some(flood) = self.flood.get() {
+            self.count_flood(flood);
+            frames.refuse();
+        } else if self.premature_resets.are_too_many() {
+            self.stats().downstream_rq_too_many_premature_resets.inc();
+            frames.refuse();
+        } else if !self.draining.replace(true) {
+            if self.idle.fired() {
+                self.stats().downstream_cx_idle_timeout.inc();
+            } else if self.lifetime.fired() {
+                self.stats().downstream_cx_max_duration_reached.inc();
+            }
+            frames.shut_down();
+            if self.streams.get() == 0 {
+                self.read_deadline.arm(Some(self.record.manager.config.drain_timeout));
+            }
+        }
+    }
+
+    fn count_flood(&self, flood: Flood) {
+        self.stats().downstream_cx_protocol_error.inc();
+        let stats = self.record.worker.http2_stats();
+        match flood {
+            Flood::EmptyFrames => stats.inbound_empty_frames_flood.inc(),
+            Flood::PriorityFrames => stats.inbound_priority_frames_flood.inc(),
+            Flood::WindowUpdates => stats.inbound_window_update_frames_flood.inc(),
+        }
+    }
+}
+
+/// Streams that their client resets before they are a second old (CVE-2023-44487). Envoy's runtime
+/// keys `overload.premature_reset_total_stream_count` and
+/// `overload.premature_reset_min_stream_lifetime_seconds`, at their defaults.
+#[derive(Debug, Default)]
+pub(super) struct PrematureResets {
+    streams: Cell<u64>,
+    premature: Cell<u64>,
+}
+
+impl PrematureResets {
+    const STREAMS_MIN: u64 = 500;
+
+    /// A stream is over. Whether there are too many by now.
+    pub(super) fn note(&self, premature: bool) -> bool {
+        self.streams.set(self.streams.get() + 1);
+        self.premature.set(self.premature.get() + u64::from(premature));
+        premature && self.are_too_many()
+    }
+
+    /// Whether half of the streams were reset so early, once there are enough of them to tell; at
+    /// once where the rest could not change that any more.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.premature.get() >= self.streams.get().max(Self::STREAMS_MIN) / 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_five_hundred_premature_resets_are_too_many() {
+        let resets = PrematureResets::default();
+        assert!((0..249).all(|_| !resets.note(true)));
+        assert!(resets.note(true));
+    }
+
+    #[test]
+    fn a_client_that_mostly_waits_may_reset_some() {
+        let resets = PrematureResets::default();
+        assert!((0..10_000).all(|stream| !resets.note(stream % 3 == 0)));
+    }
+}

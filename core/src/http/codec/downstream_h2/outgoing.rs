@@ -1,0 +1,41 @@
+//! A piece of a body on its way into frames.
+
+use std::rc::Rc;
+
+use bytes::Buf;
+
+use crate::runtime::Buffer;
+use crate::server::Worker;
+
+/// The piece; its buffer goes back to the worker's pool when all of it has been framed.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    buffer: Buffer,
+    worker: Rc<Worker>,
+}
+
+impl Outgoing {
+    pub(super) fn new(buffer: Buffer, worker: &Rc<Worker>) -> Self {
+        Self { buffer, worker: worker.clone() }
+    }
+}
+
+impl Buf for Outgoing {
+    fn remaining(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.buffer.bytes()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.buffer.consume(count);
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.worker.buffers.give_back(std::mem::take(&mut self.buffer));
+    }
+}

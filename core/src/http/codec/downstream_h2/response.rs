@@ -1,0 +1,115 @@
+//! The response as HTTP/2 sends it.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Instant;
+
+use ringmain_proto_codec::HeaderMap;
+
+use super::request::FRAME_HEADER_BYTES;
+use super::{Outgoing, Stream};
+use crate::http::codec::body::Ending;
+use crate::http::codec::downstream::{After, Gone};
+use crate::http::exchange::Exchange;
+use crate::http::header_bytes;
+use crate::runtime::Buffer;
+
+impl Stream {
+    /// Sends the head with the first piece of the body.
+    pub async fn send_head(
+        &self,
+        exchange: &mut Exchange,
+        first: Buffer,
+        ending: Option<Ending<'_>>,
+    ) -> (Result<After, Gone>, Buffer) {
+        self.note_closing(exchange);
+        let recorded = self.connection.record.manager.recorded;
+        exchange.info.times.downstream_tx_begin = recorded.times.then(Instant::now);
+        if recorded.header_bytes {
+            let bytes = header_bytes::received_fields(&exchange.response.headers);
+            exchange.info.downstream_bytes.headers_sent = bytes;
+        }
+        let ends = first.is_empty() && ending.is_some_and(|Ending { trailers }| trailers.is_none());
+        if self.inner.borrow_mut().send_head(&exchange.response, ends).is_err() {
+            return (Err(Gone), first);
+        }
+        if ends {
+            return (Ok(After::KeepAlive), first);
+        }
+        let (sent, spare) = self.send_data(first, ending).await;
+        (sent.map(|()| After::KeepAlive), spare)
+    }
+
+    /// Sends the next piece of the body once the client has room for it.
+    pub async fn send_data(
+        &self,
+        piece: Buffer,
+        ending: Option<Ending<'_>>,
+    ) -> (Result<(), Gone>, Buffer) {
+        let length = piece.len();
+        if length > 0 && self.await_room(length).await.is_err() {
+            return (Err(Gone), piece);
+        }
+        let trailers = ending.and_then(|Ending { trailers }| trailers);
+        let ends = ending.is_some() && trailers.is_none();
+        if length == 0 && !ends {
+            return (self.send_trailers(trailers), piece);
+        }
+        let piece = Outgoing::new(piece, &self.connection.record.worker);
+        let sent = self.inner.borrow_mut().send_data(piece, ends);
+        self.sent.set(self.sent.get() + length as u64 + FRAME_HEADER_BYTES);
+        let sent = sent.map_err(|_| Gone).and_then(|()| self.send_trailers(trailers));
+        (sent, Buffer::default())
+    }
+
+    fn send_trailers(&self, trailers: Option<&HeaderMap>) -> Result<(), Gone> {
+        let Some(trailers) = trailers else { return Ok(()) };
+        self.inner.borrow_mut().send_trailers(trailers).map_err(|_| Gone)
+    }
+
+    /// Waits until the client has room for some of `bytes`, and what was sent before is on its way.
+    async fn await_room(&self, bytes: usize) -> Result<(), Gone> {
+        let mut armed = false;
+        let room = poll_fn(|context| {
+            while self.wake.poll_notified(context).is_ready() {}
+            if self.client.is_gone() || self.send_deadline.fired() {
+                return Poll::Ready(Err(Gone));
+            }
+            let room = self.inner.borrow_mut().poll_room(context, bytes).map_err(|_| Gone);
+            if room.is_pending() && !armed {
+                armed = true;
+                self.send_deadline.arm(self.connection.record.manager.config.stream_idle_timeout);
+            }
+            room
+        })
+        .await;
+        self.send_deadline.disarm();
+        room
+    }
+
+    /// The rest of the response will not come.
+    pub fn break_off(&self) {
+        self.connection.record.worker.http2_stats().tx_reset.inc();
+        self.inner.borrow_mut().break_off();
+    }
+
+    /// Counts what this response means for the connection, which a drain or a limit may end with it.
+    fn note_closing(&self, exchange: &Exchange) {
+        let connection = &self.connection;
+        let (record, stats) = (&connection.record, connection.stats());
+        if exchange.info.request_received.is_none() {
+            stats.downstream_rq_response_before_rq_complete.inc();
+        }
+        if connection.draining.get() {
+            return;
+        }
+        let max = record.manager.config.max_requests_per_connection;
+        if max.is_some_and(|max| record.requests.get() >= max) {
+            stats.downstream_cx_max_requests_reached.inc();
+            connection.wake.notify();
+        } else if record.worker.drain.closes(record.manager.traffic_direction) {
+            stats.downstream_cx_drain_close.inc();
+            connection.wake.notify();
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! One request on a connection of HTTP/2, in a task of its own.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ringmain_proto_codec::h1::UnderscoreAction;
+use ringmain_proto_codec::h2::server::{Ended, Incoming, IncomingHead, ServerStream};
+use ringmain_proto_codec::{HeaderMap, KnownHeader};
+
+use super::{Connection, Outgoing};
+use crate::http::ResponseFlag;
+use crate::http::codec::connection_record::ConnectionRecord;
+use crate::http::codec::downstream::{After, Codec, Downstream};
+use crate::http::exchange::Exchange;
+use crate::http::local_reply;
+use crate::http::stream::StreamInfo;
+use crate::router;
+use crate::runtime::{Deadline, Interrupt, Notify};
+
+/// A stream that is reset before it is so old counts as premature.
+const PREMATURE: Duration = Duration::from_secs(1);
+
+/// A request and its response.
+#[derive(Debug)]
+pub struct Stream {
+    pub(super) connection: Rc<Connection>,
+    pub(super) inner: RefCell<ServerStream<Outgoing>>,
+    /// Wakes the task when a deadline fires or receiving ends.
+    pub(super) wake: Rc<Notify>,
+    /// Ends receiving: what is awaited of the request has not come.
+    pub(in crate::http::codec) request_deadline: Deadline,
+    /// Ends sending: the client grants no room.
+    pub(super) send_deadline: Deadline,
+    pub(in crate::http::codec) client: Rc<ClientState>,
+    pub(super) trailers: RefCell<Option<Box<HeaderMap>>>,
+    /// The rest of the request is not wanted.
+    pub(super) stopped: Cell<bool>,
+    /// Bytes of the request's body received and not yet told.
+    pub(super) body_wire_bytes: Cell<u64>,
+    /// Bytes of the response sent.
+    pub(super) sent: Cell<u64>,
+}
+
+/// Whether the client is still there.
+#[derive(Debug, Default)]
+pub struct ClientState {
+    ended: Cell<Option<Ended>>,
+    interrupt: RefCell<Option<Interrupt>>,
+}
+
+impl ClientState {
+    /// Whether the client has reset the stream or its connection is gone.
+    pub fn is_gone(&self) -> bool {
+        self.ended.get().is_some()
+    }
+
+    /// What ends when the client goes, at once where it has gone already.
+    pub fn set_interrupt(&self, interrupt: Option<Interrupt>) {
+        match interrupt {
+            Some(interrupt) if self.is_gone() => interrupt.fire(),
+            interrupt => drop(self.interrupt.replace(interrupt)),
+        }
+    }
+
+    fn note_ended(&self, ended: Ended) {
+        self.ended.set(Some(ended));
+        if let Some(interrupt) = self.interrupt.take() {
+            interrupt.fire();
+        }
+    }
+}
+
+/// Serves a request to its end.
+pub(super) async fn serve(
+    connection: &Rc<Connection>,
+    Incoming { head, stream: inner }: Incoming<Outgoing>,
+) {
+    let worker = connection.record.worker.clone();
+    let mut exchange = worker.exchanges.take();
+    let stream = Stream::new(connection, inner);
+    stream.begin(&head, &mut exchange);
+    drop(head);
+    let after = {
+        let mut serving = pin!(stream.answer(&mut exchange));
+        poll_fn(|context| {
+            stream.note_reset(context);
+            serving.as_mut().poll(context)
+        })
+        .await
+    };
+    stream.end(after, &mut exchange);
+    worker.exchanges.give_back(exchange);
+}
+
+impl Stream {
+    fn new(connection: &Rc<Connection>, inner: ServerStream<Outgoing>) -> Self {
+        let timers = &connection.record.worker.timers;
+        let wake = Rc::new(Notify::default());
+        Self {
+            inner: RefCell::new(inner),
+            request_deadline: Deadline::of_wait(timers, &wake),
+            send_deadline: Deadline::of_wait(timers, &wake),
+            wake,
+            client: Rc::default(),
+            trailers: RefCell::default(),
+            stopped: Cell::new(false),
+            body_wire_bytes: Cell::new(0),
+            sent: Cell::new(0),
+            connection: connection.clone(),
+        }
+    }
+
+    fn downstream(&self) -> Downstream<'_> {
+        let ConnectionRecord { worker, manager, .. } = &self.connection.record;
+        Downstream { worker, manager, codec: Codec::Http2(self) }
+    }
+
+    /// Notes and counts that a request has begun.
+    fn begin(&self, head: &IncomingHead, exchange: &mut Exchange) {
+        let record = &self.connection.record;
+        exchange.info = StreamInfo::begin(record.id, &record.info);
+        head.write_to(&mut exchange.request);
+        exchange.info.request_parsed = true;
+        if exchange.request.body.is_empty() {
+            exchange.info.request_received = Some(exchange.info.started);
+        }
+        record.requests.set(record.requests.get() + 1);
+        let stats = self.connection.stats();
+        stats.downstream_rq_total.inc();
+        stats.downstream_rq_http2_total.inc();
+        stats.downstream_rq_active.inc();
+    }
+
+    async fn answer(&self, exchange: &mut Exchange) -> After {
+        if let Err(details) = self.check_fields(exchange) {
+            exchange.info.details = details;
+            exchange.info.flags.set(ResponseFlag::DownstreamProtocolError);
+            exchange.info.reset = true;
+            return After::Abort;
+        }
+        let headers = &exchange.request.headers;
+        if headers.get(KnownHeader::Authority).is_none_or(<[u8]>::is_empty) {
+            return self.downstream().reply(&local_reply::MISSING_HOST, exchange).await;
+        }
+        if exchange.request.expect_continue
+            && !exchange.request.body.is_empty()
+            && self.inner.borrow_mut().send_continue().is_ok()
+        {
+            let record = &self.connection.record;
+            record.manager.responses.of(record.worker.id).count(100);
+        }
+        router::serve(&self.downstream(), exchange).await
+    }
+
+    /// The limits on fields that a codec enforces in Envoy; breaking one resets the stream.
+    fn check_fields(&self, exchange: &mut Exchange) -> Result<(), &'static str> {
+        let stats = self.connection.record.worker.http2_stats();
+        let options = &self.connection.record.manager.request_options;
+        let headers = &mut exchange.request.headers;
+        if headers.len() > options.limits.headers_max as usize {
+            stats.header_overflow.inc();
+            return Err("http2.too_many_headers");
+        }
+        let has_underscore = |headers: &HeaderMap| {
+            headers.fields().any(|field| field.known.is_none() && field.name.contains(&b'_'))
+        };
+        match options.headers_with_underscores {
+            UnderscoreAction::Reject if has_underscore(headers) => {
+                stats.requests_rejected_with_underscores_in_headers.inc();
+                Err("http2.unexpected_underscore")
+            }
+            UnderscoreAction::Drop if has_underscore(headers) => {
+                let before = headers.len();
+                headers.retain(|field| !field.name.contains(&b'_'));
+                stats.dropped_headers_with_underscores.add((before - headers.len()) as u64);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks whether the client has reset the stream.
+    fn note_reset(&self, context: &mut Context<'_>) {
+        if !self.client.is_gone()
+            && let Poll::Ready(ended) = self.inner.borrow_mut().poll_reset(context)
+        {
+            if ended == Ended::RemoteReset {
+                self.connection.record.worker.http2_stats().rx_reset.inc();
+            }
+            self.client.note_ended(ended);
+        }
+    }
+
+    /// Says in the record why the client is gone.
+    pub fn note_gone(&self, exchange: &mut Exchange) {
+        let stats = self.connection.stats();
+        let (details, flag) = match self.client.ended.get() {
+            None if self.send_deadline.fired() => {
+                stats.downstream_rq_idle_timeout.inc();
+                ("stream_idle_timeout", ResponseFlag::StreamIdleTimeout)
+            }
+            // Envoy's words for both.
+            Some(Ended::Protocol) => ("http2.remote_reset", ResponseFlag::DownstreamProtocolError),
+            None | Some(Ended::RemoteReset) => {
+                ("http2.remote_reset", ResponseFlag::DownstreamRemoteReset)
+            }
+            Some(Ended::ConnectionEnded) => {
+                stats.downstream_cx_destroy_active_rq.inc();
+                stats.downstream_cx_destroy_remote_active_rq.inc();
+                ("downstream_remote_disconnect", ResponseFlag::DownstreamConnectionTermination)
+            }
+        };
+        exchange.info.details = details;
+        exchange.info.flags.set(flag);
+    }
+
+    /// Counts and logs the request.
+    fn end(&self, after: After, exchange: &mut Exchange) {
+        if after == After::Abort && !self.client.is_gone() {
+            self.connection.record.worker.http2_stats().tx_reset.inc();
+            self.inner.borrow_mut().break_off();
+        }
+        exchange.info.downstream_bytes.sent = self.sent.get();
+        exchange.info.downstream_bytes.received += self.body_wire_bytes.take();
+        self.downstream().finish(exchange);
+        let premature = self.client.ended.get() == Some(Ended::RemoteReset)
+            && exchange.info.elapsed() < PREMATURE;
+        if self.connection.premature_resets.note(premature) {
+            self.connection.wake.notify();
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Limits on frames that cost a peer nothing to send and us something to read.
+//!
+//! The `h2` crate exposes no counts of frames, so the task that owns the socket shows the guard all
+//! bytes in both directions. The limits and what they count are Envoy's.
+
+use super::frame_scanner::{FrameHeader, FrameScanner, kind};
+
+/// Envoy's limits, from `http2_protocol_options`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FloodLimits {
+    /// `max_consecutive_inbound_frames_with_empty_payload`: DATA, HEADERS and CONTINUATION without
+    /// payload that do not end their stream.
+    pub consecutive_empty_frames_max: u32,
+    /// `max_inbound_priority_frames_per_stream`, counted over the connection.
+    pub priority_frames_per_stream_max: u32,
+    /// `max_inbound_window_update_frames_per_data_frame_sent`, counted over the connection.
+    pub window_updates_per_data_frame_max: u32,
+}
+
+/// What there was too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flood {
+    /// Frames without payload.
+    EmptyFrames,
+    /// PRIORITY.
+    PriorityFrames,
+    /// WINDOW_UPDATE.
+    WindowUpdates,
+}
+
+/// What has gone over one connection of a client.
+#[derive(Debug)]
+pub struct FloodGuard {
+    limits: FloodLimits,
+    received: FrameScanner,
+    sent: FrameScanner,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    streams: u64,
+    empty_in_a_row: u32,
+    priorities: u64,
+    window_updates: u64,
+    data_sent: u64,
+}
+
+/// END_STREAM of DATA and HEADERS.
+const END_STREAM: u8 = 0x1;
+/// PADDED of DATA and HEADERS.
+const PADDED: u8 = 0x8;
+
+impl FloodGuard {
+    /// A guard of a connection that begins with the client's preface.
+    pub fn of_client(limits: FloodLimits) -> Self {
+        let (received, sent) = (FrameScanner::at_preface(), FrameScanner::at_frame());
+        Self { limits, received, sent, counts: Counts::default() }
+    }
+
+    /// Looks at what has come.
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<(), Flood> {
+        let Self { limits, received, counts, .. } = self;
+        received.scan(bytes, |header| counts.receive(header, limits))
+    }
+
+    /// Looks at what is sent.
+    pub fn send(&mut self, bytes: &[u8]) {
+        let Self { sent, counts, .. } = self;
+        let all = sent.scan(bytes, |header| {
+            counts.data_sent += u64::from(header.kind == kind::DATA);
+            Ok::<(), Flood>(())
+        });
+        debug_assert_eq!(all, Ok(()), "what is sent is only counted");
+    }
+}
+
+impl Counts {
+    fn receive(&mut self, header: FrameHeader, limits: &FloodLimits) -> Result<(), Flood> {
+        match header.kind {
+            kind::DATA | kind::HEADERS | kind::CONTINUATION => {
+                self.streams += u64::from(header.kind == kind::HEADERS);
+                self.note_payload(header, limits)
+            }
+            kind::PRIORITY => {
+                self.priorities += 1;
+                let per_stream = u64::from(limits.priority_frames_per_stream_max);
+                within(self.priorities, per_stream * (1 + self.streams), Flood::PriorityFrames)
+            }
+            kind::WINDOW_UPDATE => {
+                self.window_updates += 1;
+                let per_data = u64::from(limits.window_updates_per_data_frame_max);
+                // Envoy's: a few for the connection, two for each stream.
+                let max = 5 + 2 * (self.streams + per_data * self.data_sent);
+                within(self.window_updates, max, Flood::WindowUpdates)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn note_payload(&mut self, header: FrameHeader, limits: &FloodLimits) -> Result<(), Flood> {
+        // A frame of nothing but padding is as good as an empty one; its padding is not looked at,
+        // as Envoy's limit is for frames of no length.
+        let ends = header.kind != kind::CONTINUATION && header.flags & END_STREAM != 0;
+        let is_empty = header.length == u32::from(header.flags & PADDED != 0);
+        if !is_empty || ends {
+            self.empty_in_a_row = 0;
+            return Ok(());
+        }
+        self.empty_in_a_row += 1;
+        let max = u64::from(limits.consecutive_empty_frames_max);
+        within(self.empty_in_a_row.into(), max, Flood::EmptyFrames)
+    }
+}
+
+fn within(count: u64, max: u64, flood: Flood) -> Result<(), Flood> {
+    if count > max { Err(flood) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: FloodLimits = FloodLimits {
+        consecutive_empty_frames_max: 1,
+        priority_frames_per_stream_max: 2,
+        window_updates_per_data_frame_max: 1,
+    };
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(payload.len()).expect("a short payload");
+        [&[0, 0, length, kind, flags, 0, 0, 0, 1], payload].concat()
+    }
+
+    fn guard() -> FloodGuard {
+        let mut guard = FloodGuard::of_client(LIMITS);
+        assert_eq!(guard.receive(crate::auto::PREFACE), Ok(()));
+        guard
+    }
+
+    #[test]
+    fn empty_frames_may_come_once_in_a_row() {
+        let empty = frame(kind::DATA, 0, b"");
+        let mut guard = guard();
+        assert_eq!(guard.receive(&empty), Ok(()));
+        assert_eq!(guard.receive(&frame(kind::DATA, 0, b"x")), Ok(()));
+        assert_eq!(guard.receive(&empty), Ok(()));
+        assert_eq!(guard.receive(&frame(kind::CONTINUATION, 4, b"")), Err(Flood::EmptyFrames));
+    }
+
+    #[test]
+    fn an_empty_frame_that_ends_its_stream_is_none() {
+        let mut guard = guard();
+        for _ in 0..10 {
+            assert_eq!(guard.receive(&frame(kind::DATA, END_STREAM, b"")), Ok(()));
+        }
+    }
+
+    #[test]
+    fn priorities_are_counted_against_streams() {
+        let priority = frame(kind::PRIORITY, 0, b"\0\0\0\0\0");
+        let mut guard = guard();
+        assert_eq!(guard.receive(&frame(kind::HEADERS, 5, b"x")), Ok(()));
+        for _ in 0..4 {
+            assert_eq!(guard.receive(&priority), Ok(()));
+        }
+        assert_eq!(guard.receive(&priority), Err(Flood::PriorityFrames));
+    }
+
+    #[test]
+    fn window_updates_are_counted_against_data_sent() {
+        let update = frame(kind::WINDOW_UPDATE, 0, b"\0\0\0\x01");
+        let mut guard = guard();
+        guard.send(&[frame(kind::DATA, 0, b"x"), frame(kind::HEADERS, 4, b"y")].concat());
+        for _ in 0..7 {
+            assert_eq!(guard.receive(&update), Ok(()));
+        }
+        assert_eq!(guard.receive(&update), Err(Flood::WindowUpdates));
+    }
+}

@@ -1,0 +1,313 @@
+//! The server's side of HTTP/2: one connection, the requests that come on it.
+
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use h2::{Reason, RecvStream, SendStream, server};
+use http::{Method, Response, StatusCode};
+
+use super::header_conversion;
+use super::io::MemoryIo;
+use crate::h1::{BodyLength, RequestHead, ResponseHead, Version};
+use crate::{HeaderMap, KnownHeader};
+
+/// What a connection is made with: `http2_protocol_options` in Envoy's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// `max_concurrent_streams`.
+    pub max_concurrent_streams: u32,
+    /// `initial_stream_window_size`, in bytes.
+    pub initial_stream_window_size: u32,
+    /// `initial_connection_window_size`, in bytes.
+    pub initial_connection_window_size: u32,
+    /// `hpack_table_size`, in bytes.
+    pub hpack_table_size: u32,
+    /// The largest field section that is accepted, in bytes as RFC 9113 §6.5.2 counts them.
+    pub header_list_bytes_max: u32,
+}
+
+/// Who ended a stream or a connection before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The peer has reset the stream.
+    RemoteReset,
+    /// What came is not HTTP/2 or not allowed.
+    Protocol,
+    /// The connection has ended.
+    ConnectionEnded,
+}
+
+/// Drives a connection's frames. `B` is what input comes in, `D` what bodies go out in.
+#[derive(Debug)]
+pub struct ServerConnection<B: AsRef<[u8]>, D: Buf>(server::Connection<MemoryIo<B>, D>);
+
+/// A request that has begun.
+#[derive(Debug)]
+pub struct Incoming<D: Buf> {
+    /// Its head.
+    pub head: IncomingHead,
+    /// Its body, and where the response goes.
+    pub stream: ServerStream<D>,
+}
+
+/// A request's head as it came.
+#[derive(Debug)]
+pub struct IncomingHead {
+    parts: http::request::Parts,
+    ends: bool,
+}
+
+/// One request and its response.
+#[derive(Debug)]
+pub struct ServerStream<D: Buf> {
+    receiving: RecvStream,
+    sending: Sending<D>,
+}
+
+#[derive(Debug)]
+enum Sending<D: Buf> {
+    /// The response's head was not sent.
+    Head(server::SendResponse<D>),
+    /// It was.
+    Body(SendStream<D>),
+    /// All of the response was, or the stream was given up.
+    Nothing,
+}
+
+/// Begins a connection over `io`; ready when the client's preface has come.
+pub async fn accept<B: AsRef<[u8]>, D: Buf + 'static>(
+    io: MemoryIo<B>,
+    options: &ServerOptions,
+) -> Result<ServerConnection<B, D>, Ended> {
+    let handshake = server::Builder::new()
+        .max_concurrent_streams(options.max_concurrent_streams)
+        .initial_window_size(options.initial_stream_window_size)
+        .initial_connection_window_size(options.initial_connection_window_size)
+        .header_table_size(options.hpack_table_size)
+        .max_header_list_size(options.header_list_bytes_max)
+        .handshake(io);
+    handshake.await.map(ServerConnection).map_err(|error| ended(&error))
+}
+
+impl<B: AsRef<[u8]>, D: Buf> ServerConnection<B, D> {
+    /// Handles what has come, writes what there is to send, and gives the next request. `None` when
+    /// the connection is over.
+    pub fn poll_request(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Incoming<D>, Ended>>> {
+        self.0.poll_accept(context).map(|next| {
+            next.map(|next| match next {
+                Ok((request, respond)) => {
+                    let (parts, receiving) = request.into_parts();
+                    let ends = receiving.is_end_stream();
+                    let stream = ServerStream { receiving, sending: Sending::Head(respond) };
+                    Ok(Incoming { head: IncomingHead { parts, ends }, stream })
+                }
+                Err(error) => Err(ended(&error)),
+            })
+        })
+    }
+
+    /// Ends the connection when its streams are over (RFC 9113 §6.8): says first that no more are
+    /// wanted, and after a round trip which was the last.
+    pub fn shut_down(&mut self) {
+        self.0.graceful_shutdown();
+    }
+
+    /// Ends the connection and its streams at once: the peer asks too much of us.
+    pub fn refuse(&mut self) {
+        self.0.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+    }
+}
+
+impl IncomingHead {
+    /// Writes the request into `head`, with the fields of one name together and crumbs of `cookie`
+    /// joined (RFC 9113 §8.2.3).
+    pub fn write_to(&self, head: &mut RequestHead) {
+        let (uri, method) = (&self.parts.uri, &self.parts.method);
+        head.clear();
+        head.version = Version::Http2;
+        head.keep_alive = true;
+        let headers = &mut head.headers;
+        headers.append_known(KnownHeader::Method, method.as_str().as_bytes());
+        if method != Method::CONNECT {
+            let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+            headers.append_known(KnownHeader::Path, path.as_bytes());
+        }
+        let host = || self.parts.headers.get(http::header::HOST).map(http::HeaderValue::as_bytes);
+        if let Some(authority) = uri.authority().map(|it| it.as_str().as_bytes()).or_else(host) {
+            headers.append_known(KnownHeader::Authority, authority);
+        }
+        if let Some(scheme) = uri.scheme_str() {
+            headers.append_known(KnownHeader::Scheme, scheme.as_bytes());
+        }
+        for (name, value) in &self.parts.headers {
+            if name == http::header::EXPECT
+                && value.as_bytes().eq_ignore_ascii_case(b"100-continue")
+            {
+                head.expect_continue = true;
+            } else if !matches!(*name, http::header::COOKIE | http::header::HOST) {
+                headers.append(name.as_str().as_bytes(), value.as_bytes());
+            }
+        }
+        join_cookies(&self.parts.headers, headers);
+        head.body = self.body_length(headers);
+    }
+
+    fn body_length(&self, headers: &HeaderMap) -> BodyLength {
+        if self.ends {
+            return BodyLength::None;
+        }
+        let declared = headers.get(KnownHeader::ContentLength);
+        let declared = declared.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        declared.map_or(BodyLength::Chunked, BodyLength::Length)
+    }
+}
+
+fn join_cookies(fields: &http::HeaderMap, headers: &mut HeaderMap) {
+    let mut crumbs = fields.get_all(http::header::COOKIE).iter();
+    let Some(first) = crumbs.next() else { return };
+    headers.append_with(KnownHeader::Cookie, |value| {
+        value.extend_from_slice(first.as_bytes());
+        for crumb in crumbs {
+            value.extend_from_slice(b"; ");
+            value.extend_from_slice(crumb.as_bytes());
+        }
+    });
+}
+
+impl<D: Buf> ServerStream<D> {
+    /// Whether the request is over, trailers included.
+    pub fn has_ended(&self) -> bool {
+        self.receiving.is_end_stream()
+    }
+
+    /// The next bytes of the request's body; `None` behind the last. They count against our windows
+    /// until they are [released](Self::release).
+    pub fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Ended>>> {
+        self.receiving.poll_data(context).map_err(|error| ended(&error))
+    }
+
+    /// Lets the peer send `bytes` more.
+    pub fn release(&mut self, bytes: usize) {
+        // Fails only where more is released than came.
+        let released = self.receiving.flow_control().release_capacity(bytes);
+        debug_assert!(released.is_ok(), "no more is released than was received");
+    }
+
+    /// The request's trailers, behind the last of its body.
+    pub fn poll_trailers(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Box<HeaderMap>>, Ended>> {
+        self.receiving.poll_trailers(context).map_err(|error| ended(&error)).map_ok(|trailers| {
+            trailers.map(|fields| {
+                let mut trailers = Box::<HeaderMap>::default();
+                header_conversion::append(&fields, &mut trailers);
+                trailers
+            })
+        })
+    }
+
+    /// Ready when the peer has reset the stream or the connection has ended.
+    pub fn poll_reset(&mut self, context: &mut Context<'_>) -> Poll<Ended> {
+        let reset = match &mut self.sending {
+            Sending::Head(respond) => respond.poll_reset(context),
+            Sending::Body(body) => body.poll_reset(context),
+            Sending::Nothing => return Poll::Pending,
+        };
+        reset.map(|reset| match reset {
+            // The crate resets a stream so that breaks a rule; peers hardly do.
+            Ok(Reason::PROTOCOL_ERROR | Reason::FLOW_CONTROL_ERROR | Reason::STREAM_CLOSED) => {
+                Ended::Protocol
+            }
+            Ok(_) => Ended::RemoteReset,
+            Err(error) => ended(&error),
+        })
+    }
+
+    /// Sends 100 (Continue).
+    pub fn send_continue(&mut self) -> Result<(), Ended> {
+        let Sending::Head(respond) = &mut self.sending else { return Ok(()) };
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::CONTINUE;
+        respond.send_informational(response).map_err(|error| ended(&error))
+    }
+
+    /// Sends the response's head; `ends` where nothing follows it.
+    pub fn send_head(&mut self, head: &ResponseHead, ends: bool) -> Result<(), Ended> {
+        let Sending::Head(mut respond) = std::mem::replace(&mut self.sending, Sending::Nothing)
+        else {
+            return Err(Ended::Protocol);
+        };
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::from_u16(head.status).map_err(|_| Ended::Protocol)?;
+        *response.headers_mut() = header_conversion::fields(&head.headers);
+        let body = respond.send_response(response, ends).map_err(|error| ended(&error))?;
+        if !ends {
+            self.sending = Sending::Body(body);
+        }
+        Ok(())
+    }
+
+    /// Ready when the peer has room for some of `bytes`, and all that was sent before is on its way.
+    pub fn poll_room(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: usize,
+    ) -> Poll<Result<(), Ended>> {
+        let Sending::Body(body) = &mut self.sending else {
+            return Poll::Ready(Err(Ended::ConnectionEnded));
+        };
+        body.reserve_capacity(bytes);
+        while body.capacity() == 0 {
+            match body.poll_capacity(context) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(ended(&error))),
+                Poll::Ready(None) => return Poll::Ready(Err(Ended::RemoteReset)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends a piece of the response's body, the last one where `ends`. What the peer has no room
+    /// for waits in memory, so [`Self::poll_room`] comes first.
+    pub fn send_data(&mut self, data: D, ends: bool) -> Result<(), Ended> {
+        let Sending::Body(body) = &mut self.sending else { return Err(Ended::ConnectionEnded) };
+        let sent = body.send_data(data, ends).map_err(|error| ended(&error));
+        if ends {
+            self.sending = Sending::Nothing;
+        }
+        sent
+    }
+
+    /// Ends the response with `trailers`.
+    pub fn send_trailers(&mut self, trailers: &HeaderMap) -> Result<(), Ended> {
+        let Sending::Body(mut body) = std::mem::replace(&mut self.sending, Sending::Nothing) else {
+            return Err(Ended::ConnectionEnded);
+        };
+        body.send_trailers(header_conversion::fields(trailers)).map_err(|error| ended(&error))
+    }
+
+    /// Breaks the response off (RFC 9113 §7: INTERNAL_ERROR), so that the peer cannot take what it
+    /// has for the whole.
+    pub fn break_off(&mut self) {
+        match std::mem::replace(&mut self.sending, Sending::Nothing) {
+            Sending::Head(mut respond) => respond.send_reset(Reason::INTERNAL_ERROR),
+            Sending::Body(mut body) => body.send_reset(Reason::INTERNAL_ERROR),
+            Sending::Nothing => {}
+        }
+    }
+}
+
+fn ended(error: &h2::Error) -> Ended {
+    if error.is_reset() && error.is_remote() {
+        Ended::RemoteReset
+    } else if error.is_reset() || error.is_go_away() && !error.is_remote() {
+        Ended::Protocol
+    } else {
+        Ended::ConnectionEnded
+    }
+}

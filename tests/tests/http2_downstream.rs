@@ -1,0 +1,401 @@
+//! Clients of HTTP/2: what the upstream gets from them, what they get back, and what happens to
+//! those that break the rules (RFC 9113). Where Envoy does the same, it is asked too.
+
+use ringmain_tests::client::Client;
+use ringmain_tests::h2_client::{GET, H2Client, Outcome, POST};
+use ringmain_tests::h2_frame::{
+    END_STREAM, PREFACE, code, data, frame, headers, kind, reset, settings, window_update,
+};
+use ringmain_tests::proxy::{Program, Proxy};
+use ringmain_tests::template::{Values, front_proxy};
+use ringmain_tests::upstream::{Act, Reply, Upstream, ok, reply};
+
+const HTTP1_GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
+const LOG: &str = r#"
+access_log:
+- name: file
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+    path: '{{scratch}}/access.log'
+    log_format: { text_format_source: { inline_string: "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %BYTES_SENT%\n" } }
+"#;
+
+/// Codes of RFC 9113 §7 that only this side of the wire uses.
+const PROTOCOL_ERROR: u32 = 1;
+const ENHANCE_YOUR_CALM: u32 = 0xb;
+
+/// A proxy before one scripted upstream.
+struct Rig {
+    program: Program,
+    proxy: Proxy,
+    upstream: Upstream,
+}
+
+impl Rig {
+    fn start(program: Program, replies: Vec<Reply>) -> Self {
+        Self::with(program, replies, "", "")
+    }
+
+    fn with(program: Program, replies: Vec<Reply>, hcm: &str, cluster: &str) -> Self {
+        let upstream = Upstream::start(replies);
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let hcm = [LOG, hcm].concat();
+        let proxy = Proxy::start(program, &front_proxy(&hcm, "", cluster), &values);
+        Self { program, proxy, upstream }
+    }
+
+    fn port(&self) -> u16 {
+        self.proxy.port("listener")
+    }
+
+    /// A request of HTTP/2 on a connection of its own.
+    fn ask(&self, fields: &[(&str, &str)]) -> Outcome {
+        let mut client = H2Client::open(self.port());
+        client.request(1, fields);
+        client.outcome(1)
+    }
+
+    #[track_caller]
+    fn assert_served(&self) {
+        assert_eq!(self.ask(&GET).status(), Some(200), "{}", self.program);
+    }
+
+    #[track_caller]
+    fn wait_for_stat(&self, name: &str, value: u64) {
+        self.proxy.admin().wait_for_stat(name, value);
+    }
+}
+
+/// Envoy, and ringmain on each engine: they do the same.
+fn both() -> impl Iterator<Item = Program> {
+    [Program::Envoy].into_iter().chain(Program::ringmains())
+}
+
+/// Holds the response back until the test releases it.
+fn held() -> Reply {
+    let response = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec();
+    vec![Act::ReadBody, Act::AwaitRelease, Act::Send(response)]
+}
+
+#[test]
+fn one_listener_serves_both_versions() {
+    for program in both() {
+        let rig = Rig::start(program, vec![ok()]);
+        let outcome = rig.ask(&GET);
+        assert_eq!((outcome.status(), &outcome.body[..]), (Some(200), &b"ok"[..]), "{program}");
+        assert!(outcome.ended, "{program}");
+        let mut client = Client::connect(rig.port());
+        client.send(HTTP1_GET);
+        assert_eq!(client.read_response().map(|it| it.status()), Ok(Some(200)), "{program}");
+        rig.wait_for_stat("http.ingress.downstream_cx_http2_total", 1);
+        rig.wait_for_stat("http.ingress.downstream_rq_http2_total", 1);
+        rig.wait_for_stat("http.ingress.downstream_cx_http1_total", 1);
+        let line = "GET / HTTP/2 200 - via_upstream 0 2\n";
+        ringmain_tests::wait::eventually("a log line", || {
+            rig.proxy.file("access.log").contains(line).then_some(())
+        });
+    }
+}
+
+#[test]
+fn the_preface_may_come_in_any_pieces() {
+    for program in Program::ringmains() {
+        let rig = Rig::start(program, vec![ok()]);
+        let request = [PREFACE, &settings(&[]), &headers(1, &GET, END_STREAM)].concat();
+        for split in [1, 3, 16, 23, 24, 25, 33, 40] {
+            let mut client = H2Client::connect(rig.port());
+            client.send(&request[..split]);
+            std::thread::sleep(std::time::Duration::from_millis(3));
+            client.send(&request[split..]);
+            assert_eq!(client.outcome(1).status(), Some(200), "{program}, split at {split}");
+        }
+        // The first byte that is not the preface's makes it a request of HTTP/1.
+        let mut client = Client::connect(rig.port());
+        client.send_pieces(&["P", "UT / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"]);
+        assert_eq!(client.read_response().map(|it| it.status()), Ok(Some(200)), "{program}");
+    }
+}
+
+#[test]
+fn the_upstream_gets_a_request_of_its_own_version() {
+    for program in both() {
+        let rig = Rig::start(program, vec![ok()]);
+        let mut client = H2Client::open(rig.port());
+        let fields =
+            [&POST[..], &[("cookie", "a=1"), ("x-field", "v"), ("cookie", "b=2")]].concat();
+        client.send(headers(1, &fields, 0));
+        client.send([data(1, "one", 0), data(1, "two", END_STREAM)].concat());
+        assert_eq!(client.outcome(1).status(), Some(200), "{program}");
+        let request = rig.upstream.requests().remove(0);
+        assert_eq!(request.start_line(), "POST / HTTP/1.1", "{program}");
+        assert_eq!(request.header("host"), Some("a.example"), "{program}");
+        assert_eq!(request.header("x-field"), Some("v"), "{program}");
+        assert_eq!(request.header_values("cookie"), ["a=1; b=2"], "{program}");
+        assert_eq!(request.body, b"onetwo", "{program}");
+    }
+}
+
+#[test]
+fn trailers_pass_both_ways() {
+    let response = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+                    2\r\nok\r\n0\r\ngrpc-status: 0\r\n\r\n";
+    let options = r#"
+typed_extension_protocol_options:
+  envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+    "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+    explicit_http_config: { http_protocol_options: { enable_trailers: true } }
+"#;
+    for program in both() {
+        let rig = Rig::with(program, vec![reply(response)], "", options);
+        let mut client = H2Client::open(rig.port());
+        client.send(headers(1, &POST, 0));
+        client.send([data(1, "body", 0), headers(1, &[("x-end", "e")], END_STREAM)].concat());
+        let outcome = client.outcome(1);
+        assert_eq!((&outcome.body[..], outcome.has_trailers), (&b"ok"[..], true), "{program}");
+        let received = String::from_utf8_lossy(&rig.upstream.received()).into_owned();
+        assert!(received.ends_with("4\r\nbody\r\n0\r\nx-end: e\r\n\r\n"), "{program}: {received}");
+    }
+}
+
+#[test]
+fn streams_of_a_connection_do_not_wait_for_each_other() {
+    for program in Program::ringmains() {
+        let rig = Rig::start(program, vec![held(), held(), ok()]);
+        let mut client = H2Client::open(rig.port());
+        client.request(1, &GET);
+        rig.upstream.wait_for_requests(1);
+        client.request(3, &GET);
+        rig.upstream.wait_for_requests(2);
+        client.request(5, &GET);
+        assert_eq!(client.outcome(5).status(), Some(200), "{program}");
+        rig.upstream.release();
+        let mut ended =
+            [client.next_frame(), client.next_frame()].map(|frame| frame.expect("a frame").stream);
+        ended.sort_unstable();
+        assert!(ended.iter().all(|stream| [1, 3].contains(stream)), "{program}: {ended:?}");
+        rig.wait_for_stat("http.ingress.downstream_rq_active", 0);
+    }
+}
+
+#[test]
+fn a_slow_reader_stops_its_own_stream_only() {
+    const BYTES: usize = 3 * 1024 * 1024;
+    let mut long = format!("HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n\r\n").into_bytes();
+    long.resize(long.len() + BYTES, b'x');
+    for program in Program::ringmains() {
+        let rig = Rig::start(program, vec![reply(&long), ok()]);
+        // SETTINGS_INITIAL_WINDOW_SIZE: each stream may send so much, the connection 65,535.
+        let mut client = H2Client::open_with(rig.port(), &[(4, 1000)]);
+        client.request(1, &GET);
+        rig.upstream.wait_for_requests(1);
+        client.request(3, &GET);
+        assert_eq!(client.outcome(3).status(), Some(200), "{program}");
+        client.send([window_update(0, BYTES as u32), window_update(1, BYTES as u32)].concat());
+        let outcome = client.outcome(1);
+        let before: usize = client
+            .frames
+            .iter()
+            .filter(|frame| frame.stream == 1 && frame.kind == kind::DATA)
+            .map(|frame| frame.payload.len())
+            .sum();
+        assert_eq!((outcome.ended, before), (true, BYTES), "{program}");
+    }
+}
+
+#[test]
+fn a_reset_ends_the_request_upstream() {
+    for program in both() {
+        let rig = Rig::start(program, vec![vec![Act::ReadBody, Act::Stall], ok()]);
+        let mut client = H2Client::open(rig.port());
+        client.request(1, &GET);
+        rig.upstream.wait_for_requests(1);
+        client.send(reset(1, code::CANCEL));
+        rig.wait_for_stat("http2.rx_reset", 1);
+        rig.wait_for_stat("cluster.backend.upstream_cx_active", 0);
+        rig.wait_for_stat("http.ingress.downstream_rq_active", 0);
+        let line = "GET / HTTP/2 0 DR http2.remote_reset 0 0\n";
+        ringmain_tests::wait::eventually("a log line", || {
+            rig.proxy.file("access.log").contains(line).then_some(())
+        });
+        // The connection serves on.
+        client.request(3, &GET);
+        assert_eq!(client.outcome(3).status(), Some(200), "{program}");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_ends_its_requests() {
+    for program in Program::ringmains() {
+        let rig = Rig::start(program, vec![vec![Act::ReadBody, Act::Stall]]);
+        let mut client = H2Client::open(rig.port());
+        client.request(1, &GET);
+        rig.upstream.wait_for_requests(1);
+        client.close();
+        rig.wait_for_stat("http.ingress.downstream_cx_active", 0);
+        rig.wait_for_stat("http.ingress.downstream_rq_active", 0);
+        rig.wait_for_stat("cluster.backend.upstream_cx_active", 0);
+    }
+}
+
+#[test]
+fn a_response_that_breaks_off_resets_its_stream() {
+    let cut = vec![
+        Act::ReadBody,
+        Act::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc".to_vec()),
+        Act::Close,
+    ];
+    for program in both() {
+        let rig = Rig::start(program, vec![cut.clone(), ok()]);
+        let mut client = H2Client::open(rig.port());
+        client.request(1, &GET);
+        let outcome = client.outcome(1);
+        assert_eq!(outcome.reset, Some(code::INTERNAL_ERROR), "{program}");
+        assert_eq!(outcome.body, b"abc", "{program}");
+        client.request(3, &GET);
+        assert_eq!(client.outcome(3).status(), Some(200), "{program}");
+    }
+}
+
+#[test]
+fn an_answer_before_the_request_is_over_stops_it() {
+    let early = vec![Act::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec())];
+    for program in both() {
+        let rig = Rig::start(program, vec![early.clone()]);
+        let mut client = H2Client::open(rig.port());
+        client.send([headers(1, &POST, 0), data(1, "some", 0)].concat());
+        assert_eq!(client.outcome(1).status(), Some(200), "{program}");
+        // RFC 9113 §8.1: the rest is not needed.
+        assert_eq!(client.outcome(1).reset, Some(code::NO_ERROR), "{program}");
+    }
+}
+
+/// RFC 9113 §8.2, §8.3: a malformed request resets its stream.
+#[test]
+fn malformed_requests_are_refused() {
+    let get = |more: &[(&'static str, &'static str)]| [&GET[..], more].concat();
+    let cases = [
+        ("upper case", get(&[("X-Upper", "v")])),
+        ("connection", get(&[("connection", "close")])),
+        ("te", get(&[("te", "gzip")])),
+        ("transfer-encoding", get(&[("transfer-encoding", "chunked")])),
+        ("a second path", get(&[(":path", "/b")])),
+        ("a pseudo-header behind a field", [&[("a", "b")], &GET[..]].concat()),
+        ("an unknown pseudo-header", get(&[(":unknown", "v")])),
+        ("a response's pseudo-header", get(&[(":status", "200")])),
+        ("no method", GET[1..].to_vec()),
+        ("no path", [&GET[..2], &GET[3..]].concat()),
+        ("no scheme", [&GET[..1], &GET[2..]].concat()),
+    ];
+    for program in Program::ringmains() {
+        let rig = Rig::start(program, vec![ok()]);
+        for (name, fields) in &cases {
+            let outcome = rig.ask(fields);
+            let code = outcome.reset.or(outcome.goaway);
+            assert_eq!(code, Some(PROTOCOL_ERROR), "{program}, {name}: {outcome:?}");
+        }
+        let length = [&POST[..], &[("content-length", "5")]].concat();
+        let mut client = H2Client::open(rig.port());
+        client.send([headers(1, &length, 0), data(1, "four", END_STREAM)].concat());
+        assert_eq!(client.outcome(1).reset, Some(PROTOCOL_ERROR), "{program}, content-length");
+        rig.assert_served();
+    }
+}
+
+#[test]
+fn too_many_fields_reset_the_stream() {
+    for program in both() {
+        let rig = Rig::start(program, vec![ok()]);
+        let names: Vec<String> = (0..101).map(|index| format!("x-{index}")).collect();
+        let more = names.iter().map(|name| (name.as_str(), "v"));
+        let fields: Vec<(&str, &str)> = GET.into_iter().chain(more).collect();
+        assert_eq!(rig.ask(&fields).reset, Some(code::INTERNAL_ERROR), "{program}");
+        rig.wait_for_stat("http2.header_overflow", 1);
+    }
+}
+
+#[test]
+fn a_grpc_client_reads_our_replies_as_its_own() {
+    for program in both() {
+        let upstream = Upstream::start(vec![ok()]);
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let config = front_proxy(LOG, "", "").replace("domains: ['*']", "domains: [b.example]");
+        let proxy = Proxy::start(program, &config, &values);
+        let mut client = H2Client::open(proxy.port("listener"));
+        client.request(1, &[&POST[..], &[("content-type", "application/grpc")]].concat());
+        let outcome = client.outcome(1);
+        assert_eq!((outcome.status(), outcome.ended), (Some(200), true), "{program}");
+        assert!(outcome.body.is_empty(), "{program}");
+    }
+}
+
+#[test]
+fn a_listener_of_one_version_refuses_the_other() {
+    for program in both() {
+        let rig = Rig::with(program, vec![ok()], "\ncodec_type: HTTP1", "");
+        let mut client = Client::connect(rig.port());
+        client.send([PREFACE, &settings(&[])].concat());
+        assert_eq!(client.read_response().map(|it| it.status()), Ok(Some(400)), "{program}");
+        let rig = Rig::with(program, vec![ok()], "\ncodec_type: HTTP2", "");
+        let mut client = Client::connect(rig.port());
+        client.send(HTTP1_GET);
+        let (bytes, _) = client.read_to_end();
+        assert!(!bytes.starts_with(b"HTTP/1"), "{program}: {}", bytes.escape_ascii());
+        rig.wait_for_stat("http.ingress.downstream_cx_protocol_error", 1);
+        rig.assert_served();
+    }
+}
+
+/// Each is ended with ENHANCE_YOUR_CALM and counted; others are served all the while.
+#[test]
+fn floods_end_their_connection() {
+    let many = |bytes: Vec<u8>, count: usize| bytes.repeat(count);
+    let open = headers(1, &POST, 0);
+    let floods = [
+        ("inbound_empty_frames_flood", [open.clone(), many(data(1, "", 0), 10)].concat()),
+        ("inbound_priority_frames_flood", many(frame(2, 0, 1, b"\0\0\0\0\x01"), 300)),
+        ("inbound_window_update_frames_flood", [open, many(window_update(1, 1), 100)].concat()),
+    ];
+    for program in Program::ringmains() {
+        let rig = Rig::start(program, vec![ok()]);
+        let mut well_behaved = H2Client::open(rig.port());
+        for (index, (stat, bytes)) in floods.iter().enumerate() {
+            let mut client = H2Client::open(rig.port());
+            client.send(bytes);
+            assert_eq!(client.goaway(), Some(ENHANCE_YOUR_CALM), "{program}, {stat}");
+            rig.wait_for_stat(&format!("http2.{stat}"), 1);
+            let stream = u32::try_from(2 * index + 1).expect("few");
+            well_behaved.request(stream, &GET);
+            assert_eq!(well_behaved.outcome(stream).status(), Some(200), "{program}, {stat}");
+        }
+        rig.wait_for_stat("http.ingress.downstream_rq_active", 0);
+    }
+}
+
+#[test]
+fn rapid_resets_end_their_connection() {
+    for program in Program::ringmains() {
+        let rig = Rig::start(program, vec![vec![Act::ReadBody, Act::Stall]]);
+        let mut client = H2Client::open(rig.port());
+        for index in 0..400 {
+            let stream = 2 * index + 1;
+            client.send([headers(stream, &GET, END_STREAM), reset(stream, code::CANCEL)].concat());
+        }
+        assert_eq!(client.goaway(), Some(ENHANCE_YOUR_CALM), "{program}");
+        rig.wait_for_stat("http.ingress.downstream_rq_active", 0);
+        rig.wait_for_stat("cluster.backend.upstream_cx_active", 0);
+    }
+}
+
+#[test]
+fn a_drain_says_goodbye() {
+    for program in Program::ringmains() {
+        let mut rig = Rig::start(program, vec![ok()]);
+        let mut client = H2Client::open(rig.port());
+        client.request(1, &GET);
+        assert_eq!(client.outcome(1).status(), Some(200), "{program}");
+        rig.proxy.terminate();
+        assert_eq!(client.goaway(), Some(code::NO_ERROR), "{program}");
+        drop(client);
+        assert!(rig.proxy.wait_exit().success(), "{program}");
+    }
+}
