@@ -11,7 +11,7 @@ const REDACTED: &str = "[redacted]";
 
 /// `message` as protobuf's JSON, in one line.
 pub(crate) fn dump(mut message: DynamicMessage) -> String {
-    redact(&mut message, false);
+    redact(&mut message);
     let options = SerializeOptions::new().use_proto_field_name(true);
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::new(&mut text);
@@ -22,13 +22,17 @@ pub(crate) fn dump(mut message: DynamicMessage) -> String {
     }
 }
 
+/// Replaces secrets.
+pub(crate) fn redact(message: &mut DynamicMessage) {
+    redact_within(message, false);
+}
+
 /// Replaces secrets; `within` one, everything is secret.
-fn redact(message: &mut DynamicMessage, within: bool) {
+fn redact_within(message: &mut DynamicMessage, within: bool) {
     if message.descriptor().full_name() == "google.protobuf.Any" {
         if let Some(Ok(mut content)) = wire::open_any(message) {
-            redact(&mut content, within);
-            let bytes = prost::Message::encode_to_vec(&content);
-            message.set_field_by_name("value", Value::Bytes(bytes.into()));
+            redact_within(&mut content, within);
+            wire::close_any(message, &content);
         }
         return;
     }
@@ -41,7 +45,7 @@ fn redact(message: &mut DynamicMessage, within: bool) {
 
 fn redact_value(value: &mut Value, kind: &Kind, secret: bool) {
     match value {
-        Value::Message(message) => redact(message, secret),
+        Value::Message(message) => redact_within(message, secret),
         Value::List(items) => {
             items.iter_mut().for_each(|item| redact_value(item, kind, secret));
         }

@@ -36,6 +36,7 @@ mod check;
 mod data_source;
 mod dump;
 mod duration;
+mod effective;
 mod error;
 mod field_rules;
 mod load;
@@ -47,6 +48,6 @@ mod text;
 mod wire;
 
 pub use crate::error::{Diagnostic, Excerpt, LoadError, Severity};
-pub use crate::load::{LoadOptions, Loaded, load};
+pub use crate::load::{LoadOptions, Loaded, effective_yaml, load};
 pub use crate::schema::{FieldShape, Schema};
-pub use crate::support::{Support, supported_fields};
+pub use crate::support::{Support, default_values, supported_fields};

@@ -1,14 +1,13 @@
 //! From text to model: the stages in order, and the places of what they find.
 
-use std::cell::OnceCell;
-
 use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage, Value};
 
 use crate::bootstrap::Bootstrap;
 use crate::check::check;
 use crate::dump::dump;
+use crate::effective::effective;
 use crate::error::{Diagnostic, Excerpt, LoadError, Severity};
-use crate::place::{Located, Place, locate};
+use crate::place::{Lines, Located, Place, locate};
 use crate::report::{Anchor, ERRORS_LISTED_MAX, Finding, Path, Report, Step};
 use crate::schema;
 use crate::support::Gate;
@@ -47,6 +46,27 @@ pub struct Loaded {
 /// Reads an Envoy bootstrap: JSON where `origin`, which names it in diagnostics, ends in `.json`, or
 /// else YAML. Files that the configuration names (`direct_response.body.filename`) are read too.
 pub fn load(origin: &str, text: &str, options: &LoadOptions) -> Result<Loaded, LoadError> {
+    let (message, bootstrap, warnings) = load_message(origin, text, options)?;
+    let dump = bootstrap.admin.is_some().then(|| dump(message));
+    Ok(Loaded { bootstrap, dump, warnings })
+}
+
+/// Reads an Envoy bootstrap as [`load`] does, and writes it as YAML with Envoy's defaults filled in and
+/// without secrets. Beside it comes what deserves a look.
+pub fn effective_yaml(
+    origin: &str,
+    text: &str,
+    options: &LoadOptions,
+) -> Result<(String, Vec<Diagnostic>), LoadError> {
+    let (message, _, warnings) = load_message(origin, text, options)?;
+    Ok((effective(message), warnings))
+}
+
+fn load_message(
+    origin: &str,
+    text: &str,
+    options: &LoadOptions,
+) -> Result<(DynamicMessage, Bootstrap, Vec<Diagnostic>), LoadError> {
     let (checked, mut loading) = read_checked(origin, text, options)?;
     let report = Report::default();
     let bootstrap = match wire::typed(&checked.message) {
@@ -60,8 +80,7 @@ pub fn load(origin: &str, text: &str, options: &LoadOptions) -> Result<Loaded, L
     loading.stop_on_errors()?;
     let warnings = loading.sorted();
     let bootstrap = bootstrap.expect("without errors there is a bootstrap");
-    let dump = bootstrap.admin.is_some().then(|| dump(checked.message));
-    Ok(Loaded { bootstrap, dump, warnings })
+    Ok((checked.message, bootstrap, warnings))
 }
 
 /// A message that passed the rules and the gate, and where it came from.
@@ -135,7 +154,7 @@ impl Loading {
         descriptor: &MessageDescriptor,
         options: &LoadOptions,
     ) -> (Source<'a>, DynamicMessage) {
-        match Document::parse(source.text, source.origin.ends_with(".json")) {
+        match Document::parse(source.lines.text(), source.origin.ends_with(".json")) {
             Ok(document) => {
                 let (message, report) =
                     text::read(&document, descriptor, options.allow_unknown_fields);
@@ -144,7 +163,7 @@ impl Loading {
                 (source, message)
             }
             Err(SyntaxError { place, message }) => {
-                let Place { line, column } = source.within(place);
+                let Place { line, column } = source.lines.within(place);
                 self.diagnostics.push(Diagnostic {
                     severity: Severity::Error,
                     file: source.origin.to_owned(),
@@ -154,7 +173,7 @@ impl Loading {
                     path: String::new(),
                     message,
                     help: None,
-                    excerpt: Excerpt::of(source.line(line), column),
+                    excerpt: Excerpt::of(source.lines.line(line), column),
                 });
                 (source, DynamicMessage::new(descriptor.clone()))
             }
@@ -184,7 +203,7 @@ impl Loading {
                 path: finding.path.to_string(),
                 message: finding.message,
                 help: finding.help,
-                excerpt: Excerpt::of(source.line(line), column),
+                excerpt: Excerpt::of(source.lines.line(line), column),
             });
         }
     }
@@ -213,49 +232,20 @@ impl Loading {
 /// A text, and its tree once it is read.
 struct Source<'a> {
     origin: &'a str,
-    text: &'a str,
-    document: Option<Document>,
-    /// Where each line begins in `text`, once a line was asked for.
-    lines: OnceCell<Vec<usize>>,
+    lines: Lines<'a>,
+    document: Option<Document<'a>>,
 }
 
 impl<'a> Source<'a> {
     fn new(origin: &'a str, text: &'a str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        Self { origin, text, document: None, lines: OnceCell::new() }
-    }
-
-    fn lines(&self) -> &[usize] {
-        self.lines.get_or_init(|| {
-            let breaks = self.text.match_indices('\n').map(|(at, _)| at + 1);
-            std::iter::once(0).chain(breaks).collect()
-        })
-    }
-
-    /// The line with this number, from 1, without its end; empty where there is none.
-    fn line(&self, number: usize) -> &'a str {
-        let lines = self.lines();
-        let Some(start) = number.checked_sub(1).and_then(|index| lines.get(index)) else {
-            return "";
-        };
-        let end = lines.get(number).map_or(self.text.len(), |next| next - 1);
-        self.text[*start..end].trim_end_matches('\r')
-    }
-
-    /// `place`, or the nearest one that the text has.
-    fn within(&self, place: Place) -> Place {
-        let line = place.line.clamp(1, self.lines().len());
-        if line < place.line {
-            return Place { line, column: self.line(line).chars().count() + 1 };
-        }
-        let column = place.column.clamp(1, self.line(line).chars().count() + 1);
-        Place { line, column }
+        Self { origin, lines: Lines::new(text), document: None }
     }
 
     fn locate(&self, path: &Path, anchor: Anchor) -> (Located, &Self) {
         let document = self.document.as_ref().expect("what was found in a text was read from it");
-        let located = locate(document, path, anchor);
-        (Located { place: self.within(located.place), ..located }, self)
+        let located = locate(document, &self.lines, path, anchor);
+        (Located { place: self.lines.within(located.place), ..located }, self)
     }
 }
 

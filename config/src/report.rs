@@ -205,13 +205,16 @@ impl<'a> At<'a> {
     }
 }
 
+/// Typing errors beyond which a long word is another one, such as the name of another extension.
+const DISTANCE_MAX: usize = 4;
+
 /// `; did you mean 'x'?` for the candidate nearest to `word`, if one is near.
 pub(crate) fn did_you_mean<'c>(
     word: &str,
     candidates: impl Iterator<Item = &'c str>,
 ) -> Option<String> {
-    // Typing errors are few: one in a short word, a third of the letters in a long one.
-    let distance_max = (word.chars().count() / 3).max(1);
+    // Typing errors are few: one in a short word, a third of the letters in a longer one.
+    let distance_max = (word.chars().count() / 3).clamp(1, DISTANCE_MAX);
     candidates
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= distance_max)

@@ -49,4 +49,36 @@ impl Schema {
         let message = field.kind().as_message().map(|message| message.full_name().to_owned());
         Some(FieldShape { is_repeated: field.is_list() || field.is_map(), message })
     }
+
+    /// The full names of all messages.
+    pub fn messages(&self) -> impl Iterator<Item = String> {
+        self.0.all_messages().map(|message| message.full_name().to_owned())
+    }
+
+    /// The names of a message's fields, in Envoy's order. `key` is the message's full name, or that of
+    /// a field that holds it.
+    pub fn fields(&self, key: &str) -> Vec<String> {
+        let message = self.message_of(key);
+        message
+            .iter()
+            .flat_map(MessageDescriptor::fields)
+            .map(|field| field.name().to_owned())
+            .collect()
+    }
+
+    /// What a field of an enum is when it is absent, where it is known to be something then.
+    pub fn first_value(&self, key: &str, field: &str) -> Option<String> {
+        let field = self.message_of(key)?.get_field_by_name(field)?;
+        let kind = field.kind();
+        let values = kind.as_enum().filter(|_| !field.supports_presence() && !field.is_list())?;
+        Some(values.get_value(0)?.name().to_owned())
+    }
+
+    fn message_of(&self, key: &str) -> Option<MessageDescriptor> {
+        self.0.get_message_by_name(key).or_else(|| {
+            let (holder, field) = key.rsplit_once('.')?;
+            let field = self.0.get_message_by_name(holder)?.get_field_by_name(field)?;
+            field.kind().as_message().cloned()
+        })
+    }
 }

@@ -3,6 +3,7 @@
 //! Nothing is ever silently ignored. A field outside the table is an error that names it, unless
 //! the user has said that it may be ignored; a field that has no effect here is a warning.
 
+mod defaults;
 mod table;
 
 /// What the full names of our own messages begin with.
@@ -11,8 +12,12 @@ const OUR_PACKAGES: &str = "ringmain.";
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
+};
 
+pub(crate) use self::defaults::Defaults;
+pub use self::defaults::default_values;
 use crate::report::{At, Note};
 use crate::text::is_wrapper;
 
@@ -60,6 +65,27 @@ pub fn supported_fields() -> Vec<(&'static str, &'static str, &'static Support)>
     all
 }
 
+/// What the table has a message under: the field that holds it, where it means less there, or its name.
+pub(crate) fn support_key<'a>(
+    message: &'a MessageDescriptor,
+    holder: Option<&'a FieldDescriptor>,
+) -> &'a str {
+    let holder = holder.map(FieldDescriptor::full_name);
+    holder.filter(|holder| MESSAGES.contains_key(holder)).unwrap_or(message.full_name())
+}
+
+/// Whether `field` of the message under `key` may hold `value`, and has its effect.
+pub(crate) fn supports_value(key: &str, field: &str, value: &serde_json::Value) -> bool {
+    match MESSAGES.get(key).and_then(|fields| fields.get(field)) {
+        Some(Support::Supported) => true,
+        Some(Support::Limited(values)) => match value {
+            serde_json::Value::String(text) => values.contains(&text.as_str()),
+            other => values.contains(&other.to_string().as_str()),
+        },
+        Some(Support::Harmless) | None => false,
+    }
+}
+
 /// What becomes of a field that is set.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -87,9 +113,8 @@ impl Gate<'_> {
         value: &Value,
         at: &At<'_>,
     ) -> Verdict {
-        let fields = holder
-            .and_then(|holder| MESSAGES.get(holder.full_name()))
-            .or_else(|| MESSAGES.get(field.parent_message().full_name()));
+        let key = support_key(field.parent_message(), holder);
+        let fields = MESSAGES.get(key);
         match fields.and_then(|fields| fields.get(field.name())) {
             Some(Support::Supported) => Verdict::Enter,
             Some(Support::Harmless) => {

@@ -1,11 +1,12 @@
 //! Text to messages, driven by the schema.
 //!
-//! The text is read once, into a tree that knows all places ([`Document`]). The schema says at each
+//! serde_yaml reads the text once, into a tree that knows all places ([`Document`]). The schema says at each
 //! field what is wanted there, so that scalars are converted by Envoy's rules and not by guesses. A
 //! wrong part is reported and skipped; one run finds all that is wrong with a file. JSON is YAML. As
 //! in Envoy, only the first document of a file counts.
 
 mod any;
+mod compose;
 mod document;
 mod dynamic;
 mod node;
@@ -17,7 +18,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Val
 pub(crate) use self::any::{TYPE, TYPED_STRUCTS};
 pub(crate) use self::document::{Content, Document, NodeId};
 use self::node::Shape;
-pub(crate) use self::scalar::is_wrapper;
+pub(crate) use self::scalar::{is_plain_text, is_wrapper};
 use crate::place::Place;
 use crate::report::Report;
 
@@ -30,7 +31,7 @@ pub(crate) struct SyntaxError {
 
 /// What all parts of a walk share.
 struct Reader<'d> {
-    document: &'d Document,
+    document: &'d Document<'d>,
     pool: DescriptorPool,
     allow_unknown_fields: bool,
 }
@@ -38,7 +39,7 @@ struct Reader<'d> {
 /// Reads a message of type `descriptor`. What is wrong with it is in the report; a message that
 /// has errors lacks the wrong parts.
 pub(crate) fn read(
-    document: &Document,
+    document: &Document<'_>,
     descriptor: &MessageDescriptor,
     allow_unknown_fields: bool,
 ) -> (DynamicMessage, Report) {

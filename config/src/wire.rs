@@ -27,12 +27,17 @@ pub(crate) fn open_any(any: &DynamicMessage) -> Option<Result<DynamicMessage, De
     Some(DynamicMessage::decode(descriptor, content.as_bytes()?.clone()))
 }
 
+/// Puts changed content back into an Any that was opened.
+pub(crate) fn close_any(any: &mut DynamicMessage, content: &DynamicMessage) {
+    any.set_field_by_name("value", Value::Bytes(content.encode_to_vec().into()));
+}
+
 /// Unsets the field at the end of `steps`, through lists, maps and extensions.
 pub(crate) fn clear(message: &mut DynamicMessage, steps: &[Step]) {
     if message.descriptor().full_name() == "google.protobuf.Any" {
         if let Some(Ok(mut content)) = open_any(message) {
             clear(&mut content, steps);
-            message.set_field_by_name("value", Value::Bytes(content.encode_to_vec().into()));
+            close_any(message, &content);
         }
         return;
     }

@@ -13,6 +13,7 @@ pub mod access_log;
 pub mod admin;
 pub mod budget;
 pub mod cluster;
+pub mod config_command;
 pub mod discovery;
 pub mod http;
 pub mod listener;

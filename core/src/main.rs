@@ -3,14 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use ringmain::route_check;
 use ringmain::server::args::{Args, Subcommand};
 use ringmain::server::startup;
+use ringmain::{config_command, route_check};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    if let Some(Subcommand::RouteCheck(args)) = &args.command {
-        return route_check::main(args);
+    match &args.command {
+        Some(Subcommand::Config(args)) => return config_command::main(args),
+        Some(Subcommand::RouteCheck(args)) => return route_check::main(args),
+        None => {}
     }
     match startup::main(&args) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@
 
 pub mod auto;
 pub mod client_hello;
+pub mod config_load;
 pub mod h1_chunked;
 pub mod h1_request;
 pub mod h1_response;

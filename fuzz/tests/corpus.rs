@@ -5,8 +5,14 @@ use std::path::Path;
 
 /// Edited copies tried of each file.
 const EDITS: u64 = 300;
+/// The same for configurations, each of which takes the decoding of Envoy's schema.
+const CONFIGURATION_EDITS: u64 = 20;
 
 fn replay(target: &str, check: fn(&[u8])) {
+    replay_edited(target, check, EDITS);
+}
+
+fn replay_edited(target: &str, check: fn(&[u8]), edits: u64) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
     let files = fs::read_dir(&folder).expect("each target has a corpus");
     let mut paths: Vec<_> = files.map(|file| file.expect("a readable folder").path()).collect();
@@ -18,7 +24,7 @@ fn replay(target: &str, check: fn(&[u8])) {
         check(input);
     }
     for (at, input) in inputs.iter().enumerate() {
-        for seed in 0..EDITS {
+        for seed in 0..edits {
             check(&edited(input, &inputs[(at + seed as usize) % inputs.len()], seed));
         }
     }
@@ -56,6 +62,11 @@ fn auto() {
 #[test]
 fn h2_flood() {
     replay("h2_flood", ringmain_fuzz::h2_flood::check);
+}
+
+#[test]
+fn config_load() {
+    replay_edited("config_load", ringmain_fuzz::config_load::check, CONFIGURATION_EDITS);
 }
 
 #[test]

@@ -14,6 +14,10 @@ pub(crate) const TYPE: &str = "@type";
 /// Messages that stand for the one which `type_url` names, with its fields under `value`.
 pub(crate) const TYPED_STRUCTS: [&str; 2] = ["xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct"];
 
+/// What the names of Envoy's extensions begin with.
+const EXTENSIONS: &str = "envoy.extensions.";
+const NOT_IN_CORE: &str = "no extension of Envoy's core has it, one of its contrib build may";
+
 impl Reader<'_> {
     /// Reads an Any; `None` where its type is missing or unknown. Without any key it is empty, which
     /// the walk over the whole message judges.
@@ -37,7 +41,7 @@ impl Reader<'_> {
             return None;
         };
         for entry in entries.chunks_exact(2).filter(|entry| entry[0] != type_key) {
-            if self.document.text(entry[0]) == TYPE {
+            if self.document.words(entry[0]) == TYPE {
                 at.field(TYPE).error_at_second_key("field '@type' is set twice");
                 return None;
             }
@@ -63,7 +67,7 @@ impl Reader<'_> {
     ) -> Option<DynamicMessage> {
         let known = [TYPE, "type_url", "typeUrl", "value"];
         for entry in entries.chunks_exact(2) {
-            let key = self.document.text(entry[0]);
+            let key = self.document.words(entry[0]);
             if !known.contains(&key) {
                 let help = did_you_mean(key, known.into_iter());
                 at.field(key).error_at_key(Note::from(format!("unknown field '{key}'")).help(help));
@@ -97,7 +101,7 @@ impl Reader<'_> {
     ) -> DynamicMessage {
         let mut message = None;
         for entry in entries.chunks_exact(2).filter(|entry| entry[0] != type_key) {
-            let key = self.document.text(entry[0]);
+            let key = self.document.words(entry[0]);
             let at = at.field(key);
             if key == "value" {
                 message = self.value(&Shape::One(Kind::Message(inner.clone())), entry[1], &at);
@@ -117,7 +121,7 @@ impl Reader<'_> {
     /// The first entry with one of `keys`.
     fn entry(&self, entries: &[NodeId], keys: &[&str]) -> Option<(NodeId, NodeId)> {
         let mut entries = entries.chunks_exact(2);
-        let entry = entries.find(|entry| keys.contains(&self.document.text(entry[0])))?;
+        let entry = entries.find(|entry| keys.contains(&self.document.words(entry[0])))?;
         Some((entry[0], entry[1]))
     }
 
@@ -150,11 +154,13 @@ fn help(pool: &DescriptorPool, name: &str) -> Option<String> {
         return Some("Envoy's v2 API is gone, use the v3 message".to_owned());
     }
     let names: Vec<_> = pool.all_messages().map(|message| message.full_name().to_owned()).collect();
-    let short = name.rsplit('.').next().unwrap_or(name);
-    // The right message of a wrong package is likelier than a near misspelling of the whole.
-    let same_short = names.iter().find(|known| known.rsplit('.').next() == Some(short));
+    let short = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+    // The right message of a wrong package, where the message's name tells which that is.
+    let mut same_short = names.iter().filter(|known| short(known) == short(name));
+    let only = same_short.next().filter(|_| same_short.next().is_none());
     did_you_mean(name, names.iter().map(String::as_str))
-        .or_else(|| same_short.map(|known| format!("did you mean '{known}'?")))
+        .or_else(|| only.map(|known| format!("did you mean '{known}'?")))
+        .or_else(|| name.starts_with(EXTENSIONS).then(|| NOT_IN_CORE.to_owned()))
 }
 
 fn is_typed_struct(url: &str) -> bool {

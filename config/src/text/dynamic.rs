@@ -37,7 +37,7 @@ impl Reader<'_> {
         let shape = Shape::dynamic(&self.pool);
         let mut fields = HashMap::new();
         for entry in entries.chunks_exact(2) {
-            let key = self.document.text(entry[0]);
+            let key = self.document.words(entry[0]);
             let at = at.key(key);
             let Some(value) = self.value(&shape, entry[1], &at) else { continue };
             if fields.insert(MapKey::String(key.to_owned()), value).is_some() {

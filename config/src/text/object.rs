@@ -34,7 +34,7 @@ impl Reader<'_> {
         let message = DynamicMessage::new(descriptor.clone());
         let mut object = Object { reader: self, message, seen: Vec::new(), chosen: Vec::new() };
         for entry in entries.chunks_exact(2).filter(|entry| !known.contains(&entry[0])) {
-            let key = self.document.text(entry[0]);
+            let key = self.document.words(entry[0]);
             object.entry(key, entry[1], &at.field(key));
         }
         object.message
@@ -51,7 +51,7 @@ impl Reader<'_> {
         let shape = Shape::One(entry.map_entry_value_field().kind());
         let mut map = HashMap::new();
         for entry in entries.chunks_exact(2) {
-            let key = self.document.text(entry[0]);
+            let key = self.document.words(entry[0]);
             let at = at.key(key);
             let value = self.value(&shape, entry[1], &at);
             match Scalar::of_quoted(key).convert(&key_kind) {

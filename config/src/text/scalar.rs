@@ -262,6 +262,11 @@ impl Scalar<'_> {
     }
 }
 
+/// Whether `text` without quotes is text, to Envoy and to other readers of YAML.
+pub(crate) fn is_plain_text(text: &str) -> bool {
+    matches!(Scalar::of_plain(text), Scalar::Text { .. }) && text.parse::<f64>().is_err()
+}
+
 /// Whether `google.protobuf.BoolValue` and the like.
 pub(crate) fn is_wrapper(full_name: &str) -> bool {
     full_name

@@ -1,5 +1,6 @@
 //! Loads whole files, good and bad, and compares what the user is told.
 
+mod effective;
 mod good_files;
 mod mutations;
 mod options;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use crate::config_command::ConfigArgs;
 use crate::route_check::args::RouteCheckArgs;
 use crate::runtime::EngineChoice;
 
@@ -190,6 +191,8 @@ pub struct Args {
 /// What the program can do beside serving.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Subcommand {
+    /// Says what a configuration comes to.
+    Config(ConfigArgs),
     /// Says which route takes a request.
     RouteCheck(RouteCheckArgs),
 }
