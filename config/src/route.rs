@@ -103,6 +103,7 @@ struct Scope<'a> {
     /// The HTTP filters of the connection manager.
     filters: &'a [HttpFilter],
     validate_clusters: bool,
+    ignores_ports: bool,
     direct_response_body_bytes_max: usize,
 }
 
@@ -123,6 +124,7 @@ impl RouteConfiguration {
             clusters,
             filters,
             validate_clusters: wire.validate_clusters.is_none_or(|validate| validate.value),
+            ignores_ports: wire.ignore_port_in_host_matching,
             direct_response_body_bytes_max: wire
                 .max_direct_response_body_size_bytes
                 .map_or(MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES, |max| max.value)

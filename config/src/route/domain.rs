@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::Scope;
 use crate::report::At;
 
 /// One entry of `domains`.
@@ -22,6 +23,7 @@ impl Domain {
     pub(super) fn list_from_wire(
         wire: &[String],
         others: &mut HashSet<String>,
+        scope: &Scope<'_>,
         at: &At<'_>,
     ) -> Vec<Self> {
         let at = at.field("domains");
@@ -34,6 +36,11 @@ impl Domain {
                     "*" => "only one virtual host may have the domain '*'".to_owned(),
                     _ => format!("duplicate domain '{domain}'"),
                 });
+            }
+            if scope.ignores_ports && has_port(&domain) {
+                at.index(index).warn(format!(
+                    "'{domain}' is never matched: 'ignore_port_in_host_matching' takes the port away first"
+                ));
             }
             others.insert(domain);
         }
@@ -52,6 +59,10 @@ impl Domain {
             Self::Exact(domain.to_owned())
         }
     }
+}
+
+fn has_port(domain: &str) -> bool {
+    domain.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
 
-use super::{Action, RouteMatch, Scope, buffer_limit, non_empty};
+use super::{Action, PathMatch, RouteMatch, Scope, buffer_limit, non_empty};
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
 use crate::metadata::Metadata;
@@ -32,7 +32,32 @@ pub struct Route {
 }
 
 impl Route {
-    pub(super) fn from_wire(wire: &wire::Route, scope: &Scope<'_>, at: &At<'_>) -> Option<Self> {
+    /// Reads the field `routes`.
+    pub(super) fn list_from_wire(
+        wire: &[wire::Route],
+        scope: &Scope<'_>,
+        at: &At<'_>,
+    ) -> Vec<Self> {
+        let at = at.field("routes");
+        let mut routes = Vec::with_capacity(wire.len());
+        let mut catch_all = None;
+        for (index, wire) in wire.iter().enumerate() {
+            let at = at.index(index);
+            let Some(route) = Self::from_wire(wire, scope, &at) else { continue };
+            match catch_all {
+                None if route.matcher.takes_every_path() => catch_all = Some(index),
+                // Requests to connect have no path.
+                Some(earlier) if route.matcher.path != PathMatch::Connect => {
+                    at.warn(format!("is never reached: routes[{earlier}] takes every request"));
+                }
+                _ => {}
+            }
+            routes.push(route);
+        }
+        routes
+    }
+
+    fn from_wire(wire: &wire::Route, scope: &Scope<'_>, at: &At<'_>) -> Option<Self> {
         let (request_headers, response_headers) = header_mutations!(wire, at);
         let matcher = RouteMatch::from_wire(wire.r#match.as_ref()?, &at.field("match"));
         let action = Action::from_wire(

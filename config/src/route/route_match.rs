@@ -107,6 +107,29 @@ impl RouteMatch {
         }
     }
 
+    /// Whether it is fulfilled by every request that has a path.
+    pub(super) fn takes_every_path(&self) -> bool {
+        let Self {
+            path,
+            case_sensitive: _,
+            headers,
+            query_parameters,
+            cookies,
+            grpc,
+            runtime_fraction,
+            tls_context,
+            dynamic_metadata,
+        } = self;
+        matches!(path, PathMatch::Prefix(prefix) if prefix.is_empty() || prefix == "/")
+            && headers.is_empty()
+            && query_parameters.is_empty()
+            && cookies.is_empty()
+            && !grpc
+            && runtime_fraction.is_none()
+            && *tls_context == TlsContextMatch::default()
+            && dynamic_metadata.is_empty()
+    }
+
     pub(super) fn from_wire(wire: &wire::RouteMatch, at: &At<'_>) -> Option<Self> {
         let path = PathMatch::from_wire(wire.path_specifier.as_ref(), at);
         let headers = HeaderMatcher::list_from_wire(&wire.headers, "headers", at);

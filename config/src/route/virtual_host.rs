@@ -79,12 +79,10 @@ impl VirtualHost {
         at: &At<'_>,
     ) -> Self {
         let (request_headers, response_headers) = header_mutations!(wire, at);
-        let routes = at.field("routes");
-        let route = |(index, route)| Route::from_wire(route, scope, &routes.index(index));
         Self {
             name: wire.name.clone(),
-            domains: Domain::list_from_wire(&wire.domains, domains, at),
-            routes: wire.routes.iter().enumerate().filter_map(route).collect(),
+            domains: Domain::list_from_wire(&wire.domains, domains, scope, at),
+            routes: Route::list_from_wire(&wire.routes, scope, at),
             virtual_clusters: VirtualCluster::list_from_wire(&wire.virtual_clusters, at),
             require_tls: match wire.require_tls() {
                 WireTlsRequirement::None => TlsRequirement::None,
