@@ -7,7 +7,7 @@
 mod v1;
 mod v2;
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 pub use v1::SIGNATURE as V1_SIGNATURE;
 pub use v2::{FIXED_BYTES as V2_FIXED_BYTES, SIGNATURE as V2_SIGNATURE};

@@ -1,7 +1,7 @@
 //! Version 1: one line, `PROXY TCP4 <source> <destination> <source port> <destination port>`
 //! (specification §2.1).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use super::{Addresses, Progress, ProxyHeader, Version};

@@ -1,6 +1,6 @@
 //! Version 2: a binary header (specification §2.2).
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Addresses, Progress, ProxyHeader, Version, begins};
 
@@ -99,7 +99,7 @@ impl Family {
     }
 }
 
-fn with_ports<T: Into<std::net::IpAddr>>(
+fn with_ports<T: Into<core::net::IpAddr>>(
     source: T,
     destination: T,
     ports: &[u8],
