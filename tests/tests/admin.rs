@@ -188,8 +188,9 @@ fn shape(answer: &Message) -> BTreeSet<String> {
 const ENVOYS_OWN: [&str; 1] = ["\"async-client\""];
 
 /// What ringmain counts beyond Envoy.
-const OURS: [&str; 3] = [
+const OURS: [&str; 4] = [
     "envoy_cluster_upstream_rq_replayed",
+    "envoy_server_accept_pauses",
     "envoy_server_access_log_bytes_dropped",
     "envoy_server_connection_panics",
 ];
