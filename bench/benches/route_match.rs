@@ -75,7 +75,7 @@ fn measure(
     let mut group = criterion.benchmark_group(group);
     for size in SIZES {
         let (table, headers) = make(size);
-        let request = RouteRequest { headers: &headers, random: &|| 0 };
+        let request = RouteRequest { headers: &headers, random: &|| 0, tls: None };
         assert!(matches!(table.find(0, &request), Found::Route(_)));
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
             bencher.iter(|| black_box(&table).find(0, black_box(&request)));

@@ -30,6 +30,7 @@ use crate::duration;
 use crate::ecs_cluster::EcsCluster;
 use crate::metadata::Metadata;
 use crate::report::{At, Note, did_you_mean};
+use crate::transport_socket::UpstreamTransportSocket;
 use crate::wire::unpack;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,6 +68,8 @@ pub struct Cluster {
     pub upstream_protocol: UpstreamProtocol,
     /// `circuit_breakers.thresholds` of the DEFAULT and HIGH priority.
     pub circuit_breakers: CircuitBreakers,
+    /// `transport_socket`.
+    pub transport_socket: UpstreamTransportSocket,
     /// `metadata`.
     pub metadata: Metadata,
 }
@@ -170,6 +173,10 @@ impl Cluster {
             at.error_at_key("the localities of hosts found by 'cluster_type' have no weights");
         }
         let connect_timeout = wire.connect_timeout.as_ref();
+        let transport_socket = UpstreamTransportSocket::from_wire(
+            wire.transport_socket.as_ref(),
+            &at.field("transport_socket"),
+        );
         Self {
             name: wire.name.clone(),
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
@@ -193,6 +200,8 @@ impl Cluster {
             max_response_headers_count: options.max_headers_count,
             enable_trailers: options.enable_trailers,
             upstream_protocol: options.upstream_protocol,
+            // Without one there is an error, and no proxy.
+            transport_socket: transport_socket.unwrap_or_default(),
             circuit_breakers: CircuitBreakers::from_wire(wire.circuit_breakers.as_ref()),
         }
     }

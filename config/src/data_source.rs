@@ -4,9 +4,12 @@
 use std::env;
 use std::fs::File;
 use std::io::Read;
+use std::path::PathBuf;
 
 use envoy_types::pb::envoy::config::core::v3 as wire;
 use wire::data_source::Specifier;
+
+pub(crate) use wire::DataSource;
 
 use crate::report::At;
 
@@ -34,6 +37,22 @@ pub(crate) fn read(wire: &wire::DataSource, at: &At<'_>) -> Option<Vec<u8>> {
 pub(crate) fn read_text(wire: &wire::DataSource, at: &At<'_>) -> Option<String> {
     let text = String::from_utf8(read(wire, at)?);
     text.map_err(|_| at.error("is not UTF-8 text")).ok()
+}
+
+/// How people know the content: its path, or that it stands in the configuration.
+pub(crate) fn origin(wire: Option<&DataSource>) -> String {
+    match wire.and_then(|wire| wire.specifier.as_ref()) {
+        Some(Specifier::Filename(path)) => path.clone(),
+        _ => "<inline>".to_owned(),
+    }
+}
+
+/// The file that holds the content, if one does.
+pub(crate) fn file(wire: &DataSource) -> Option<PathBuf> {
+    match wire.specifier.as_ref()? {
+        Specifier::Filename(path) => Some(PathBuf::from(path)),
+        _ => None,
+    }
 }
 
 fn read_file(path: &str, at: &At<'_>) -> Option<Vec<u8>> {

@@ -1,13 +1,17 @@
 //! Filter chains (`envoy.config.listener.v3.FilterChain`): what happens to a connection's bytes, and
 //! which connections they are.
 
+use std::time::Duration;
+
 use envoy_types::pb::envoy::config::listener::v3 as wire;
 
 use crate::cluster::ClusterNames;
+use crate::duration;
 use crate::filter_chain_match::{FilterChainMatch, report_overlaps};
 use crate::metadata::Metadata;
 use crate::network_filter::TerminalFilter;
 use crate::report::At;
+use crate::transport_socket::DownstreamTransportSocket;
 
 /// What happens to a connection's bytes (`envoy.config.listener.v3.FilterChain`).
 #[derive(Debug, Clone)]
@@ -16,6 +20,10 @@ pub struct FilterChain {
     pub name: String,
     /// `filter_chain_match`; without any field it takes what no other chain takes.
     pub filter_chain_match: FilterChainMatch,
+    /// `transport_socket`.
+    pub transport_socket: DownstreamTransportSocket,
+    /// `transport_socket_connect_timeout`: for the TLS handshake; absent or zero means no limit.
+    pub transport_socket_connect_timeout: Option<Duration>,
     /// The terminal network filter, last of `filters`.
     pub terminal: TerminalFilter,
     /// `metadata`.
@@ -74,11 +82,23 @@ impl FilterChain {
             &wire.filter_chain_match.clone().unwrap_or_default(),
             &at.field("filter_chain_match"),
         );
+        let transport_socket = DownstreamTransportSocket::from_wire(
+            wire.transport_socket.as_ref(),
+            &at.field("transport_socket"),
+        );
+        let transport_socket_connect_timeout = duration::or_off(
+            wire.transport_socket_connect_timeout.as_ref(),
+            None,
+            at,
+            "transport_socket_connect_timeout",
+        );
         let terminal = TerminalFilter::list_from_wire(&wire.filters, clusters, at);
         let metadata = Metadata::from_wire(wire.metadata.as_ref());
         Some(Self {
             name: wire.name.clone(),
             filter_chain_match: filter_chain_match?,
+            transport_socket: transport_socket?,
+            transport_socket_connect_timeout,
             terminal: terminal?,
             metadata,
         })

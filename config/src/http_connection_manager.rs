@@ -10,8 +10,9 @@ use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3 as router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as wire;
 use wire::http_connection_manager::{
-    CodecType as WireCodec, PathWithEscapedSlashesAction as WireSlashes,
-    RouteSpecifier as WireRoutes, ServerHeaderTransformation as WireTransformation, StripPortMode,
+    CodecType as WireCodec, ForwardClientCertDetails as WireForward,
+    PathWithEscapedSlashesAction as WireSlashes, RouteSpecifier as WireRoutes,
+    ServerHeaderTransformation as WireTransformation, StripPortMode,
 };
 use wire::http_filter::ConfigType;
 
@@ -58,6 +59,10 @@ pub struct HttpConnectionManager {
     pub router: Router,
     /// `server_name`, default `envoy`.
     pub server_name: String,
+    /// `forward_client_cert_details`, default SANITIZE.
+    pub forward_client_cert_details: ForwardClientCertDetails,
+    /// `set_current_client_cert_details`: what is told beside the certificate's hash.
+    pub set_current_client_cert_details: ClientCertDetails,
     /// `server_header_transformation`, default OVERWRITE.
     pub server_header_transformation: ServerHeaderTransformation,
     /// `common_http_protocol_options.idle_timeout`, default 1 h.
@@ -157,6 +162,38 @@ pub enum CodecType {
     Http2,
 }
 
+/// `forward_client_cert_details`: what becomes of `x-forwarded-client-cert`. Where the client has
+/// shown no certificate, all but the last remove it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ForwardClientCertDetails {
+    /// `SANITIZE`: it is removed.
+    #[default]
+    Sanitize,
+    /// `FORWARD_ONLY`: it stays as it is.
+    ForwardOnly,
+    /// `APPEND_FORWARD`: the certificate is added.
+    AppendForward,
+    /// `SANITIZE_SET`: the certificate takes its place.
+    SanitizeSet,
+    /// `ALWAYS_FORWARD_ONLY`: it stays as it is, with a certificate or without.
+    AlwaysForwardOnly,
+}
+
+/// `set_current_client_cert_details`, all off by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClientCertDetails {
+    /// `cert`.
+    pub cert: bool,
+    /// `chain`.
+    pub chain: bool,
+    /// `subject`.
+    pub subject: bool,
+    /// `uri`.
+    pub uri: bool,
+    /// `dns`.
+    pub dns: bool,
+}
+
 /// `server_header_transformation`: what happens to the response's `server` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerHeaderTransformation {
@@ -251,6 +288,14 @@ impl HttpConnectionManager {
             http_filters,
             router: router?,
             server_name: non_empty(&wire.server_name).unwrap_or_else(|| "envoy".to_owned()),
+            forward_client_cert_details: match wire.forward_client_cert_details() {
+                WireForward::Sanitize => ForwardClientCertDetails::Sanitize,
+                WireForward::ForwardOnly => ForwardClientCertDetails::ForwardOnly,
+                WireForward::AppendForward => ForwardClientCertDetails::AppendForward,
+                WireForward::SanitizeSet => ForwardClientCertDetails::SanitizeSet,
+                WireForward::AlwaysForwardOnly => ForwardClientCertDetails::AlwaysForwardOnly,
+            },
+            set_current_client_cert_details: client_cert_details(wire),
             server_header_transformation: match wire.server_header_transformation() {
                 WireTransformation::Overwrite => ServerHeaderTransformation::Overwrite,
                 WireTransformation::AppendIfAbsent => ServerHeaderTransformation::AppendIfAbsent,
@@ -438,4 +483,15 @@ impl Http1ProtocolOptions {
 
 fn non_empty(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+fn client_cert_details(wire: &wire::HttpConnectionManager) -> ClientCertDetails {
+    let details = wire.set_current_client_cert_details.unwrap_or_default();
+    ClientCertDetails {
+        cert: details.cert,
+        chain: details.chain,
+        subject: details.subject.is_some_and(|subject| subject.value),
+        uri: details.uri,
+        dns: details.dns,
+    }
 }

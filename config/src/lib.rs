@@ -31,6 +31,8 @@ pub mod route;
 pub mod runtime;
 pub mod substitution_format;
 pub mod tcp_proxy;
+pub mod tls;
+pub mod transport_socket;
 
 mod check;
 mod data_source;

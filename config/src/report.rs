@@ -89,6 +89,15 @@ impl Report {
         (self.findings.into_inner(), self.errors.get().saturating_sub(ERRORS_LISTED_MAX))
     }
 
+    /// The errors in one line, each with its path.
+    pub(crate) fn into_text(self) -> String {
+        let findings = self.findings.into_inner();
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let lines: Vec<String> =
+            errors.map(|error| format!("{}: {}", error.path, error.message)).collect();
+        lines.join("; ")
+    }
+
     fn add(&self, at: &At<'_>, severity: Severity, anchor: Anchor, note: Note) {
         let (count, limit) = match severity {
             Severity::Error => (&self.errors, ERRORS_LISTED_MAX),

@@ -10,6 +10,7 @@ mod plain_operator;
 #[cfg(test)]
 mod tests;
 mod time_format;
+mod tls_operator;
 
 use std::fmt::{self, Display, Formatter};
 
@@ -24,6 +25,7 @@ pub use operator::{
 };
 pub use plain_operator::PlainOperator;
 pub use time_format::{Padding, TimeFormat, TimePart, TimeUnit};
+pub use tls_operator::{CertificateValue, TlsConnection, TlsOperator, TlsValue};
 
 use command::Command;
 

@@ -16,6 +16,7 @@ mod response_flags_text;
 mod stream_values;
 mod text;
 mod time_text;
+mod tls_values;
 mod writer;
 
 pub use buffers::LogBuffers;

@@ -1,6 +1,7 @@
 //! The admin listener: Envoy's endpoints and formats, served on the control thread.
 
 mod buckets;
+mod certs;
 mod clusters;
 mod commands;
 mod config_dump;
@@ -42,7 +43,7 @@ fn routes(control: Arc<Control>) -> Router {
     Router::new()
         .route("/", any(home::page))
         .route("/allocprofiler", any(process::allocation_profiler))
-        .route("/certs", any(process::certs))
+        .route("/certs", any(certs::list))
         .route("/clusters", any(clusters::list))
         .route("/config_dump", any(config_dump::dump))
         .route("/contention", any(process::contention))

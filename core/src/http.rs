@@ -12,6 +12,7 @@ mod connection_manager;
 pub mod exchange;
 pub mod filter;
 pub mod filter_chain;
+mod forwarded_client_cert;
 mod forwarded_for;
 pub mod header_bytes;
 pub mod header_matching;

@@ -11,7 +11,9 @@ mod filter_chain_match;
 mod new_connection;
 
 pub use accept::Acceptor;
-pub use compiled::{FilterChain, FilterChainPlace, Listener, ListenerHistograms, TerminalFilter};
+pub use compiled::{
+    FilterChain, FilterChainPlace, FilterChainTls, Listener, ListenerHistograms, TerminalFilter,
+};
 pub use connection_info::ConnectionInfo;
 pub use connection_limit::{ConnectionLimit, ConnectionPermit, Overflow};
 pub use connections::{ConnectionSlot, Connections};

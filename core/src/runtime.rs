@@ -19,7 +19,9 @@ mod socket;
 mod timer;
 mod watch;
 
-pub use buffer::{Buffer, BufferPool, HEADROOM_BYTES, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES};
+pub use buffer::{
+    Buffer, BufferPool, HEADROOM_BYTES, LARGE_BUFFER_BYTES, RECORD_BUFFER_BYTES, SMALL_BUFFER_BYTES,
+};
 pub use engine::{Engine, EngineChoice, EnginePlan, plan, run};
 pub use event::Event;
 pub use join::join;

@@ -12,6 +12,7 @@ pub mod overload;
 mod signals;
 mod sockets;
 pub mod startup;
+mod tls_upkeep;
 mod upkeep;
 mod worker;
 

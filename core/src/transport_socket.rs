@@ -3,32 +3,48 @@
 //! Codecs and proxies read and write a [`Transport`]. Deadlines, watches and everything else that
 //! ends a connection work on the socket beneath, see [`Transport::stream`].
 
+pub mod tls;
+
 use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
 
+use self::tls::{TlsInfo, TlsStream};
 use crate::runtime::{Buffer, Patience, Stream};
 
 /// A connection's bytes. Reads and writes may run at the same time, one of each.
 #[derive(Debug)]
-pub struct Transport {
-    stream: Rc<Stream>,
+pub enum Transport {
+    /// As they are (`envoy.transport_sockets.raw_buffer`).
+    Raw(Rc<Stream>),
+    /// Within TLS (`envoy.transport_sockets.tls`).
+    Tls(Box<TlsStream>),
 }
 
 impl Transport {
-    /// The bytes of `stream` as they are (`envoy.transport_sockets.raw_buffer`).
-    pub fn raw(stream: Stream) -> Self {
-        Self { stream: Rc::new(stream) }
-    }
-
     /// The socket beneath.
     pub fn stream(&self) -> &Rc<Stream> {
-        &self.stream
+        match self {
+            Self::Raw(stream) => stream,
+            Self::Tls(tls) => tls.stream(),
+        }
     }
 
-    /// Appends what arrives to `buffer`, which must have room. `Ok(0)` is the peer's end.
+    /// What is known of its TLS, where it has any.
+    pub fn tls(&self) -> Option<&Rc<TlsInfo>> {
+        match self {
+            Self::Raw(_) => None,
+            Self::Tls(tls) => Some(tls.info()),
+        }
+    }
+
+    /// Appends what arrives to `buffer`, which must have room. `Ok(0)` is the peer's end; where TLS
+    /// ends without saying so, that is an error of kind `UnexpectedEof`.
     pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
-        self.stream.read(buffer).await
+        match self {
+            Self::Raw(stream) => stream.read(buffer).await,
+            Self::Tls(tls) => tls.read(buffer).await,
+        }
     }
 
     /// The same while `patience` lasts; `None` where it has ended and nothing has come.
@@ -37,21 +53,51 @@ impl Transport {
         buffer: Buffer,
         patience: &Patience,
     ) -> (Option<io::Result<usize>>, Buffer) {
-        self.stream.read_patiently(buffer, patience).await
+        match self {
+            Self::Raw(stream) => stream.read_patiently(buffer, patience).await,
+            Self::Tls(tls) => tls.read_patiently(buffer, patience).await,
+        }
     }
 
     /// Waits until a read would not block. An error is found again by the read.
     pub async fn readable(&self) {
-        let _read_says_more = self.stream.readable().await;
+        match self {
+            Self::Raw(stream) => {
+                let _read_says_more = stream.readable().await;
+            }
+            Self::Tls(tls) => tls.readable().await,
+        }
+    }
+
+    /// Whether there are bytes to be read that the kernel does not know of.
+    pub fn holds_bytes(&self) -> bool {
+        match self {
+            Self::Raw(_) => false,
+            Self::Tls(tls) => tls.holds_bytes(),
+        }
     }
 
     /// Writes all of `buffer`, which comes back as it was.
     pub async fn write_all(&self, buffer: Buffer) -> (io::Result<()>, Buffer) {
-        self.stream.write_all(buffer).await
+        match self {
+            Self::Raw(stream) => stream.write_all(buffer).await,
+            Self::Tls(tls) => tls.write_all(buffer).await,
+        }
     }
 
     /// Tells the peer that nothing more is written; it may still be read from.
     pub fn end_writing(&self) {
-        self.stream.shutdown(Shutdown::Write);
+        match self {
+            Self::Raw(stream) => stream.shutdown(Shutdown::Write),
+            Self::Tls(tls) => tls.end_writing(),
+        }
+    }
+
+    /// Makes the end that follows a reset, so that the peer cannot take it for a good one.
+    pub fn reset_on_close(&self) {
+        if let Self::Tls(tls) = self {
+            tls.keep_silent();
+        }
+        self.stream().reset_on_close();
     }
 }

@@ -40,7 +40,7 @@ pub fn check(bytes: &[u8]) {
         if has_x {
             headers.append(b"x", b"1");
         }
-        let request = RouteRequest { headers: &headers, random: &|| 0 };
+        let request = RouteRequest { headers: &headers, random: &|| 0, tls: None };
         let found = match table.find(0, &request) {
             Found::Route(route) => Some(table.route(route).name.as_str()),
             Found::TlsRedirect | Found::Nothing => None,

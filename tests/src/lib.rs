@@ -30,6 +30,7 @@ pub mod process;
 pub mod proxy;
 pub mod story;
 pub mod template;
+pub mod tls;
 pub mod upstream;
 pub mod venv;
 pub mod wait;

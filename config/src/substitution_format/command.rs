@@ -7,6 +7,7 @@ use super::operator::{
 };
 use super::plain_operator::{PlainOperator, absent_operator, is_envoys_alone};
 use super::time_format::TimeFormat;
+use super::tls_operator::TlsOperator;
 use super::{FormatPart, Formatters};
 use crate::header_mutation::is_token_byte;
 
@@ -45,12 +46,14 @@ impl<'t> Command<'t> {
             return self.alone(Operator::Plain(plain));
         }
         if let Some(absent) = absent_operator(self.name) {
-            // The two that take a time format, which is never used.
-            return if absent.contains("_CERT_V_") {
-                self.without_length(Operator::Absent(absent))
-            } else {
-                self.alone(Operator::Absent(absent))
-            };
+            return self.alone(Operator::Absent(absent));
+        }
+        if let Some(tls) = TlsOperator::from_name(self.name) {
+            if !tls.is_time() {
+                return self.alone(Operator::Tls(tls, None));
+            }
+            let format = self.parameter.map(TimeFormat::parse).transpose()?;
+            return self.without_length(Operator::Tls(tls, format));
         }
         if let Some((address, part)) = AddressOperator::from_name(self.name) {
             return self.address(address, part);

@@ -5,15 +5,18 @@ use std::fmt::{self, Display, Formatter};
 use super::common_duration::CommonDuration;
 use super::plain_operator::PlainOperator;
 use super::time_format::TimeFormat;
+use super::tls_operator::TlsOperator;
 
 /// What an operator writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operator {
     /// An operator that takes no parameter.
     Plain(PlainOperator),
-    /// An operator that never has a value here, as what it tells of (TLS, tracing, QUIC) is not
-    /// there: its name.
+    /// An operator that never has a value here, as what it tells of (tracing, QUIC) is not there: its
+    /// name.
     Absent(&'static str),
+    /// Of a connection's TLS; moments may have a form.
+    Tls(TlsOperator, Option<TimeFormat>),
     /// `REQ`, `RESP`, `TRAILER`, `REQ_WITHOUT_QUERY`.
     Header(HeaderSource, HeaderOperand),
     /// `START_TIME`, `EMIT_TIME` and their `_LOCAL`; without a format
@@ -280,6 +283,8 @@ impl Display for Operator {
         match self {
             Self::Plain(plain) => f.write_str(plain.name()),
             Self::Absent(name) => f.write_str(name),
+            Self::Tls(tls, None) => f.write_str(tls.name),
+            Self::Tls(tls, Some(format)) => write!(f, "{}({})", tls.name, format.text),
             Self::Header(source, operand) => {
                 let name = match source {
                     HeaderSource::Request => "REQ",

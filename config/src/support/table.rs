@@ -134,7 +134,8 @@ pub(super) const MESSAGES: &[Message] = &[
     Message { name: "envoy.extensions.filters.listener.original_dst.v3.OriginalDst", ..NONE },
     Message {
         name: "envoy.config.listener.v3.FilterChain",
-        supported: "name filter_chain_match filters metadata transport_socket",
+        supported: "name filter_chain_match filters metadata transport_socket \
+                    transport_socket_connect_timeout",
         limited: "use_proxy_proto=false",
         ..NONE
     },
@@ -183,9 +184,59 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        supported: "common_tls_context require_client_certificate require_sni session_timeout \
+                    session_ticket_keys disable_stateless_session_resumption \
+                    full_scan_certs_on_sni_mismatch prefer_client_ciphers",
+        limited: "disable_stateful_session_resumption=true ocsp_staple_policy=LENIENT_STAPLING",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        supported: "common_tls_context sni auto_host_sni auto_sni_san_validation max_session_keys",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext",
+        supported: "tls_params tls_certificates validation_context alpn_protocols",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.TlsParameters",
+        supported: "cipher_suites ecdh_curves",
+        limited: "tls_minimum_protocol_version=TLS_AUTO|TLSv1_2|TLSv1_3 \
+                  tls_maximum_protocol_version=TLS_AUTO|TLSv1_2|TLSv1_3",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.TlsCertificate",
+        supported: "certificate_chain private_key",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys",
+        supported: "keys",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext",
+        supported: "trusted_ca verify_certificate_spki verify_certificate_hash \
+                    match_typed_subject_alt_names match_subject_alt_names crl \
+                    only_verify_leaf_cert_crl allow_expired_certificate trust_chain_verification \
+                    suppress_client_ca_list",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher",
+        supported: "matcher",
+        limited: "san_type=EMAIL|DNS|URI|IP_ADDRESS",
+        ..NONE
+    },
+    Message {
         name: "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         supported: "stat_prefix route_config http_filters http_protocol_options server_name \
                     access_log use_remote_address generate_request_id \
+                    forward_client_cert_details set_current_client_cert_details \
                     xff_num_trusted_hops skip_xff_append via stream_idle_timeout \
                     internal_address_config delayed_close_timeout request_timeout \
                     max_request_headers_kb preserve_external_request_id \
@@ -197,7 +248,6 @@ pub(super) const MESSAGES: &[Message] = &[
                     http2_protocol_options",
         harmless: "drain_timeout",
         limited: "codec_type=AUTO|HTTP1|HTTP2 add_user_agent=false \
-                  forward_client_cert_details=SANITIZE \
                   stream_error_on_invalid_http_message=false \
                   add_proxy_protocol_connection_state=false",
     },
@@ -215,6 +265,12 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.filters.network.http_connection_manager.v3.ResponseMapper",
         supported: "filter status_code body body_format_override headers_to_add",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.\
+               HttpConnectionManager.SetCurrentClientCertDetails",
+        supported: "subject cert chain dns uri",
         ..NONE
     },
     Message {
@@ -1044,7 +1100,11 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     ("envoy.config.route.v3.FilterConfig.config", PER_ROUTE_ITSELF),
     (
         "envoy.config.core.v3.TransportSocket.typed_config",
-        &["envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer"],
+        &[
+            "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
+            "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        ],
     ),
     (
         "envoy.config.cluster.v3.Cluster.typed_extension_protocol_options",

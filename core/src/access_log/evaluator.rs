@@ -87,6 +87,7 @@ impl<'a> Evaluator<'a> {
     pub fn write(&self, operator: &Operator, out: &mut Vec<u8>) -> Option<Kind> {
         match operator {
             Operator::Plain(plain) => self.plain(*plain, out),
+            Operator::Tls(tls, format) => self.tls(*tls, format.as_ref(), out),
             Operator::Absent(_) | Operator::FilterState { .. } => None,
             Operator::Header(source, operand) => self.header(*source, operand, out),
             Operator::Time { clock, zone, format } => {

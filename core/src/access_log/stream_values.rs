@@ -89,7 +89,10 @@ impl Evaluator<'_> {
             },
             PlainOperator::UpstreamCluster => text(cluster()?.stat_name().as_bytes(), out),
             PlainOperator::UpstreamClusterRaw => text(cluster()?.config.name.as_bytes(), out),
-            _ => non_empty(info.transport_failure, out),
+            _ => {
+                write_with_underscores(info.transport_failure.as_deref()?, out);
+                Some(Kind::Text)
+            }
         }
     }
 
@@ -155,7 +158,17 @@ impl Evaluator<'_> {
     pub(super) fn details(&self, keeps_spaces: bool, out: &mut Vec<u8>) -> Option<Kind> {
         let details = Some(self.exchange.info.details).filter(|details| !details.is_empty())?;
         let written = |byte| if byte == b' ' && !keeps_spaces { b'_' } else { byte };
-        out.extend(details.bytes().map(written));
+        let reason = self.exchange.info.transport_failure.as_deref();
+        // Envoy puts the transport's reason between the braces.
+        match (details.strip_suffix(REMOTE_CONNECTION_FAILURE), reason) {
+            (Some(before), Some(reason)) => {
+                out.extend(before.bytes().map(written));
+                out.extend_from_slice(b"{remote_connection_failure|");
+                out.extend(reason.bytes().map(written));
+                out.push(b'}');
+            }
+            _ => out.extend(details.bytes().map(written)),
+        }
         Some(Kind::Text)
     }
 
@@ -200,6 +213,13 @@ impl Evaluator<'_> {
             Version::Http2 => b"HTTP/2",
         })
     }
+}
+
+/// What the details of a connection that could not be opened end with.
+const REMOTE_CONNECTION_FAILURE: &str = "{remote_connection_failure}";
+
+fn write_with_underscores(text: &str, out: &mut Vec<u8>) {
+    out.extend(text.bytes().map(|byte| if byte == b' ' { b'_' } else { byte }));
 }
 
 /// Names and values, and `beside` bytes for each line.

@@ -1,4 +1,4 @@
-//! What the process is told and asked about itself: `/memory`, `/runtime`, `/certs`, profilers and
+//! What the process is told and asked about itself: `/memory`, `/runtime`, profilers and
 //! the like.
 
 use std::collections::HashMap;
@@ -13,11 +13,6 @@ use serde_json::json;
 use super::respond;
 use crate::runtime::memory;
 use crate::server::Control;
-
-/// `/certs`: no certificate is loaded.
-pub async fn certs() -> Response {
-    respond::json(&json!({ "certificates": [] }))
-}
 
 /// `/memory`, in bytes. The allocator has neither a page heap nor a thread cache of its own.
 pub async fn memory() -> Response {

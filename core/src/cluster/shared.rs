@@ -2,11 +2,13 @@
 
 use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster as config;
+use ringmain_config::transport_socket::UpstreamTransportSocket;
 
 use super::{CircuitBreakers, HostSet};
 use crate::load_balancer::{LocalCluster, Plan, PlanContext};
 use crate::stats::scopes::{ApiCallStats, AwsStats, ClusterStats, DiscoveryStats, LbStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope};
+use crate::transport_socket::tls::SslStats;
 
 /// A compiled cluster. Never changed after it was made, but for the counters.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Cluster {
     pub lb: PerWorker<LbStats>,
     /// The same, of what is worked out for each change of the hosts; the control thread writes them.
     pub planning: LbStats,
+    /// `cluster.<name>.ssl.`, where its hosts are spoken to in TLS.
+    pub ssl: Option<PerWorker<SslStats>>,
     /// `cluster.<name>.` counters of discovery.
     pub discovery: DiscoveryStats,
     /// `cluster.<name>.ecs.` or `cluster.<name>.cloud_map.`, where that is how its hosts are found.
@@ -83,6 +87,8 @@ impl Cluster {
         };
         Self {
             aws: config.discovery.aws_limits().map(|_| Default::default()),
+            ssl: matches!(config.transport_socket, UpstreamTransportSocket::Tls(_))
+                .then(|| PerWorker::new(workers)),
             index,
             breakers: CircuitBreakers::new(config.circuit_breakers, workers),
             config,

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringmain_config::cluster::RoutingPriority;
+use ringmain_config::transport_socket::UpstreamTransportSocket;
 
 use super::{Bells, Cluster, Host, HostSet};
 use crate::load_balancer::{Balancer, Hosts, Pick, Plan};
 use crate::pool::{self, IdleConnections, Line, MultiplexedConnections};
 use crate::random::Random;
-use crate::runtime::Timers;
+use crate::runtime::{BufferPool, Timers};
 use crate::stats::scopes::{ClusterStats, HostStats};
 use crate::stats::{WorkerHistograms, WorkerId};
+use crate::transport_socket::tls::ClientContext;
 
 /// A cluster as one worker sees it. Touched by no other thread.
 #[derive(Debug)]
@@ -30,6 +32,10 @@ pub struct WorkerCluster {
     /// The other workers.
     pub bells: Arc<Bells>,
     random: Rc<Random>,
+    /// TLS towards its hosts, where it has that.
+    pub client_context: Option<ClientContext>,
+    /// This worker's spare buffers.
+    pub buffers: Rc<BufferPool>,
     lines: [Line; 2],
     connections: [Cell<u32>; 2],
     busy: [Cell<u32>; 2],
@@ -114,8 +120,15 @@ impl WorkerCluster {
         timers: Rc<Timers>,
         bells: Arc<Bells>,
         random: Rc<Random>,
+        buffers: Rc<BufferPool>,
     ) -> Rc<Self> {
+        let client_context = match &shared.config.transport_socket {
+            UpstreamTransportSocket::RawBuffer => None,
+            UpstreamTransportSocket::Tls(context) => Some(ClientContext::new(context)),
+        };
         Rc::new(Self {
+            client_context,
+            buffers,
             shared,
             worker,
             histograms,

@@ -124,19 +124,13 @@ pub const NO_HEALTHY_UPSTREAM: LocalReply = LocalReply::new(
     Some(ResponseFlag::NoHealthyUpstream),
 );
 
-/// The connection to the host could not be opened.
+/// The connection to the host could not be opened. Logs add the transport's reason to the details.
 pub const CONNECTION_FAILURE: LocalReply = LocalReply::new(
     503,
     BODY_CONNECTION_FAILURE,
     "upstream_reset_before_response_started{remote_connection_failure}",
     Some(ResponseFlag::UpstreamConnectionFailure),
 );
-
-/// The host refused the connection.
-pub const CONNECTION_REFUSED: LocalReply = LocalReply {
-    details: "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
-    ..CONNECTION_FAILURE
-};
 
 /// The host did not answer within `connect_timeout`.
 pub const CONNECTION_TIMEOUT: LocalReply = LocalReply::new(

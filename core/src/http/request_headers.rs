@@ -7,6 +7,7 @@ use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
 use super::ConnectionManager;
+use super::forwarded_client_cert::forward_client_cert;
 use super::forwarded_for::client_address;
 use super::local_reply::{self, LocalReply};
 use super::request_id::RequestIds;
@@ -50,14 +51,13 @@ pub fn prepare_request(
     remove_hop_by_hop(headers);
     fold_lists(headers);
     headers.remove(KnownHeader::XEnvoyInternal);
-    // `forward_client_cert_details: SANITIZE`, the default.
-    headers.remove(KnownHeader::XForwardedClientCert);
     let client = client_address(manager, headers, info.remote, local_ip);
     info.remote = client.remote;
     info.internal = client.internal;
     let untrusted_proto = config.use_remote_address && config.xff_num_trusted_hops == 0;
     if untrusted_proto || !headers.contains(KnownHeader::XForwardedProto) {
-        headers.set(KnownHeader::XForwardedProto, b"http");
+        let proto: &[u8] = if info.downstream_tls.is_some() { b"https" } else { b"http" };
+        headers.set(KnownHeader::XForwardedProto, proto);
     }
     set_scheme(headers);
     if client.internal {
@@ -77,6 +77,7 @@ pub fn prepare_request(
             headers.set(KnownHeader::XRequestId, &request_ids.generate());
         }
     }
+    forward_client_cert(config, info.downstream_tls.as_deref(), headers);
 }
 
 /// `:scheme`, which HTTP/2 brings, follows `x-forwarded-proto` elsewhere where that names a scheme of

@@ -10,6 +10,7 @@ use super::ResponseFlags;
 use crate::cluster::WorkerHost;
 use crate::listener::ConnectionInfo;
 use crate::router::RouteRef;
+use crate::transport_socket::tls::TlsInfo;
 
 /// Bytes of a message on one connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,8 +87,8 @@ pub struct StreamInfo {
     pub upstream_connection: Option<UpstreamConnectionInfo>,
     /// Our end of that connection.
     pub upstream_local: Option<SocketAddr>,
-    /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`: why there was none.
-    pub transport_failure: &'static str,
+    /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`: why there was none, with spaces.
+    pub transport_failure: Option<Rc<str>>,
     /// How often the request was sent upstream.
     pub attempts: u32,
     /// The route taken.
@@ -113,6 +114,10 @@ pub struct StreamInfo {
     pub requested_server_name: Option<Rc<str>>,
     /// The downstream connection's number in the process.
     pub connection_id: u64,
+    /// What is known of the downstream connection's TLS, where it has any.
+    pub downstream_tls: Option<Rc<TlsInfo>>,
+    /// The same of the upstream connection, once there was one.
+    pub upstream_tls: Option<Rc<TlsInfo>>,
     /// What went over the downstream connection.
     pub downstream_bytes: WireBytes,
     /// What went over the upstream connection.
@@ -147,7 +152,7 @@ impl Default for StreamInfo {
             upstream_host: None,
             upstream_connection: None,
             upstream_local: None,
-            transport_failure: "",
+            transport_failure: None,
             attempts: 0,
             route: None,
             cluster: None,
@@ -160,6 +165,8 @@ impl Default for StreamInfo {
             direct_local: UNKNOWN_ADDRESS,
             requested_server_name: None,
             connection_id: 0,
+            downstream_tls: None,
+            upstream_tls: None,
             downstream_bytes: WireBytes::default(),
             upstream_bytes: WireBytes::default(),
             times: SendTimes::default(),

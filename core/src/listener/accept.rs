@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener as StdTcpListener};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ use super::{
     ConnectionInfo, ConnectionPermit, FilterChainIndex, Listener, NewConnection, Overflow,
     TerminalFilter,
 };
-use crate::http::codec::downstream_h1::{self, Arrived, ParkedConnection};
+use crate::http::codec::downstream_h1::{self, Arrived, End, ParkedConnection};
 use crate::http::stream::millis;
 use crate::network;
-use crate::runtime::{self, Buffer, Engine, Stream};
+use crate::runtime::{self, Buffer, Deadline, Engine, Stream};
 use crate::server::Worker;
-use crate::transport_socket::Transport;
+use crate::transport_socket::{Transport, tls};
 
 /// How long accepting pauses when the process or the system is out of descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -176,11 +176,59 @@ impl Acceptor {
         match listener.find_filter_chain(&connection) {
             Some(chain) => {
                 let counted = Counted::new(&self, chain, permit);
-                let transport = Transport::raw(stream);
-                self.connected(NewConnection { transport, info: connection, input }, counted);
+                let transport = Transport::Raw(Rc::new(stream));
+                let new = NewConnection { transport, info: connection, input };
+                match &listener.filter_chains[chain].tls {
+                    None => self.connected(new, counted),
+                    Some(_) => self.shake_hands(new, counted),
+                }
             }
             None => listener.stats.of(self.worker.id).no_filter_chain_match.inc(),
         }
+    }
+
+    /// Hands a connection over once it has a TLS session.
+    fn shake_hands(self: Rc<Self>, connection: NewConnection, counted: Counted) {
+        runtime::spawn(async move {
+            match runtime::catch_panic(self.with_tls(connection, counted.chain)).await {
+                Ok(Some(connection)) => self.connected(connection, counted),
+                Ok(None) => {}
+                Err(_) => self.worker.stats().connection_panics.inc(),
+            }
+        });
+    }
+
+    async fn with_tls(
+        &self,
+        connection: NewConnection,
+        chain: FilterChainIndex,
+    ) -> Option<NewConnection> {
+        let (worker, listener) = (&self.worker, self.listener());
+        let chain = &listener.filter_chains[chain];
+        let (tls, ssl) = (chain.tls.as_ref()?, listener.ssl.as_ref()?.of(worker.id));
+        let NewConnection { transport, info, input } = connection;
+        let stream = transport.stream().clone();
+        let deadline = Deadline::new(&worker.timers, &stream, Shutdown::Both);
+        deadline.arm(tls.connect_timeout);
+        let context = worker.server_contexts.get(tls.context);
+        let failure = match tls::accept(stream, input, &context, &worker.buffers, ssl).await {
+            Ok(tls) => {
+                let transport = Transport::Tls(Box::new(tls));
+                return Some(NewConnection { transport, info, input: Buffer::default() });
+            }
+            Err(failure) => failure,
+        };
+        tracing::debug!(listener = listener.name, ?failure, "no TLS session");
+        let mut end = End::Remote;
+        if deadline.fired() {
+            let stats = listener.stats.of(worker.id);
+            stats.downstream_cx_transport_socket_connect_timeout.inc();
+            end = End::Local;
+        }
+        if let TerminalFilter::Http(manager) = &chain.terminal {
+            downstream_h1::count_unserved(worker, manager, info, end);
+        }
+        None
     }
 
     /// A listener on the unspecified address has another local address on each connection.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ringmain_config::listener as config;
 
@@ -12,6 +13,7 @@ use crate::http::ConnectionManager;
 use crate::network::ByteFilter;
 use crate::stats::scopes::ListenerStats;
 use crate::stats::{Counter, HistogramId, PerWorker};
+use crate::transport_socket::tls::SslStats;
 
 /// A compiled listener.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct Listener {
     pub filters: ListenerFilters,
     /// Which of them serves a connection.
     pub filter_chain_match: FilterChainMatch,
+    /// `listener.<stat_name>.ssl.`, where a filter chain has TLS.
+    pub ssl: Option<PerWorker<SslStats>>,
     /// Its own limit of connections.
     pub connection_limit: Option<Arc<ConnectionLimit>>,
     /// As written.
@@ -73,8 +77,19 @@ pub struct FilterChainPlace {
 /// A compiled filter chain.
 #[derive(Debug)]
 pub struct FilterChain {
+    /// TLS, where it has that.
+    pub tls: Option<FilterChainTls>,
     /// The terminal filter.
     pub terminal: TerminalFilter,
+}
+
+/// TLS of a filter chain.
+#[derive(Debug)]
+pub struct FilterChainTls {
+    /// Which of the server contexts.
+    pub context: usize,
+    /// `transport_socket_connect_timeout`.
+    pub connect_timeout: Option<Duration>,
 }
 
 /// A terminal network filter, compiled.

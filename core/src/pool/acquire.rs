@@ -30,7 +30,7 @@ pub struct Acquire<'a> {
 }
 
 /// Why there is no connection for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AcquireFailure {
     /// It could not be opened.
     Connect(ConnectFailure),

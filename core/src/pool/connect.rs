@@ -1,6 +1,8 @@
 //! Opening a connection to a host.
 
 use std::io;
+use std::net::Shutdown;
+use std::rc::Rc;
 use std::time::Instant;
 
 use ringmain_config::cluster::UpstreamProtocol;
@@ -8,16 +10,32 @@ use ringmain_config::cluster::UpstreamProtocol;
 use super::permit::ConnectionPermit;
 use super::{AcquireFailure, UpstreamConnection, waiting};
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::runtime::{self, Stream};
+use crate::runtime::{self, Deadline, Stream};
 use crate::transport_socket::Transport;
+use crate::transport_socket::tls::{self, HandshakeFailure};
 
 /// Why there is no connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectFailure {
     /// The host did not answer within `connect_timeout`.
     Timeout,
     /// The host or the network refused; the error number where there is one.
     Refused(Option<i32>),
+    /// There is no TLS session; why, where that is known.
+    Handshake(Option<Rc<str>>),
+}
+
+impl ConnectFailure {
+    /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`, with spaces.
+    pub fn transport_reason(&self) -> Option<Rc<str>> {
+        match self {
+            Self::Refused(Some(libc::ECONNREFUSED)) => {
+                Some("delayed connect error: Connection refused".into())
+            }
+            Self::Handshake(reason) => reason.clone(),
+            Self::Timeout | Self::Refused(_) => None,
+        }
+    }
 }
 
 /// Opens the connection that `permit` allows and counts what comes of it. Where it cannot be
@@ -30,9 +48,9 @@ pub(super) async fn connect(
     let (cluster, host) = (permit.cluster.clone(), permit.host.clone());
     let stats = cluster.stats();
     let begun = Instant::now();
-    let connecting = Stream::connect(host.shared.address, cluster.shared.config.connect_timeout);
-    let connected = match runtime::run_unless(connecting, given_up).await {
-        Ok(connected) => connected,
+    let opening = open(&cluster, &host);
+    let opened = match runtime::run_unless(opening, given_up).await {
+        Ok(opened) => opened,
         Err(failure) => {
             count_unopened(&cluster, &host);
             stats.upstream_cx_destroy_local.inc();
@@ -40,27 +58,54 @@ pub(super) async fn connect(
             return Err(failure);
         }
     };
-    match connected {
-        Ok(stream) => {
+    match opened {
+        Ok(transport) => {
             let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
-            Ok(UpstreamConnection::opened(Transport::raw(stream), begun, permit))
+            Ok(UpstreamConnection::opened(transport, begun, permit))
         }
-        Err(error) => {
+        Err(failure) => {
             count_unopened(&cluster, &host);
             stats.upstream_cx_connect_fail.inc();
             host.stats().cx_connect_fail.inc();
             stats.upstream_rq_pending_failure_eject.inc();
-            let failure = if error.kind() == io::ErrorKind::TimedOut {
+            if failure == ConnectFailure::Timeout {
                 stats.upstream_cx_connect_timeout.inc();
                 stats.upstream_cx_destroy_local.inc();
-                ConnectFailure::Timeout
             } else {
                 stats.upstream_cx_destroy_remote.inc();
-                ConnectFailure::Refused(error.raw_os_error())
-            };
-            waiting::eject(&cluster, &host, permit.priority, failure);
+            }
+            waiting::eject(&cluster, &host, permit.priority, &failure);
             Err(AcquireFailure::Connect(failure))
+        }
+    }
+}
+
+/// A socket to `host`, and the TLS session on it; both within `connect_timeout`.
+pub(super) async fn open(
+    cluster: &WorkerCluster,
+    host: &WorkerHost,
+) -> Result<Transport, ConnectFailure> {
+    let (address, limit) = (host.shared.address, cluster.shared.config.connect_timeout);
+    let begun = Instant::now();
+    let stream = Stream::connect(address, limit).await.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => ConnectFailure::Timeout,
+        _ => ConnectFailure::Refused(error.raw_os_error()),
+    })?;
+    let stream = Rc::new(stream);
+    let (Some(context), Some(stats)) = (&cluster.client_context, &cluster.shared.ssl) else {
+        return Ok(Transport::Raw(stream));
+    };
+    let deadline = Deadline::new(&cluster.timers, &stream, Shutdown::Both);
+    deadline.arm_at(begun + limit);
+    let name = context.server_name(&host.shared.hostname, address.ip());
+    let stats = stats.of(cluster.worker);
+    match tls::connect(stream, context, name, &cluster.buffers, stats).await {
+        Ok(tls) => Ok(Transport::Tls(Box::new(tls))),
+        Err(_) if deadline.fired() => Err(ConnectFailure::Timeout),
+        Err(HandshakeFailure::Closed) => Err(ConnectFailure::Handshake(None)),
+        Err(HandshakeFailure::Failed(reason)) => {
+            Err(ConnectFailure::Handshake(Some(reason.into())))
         }
     }
 }

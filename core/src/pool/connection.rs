@@ -33,6 +33,7 @@ pub struct UpstreamConnection {
     sent: Cell<u64>,
     /// Bytes received since it was begun.
     received: Cell<u64>,
+    truncated: Cell<bool>,
     /// The host's `Keep-Alive: timeout=`, from the last response on.
     keep_alive_until: Option<Instant>,
     end: Cell<End>,
@@ -82,6 +83,7 @@ impl UpstreamConnection {
             claimed: false,
             sent: Cell::new(0),
             received: Cell::new(0),
+            truncated: Cell::new(false),
             keep_alive_until: None,
             end: Cell::new(End::Local),
         }
@@ -92,9 +94,21 @@ impl UpstreamConnection {
         self.transport.stream()
     }
 
+    /// Its bytes.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Whether TLS has ended without the upstream saying so: what was received may not be all.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated.get()
+    }
+
     /// Appends what arrives to `buffer`. An error is told as the end.
     pub async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
         let (result, buffer) = self.transport.read(buffer).await;
+        self.truncated
+            .set(matches!(&result, Err(error) if error.kind() == io::ErrorKind::UnexpectedEof));
         let count = result.unwrap_or(0);
         self.received.set(self.received.get() + count as u64);
         self.permit.cluster.stats().upstream_cx_rx_bytes_total.add(count as u64);

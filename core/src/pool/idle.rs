@@ -109,7 +109,7 @@ impl IdleConnections {
 }
 
 fn is_closed_or_readable(connection: &UpstreamConnection) -> bool {
-    let mut closed = false;
+    let mut closed = connection.transport().holds_bytes();
     closed_or_readable(std::iter::once(&**connection.stream()), |_| closed = true);
     closed
 }

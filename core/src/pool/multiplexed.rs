@@ -27,7 +27,7 @@ pub struct MultiplexedConnections {
     waiting: RefCell<VecDeque<Rc<Notify>>>,
     /// How many connections could not be opened, and why the last one could not.
     failures: Cell<u64>,
-    failure: Cell<Option<ConnectFailure>>,
+    failure: RefCell<Option<ConnectFailure>>,
     retired: Cell<bool>,
 }
 
@@ -47,7 +47,7 @@ impl MultiplexedConnections {
 
     /// Why a connection could not be opened, if one more than `failures` could not.
     fn failure_since(&self, failures: u64) -> Option<ConnectFailure> {
-        self.failure.get().filter(|_| self.failures.get() > failures)
+        self.failure.borrow().clone().filter(|_| self.failures.get() > failures)
     }
 
     fn add(&self, connection: Rc<H2Connection>) {
@@ -194,7 +194,7 @@ async fn open_or_wait(
     let connection = opened.inspect_err(|failure| {
         if let AcquireFailure::Connect(failure) = failure {
             connections.failures.set(connections.failures.get() + 1);
-            connections.failure.set(Some(*failure));
+            connections.failure.replace(Some(failure.clone()));
         }
     })?;
     let connection = H2Connection::begin(asked.worker, connection, &client_options(options)).await;

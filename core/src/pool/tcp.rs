@@ -2,7 +2,6 @@
 //! towards the same budgets as those of requests.
 
 use std::cell::Cell;
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
@@ -10,10 +9,11 @@ use std::time::Instant;
 use ringmain_config::cluster::RoutingPriority;
 
 use super::ConnectFailure;
+use super::connect::open;
 use super::permit::{ConnectionPermit, PendingRequest};
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::{UpstreamConnectionInfo, millis};
-use crate::runtime::{self, Stream};
+use crate::runtime;
 use crate::server::connection_ids;
 use crate::transport_socket::Transport;
 
@@ -30,7 +30,7 @@ pub struct TcpConnection {
 }
 
 /// Why there is no connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TcpFailure {
     /// A budget of the cluster or the host is spent.
     Overflow,
@@ -56,12 +56,14 @@ pub async fn connect_tcp(
     let begun = Instant::now();
     stats.upstream_cx_total.inc();
     host.stats().cx_total.inc();
-    let connecting = Stream::connect(host.shared.address, cluster.shared.config.connect_timeout);
-    let connected = runtime::run_unless(connecting, || given_up().then_some(())).await;
+    let connected = runtime::run_unless(open(cluster, host), || given_up().then_some(())).await;
     drop(pending);
     match connected {
-        Ok(Ok(stream)) => Ok(TcpConnection::opened(stream, begun, permit)),
-        Ok(Err(error)) => Err(TcpFailure::Connect(count_unopened(&permit, &error))),
+        Ok(Ok(transport)) => Ok(TcpConnection::opened(transport, begun, permit)),
+        Ok(Err(failure)) => {
+            count_unopened(&permit, &failure);
+            Err(TcpFailure::Connect(failure))
+        }
         Err(()) => {
             stats.upstream_cx_destroy.inc();
             stats.upstream_cx_destroy_local.inc();
@@ -71,24 +73,22 @@ pub async fn connect_tcp(
     }
 }
 
-fn count_unopened(permit: &ConnectionPermit, error: &io::Error) -> ConnectFailure {
+fn count_unopened(permit: &ConnectionPermit, failure: &ConnectFailure) {
     let (stats, host) = (permit.cluster.stats(), &permit.host);
     stats.upstream_cx_connect_fail.inc();
     host.stats().cx_connect_fail.inc();
     stats.upstream_rq_pending_failure_eject.inc();
     stats.upstream_cx_destroy.inc();
-    if error.kind() == io::ErrorKind::TimedOut {
+    if *failure == ConnectFailure::Timeout {
         stats.upstream_cx_connect_timeout.inc();
         stats.upstream_cx_destroy_local.inc();
-        ConnectFailure::Timeout
     } else {
         stats.upstream_cx_destroy_remote.inc();
-        ConnectFailure::Refused(error.raw_os_error())
     }
 }
 
 impl TcpConnection {
-    fn opened(stream: Stream, connect_begun: Instant, permit: ConnectionPermit) -> Self {
+    fn opened(transport: Transport, connect_begun: Instant, permit: ConnectionPermit) -> Self {
         let (cluster, host) = (&permit.cluster, &permit.host);
         let connect_ms = millis(connect_begun.elapsed());
         cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
@@ -106,8 +106,8 @@ impl TcpConnection {
             breakers.try_take(cluster.worker, permit.priority, Resource::Requests);
         let connected = Instant::now();
         Self {
-            local: stream.local_addr().ok(),
-            transport: Transport::raw(stream),
+            local: transport.stream().local_addr().ok(),
+            transport,
             info: UpstreamConnectionInfo {
                 id: connection_ids::next(),
                 connect_begun,

@@ -272,10 +272,10 @@ pub fn eject(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     priority: RoutingPriority,
-    failure: ConnectFailure,
+    failure: &ConnectFailure,
 ) {
     while let Some(waiter) = cluster.line(priority).first_for(host) {
         cluster.stats().upstream_rq_pending_failure_eject.inc();
-        grant(cluster, priority, &waiter, Granted::Failed(failure));
+        grant(cluster, priority, &waiter, Granted::Failed(failure.clone()));
     }
 }

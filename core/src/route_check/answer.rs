@@ -141,7 +141,7 @@ impl<'a> Asking<'a> {
             RouteName { index, name: route.name.clone() }
         };
         let random = || exchange.info.random(|| self.random);
-        let request = RouteRequest { headers, random: &random };
+        let request = RouteRequest { headers, random: &random, tls: None };
         table.find_in(host, &request, |index, unmet| {
             let matcher = &host.config.routes[index as usize].matcher;
             answer.passed_over.push((name(index), explain::unmet(matcher, unmet)));

@@ -206,11 +206,8 @@ impl UpstreamRequest<'_, '_> {
         match failure {
             AcquireFailure::Connect(failure) => {
                 host.stats().rq_error.inc();
-                if failure == ConnectFailure::Refused(Some(libc::ECONNREFUSED)) {
-                    let info = &mut self.exchange.info;
-                    info.transport_failure = "delayed_connect_error:_Connection_refused";
-                }
-                return self.setback(ResetReason::ConnectFailure, connect_reply(failure));
+                self.exchange.info.transport_failure = failure.transport_reason();
+                return self.setback(ResetReason::ConnectFailure, connect_reply(&failure));
             }
             AcquireFailure::RequestOverflow => {
                 host.stats().rq_error.inc();
@@ -298,6 +295,7 @@ impl UpstreamRequest<'_, '_> {
         let info = &mut self.exchange.info;
         info.upstream_connection = Some(upstream.info());
         info.upstream_local = upstream.local_addr();
+        info.upstream_tls = upstream.tls();
         info.times.upstream_tx_begin = self.downstream.manager.recorded.times.then(Instant::now);
         let received = self.body.ended() == Some(RequestEnd::Complete);
         self.timeouts.try_begins(received);
@@ -319,11 +317,12 @@ impl UpstreamRequest<'_, '_> {
     }
 }
 
-fn connect_reply(failure: ConnectFailure) -> LocalReply {
+fn connect_reply(failure: &ConnectFailure) -> LocalReply {
     match failure {
         ConnectFailure::Timeout => local_reply::CONNECTION_TIMEOUT,
-        ConnectFailure::Refused(Some(libc::ECONNREFUSED)) => local_reply::CONNECTION_REFUSED,
-        ConnectFailure::Refused(_) => local_reply::CONNECTION_FAILURE,
+        ConnectFailure::Refused(_) | ConnectFailure::Handshake(_) => {
+            local_reply::CONNECTION_FAILURE
+        }
     }
 }
 

@@ -52,7 +52,8 @@ pub fn look_up(
     let Exchange { request, info, .. } = exchange;
     prepare_request(manager, &mut request.headers, info, local_ip, request_ids);
     let random = || info.random(&draw);
-    Ok(manager.routes.find(&RouteRequest { headers: &request.headers, random: &random }))
+    let tls = info.downstream_tls.as_deref();
+    Ok(manager.routes.find(&RouteRequest { headers: &request.headers, random: &random, tls }))
 }
 
 /// Path and authority as the connection manager's options want them.

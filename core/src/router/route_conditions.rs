@@ -10,6 +10,7 @@ use super::route_match::RouteRequest;
 use crate::http::header_matching::{
     CompiledHeaderMatcher, cookie, is_grpc_request, query_parameter,
 };
+use crate::transport_socket::tls::TlsInfo;
 
 /// All of these have to hold.
 #[derive(Debug)]
@@ -104,8 +105,11 @@ impl RouteConditions {
         if let Some(at) = self.cookies.iter().position(unmet) {
             return Some(Unmet::Cookie(at));
         }
-        // Without TLS no certificate is presented, let alone validated.
-        if self.tls.presented == Some(true) || self.tls.validated == Some(true) {
+        let presented = request.tls.is_some_and(TlsInfo::is_peer_presented);
+        let validated = request.tls.is_some_and(|tls| tls.validated);
+        if self.tls.presented.is_some_and(|wanted| wanted != presented)
+            || self.tls.validated.is_some_and(|wanted| wanted != validated)
+        {
             return Some(Unmet::TlsContext);
         }
         self.metadata.iter().position(|holds| !holds).map(Unmet::DynamicMetadata)
@@ -129,7 +133,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append_known(KnownHeader::Path, b"/p?q=1");
         headers.append_known(KnownHeader::Cookie, b"c=1");
-        let request = RouteRequest { headers: &headers, random: &|| 60 };
+        let request = RouteRequest { headers: &headers, random: &|| 60, tls: None };
         RouteConditions::new(config).expect("there are conditions").unmet(b"/p", &request)
     }
 

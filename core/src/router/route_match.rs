@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::radix_tree::RadixTree;
 use super::route_conditions::{RouteConditions, Unmet};
+use crate::transport_socket::tls::TlsInfo;
 
 /// What of a request decides its route.
 #[derive(Clone, Copy)]
@@ -18,6 +19,8 @@ pub struct RouteRequest<'a> {
     pub headers: &'a HeaderMap,
     /// The stream's random number; the same whenever it is asked.
     pub random: &'a dyn Fn() -> u64,
+    /// What is known of its connection's TLS.
+    pub tls: Option<&'a TlsInfo>,
 }
 
 impl<'a> RouteRequest<'a> {

@@ -16,6 +16,10 @@ pub const SMALL_BUFFER_BYTES: usize = 16 * 1024;
 /// What a large buffer can receive; used only while a long body streams.
 pub const LARGE_BUFFER_BYTES: usize = 256 * 1024;
 
+/// What a record buffer can receive: the longest TLS record there is, that of TLS 1.2 (RFC 5246
+/// §6.2.3), with its head.
+pub const RECORD_BUFFER_BYTES: usize = 5 + 16 * 1024 + 2048;
+
 /// Bytes received and not yet used, `start..end` of a fixed allocation.
 ///
 /// A read appends behind `end`, leaving the tailroom free; a write takes from `start`. The allocation is zeroed once, so
@@ -117,6 +121,17 @@ impl Buffer {
         true
     }
 
+    /// The free bytes behind those held, the tailroom included, for [`Buffer::extend`].
+    pub fn spare_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.end..]
+    }
+
+    /// Takes the first `count` of the free bytes, which were written to, for bytes held.
+    pub fn extend(&mut self, count: usize) {
+        debug_assert!(count <= self.bytes.len() - self.end);
+        self.end = (self.end + count).min(self.bytes.len());
+    }
+
     /// A buffer with the same bytes and twice the room.
     pub fn doubled(&self) -> Self {
         let mut doubled = Self::with_capacity(self.capacity() * 2);
@@ -193,6 +208,7 @@ unsafe impl IoBufMut for Buffer {
 #[derive(Debug, Default)]
 pub struct BufferPool {
     small: Spares,
+    record: Spares,
     large: Spares,
 }
 
@@ -206,6 +222,8 @@ struct Spares {
 
 /// Spare small buffers kept per worker; beyond that they go back to the allocator.
 const SPARE_SMALL_MAX: usize = 512;
+/// Spare record buffers kept per worker.
+const SPARE_RECORD_MAX: usize = 64;
 /// Spare large buffers kept per worker.
 const SPARE_LARGE_MAX: usize = 16;
 
@@ -213,6 +231,11 @@ impl BufferPool {
     /// An empty buffer of [`SMALL_BUFFER_BYTES`].
     pub fn small(&self) -> Buffer {
         self.small.take().unwrap_or_else(|| Buffer::with_capacity(SMALL_BUFFER_BYTES))
+    }
+
+    /// An empty buffer of [`RECORD_BUFFER_BYTES`].
+    pub fn record(&self) -> Buffer {
+        self.record.take().unwrap_or_else(|| Buffer::with_capacity(RECORD_BUFFER_BYTES))
     }
 
     /// An empty buffer of [`LARGE_BUFFER_BYTES`].
@@ -225,6 +248,7 @@ impl BufferPool {
         buffer.clear();
         let (spares, spare_max) = match buffer.capacity() {
             SMALL_BUFFER_BYTES => (&self.small, SPARE_SMALL_MAX),
+            RECORD_BUFFER_BYTES => (&self.record, SPARE_RECORD_MAX),
             LARGE_BUFFER_BYTES => (&self.large, SPARE_LARGE_MAX),
             // A placeholder, or made to measure for one long head.
             _ => return,
@@ -237,7 +261,7 @@ impl BufferPool {
 
     /// Gives half of the buffers that were of no use since the last call back to the allocator.
     pub fn shrink(&self) {
-        for spares in [&self.small, &self.large] {
+        for spares in [&self.small, &self.record, &self.large] {
             let mut buffers = spares.buffers.borrow_mut();
             let unused = spares.unused.get().min(buffers.len());
             buffers.drain(..unused.div_ceil(2));

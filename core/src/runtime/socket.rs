@@ -10,6 +10,7 @@ use std::time::Duration;
 use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelableAsyncReadRent};
 use monoio::net::{TcpListener, TcpStream};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::SendFlags;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::buffer::Outgoing;
@@ -71,6 +72,14 @@ impl Stream {
             }
         }
         (Ok(()), outgoing.buffer)
+    }
+
+    /// Sends what the kernel takes of `bytes` at once. Not beside a write in flight, whose bytes these
+    /// would come between.
+    pub fn send_at_once(&self, bytes: &[u8]) {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        // For last words only: a peer that does not take them misses nothing that it waits for.
+        let _sent = rustix::net::send(self, bytes, flags);
     }
 
     /// Waits until a read would not block.

@@ -6,20 +6,23 @@ use std::sync::Arc;
 
 use ringmain_config::access_log::{AccessLog, AccessLogSink};
 use ringmain_config::bootstrap::Bootstrap;
+use ringmain_config::filter_chain::FilterChain as FilterChainConfig;
 use ringmain_config::listener::Listener as ListenerConfig;
 use ringmain_config::network_filter as config;
+use ringmain_config::transport_socket::DownstreamTransportSocket;
 
 use super::overload::Overload;
 use crate::access_log::LogSink;
 use crate::cluster::Cluster;
 use crate::http::ConnectionManager;
 use crate::listener::{
-    ConnectionLimit, FilterChain, FilterChainMatch, FilterChainPlace, Listener, ListenerFilters,
-    ListenerHistograms, TerminalFilter,
+    ConnectionLimit, FilterChain, FilterChainMatch, FilterChainPlace, FilterChainTls, Listener,
+    ListenerFilters, ListenerHistograms, TerminalFilter,
 };
 use crate::network::{ByteFilter, TcpProxy};
 use crate::stats::scopes::{Http2Stats, WorkerStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
+use crate::transport_socket::tls::ServerContext;
 
 /// The index of each cluster by its name.
 pub type ClusterNames = HashMap<Box<[u8]>, usize>;
@@ -31,6 +34,8 @@ pub struct Compiled {
     pub workers: usize,
     /// In file order.
     pub listeners: Vec<Listener>,
+    /// TLS of the filter chains, as it was at load.
+    pub server_contexts: Vec<Arc<ServerContext>>,
     /// The limit of connections of all listeners together.
     pub connection_limit: Option<Arc<ConnectionLimit>>,
     /// In file order.
@@ -97,13 +102,16 @@ impl Compiled {
     pub fn new(bootstrap: &Bootstrap, addresses: &[SocketAddr], workers: usize) -> Self {
         let mut histograms = HistogramTable::default();
         let mut log_sinks = Vec::new();
+        let mut server_contexts = Vec::new();
         let listeners = bootstrap
             .listeners
             .iter()
             .zip(addresses)
             .enumerate()
             .map(|(index, (config, address))| {
-                compile_listener(index, config, *address, workers, &mut histograms, &mut log_sinks)
+                let (histograms, log_sinks) = (&mut histograms, &mut log_sinks);
+                let contexts = &mut server_contexts;
+                compile_listener(index, config, *address, workers, histograms, log_sinks, contexts)
             })
             .collect();
         let names = bootstrap.clusters.iter().enumerate();
@@ -124,6 +132,7 @@ impl Compiled {
             workers,
             process_histograms,
             listeners,
+            server_contexts,
             connection_limit: ConnectionLimit::new(bootstrap.max_downstream_connections, workers),
             clusters,
             cluster_names,
@@ -139,6 +148,19 @@ impl Compiled {
     }
 }
 
+/// Adds the TLS context of `chain`, if it has one, to `contexts`.
+fn compile_tls(
+    chain: &FilterChainConfig,
+    contexts: &mut Vec<Arc<ServerContext>>,
+) -> Option<FilterChainTls> {
+    let DownstreamTransportSocket::Tls(context) = &chain.transport_socket else { return None };
+    contexts.push(Arc::new(ServerContext::new(context.clone())));
+    Some(FilterChainTls {
+        context: contexts.len() - 1,
+        connect_timeout: chain.transport_socket_connect_timeout,
+    })
+}
+
 fn compile_listener(
     index: usize,
     config: &ListenerConfig,
@@ -146,6 +168,7 @@ fn compile_listener(
     workers: usize,
     histograms: &mut HistogramTable,
     log_sinks: &mut Vec<AccessLogSink>,
+    server_contexts: &mut Vec<Arc<ServerContext>>,
 ) -> Listener {
     let direction = config.traffic_direction;
     let mut filter_chains = Vec::new();
@@ -169,8 +192,9 @@ fn compile_listener(
                 TerminalFilter::Bytes(ByteFilter::DirectResponse(response))
             }
         };
-        filter_chains.push(FilterChain { terminal });
+        filter_chains.push(FilterChain { tls: compile_tls(config, server_contexts), terminal });
     }
+    let has_tls = filter_chains.iter().any(|chain| chain.tls.is_some());
     let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(address));
     let scope = Scope::listener(&stat_name);
     let listener_histograms = ListenerHistograms {
@@ -187,6 +211,7 @@ fn compile_listener(
         stats: PerWorker::new(workers),
         filters: ListenerFilters::new(config, workers, histograms),
         filter_chains,
+        ssl: has_tls.then(|| PerWorker::new(workers)),
         filter_chain_match: FilterChainMatch::new(&config.filter_chains),
         connection_limit: ConnectionLimit::new(config.connection_limit, workers),
         config: config.clone(),

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use ringmain_config::bootstrap::{Locality, Node};
 use ringmain_config::overload::OverloadManager;
 use ringmain_config::runtime::Runtime;
+use ringmain_config::tls::CommonTlsContext;
+use ringmain_config::transport_socket::UpstreamTransportSocket;
 use tokio::sync::{mpsc, watch};
 
 use super::{Command, Compiled};
@@ -17,9 +19,11 @@ use crate::cluster::HostSet;
 use crate::discovery::report::PollerReport;
 use crate::load_balancer::Plan;
 use crate::runtime::{Post, SendError};
+use crate::stats::scopes::TlsReloadStats;
 use crate::stats::{
     AdminStats, Baseline, Bin, HistogramCollector, HistogramId, Recorded, snapshot,
 };
+use crate::transport_socket::tls::ServerContext;
 
 /// Where the process stands, with Envoy's numbers for `server.state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +78,9 @@ pub struct Control {
     failing_health_checks: AtomicBool,
     /// Tasks of the one control thread take turns with it; no worker knows it.
     baseline: Mutex<Baseline>,
+    /// What becomes of certificates that change.
+    pub tls_stats: TlsReloadStats,
+    server_contexts: watch::Sender<Vec<Arc<ServerContext>>>,
     hosts: Vec<watch::Sender<Told>>,
     posts: Vec<Post<Command>>,
     logs: LogControl,
@@ -105,6 +112,8 @@ impl Control {
             hosts: compiled.clusters.iter().map(|_| watch::Sender::default()).collect(),
             histograms: HistogramCollector::new(&compiled.histograms),
             reports: watch::Sender::default(),
+            tls_stats: TlsReloadStats::default(),
+            server_contexts: watch::Sender::new(compiled.server_contexts.clone()),
             compiled,
             boot,
             admin_stats: AdminStats::default(),
@@ -209,6 +218,29 @@ impl Control {
         let local = self.boot.local_cluster.filter(|local| *local != index);
         let local = local.map(|local| self.hosts(local).as_local_cluster(here));
         cluster.plan(hosts, here, local.as_ref())
+    }
+
+    /// TLS of the filter chains as last told to the workers.
+    pub fn server_contexts(&self) -> Vec<Arc<ServerContext>> {
+        self.server_contexts.borrow().clone()
+    }
+
+    /// Gives every worker another context in the place of the one at `index`.
+    pub async fn set_server_context(&self, index: usize, context: Arc<ServerContext>) {
+        self.server_contexts.send_modify(|contexts| contexts[index] = context.clone());
+        self.tell_all(|| Command::SetServerContext { index, context: context.clone() }).await;
+    }
+
+    /// All TLS contexts: those of the filter chains as they are now, then those of the clusters.
+    pub fn tls_contexts(&self) -> Vec<CommonTlsContext> {
+        let downstream = self.server_contexts();
+        let upstream = self.compiled.clusters.iter();
+        let upstream = upstream.filter_map(|cluster| match &cluster.config.transport_socket {
+            UpstreamTransportSocket::Tls(context) => Some(context.common.clone()),
+            UpstreamTransportSocket::RawBuffer => None,
+        });
+        let downstream = downstream.iter().map(|context| context.source().common.clone());
+        downstream.chain(upstream).collect()
     }
 
     /// Writes down where a poller stands, for admin `/ecs`.

@@ -19,6 +19,7 @@ use super::control::{Boot, Control, ServerState};
 use super::overload::watch_heap;
 use super::signals::Signals;
 use super::sockets::{bind_admin, bind_all, transpose};
+use super::tls_upkeep::keep_tls_fresh;
 use super::upkeep::{flush_logs, flush_stats, return_memory};
 use super::worker::{Command, WorkerSeed, run_worker};
 use super::{Compiled, demo, drain, log};
@@ -301,6 +302,7 @@ async fn serve(
     let returning = tokio::spawn(return_memory());
     tokio::spawn(flush_stats(control.clone()));
     tokio::spawn(watch_heap(control.clone()));
+    tokio::spawn(keep_tls_fresh(control.clone()));
     tokio::select! {
         () = signals.terminate() => tracing::info!("draining after a signal"),
         _ = shutdown.recv() => tracing::info!("draining as admin asked"),

@@ -21,6 +21,7 @@ use crate::random::Random;
 use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, Timers, Watches};
 use crate::stats::scopes::{Http2Stats, WorkerStats};
 use crate::stats::{Handed, WorkerHistograms, WorkerId};
+use crate::transport_socket::tls::{ServerContext, ServerContexts};
 
 /// What the control thread tells a worker.
 #[derive(Debug)]
@@ -46,6 +47,13 @@ pub enum Command {
     Drain(DrainSequence),
     /// Stop accepting.
     StopListening(DrainScope),
+    /// Certificates or ticket keys have changed.
+    SetServerContext {
+        /// Index of the context.
+        index: usize,
+        /// What new connections get.
+        context: Arc<ServerContext>,
+    },
     /// Close the connections that were idle at the last such command and ever since.
     CloseIdle,
 }
@@ -81,7 +89,9 @@ pub struct Worker {
     /// Clients that wait for a response.
     pub watches: Rc<Watches>,
     /// Spare buffers.
-    pub buffers: BufferPool,
+    pub buffers: Rc<BufferPool>,
+    /// TLS of the filter chains.
+    pub server_contexts: ServerContexts,
     /// Latencies.
     pub histograms: Rc<WorkerHistograms>,
     /// Access log lines not yet handed to the writer.
@@ -114,13 +124,15 @@ impl Worker {
         let histograms = Rc::new(WorkerHistograms::new(&compiled.histograms));
         let timers = Timers::new();
         let random = Rc::new(Random::default());
+        let buffers = Rc::<BufferPool>::default();
+        let server_contexts = ServerContexts::new(&compiled.server_contexts);
         let clusters = compiled
             .clusters
             .iter()
             .map(|shared| {
                 let (histograms, timers) = (histograms.clone(), timers.clone());
-                let (bells, random) = (bells.clone(), random.clone());
-                WorkerCluster::new(shared.clone(), id, histograms, timers, bells, random)
+                let (bells, random, buffers) = (bells.clone(), random.clone(), buffers.clone());
+                WorkerCluster::new(shared.clone(), id, histograms, timers, bells, random, buffers)
             })
             .collect();
         Rc::new(Self {
@@ -128,7 +140,8 @@ impl Worker {
             compiled,
             timers,
             watches: Rc::default(),
-            buffers: BufferPool::default(),
+            buffers,
+            server_contexts,
             histograms,
             logs: RefCell::new(logs),
             exchanges: ExchangePool::default(),
@@ -213,6 +226,9 @@ impl Worker {
                         runtime::spawn(acceptor.clone().leave());
                     }
                 }
+            }
+            Command::SetServerContext { index, context } => {
+                self.server_contexts.set(index, context);
             }
             Command::CloseIdle => self.connections.close_idle(),
         }

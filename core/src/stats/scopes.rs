@@ -74,6 +74,7 @@ stats_block! {
             downstream_cx_overload_disable_keepalive,
             downstream_cx_protocol_error,
             downstream_cx_rx_bytes_total,
+            downstream_cx_ssl_total,
             downstream_cx_total,
             downstream_cx_tx_bytes_total,
             downstream_rq_failed_path_normalization,
@@ -104,6 +105,7 @@ stats_block! {
             downstream_cx_active,
             downstream_cx_http1_active,
             downstream_cx_http2_active,
+            downstream_cx_ssl_active,
             downstream_rq_active,
         }
     }
@@ -333,6 +335,17 @@ stats_block! {
             connection_panics,
             /// Ours: access log bytes dropped because the writer was behind.
             access_log_bytes_dropped,
+        }
+        gauges {}
+    }
+}
+
+stats_block! {
+    /// Ours, `server.`: what became of certificates whose files changed; the control thread writes.
+    TlsReloadStats {
+        counters {
+            certificate_reload,
+            certificate_reload_failure,
         }
         gauges {}
     }

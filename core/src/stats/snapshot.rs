@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use ringmain_config::cluster::{DiscoveryType, LbPolicy, RoutingPriority};
+use ringmain_config::tls::TlsCertificate;
 
 use super::scopes::{HttpStats, ListenerStats, ResponseClassStats};
 use super::{
@@ -15,6 +16,7 @@ use crate::load_balancer::{Health, Plan, TableSizes};
 use crate::network::ByteFilter;
 use crate::runtime::memory;
 use crate::server::{Compiled, Control, ServerState};
+use crate::transport_socket::tls::{Certificate, SslStats};
 
 /// One stat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +115,9 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     scope.single(&cluster.planning, stats);
     scope.single(&cluster.discovery, stats);
     scope.zeros(&always_zero::CLUSTER, stats);
+    if let Some(ssl) = &cluster.ssl {
+        ssl_stats(&scope.within("ssl"), ssl, stats);
+    }
     if let Some((aws, calls)) = &cluster.aws {
         let scope = scope.within(match cluster.config.discovery {
             DiscoveryType::CloudMap(_) => "cloud_map",
@@ -232,6 +237,16 @@ fn is_connection_count(name: &str) -> bool {
     matches!(name, "downstream_cx_total" | "downstream_cx_active")
 }
 
+fn ssl_stats(scope: &Scope, all: &PerWorker<SslStats>, stats: &mut Vec<Stat>) {
+    // The workers' readings have the same names, which the snapshot adds up.
+    for worker in all.iter() {
+        worker.fixed.visit(&mut |reading| scope.push(reading, stats));
+    }
+    SslStats::visit_negotiated(all, |kind, name, total| {
+        stats.push(counter_of(scope.within(kind).name(name), total));
+    });
+}
+
 fn listener_stats(listener: &Listener, stats: &mut Vec<Stat>) {
     let scope = Scope::listener(&listener.stat_name);
     scope.block(&listener.stats, stats);
@@ -243,6 +258,9 @@ fn listener_stats(listener: &Listener, stats: &mut Vec<Stat>) {
     }
     for filter in &listener.filters.filters {
         listener_filter_stats(filter, stats);
+    }
+    if let Some(ssl) = &listener.ssl {
+        ssl_stats(&scope.within("ssl"), ssl, stats);
     }
     for chain in &listener.filter_chains {
         match &chain.terminal {
@@ -331,7 +349,7 @@ fn server_stats(control: &Control, stats: &mut Vec<Stat>) {
     let memory = memory::usage();
     for (name, value) in [
         ("concurrency", compiled.workers),
-        ("days_until_first_cert_expiring", NO_CERTIFICATE_DAYS),
+        ("days_until_first_cert_expiring", days_until_first_cert_expiring(control)),
         ("hot_restart_epoch", 0),
         ("live", usize::from(live)),
         ("memory_allocated", memory.allocated),
@@ -345,6 +363,9 @@ fn server_stats(control: &Control, stats: &mut Vec<Stat>) {
         server.gauge(name, value, stats);
     }
     server.block(&compiled.worker_stats, stats);
+    if !compiled.server_contexts.is_empty() {
+        server.single(&control.tls_stats, stats);
+    }
     for worker in 0..compiled.workers {
         server.worker(worker).zeros(&always_zero::SERVER_WORKER, stats);
         let clusters = Scope::plain("thread_local_cluster_manager").worker(worker);
@@ -358,6 +379,17 @@ fn http2_stats(compiled: &Compiled, stats: &mut Vec<Stat>) {
     if all.map(|stats| stats.nghttp2_downstream_connections.value()).sum::<u64>() > 0 {
         Scope::plain("http2").block(&compiled.http2_stats, stats);
     }
+}
+
+fn days_until_first_cert_expiring(control: &Control) -> usize {
+    let contexts = control.tls_contexts();
+    let all = contexts.iter().flat_map(|context| {
+        let own = context.tls_certificates.iter().map(TlsCertificate::leaf);
+        let rules = context.validation_context.iter();
+        own.chain(rules.flat_map(|rules| &rules.trusted_ca))
+    });
+    let days = all.map(|certificate| Certificate::parse(certificate).days_left()).min();
+    days.map_or(NO_CERTIFICATE_DAYS, |days| usize::try_from(days).unwrap_or(NO_CERTIFICATE_DAYS))
 }
 
 /// `0.1.2` as 1002.

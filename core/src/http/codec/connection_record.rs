@@ -11,11 +11,14 @@ use crate::http::ConnectionManager;
 use crate::http::stream::millis;
 use crate::listener::ConnectionInfo;
 use crate::server::{Worker, connection_ids};
+use crate::transport_socket::tls::TlsInfo;
 
 /// Who ended a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
+    /// We.
     Local,
+    /// The client.
     Remote,
 }
 
@@ -27,6 +30,8 @@ pub(super) struct ConnectionRecord {
     /// Its number in the process.
     pub(super) id: u64,
     pub(super) info: ConnectionInfo,
+    /// What is known of its TLS, where it has any.
+    pub(super) tls: Option<Rc<TlsInfo>>,
     pub(super) opened: Instant,
     pub(super) requests: Cell<u32>,
     pub(super) end: Cell<End>,
@@ -40,20 +45,37 @@ impl ConnectionRecord {
         worker: &Rc<Worker>,
         manager: &Arc<ConnectionManager>,
         info: ConnectionInfo,
+        tls: Option<Rc<TlsInfo>>,
     ) -> Self {
         let stats = manager.stats.of(worker.id);
         stats.downstream_cx_total.inc();
         stats.downstream_cx_active.inc();
+        if tls.is_some() {
+            stats.downstream_cx_ssl_total.inc();
+            stats.downstream_cx_ssl_active.inc();
+        }
         Self {
             worker: worker.clone(),
             manager: manager.clone(),
             id: connection_ids::next(),
             info,
+            tls,
             opened: Instant::now(),
             requests: Cell::new(0),
             end: Cell::new(End::Remote),
             protocol: Cell::new(None),
         }
+    }
+
+    /// Counts a connection that got no TLS session, and so served nothing.
+    pub(super) fn count_unserved(
+        worker: &Rc<Worker>,
+        manager: &Arc<ConnectionManager>,
+        info: ConnectionInfo,
+        end: End,
+    ) {
+        manager.stats.of(worker.id).downstream_cx_ssl_total.inc();
+        Self::open(worker, manager, info, None).end.set(end);
     }
 
     /// The first bytes have told what the client speaks.
@@ -90,6 +112,9 @@ impl Drop for ConnectionRecord {
     fn drop(&mut self) {
         let stats = self.manager.stats.of(self.worker.id);
         stats.downstream_cx_active.dec();
+        if self.tls.is_some() {
+            stats.downstream_cx_ssl_active.dec();
+        }
         match self.protocol.get() {
             Some(Protocol::Http1) => stats.downstream_cx_http1_active.dec(),
             Some(Protocol::Http2) => stats.downstream_cx_http2_active.dec(),

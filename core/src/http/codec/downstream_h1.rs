@@ -16,7 +16,8 @@ use ringmain_proto_codec::RequestError;
 use ringmain_proto_codec::h1::{BodyLength, HeadProgress};
 
 use super::body::BodyReader;
-use super::connection_record::{ConnectionRecord, End};
+use super::connection_record::ConnectionRecord;
+pub use super::connection_record::End;
 use super::downstream::{After, Codec, Downstream, Gone};
 use super::downstream_h2;
 use crate::http::exchange::Exchange;
@@ -24,7 +25,7 @@ use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
 use crate::http::stream::StreamInfo;
 use crate::http::{ConnectionManager, ResponseFlag};
-use crate::listener::{ConnectionSlot, NewConnection};
+use crate::listener::{ConnectionInfo, ConnectionSlot, NewConnection};
 use crate::router;
 use crate::runtime::{Buffer, Deadline, Interrupt, Patience, Stream};
 use crate::server::Worker;
@@ -99,6 +100,16 @@ pub async fn serve(
     None
 }
 
+/// Counts a connection that got no TLS session, and so serves nothing.
+pub fn count_unserved(
+    worker: &Rc<Worker>,
+    manager: &Arc<ConnectionManager>,
+    info: ConnectionInfo,
+    end: End,
+) {
+    ConnectionRecord::count_unserved(worker, manager, info, end);
+}
+
 impl Connection {
     fn new(worker: &Rc<Worker>, manager: &Arc<ConnectionManager>, arrived: Arrived) -> Self {
         let (parked, input) = match arrived {
@@ -108,7 +119,7 @@ impl Connection {
                 let parked = ParkedConnection {
                     read_deadline: Deadline::new(&worker.timers, stream, Shutdown::Read),
                     slot: worker.connections.register(Interrupt::socket(stream, Shutdown::Read)),
-                    record: ConnectionRecord::open(worker, manager, info),
+                    record: ConnectionRecord::open(worker, manager, info, transport.tls().cloned()),
                     transport,
                 };
                 (parked, input)
@@ -187,6 +198,7 @@ impl Connection {
     async fn serve_next(&self, exchange: &mut Exchange) -> After {
         let record = &self.record;
         exchange.info = StreamInfo::begin(record.id, &record.info);
+        exchange.info.downstream_tls.clone_from(&record.tls);
         let awaited = self.await_head(exchange).await;
         record.requests.set(record.requests.get() + 1);
         let stats = self.stats();

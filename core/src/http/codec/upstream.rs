@@ -18,6 +18,7 @@ use crate::http::stream::UpstreamConnectionInfo;
 use crate::pool::{Acquired, UpstreamConnection};
 use crate::runtime::{Buffer, Deadline, Interrupt};
 use crate::server::Worker;
+use crate::transport_socket::tls::TlsInfo;
 
 /// Why there is no response head, or no whole body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +102,11 @@ impl UpstreamStream {
     /// The connection's number and its beginning.
     pub fn info(&self) -> UpstreamConnectionInfo {
         self.connection().info()
+    }
+
+    /// What is known of the connection's TLS, where it has any.
+    pub fn tls(&self) -> Option<Rc<TlsInfo>> {
+        self.connection().transport().tls().cloned()
     }
 
     /// Our end's address.

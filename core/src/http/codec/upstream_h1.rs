@@ -229,7 +229,8 @@ impl H1Stream {
         if count > 0 {
             return self.take_data(buffer);
         }
-        if !self.deadline().fired() && self.body.borrow_mut().end_of_stream() {
+        let cut_short = self.deadline().fired() || self.connection.is_truncated();
+        if !cut_short && self.body.borrow_mut().end_of_stream() {
             return Ok(Piece { data: buffer, is_last: true });
         }
         self.worker.buffers.give_back(buffer);

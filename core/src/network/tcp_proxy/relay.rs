@@ -113,7 +113,7 @@ impl Relay<'_> {
             // The receiver is to see the reset, not an end, so its side is not shut down for
             // writing; the read of the other direction ends all the same.
             End::Reset => {
-                self.to.stream().reset_on_close();
+                self.to.reset_on_close();
                 self.to.stream().shutdown(Shutdown::Read);
                 self.from.stream().shutdown(Shutdown::Both);
             }

@@ -16,7 +16,7 @@ use crate::http::exchange::Exchange;
 use crate::http::stream::{StreamInfo, WireBytes};
 use crate::listener::NewConnection;
 use crate::load_balancer::Pick;
-use crate::pool::{self, ConnectFailure, TcpConnection, TcpFailure};
+use crate::pool::{self, TcpConnection, TcpFailure};
 use crate::runtime::{Buffer, Deadline, Notify, Patience, join};
 use crate::server::{Worker, connection_ids};
 use crate::stats::scopes::TcpProxyStats;
@@ -27,6 +27,7 @@ pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnect
     let NewConnection { transport, info, input } = connection;
     let mut exchange = worker.exchanges.take();
     exchange.info = StreamInfo::begin(connection_ids::next(), &info);
+    exchange.info.downstream_tls = transport.tls().cloned();
     let session = Session {
         worker,
         proxy,
@@ -125,13 +126,14 @@ impl Session<'_> {
             Ok(connection) => info(&|info| {
                 info.upstream_connection = Some(connection.info());
                 info.upstream_local = connection.local_addr();
+                info.upstream_tls = connection.transport().tls().cloned();
                 // A flag of an earlier attempt says nothing about this connection.
                 info.flags = Default::default();
-                info.transport_failure = "";
+                info.transport_failure = None;
             }),
             Err(TcpFailure::Connect(failure)) => {
                 self.flag(ResponseFlag::UpstreamConnectionFailure);
-                info(&|info| info.transport_failure = told(*failure));
+                info(&|info| info.transport_failure = failure.transport_reason());
             }
             Err(_) => {}
         }
@@ -253,16 +255,6 @@ impl Session<'_> {
         for log in &self.proxy.access_logs {
             log.log(&evaluator, worker);
         }
-    }
-}
-
-/// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`.
-fn told(failure: ConnectFailure) -> &'static str {
-    match failure {
-        ConnectFailure::Refused(Some(libc::ECONNREFUSED)) => {
-            "delayed_connect_error:_Connection_refused"
-        }
-        ConnectFailure::Refused(_) | ConnectFailure::Timeout => "",
     }
 }
 

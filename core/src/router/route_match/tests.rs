@@ -37,7 +37,7 @@ fn ask(matcher: &RouteMatcher, target: &str, fields: &[(&str, &str)]) -> Option<
     for (name, value) in fields {
         headers.append(name.as_bytes(), value.as_bytes());
     }
-    let request = RouteRequest { headers: &headers, random: &|| 0 };
+    let request = RouteRequest { headers: &headers, random: &|| 0, tls: None };
     matcher.find(super::super::route_table::path_of(target.as_bytes()), &request, |_, _| {})
 }
 
@@ -115,7 +115,7 @@ fn connect_matcher_takes_connect_only() {
     assert_eq!(ask(&matcher, "/a", &[]), Some(1));
     let mut headers = HeaderMap::new();
     headers.append_known(KnownHeader::Method, b"CONNECT");
-    let request = RouteRequest { headers: &headers, random: &|| 0 };
+    let request = RouteRequest { headers: &headers, random: &|| 0, tls: None };
     assert_eq!(matcher.find(b"", &request, |_, _| {}), Some(0));
     assert_eq!(RouteMatcher::new(&[prefix("/")]).find(b"", &request, |_, _| {}), None);
 }

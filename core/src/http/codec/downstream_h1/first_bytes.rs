@@ -16,10 +16,19 @@ impl Connection {
         let protocol = match self.record.manager.config.codec_type {
             CodecType::Http1 => Protocol::Http1,
             CodecType::Http2 => Protocol::Http2,
-            CodecType::Auto => self.detect().await,
+            CodecType::Auto => match self.agreed() {
+                Some(protocol) => protocol,
+                None => self.detect().await,
+            },
         };
         self.record.begin(protocol);
         protocol == Protocol::Http2
+    }
+
+    /// What client and we have agreed on by ALPN (RFC 7301), if that was asked.
+    fn agreed(&self) -> Option<Protocol> {
+        let alpn = self.record.tls.as_ref()?.alpn.as_deref()?;
+        Some(if alpn == b"h2" { Protocol::Http2 } else { Protocol::Http1 })
     }
 
     /// Receives until the first byte that is not the preface's, or all of that.

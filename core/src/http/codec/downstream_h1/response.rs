@@ -76,7 +76,7 @@ impl Connection {
     /// Where the connection's end is the body's, a plain close would be a good ending.
     pub fn break_off(&self) {
         if self.plan.get().until_close {
-            self.stream().reset_on_close();
+            self.transport.reset_on_close();
         }
     }
 

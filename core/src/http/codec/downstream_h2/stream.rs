@@ -123,6 +123,7 @@ impl Stream {
     fn begin(&self, head: &IncomingHead, exchange: &mut Exchange) {
         let record = &self.connection.record;
         exchange.info = StreamInfo::begin(record.id, &record.info);
+        exchange.info.downstream_tls.clone_from(&record.tls);
         head.write_to(&mut exchange.request);
         exchange.info.request_parsed = true;
         if exchange.request.body.is_empty() {

@@ -1,0 +1,113 @@
+//! `envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as wire;
+use wire::downstream_tls_context::SessionTicketKeysType;
+
+use super::common::{self, CommonTlsContext};
+use super::parameters::TlsVersion;
+use super::reloaded;
+use crate::data_source;
+use crate::duration;
+use crate::report::At;
+
+/// BoringSSL's, which Envoy leaves as it is.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(7200);
+
+/// TLS as a server.
+#[derive(Debug, Clone)]
+pub struct DownstreamTlsContext {
+    /// `common_tls_context`, with at least one certificate.
+    pub common: CommonTlsContext,
+    /// `require_client_certificate`, default false.
+    pub require_client_certificate: bool,
+    /// `require_sni`, default false.
+    pub require_sni: bool,
+    /// `session_ticket_keys` or `disable_stateless_session_resumption`.
+    pub session_tickets: SessionTickets,
+    /// `session_timeout`, default 2 h.
+    pub session_timeout: Duration,
+    /// `full_scan_certs_on_sni_mismatch`, default false: a name that no certificate has gets the
+    /// first certificate; if set, the first with a key that the client takes.
+    pub full_scan_certs_on_sni_mismatch: bool,
+    /// `prefer_client_ciphers`, default false.
+    pub prefer_client_ciphers: bool,
+    wire: wire::DownstreamTlsContext,
+}
+
+/// How sessions are resumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionTickets {
+    /// By tickets under keys of the process's own, which change.
+    Random,
+    /// `session_ticket_keys`: the first one encrypts.
+    Keys(Vec<[u8; 80]>),
+    /// `disable_stateless_session_resumption`: not at all.
+    Disabled,
+}
+
+impl DownstreamTlsContext {
+    pub(crate) fn from_wire(wire: &wire::DownstreamTlsContext, at: &At<'_>) -> Option<Self> {
+        let common =
+            CommonTlsContext::from_wire(wire.common_tls_context.as_ref(), TlsVersion::V13, at);
+        let session_tickets = session_tickets(wire, at);
+        let common = common?;
+        if common.tls_certificates.is_empty() {
+            at.error_at_key("no TLS certificates found for server context");
+        }
+        Some(Self {
+            common,
+            require_client_certificate: is_true(wire.require_client_certificate),
+            require_sni: is_true(wire.require_sni),
+            session_tickets,
+            session_timeout: duration::or(
+                wire.session_timeout.as_ref(),
+                SESSION_TIMEOUT,
+                at,
+                "session_timeout",
+            ),
+            full_scan_certs_on_sni_mismatch: is_true(wire.full_scan_certs_on_sni_mismatch),
+            prefer_client_ciphers: wire.prefer_client_ciphers,
+            wire: wire.clone(),
+        })
+    }
+
+    /// The files that it is made of.
+    pub fn files(&self) -> Vec<PathBuf> {
+        common::files(self.wire.common_tls_context.as_ref())
+    }
+
+    /// The same context with the content that its files have now.
+    pub fn reload(&self) -> Result<Self, String> {
+        reloaded(|at| Self::from_wire(&self.wire, at))
+    }
+}
+
+fn is_true(wire: Option<envoy_types::pb::google::protobuf::BoolValue>) -> bool {
+    wire.is_some_and(|wrapped| wrapped.value)
+}
+
+fn session_tickets(wire: &wire::DownstreamTlsContext, at: &At<'_>) -> SessionTickets {
+    match &wire.session_ticket_keys_type {
+        Some(SessionTicketKeysType::DisableStatelessSessionResumption(true)) => {
+            SessionTickets::Disabled
+        }
+        Some(SessionTicketKeysType::SessionTicketKeys(keys)) => {
+            let at = at.field("session_ticket_keys");
+            let at = at.field("keys");
+            let sources = keys.keys.iter().enumerate();
+            let keys = sources.filter_map(|(index, source)| {
+                let at = at.index(index);
+                let key = data_source::read(source, &at)?;
+                let length = key.len();
+                key.try_into()
+                    .map_err(|_| at.error(format!("a key has 80 bytes, not {length}")))
+                    .ok()
+            });
+            SessionTickets::Keys(keys.collect())
+        }
+        _ => SessionTickets::Random,
+    }
+}

@@ -1,0 +1,72 @@
+//! Transport sockets (`envoy.config.core.v3.TransportSocket`).
+
+use std::sync::Arc;
+
+use core::transport_socket::ConfigType;
+use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as tls;
+use prost::{Message, Name};
+
+use crate::report::At;
+use crate::tls::{DownstreamTlsContext, UpstreamTlsContext};
+use crate::wire::unpack;
+
+/// What stands between a client's socket and what is spoken on it.
+#[derive(Debug, Clone, Default)]
+pub enum DownstreamTransportSocket {
+    /// `envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer`, the default: nothing.
+    #[default]
+    RawBuffer,
+    /// `envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext`.
+    Tls(Arc<DownstreamTlsContext>),
+}
+
+/// The same on the way to a host.
+#[derive(Debug, Clone, Default)]
+pub enum UpstreamTransportSocket {
+    /// `envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer`, the default: nothing.
+    #[default]
+    RawBuffer,
+    /// `envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`.
+    Tls(Arc<UpstreamTlsContext>),
+}
+
+impl DownstreamTransportSocket {
+    /// Reads the field `transport_socket`, at `at`.
+    pub(crate) fn from_wire(wire: Option<&core::TransportSocket>, at: &At<'_>) -> Option<Self> {
+        let typed_at = at.field("typed_config");
+        if let Some(context) = held::<tls::DownstreamTlsContext>(wire) {
+            let context = DownstreamTlsContext::from_wire(&context, &typed_at)?;
+            return Some(Self::Tls(Arc::new(context)));
+        }
+        if held::<tls::UpstreamTlsContext>(wire).is_some() {
+            typed_at.error(
+                "'UpstreamTlsContext' is for clusters; a filter chain has a 'DownstreamTlsContext'",
+            );
+        }
+        Some(Self::RawBuffer)
+    }
+}
+
+impl UpstreamTransportSocket {
+    /// Reads the field `transport_socket`, at `at`.
+    pub(crate) fn from_wire(wire: Option<&core::TransportSocket>, at: &At<'_>) -> Option<Self> {
+        let typed_at = at.field("typed_config");
+        if let Some(context) = held::<tls::UpstreamTlsContext>(wire) {
+            let context = UpstreamTlsContext::from_wire(&context, &typed_at)?;
+            return Some(Self::Tls(Arc::new(context)));
+        }
+        if held::<tls::DownstreamTlsContext>(wire).is_some() {
+            typed_at.error("'DownstreamTlsContext' is for filter chains; a cluster has an 'UpstreamTlsContext'");
+        }
+        Some(Self::RawBuffer)
+    }
+}
+
+/// The configuration in `wire`, if it is a `T`.
+fn held<T: Message + Name + Default>(wire: Option<&core::TransportSocket>) -> Option<T> {
+    match &wire?.config_type {
+        Some(ConfigType::TypedConfig(any)) => unpack(any),
+        None => None,
+    }
+}

@@ -1,0 +1,82 @@
+//! An `UpstreamTlsContext`, ready for use on one worker: sessions are remembered by the worker.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ringmain_config::tls::UpstreamTlsContext;
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::pki_types::ServerName;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme};
+
+use super::observed::note;
+use super::verification::Verifier;
+
+/// TLS towards the hosts of a cluster.
+#[derive(Debug)]
+pub struct ClientContext {
+    pub(super) config: Arc<ClientConfig>,
+    sni: String,
+    auto_host_sni: bool,
+}
+
+impl ClientContext {
+    /// Compiles `source` for a worker.
+    pub fn new(source: &UpstreamTlsContext) -> Self {
+        let parameters = &source.common.tls_params;
+        let provider = Arc::new(parameters.crypto_provider());
+        let verifier = Verifier::new(source.common.validation_context.as_ref(), &provider)
+            .demanding_server_name(source.auto_sni_san_validation);
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&parameters.versions())
+            .expect("the same was done when the configuration was loaded")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match source.common.tls_certificates.first() {
+            Some(certificate) => builder.with_client_cert_resolver(Arc::new(OwnCertificate(
+                certificate.certified_key.clone(),
+            ))),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols.clone_from(&source.common.alpn_protocols);
+        config.enable_sni = !source.sni.is_empty() || source.auto_host_sni;
+        config.resumption = match source.max_session_keys {
+            0 => Resumption::disabled(),
+            max => Resumption::in_memory_sessions(max as usize),
+        };
+        Self {
+            config: Arc::new(config),
+            sni: source.sni.clone(),
+            auto_host_sni: source.auto_host_sni,
+        }
+    }
+
+    /// The name that a host is asked for: its own where that is wanted, the configured one, or its
+    /// address, which is not sent.
+    pub fn server_name(&self, hostname: &str, address: IpAddr) -> ServerName<'static> {
+        let own = (self.auto_host_sni && !hostname.is_empty()).then_some(hostname);
+        let name = own.unwrap_or(&self.sni);
+        ServerName::try_from(name.to_owned())
+            .unwrap_or_else(|_| ServerName::IpAddress(address.into()))
+    }
+}
+
+/// The certificate that we show to upstreams that ask for one.
+#[derive(Debug)]
+struct OwnCertificate(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for OwnCertificate {
+    fn resolve(
+        &self,
+        _root_hints: &[&[u8]],
+        schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        self.0.key.choose_scheme(schemes)?;
+        note(|observed| observed.local = Some(self.0.clone()));
+        Some(self.0.clone())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}

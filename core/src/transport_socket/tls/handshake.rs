@@ -1,0 +1,117 @@
+//! The handshake: sequencing of what rustls wants to send and to read.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+
+use rustls::ProtocolVersion;
+use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::server::UnbufferedServerConnection;
+
+use super::client_context::ClientContext;
+use super::info::TlsInfo;
+use super::observed::{Observed, observing};
+use super::server_context::ServerContext;
+use super::session::{Reached, Session, Side};
+use super::stats::SslStats;
+use super::verification::Refusal;
+use super::{TlsStream, names, send};
+use crate::runtime::{Buffer, BufferPool, SMALL_BUFFER_BYTES, Stream};
+
+/// Why there is no session.
+#[derive(Debug)]
+pub enum HandshakeFailure {
+    /// The peer went away.
+    Closed,
+    /// What was said does not fit together; as Envoy's `%UPSTREAM_TRANSPORT_FAILURE_REASON%`.
+    Failed(String),
+}
+
+/// Serves the handshake of a client, whose first bytes may have come: `incoming`.
+pub async fn accept(
+    stream: Rc<Stream>,
+    incoming: Buffer,
+    context: &ServerContext,
+    buffers: &Rc<BufferPool>,
+    stats: &SslStats,
+) -> Result<TlsStream, HandshakeFailure> {
+    let connection = UnbufferedServerConnection::new(context.config.clone());
+    let side = connection.map(|it| Side::Server(Box::new(it)));
+    shake_hands(stream, incoming, side, buffers, stats).await
+}
+
+/// Begins a handshake with an upstream, which is known as `name`.
+pub async fn connect(
+    stream: Rc<Stream>,
+    context: &ClientContext,
+    name: ServerName<'static>,
+    buffers: &Rc<BufferPool>,
+    stats: &SslStats,
+) -> Result<TlsStream, HandshakeFailure> {
+    let connection = UnbufferedClientConnection::new(context.config.clone(), name);
+    let side = connection.map(|it| Side::Client(Box::new(it)));
+    shake_hands(stream, Buffer::default(), side, buffers, stats).await
+}
+
+async fn shake_hands(
+    stream: Rc<Stream>,
+    incoming: Buffer,
+    side: Result<Side, rustls::Error>,
+    buffers: &Rc<BufferPool>,
+    stats: &SslStats,
+) -> Result<TlsStream, HandshakeFailure> {
+    let side = side.map_err(|error| HandshakeFailure::Failed(error.to_string()))?;
+    let is_server = matches!(side, Side::Server(_));
+    let mut session = Session::new(side, incoming);
+    let mut observed = Observed::default();
+    loop {
+        let advanced = observing(&mut observed, || session.handshake());
+        let version = session.connection().protocol_version();
+        let done = matches!(advanced, Ok(Reached::Established));
+        // A server's last words in TLS 1.3 are session tickets: they go with the first response.
+        let may_wait = done && is_server && version == Some(ProtocolVersion::TLSv1_3);
+        let sent = match may_wait {
+            true => Ok(()),
+            false => send(&stream, &session.outgoing()).await,
+        };
+        if let Err(error) = advanced {
+            return Err(refused(&error, &observed, stats));
+        }
+        sent.map_err(|_: io::Error| HandshakeFailure::Closed)?;
+        if done {
+            break;
+        }
+        let incoming = session.begin_read(SMALL_BUFFER_BYTES, buffers);
+        let (result, incoming) = stream.read(incoming).await;
+        let ended = !matches!(result, Ok(1..));
+        session.end_read(ended, incoming, buffers);
+        if ended {
+            return Err(HandshakeFailure::Closed);
+        }
+    }
+    let info = TlsInfo::of(session.connection(), observed);
+    stats.count_handshake(&info);
+    session.release(buffers);
+    Ok(TlsStream {
+        stream,
+        buffers: buffers.clone(),
+        session: RefCell::new(session),
+        info: Rc::new(info),
+        writing: Cell::new(false),
+        silent: Cell::new(false),
+    })
+}
+
+/// Counts a handshake that failed, as Envoy does: a certificate that was refused is no error of the
+/// connection.
+fn refused(error: &rustls::Error, observed: &Observed, stats: &SslStats) -> HandshakeFailure {
+    match (&observed.refusal, error) {
+        (Some(Refusal::Chain(_)), _) => stats.fixed.fail_verify_error.inc(),
+        (Some(Refusal::SubjectAltNames(_)), _) => stats.fixed.fail_verify_san.inc(),
+        (Some(Refusal::Pins), _) => stats.fixed.fail_verify_cert_hash.inc(),
+        (None, rustls::Error::NoCertificatesPresented) => stats.fixed.fail_verify_no_cert.inc(),
+        (None, _) => stats.fixed.connection_error.inc(),
+    }
+    HandshakeFailure::Failed(names::failure(error, observed.refusal.as_ref()))
+}

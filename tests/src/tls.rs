@@ -1,0 +1,226 @@
+//! Certificates made for a test, and a client that speaks TLS.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, SanType,
+    date_time_ymd,
+};
+use rustls::client::Resumption;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned,
+    SupportedProtocolVersion,
+};
+
+use crate::wait::PATIENCE;
+use crate::workspace;
+
+/// An authority and the folder of what it has signed.
+pub struct Authority {
+    folder: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// What a certificate is to say.
+#[derive(Debug, Clone, Default)]
+pub struct Subject {
+    /// The common name.
+    pub name: &'static str,
+    /// Names for DNS.
+    pub dns: Vec<&'static str>,
+    /// Names that are URIs.
+    pub uris: Vec<&'static str>,
+    /// Whether it was valid long ago only.
+    pub expired: bool,
+}
+
+impl Authority {
+    /// A new one; its own certificate is `ca.crt`.
+    pub fn new() -> Self {
+        let folder = workspace::scratch("certificates");
+        let mut params = params(&Subject { name: "authority", ..Subject::default() });
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        write(&folder, "ca.crt", &certificate.pem());
+        Self { folder, issuer: Issuer::new(params, key) }
+    }
+
+    /// The folder, which `{{certificates}}` stands for.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes `<file>.crt` and `<file>.key`.
+    pub fn issue(&self, file: &str, subject: &Subject) {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params(subject).signed_by(&key, &self.issuer).expect("a certificate");
+        self.put(file, &certificate.pem(), &key.serialize_pem());
+    }
+
+    /// The same for a certificate that nobody vouches for.
+    pub fn self_sign(&self, file: &str, subject: &Subject) {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params(subject).self_signed(&key).expect("a certificate");
+        self.put(file, &certificate.pem(), &key.serialize_pem());
+    }
+
+    /// The certificate in `<file>.crt`.
+    pub fn certificate(&self, file: &str) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(self.folder.join(format!("{file}.crt"))).expect("PEM")
+    }
+
+    /// The key in `<file>.key`.
+    pub fn key(&self, file: &str) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_file(self.folder.join(format!("{file}.key"))).expect("PEM")
+    }
+
+    fn put(&self, file: &str, certificate: &str, key: &str) {
+        write(&self.folder, &format!("{file}.crt"), certificate);
+        write(&self.folder, &format!("{file}.key"), key);
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn write(folder: &Path, file: &str, text: &str) {
+    fs::write(folder.join(file), text).expect("scratch is writable");
+}
+
+fn params(subject: &Subject) -> CertificateParams {
+    let dns: Vec<String> = subject.dns.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(dns).expect("legal names");
+    for uri in &subject.uris {
+        let uri = (*uri).try_into().expect("a legal URI");
+        params.subject_alt_names.push(SanType::URI(uri));
+    }
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, subject.name);
+    if subject.expired {
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
+    }
+    params
+}
+
+/// How a client shakes hands.
+#[derive(Clone)]
+pub struct Handshake {
+    config: Arc<ClientConfig>,
+    server_name: &'static str,
+}
+
+impl Handshake {
+    /// As `server_name`'s client, which trusts `authority` and speaks `versions`.
+    pub fn new(
+        authority: &Authority,
+        server_name: &'static str,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
+        let config = ClientConfig::builder_with_protocol_versions(versions)
+            .with_root_certificates(roots(authority))
+            .with_no_client_auth();
+        Self { config: Arc::new(config), server_name }
+    }
+
+    /// The same with the certificate in `<file>.crt`.
+    pub fn with_certificate(
+        authority: &Authority,
+        server_name: &'static str,
+        file: &str,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
+        let config = ClientConfig::builder_with_protocol_versions(versions)
+            .with_root_certificates(roots(authority))
+            .with_client_auth_cert(vec![authority.certificate(file)], authority.key(file))
+            .expect("the key is the certificate's");
+        Self { config: Arc::new(config), server_name }
+    }
+
+    /// Offers these protocols.
+    pub fn alpn(mut self, protocols: &[&str]) -> Self {
+        let config = Arc::make_mut(&mut self.config);
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        self
+    }
+
+    /// Remembers no session.
+    pub fn forgetful(mut self) -> Self {
+        Arc::make_mut(&mut self.config).resumption = Resumption::disabled();
+        self
+    }
+
+    /// Connects; the handshake happens with the first bytes.
+    pub fn connect(&self, port: u16) -> TlsClient {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the proxy listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_nodelay(true).expect("a TCP socket");
+        let name = ServerName::try_from(self.server_name).expect("a name");
+        let connection = ClientConnection::new(self.config.clone(), name).expect("a client");
+        TlsClient { stream: StreamOwned::new(connection, stream) }
+    }
+}
+
+fn roots(authority: &Authority) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.certificate("ca")).expect("an authority");
+    roots
+}
+
+/// A client's connection.
+pub struct TlsClient {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+}
+
+impl TlsClient {
+    /// Sends `bytes`.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref())?;
+        self.stream.flush()
+    }
+
+    /// Everything that comes until the server's orderly end, or why there was none.
+    pub fn read_to_end(&mut self) -> Result<Vec<u8>, String> {
+        let mut bytes = Vec::new();
+        self.stream.read_to_end(&mut bytes).map(|_| bytes).map_err(|error| error.to_string())
+    }
+
+    /// Reads exactly `length` bytes.
+    pub fn read_exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).map(|()| bytes)
+    }
+
+    /// Sends a request that ends the connection; the answer, or what went wrong.
+    pub fn ask(&mut self, request: &str) -> Result<String, String> {
+        self.send(request).map_err(|error| error.to_string())?;
+        self.read_to_end().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The protocol that was agreed on.
+    pub fn alpn(&self) -> Option<String> {
+        let protocol = self.stream.conn.alpn_protocol();
+        protocol.map(|name| String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// Whether a session was resumed.
+    pub fn is_resumed(&self) -> bool {
+        self.stream.conn.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// The certificate that the server has shown.
+    pub fn server_certificate(&self) -> Option<CertificateDer<'static>> {
+        let chain = self.stream.conn.peer_certificates()?;
+        chain.first().map(|certificate| certificate.clone().into_owned())
+    }
+}

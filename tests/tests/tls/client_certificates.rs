@@ -1,0 +1,121 @@
+//! Certificates of clients: demanded, optional, refused, and told to the upstream.
+
+use ringmain_tests::tls::{Authority, Handshake, Subject};
+use rustls::version::TLS12;
+
+use crate::rig::{GET, Rig, SERVER, VERSIONS, assert_alike, authority, normal, tls_front};
+
+const FORGED: &str = "GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-client-cert: \
+                      By=x;Hash=y\r\nconnection: close\r\n\r\n";
+
+fn with_clients() -> Authority {
+    let authority = authority();
+    let client = Subject {
+        name: "client",
+        dns: vec!["client.example", "c2.example"],
+        uris: vec!["spiffe://td/a"],
+        ..Subject::default()
+    };
+    authority.issue("client", &client);
+    authority.issue("expired", &Subject { expired: true, ..client.clone() });
+    authority.self_sign("self", &client);
+    authority
+}
+
+fn trusting(rules: &str) -> String {
+    format!(
+        "{SERVER}validation_context:\n  trusted_ca: {{ filename: '{{{{certificates}}}}/ca.crt' \
+         }}\n{rules}"
+    )
+}
+
+/// What becomes of clients with each certificate, of what they send and of the counters.
+fn compare(rules: &str, context: &str, hcm: &str) {
+    let authority = with_clients();
+    let template = tls_front(&trusting(rules), context, hcm, "");
+    assert_alike(|program| {
+        let rig = Rig::start(program, &authority, &template);
+        let mut answers = Vec::new();
+        for version in VERSIONS {
+            let bare = Handshake::new(&authority, "server.example", &[version]).forgetful();
+            answers.push(normal(&bare.connect(rig.port()).ask(FORGED)));
+            for file in ["client", "expired", "self"] {
+                let handshake =
+                    Handshake::with_certificate(&authority, "server.example", file, &[version]);
+                answers.push(normal(&handshake.forgetful().connect(rig.port()).ask(FORGED)));
+            }
+        }
+        rig.proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+        rig.upstream.settle();
+        let received = ringmain_tests::normalize::headers(&rig.upstream.transcript());
+        let mut stats = rig.ssl_stats();
+        stats.retain(|name, _| !name.starts_with("ciphers."));
+        (answers, received, stats)
+    });
+}
+
+#[test]
+fn demanded_and_told_whole() {
+    compare(
+        "",
+        "require_client_certificate: true\n",
+        "forward_client_cert_details: APPEND_FORWARD\nset_current_client_cert_details: { subject: \
+         true, cert: true, chain: true, dns: true, uri: true }\n",
+    );
+}
+
+#[test]
+fn optional_and_set() {
+    compare(
+        "",
+        "",
+        "forward_client_cert_details: SANITIZE_SET\nset_current_client_cert_details: { subject: \
+         true, dns: true, uri: true }\n",
+    );
+}
+
+#[test]
+fn forwarded_as_it_came() {
+    compare("", "", "forward_client_cert_details: FORWARD_ONLY\n");
+    compare("", "", "forward_client_cert_details: ALWAYS_FORWARD_ONLY\n");
+}
+
+#[test]
+fn held_against_names() {
+    compare(
+        "  match_typed_subject_alt_names:\n  - { san_type: URI, matcher: { prefix: 'spiffe://td/' } }\n",
+        "",
+        "",
+    );
+    compare(
+        "  match_typed_subject_alt_names:\n  - { san_type: DNS, matcher: { exact: other.example } }\n",
+        "",
+        "",
+    );
+}
+
+#[test]
+fn expired_or_untrusted_ones_may_be_accepted() {
+    compare("  allow_expired_certificate: true\n", "", "");
+    compare(
+        "  trust_chain_verification: ACCEPT_UNTRUSTED\n",
+        "",
+        "forward_client_cert_details: SANITIZE_SET\n",
+    );
+}
+
+#[test]
+fn routes_look_at_the_certificate() {
+    let authority = with_clients();
+    let template = tls_front(&trusting(""), "", "", "").replace(
+        "- match: { prefix: / }",
+        "- match: { prefix: /, tls_context: { presented: false } }\n                direct_response: { \
+         status: 403 }\n              - match: { prefix: /, tls_context: { validated: true } }",
+    );
+    assert_alike(|program| {
+        let rig = Rig::start(program, &authority, &template);
+        let bare = Handshake::new(&authority, "server.example", &[&TLS12]);
+        let known = Handshake::with_certificate(&authority, "server.example", "client", &[&TLS12]);
+        [bare, known].map(|handshake| normal(&handshake.forgetful().connect(rig.port()).ask(GET)))
+    });
+}

@@ -1,0 +1,8 @@
+//! TLS on both sides of the proxy, beside Envoy wherever Envoy does the same.
+
+mod bad_peers;
+mod client_certificates;
+mod downstream;
+mod reload;
+mod rig;
+mod upstream;

@@ -1,0 +1,200 @@
+//! TLS to upstreams: who is accepted, what is told of who is not, and ends that are none.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use ringmain_tests::client::Client;
+use ringmain_tests::normalize;
+use ringmain_tests::proxy::{Program, Proxy};
+use ringmain_tests::template::{Values, front_proxy, indented};
+use ringmain_tests::tls::{Authority, Subject};
+use ringmain_tests::wait::eventually;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+
+use crate::rig::{GET, assert_alike, authority};
+
+const LOG: &str = "access_log:
+- name: own
+  typed_config:
+    '@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+    path: '{{scratch}}/tls.log'
+    log_format:
+      text_format_source:
+        inline_string: \"%UPSTREAM_TRANSPORT_FAILURE_REASON% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %UPSTREAM_TLS_VERSION% %UPSTREAM_PEER_SUBJECT% %UPSTREAM_PEER_DNS_SAN%\\n\"
+";
+
+const TRUSTING: &str =
+    "validation_context:\n  trusted_ca: { filename: '{{certificates}}/ca.crt' }\n";
+
+/// A server that answers every request on a connection, with TLS.
+struct TlsUpstream {
+    port: u16,
+}
+
+/// How it ends its answers.
+#[derive(Clone, Copy)]
+enum Answer {
+    Whole,
+    /// A body that lasts until the end, which comes without close_notify.
+    Truncated,
+}
+
+impl TlsUpstream {
+    fn start(
+        authority: &Authority,
+        file: &str,
+        asks_for_certificate: bool,
+        answer: Answer,
+    ) -> Self {
+        let chain = vec![authority.certificate(file)];
+        let builder = ServerConfig::builder();
+        let builder = if asks_for_certificate {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.certificate("ca")).expect("an authority");
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build();
+            builder.with_client_cert_verifier(verifier.expect("roots"))
+        } else {
+            builder.with_no_client_auth()
+        };
+        let config = builder.with_single_cert(chain, authority.key(file)).expect("a pair");
+        let config = Arc::new(config);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind on loopback");
+        let port = listener.local_addr().expect("bound").port();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let connection = ServerConnection::new(config.clone()).expect("a server");
+                thread::spawn(move || serve(StreamOwned::new(connection, stream), answer));
+            }
+        });
+        Self { port }
+    }
+}
+
+fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>, answer: Answer) {
+    let mut received = Vec::new();
+    let mut byte = [0];
+    while let Ok(1) = stream.read(&mut byte) {
+        received.push(byte[0]);
+        if !received.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        received.clear();
+        let (text, ends) = match answer {
+            Answer::Whole => ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", false),
+            Answer::Truncated => ("HTTP/1.1 200 OK\r\n\r\nhalf", true),
+        };
+        if stream.write_all(text.as_bytes()).is_err() || stream.flush().is_err() || ends {
+            return;
+        }
+    }
+}
+
+fn start(program: Program, authority: &Authority, context: &str, common: &str, port: u16) -> Proxy {
+    let cluster = format!(
+        "transport_socket:
+  name: tls
+  typed_config:
+    \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
+{}    common_tls_context:
+{}",
+        indented(context, 4),
+        if common.is_empty() { "      {}\n".to_owned() } else { indented(common, 6) }
+    );
+    let values = Values::from([
+        ("upstream".into(), port.to_string()),
+        ("certificates".into(), authority.folder().display().to_string()),
+    ]);
+    Proxy::start(program, &front_proxy(LOG, "", &cluster), &values)
+}
+
+/// The answer, the log line, and the counters of the cluster that tell of TLS and of connecting.
+fn observe(proxy: &Proxy) -> (String, String, Vec<(String, String)>) {
+    let mut client = Client::connect(proxy.port("listener"));
+    client.send(GET);
+    let (answer, _) = client.read_to_end();
+    let answer = String::from_utf8_lossy(&answer).replace("\r\n", "\n");
+    let log =
+        eventually("a log line", || Some(proxy.file("tls.log")).filter(|log| log.ends_with('\n')));
+    let told = |name: &str| {
+        let leaf = name.strip_prefix("cluster.backend.").unwrap_or_default();
+        (leaf.starts_with("ssl.") && !leaf.contains("certificate.") && !leaf.contains("ciphers."))
+            || ["upstream_cx_connect_fail", "upstream_cx_destroy_remote"].contains(&leaf)
+    };
+    let stats = proxy.admin().stats("cluster.backend").into_iter();
+    let stats = stats.filter(|(name, value)| told(name) && value != "0").collect();
+    (normalize::headers(&answer), log, stats)
+}
+
+fn compare(file: &str, asks_for_certificate: bool, context: &str, common: &str) {
+    let authority = authority();
+    let subject = Subject { name: "upstream", dns: vec!["up.example"], ..Subject::default() };
+    authority.issue("up", &subject);
+    authority.issue("expired", &Subject { expired: true, ..subject.clone() });
+    authority.self_sign("self", &subject);
+    let upstream = TlsUpstream::start(&authority, file, asks_for_certificate, Answer::Whole);
+    assert_alike(|program| observe(&start(program, &authority, context, common, upstream.port)));
+}
+
+#[test]
+fn an_upstream_that_is_known_is_as_with_envoy() {
+    compare("up", false, "sni: up.example\n", TRUSTING);
+    compare("up", false, "", "");
+    compare("up", false, "sni: up.example\nauto_sni_san_validation: true\n", TRUSTING);
+}
+
+#[test]
+fn one_that_is_not_accepted_is_told_as_by_envoy() {
+    compare("expired", false, "", TRUSTING);
+    compare("self", false, "", TRUSTING);
+    let named = format!(
+        "{TRUSTING}  match_typed_subject_alt_names:\n  - {{ san_type: DNS, matcher: {{ exact: \
+         nobody }} }}\n"
+    );
+    compare("up", false, "", &named);
+    compare("up", false, "sni: other.example\nauto_sni_san_validation: true\n", TRUSTING);
+    let pinned =
+        format!("validation_context: {{ verify_certificate_hash: ['{}'] }}\n", "00".repeat(32));
+    compare("up", false, "", &pinned);
+}
+
+#[test]
+fn a_certificate_is_shown_to_who_asks() {
+    let own = "tls_certificates:
+- certificate_chain: { filename: '{{certificates}}/server.crt' }
+  private_key: { filename: '{{certificates}}/server.key' }
+";
+    compare("up", true, "", own);
+}
+
+#[test]
+fn connections_are_kept_and_sessions_resumed() {
+    let authority = authority();
+    let upstream = TlsUpstream::start(&authority, "server", false, Answer::Whole);
+    for program in Program::ringmains() {
+        let proxy = start(program, &authority, "sni: server.example\n", TRUSTING, upstream.port);
+        for _ in 0..3 {
+            let mut client = Client::connect(proxy.port("listener"));
+            client.send(GET);
+            assert_eq!(client.read_response().expect("an answer").status(), Some(200), "{program}");
+        }
+        assert_eq!(proxy.admin().stat("cluster.backend.ssl.handshake"), 1, "{program}");
+    }
+}
+
+/// Envoy takes the missing close_notify for a good end of the body.
+#[test]
+fn a_body_that_is_cut_short_does_not_look_whole() {
+    let authority = authority();
+    let upstream = TlsUpstream::start(&authority, "server", false, Answer::Truncated);
+    for program in Program::ringmains() {
+        let proxy = start(program, &authority, "sni: server.example\n", TRUSTING, upstream.port);
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        let (answer, _) = client.read_to_end();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.contains("half") && !answer.contains("0\r\n\r\n"), "{program}: {answer}");
+    }
+}
