@@ -148,6 +148,20 @@ fn another_connection_opens_when_streams_run_out() {
 }
 
 #[test]
+fn requests_at_once_open_no_more_connections_than_they_need() {
+    let cluster = HTTP2.replace("{}", "{ max_concurrent_streams: 2 }");
+    for program in Program::ringmains() {
+        let upstream = H2Upstream::start(|_, _| {});
+        let rig = Rig::with(program, ["", "", &cluster], upstream);
+        let mut clients: Vec<Client> = (0..6).map(|_| rig.client()).collect();
+        clients.iter_mut().for_each(|client| client.send(GET));
+        rig.upstream.wait_for(kind::HEADERS, 6);
+        assert_eq!(rig.requests(), [2, 2, 2], "{program}");
+        assert_eq!(rig.stat("upstream_cx_overflow"), 0, "{program}");
+    }
+}
+
+#[test]
 fn bodies_and_trailers_pass_both_ways() {
     const TRAILERS: &str = "http_protocol_options: { enable_trailers: true }";
     for program in Program::ringmains() {

@@ -40,9 +40,14 @@ impl MultiplexedConnections {
         open.iter().find(|connection| connection.room().is_some_and(|room| room > 0)).cloned()
     }
 
-    /// Whether a connection that is being opened will have room for one more request that waits.
-    fn promises_room(&self) -> bool {
-        self.waiting.borrow().len() < self.promised.get()
+    /// Whether connections that are being opened will have room for `waiting` requests.
+    fn promises_room_for(&self, waiting: usize) -> bool {
+        waiting <= self.promised.get()
+    }
+
+    /// How many requests wait.
+    fn waiting(&self) -> usize {
+        self.waiting.borrow().len()
     }
 
     /// Why a connection could not be opened, if one more than `failures` could not.
@@ -188,8 +193,9 @@ async fn open_or_wait(
         Found::Permit(permit) => permit,
     };
     let connections = host.multiplexed(asked.priority);
-    // Others wait for this one.
-    let _promise = Promise::of(connections, options.max_concurrent_streams as usize);
+    // Others wait for this one, which has a stream for each of them beside our own.
+    let others = options.max_concurrent_streams.saturating_sub(1);
+    let _promise = Promise::of(connections, others as usize);
     let opened = connect(permit, asked.given_up).await;
     let connection = opened.inspect_err(|failure| {
         if let AcquireFailure::Connect(failure) = failure {
@@ -227,7 +233,7 @@ async fn wait(
     asked: &Acquire<'_>,
 ) -> Result<Found, AcquireFailure> {
     let connections = host.multiplexed(asked.priority);
-    if !connections.promises_room()
+    if !connections.promises_room_for(connections.waiting() + 1)
         && let Ok(permit) = ConnectionPermit::try_take(cluster, host, asked.priority)
     {
         return Ok(Found::Permit(permit));
@@ -262,7 +268,7 @@ async fn wait(
                 false => AcquireFailure::ClientGone,
             });
         }
-        if line.is_none() && !connections.promises_room() {
+        if line.is_none() && !connections.promises_room_for(connections.waiting()) {
             // No connection is on its way: the limits decide when there will be one.
             cluster.stats().upstream_cx_overflow.inc();
             line = Some(Waiting::enter(cluster, host, asked.priority, notify.clone()));

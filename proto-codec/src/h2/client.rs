@@ -111,11 +111,12 @@ impl<B: AsRef<[u8]>> ClientConnection<B> {
 impl ClientHandle {
     /// How many streams may be open at once now; `None` where no more will be opened.
     pub fn streams_max(&mut self) -> Option<usize> {
-        // Fails once a GOAWAY has come or the connection has ended.
-        if let Poll::Ready(Err(_)) =
-            self.requests.poll_ready(&mut Context::from_waker(Waker::noop()))
-        {
-            return None;
+        match self.requests.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => {}
+            // A GOAWAY has come, or the connection has ended.
+            Poll::Ready(Err(_)) => return None,
+            // The last stream waits for the peer to allow it.
+            Poll::Pending => return Some(0),
         }
         Some(self.requests.current_max_send_streams().min(self.streams_max))
     }
