@@ -160,9 +160,9 @@ impl Proxy {
         self.process.stdout()
     }
 
-    /// Lets it open no descriptor beyond the highest that it has and `further` ones.
+    /// Lets it open some `further` descriptors: more where it has some of high numbers.
     pub fn limit_descriptors(&self, further: u64) {
-        self.process.limit_descriptors(self.process.highest_descriptor() + 1 + further);
+        self.process.limit_descriptors(self.process.descriptors() + further);
     }
 
     /// Sends SIGTERM.

@@ -10,7 +10,7 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
 const COMPLAINT: &str = "cannot accept";
 
 /// More connections than the limit leaves room for.
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 32;
 
 #[test]
 fn accepting_goes_on_when_there_are_descriptors_again() {
