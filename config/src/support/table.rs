@@ -234,7 +234,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        supported: "stat_prefix route_config http_filters http_protocol_options server_name \
+        supported: "stat_prefix drain_timeout route_config http_filters http_protocol_options server_name \
                     access_log use_remote_address generate_request_id \
                     forward_client_cert_details set_current_client_cert_details \
                     xff_num_trusted_hops skip_xff_append via stream_idle_timeout \
@@ -246,10 +246,10 @@ pub(super) const MESSAGES: &[Message] = &[
                     strip_any_host_port strip_matching_host_port strip_trailing_host_dot \
                     access_log_options flush_access_log_on_new_request local_reply_config \
                     http2_protocol_options",
-        harmless: "drain_timeout",
         limited: "codec_type=AUTO|HTTP1|HTTP2 add_user_agent=false \
                   stream_error_on_invalid_http_message=false \
                   add_proxy_protocol_connection_state=false",
+        ..NONE
     },
     Message {
         name: "envoy.extensions.filters.network.http_connection_manager.v3.\
