@@ -159,12 +159,12 @@ impl Evaluator<'_> {
         let details = Some(self.exchange.info.details).filter(|details| !details.is_empty())?;
         let written = |byte| if byte == b' ' && !keeps_spaces { b'_' } else { byte };
         let reason = self.exchange.info.transport_failure.as_deref();
-        // Envoy puts the transport's reason between the braces.
+        // Envoy puts the transport's reason between the braces, and takes its spaces out there.
         match (details.strip_suffix(REMOTE_CONNECTION_FAILURE), reason) {
             (Some(before), Some(reason)) => {
                 out.extend(before.bytes().map(written));
                 out.extend_from_slice(b"{remote_connection_failure|");
-                out.extend(reason.bytes().map(written));
+                write_with_underscores(reason, out);
                 out.push(b'}');
             }
             _ => out.extend(details.bytes().map(written)),
