@@ -3,7 +3,7 @@
 //! [`run`] stands between the connection manager and the router: it is the one place that asks the
 //! filters about a request and waits where they want it. [`on_response`] passes a response's headers
 //! through them in reverse. Which filters serve a route, and what its configuration says to them,
-//! was worked out at load ([`RouteFilters`]).
+//! was worked out at load (`RouteFilters`).
 
 mod route_filters;
 
