@@ -172,8 +172,7 @@ fn subject_of<'v>(view: &'v FilterView<'_, '_>) -> Subject<'v> {
         direct_remote: info.direct_remote.ip(),
         remote: info.remote.ip(),
         local: info.local,
-        // Without TLS no name is asked for.
-        server_name: b"",
+        server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
         route_metadata: info.route.map(|route| &view.manager.routes.route(route).metadata),
     }
 }
