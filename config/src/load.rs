@@ -36,9 +36,6 @@ pub struct LoadOptions {
 pub struct Loaded {
     /// The configuration.
     pub bootstrap: Bootstrap,
-    /// The configuration as JSON, as written and without secrets; absent without `admin`, which is
-    /// who shows it.
-    pub dump: Option<String>,
     /// What deserves a look, in the order of the text.
     pub warnings: Vec<Diagnostic>,
 }
@@ -46,9 +43,15 @@ pub struct Loaded {
 /// Reads an Envoy bootstrap: JSON where `origin`, which names it in diagnostics, ends in `.json`, or
 /// else YAML. Files that the configuration names (`direct_response.body.filename`) are read too.
 pub fn load(origin: &str, text: &str, options: &LoadOptions) -> Result<Loaded, LoadError> {
-    let (message, bootstrap, warnings) = load_message(origin, text, options)?;
-    let dump = bootstrap.admin.is_some().then(|| dump(message));
-    Ok(Loaded { bootstrap, dump, warnings })
+    let (_, bootstrap, warnings) = load_message(origin, text, options)?;
+    Ok(Loaded { bootstrap, warnings })
+}
+
+/// Reads an Envoy bootstrap as [`load`] does, and writes it as JSON: what is set, as it is set, without
+/// secrets.
+pub fn written_json(origin: &str, text: &str, options: &LoadOptions) -> Result<String, LoadError> {
+    let (checked, _) = read_checked(origin, text, options)?;
+    Ok(dump(checked.message))
 }
 
 /// Reads an Envoy bootstrap as [`load`] does, and writes it as YAML with Envoy's defaults filled in and

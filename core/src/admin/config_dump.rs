@@ -211,8 +211,8 @@ fn sections(control: &Control, names: Option<&Regex>, with_endpoints: bool) -> V
 
 /// The configuration as written.
 fn written(control: &Control) -> Value {
-    let text = control.boot.dump.as_deref().unwrap_or("{}");
-    serde_json::from_str(text).unwrap_or_default()
+    let text = control.boot.written.as_ref().and_then(|written| written.json().ok());
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
 /// The bootstrap as written, with the node as the command line completed it.

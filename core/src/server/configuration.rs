@@ -1,15 +1,42 @@
 //! The configuration that the command line names, read and told about.
 
 use ringmain_config::bootstrap::{Bootstrap, Node};
-use ringmain_config::{Diagnostic, LoadOptions};
+use ringmain_config::{Diagnostic, LoadError, LoadOptions};
 
 use super::args::{Args, LogForm, Mode};
 use super::demo;
 use super::startup::StartError;
 use crate::discovery;
 
-/// The text's name and the text.
-pub fn configuration_text(args: &Args) -> Result<(String, String), StartError> {
+/// A configuration as it was given.
+#[derive(Debug)]
+pub struct Written {
+    /// What errors call the text.
+    pub origin: String,
+    text: String,
+    options: LoadOptions,
+}
+
+impl Written {
+    /// What the command line names.
+    pub fn of(args: &Args) -> Result<Self, StartError> {
+        let (origin, text) = text(args)?;
+        let options = LoadOptions {
+            allow_unsupported: args.allow_unsupported.clone(),
+            allow_unknown_fields: args.allow_unknown_static_fields || args.allow_unknown_fields,
+            overlay: args.config_path.as_ref().and(args.config_yaml.clone()),
+        };
+        Ok(Self { origin, text, options })
+    }
+
+    /// As JSON without secrets. The text is read again: the messages of a large one take many times its
+    /// length, and few are ever asked for.
+    pub fn json(&self) -> Result<String, LoadError> {
+        ringmain_config::written_json(&self.origin, &self.text, &self.options)
+    }
+}
+
+fn text(args: &Args) -> Result<(String, String), StartError> {
     match (&args.config_path, &args.config_yaml) {
         (Some(path), _) => {
             let name = path.display().to_string();
@@ -23,19 +50,9 @@ pub fn configuration_text(args: &Args) -> Result<(String, String), StartError> {
     }
 }
 
-/// Loads the text and tells the warnings. Beside the bootstrap comes what `/config_dump` shows.
-pub fn load(
-    args: &Args,
-    origin: &str,
-    text: &str,
-) -> Result<(Bootstrap, Option<String>), StartError> {
-    let overlay = args.config_path.as_ref().and(args.config_yaml.clone());
-    let options = LoadOptions {
-        allow_unsupported: args.allow_unsupported.clone(),
-        allow_unknown_fields: args.allow_unknown_static_fields || args.allow_unknown_fields,
-        overlay,
-    };
-    let loaded = ringmain_config::load(origin, text, &options)?;
+/// Loads what was given and tells the warnings.
+pub fn load(args: &Args, written: &Written) -> Result<Bootstrap, StartError> {
+    let loaded = ringmain_config::load(&written.origin, &written.text, &written.options)?;
     for warning in &loaded.warnings {
         match (args.mode, args.error_format) {
             // While serving it belongs to the log.
@@ -46,7 +63,7 @@ pub fn load(
     }
     match discovery::missing(&loaded.bootstrap.clusters) {
         Some(missing) => Err(StartError::NotInThisBuild(missing)),
-        None => Ok((loaded.bootstrap, loaded.dump)),
+        None => Ok(loaded.bootstrap),
     }
 }
 

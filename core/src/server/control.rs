@@ -13,6 +13,7 @@ use ringmain_config::tls::CommonTlsContext;
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 use tokio::sync::{mpsc, watch};
 
+use super::configuration::Written;
 use super::{Command, Compiled};
 use crate::access_log::LogControl;
 use crate::cluster::HostSet;
@@ -57,8 +58,8 @@ pub struct Boot {
     pub runtime: Runtime,
     /// The levels of the process' own log.
     pub log_levels: super::log::LogLevels,
-    /// The configuration as JSON, as written; absent where there is no admin listener to show it.
-    pub dump: Option<String>,
+    /// The configuration as it was given; absent where there is no admin listener to show it.
+    pub written: Option<Written>,
 }
 
 /// What the control thread shares with its tasks. Workers never see it.

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 pub use super::configuration::told;
 
 use super::args::{Args, Mode};
-use super::configuration::{configuration_text, load, name_node};
+use super::configuration::{Written, load, name_node};
 use super::control::{Boot, Control, ServerState};
 use super::overload::watch_heap;
 use super::signals::Signals;
@@ -100,10 +100,10 @@ pub fn main(args: &Args) -> Result<(), StartError> {
         tracing::warn!("{option} has no effect: {reason}");
     }
     let is_demo = args.config_path.is_none() && args.config_yaml.is_none();
-    let (origin, text) = configuration_text(args)?;
-    let (mut bootstrap, dump) = load(args, &origin, &text)?;
+    let written = Written::of(args)?;
+    let mut bootstrap = load(args, &written)?;
     if args.mode != Mode::Serve {
-        println!("configuration '{origin}' OK");
+        println!("configuration '{}' OK", written.origin);
         return Ok(());
     }
     name_node(&mut bootstrap.node, args);
@@ -113,12 +113,12 @@ pub fn main(args: &Args) -> Result<(), StartError> {
     }
     let server = Server::prepare(args, &bootstrap)?;
     // The schema and the messages of the file are gone; what they took was many times what is left.
-    drop(text);
+    let written = bootstrap.admin.is_some().then_some(written);
     runtime::release_freed_memory();
     if is_demo {
         println!("{}", demo::GREETING);
     }
-    server.run(&bootstrap, dump, log_levels)
+    server.run(&bootstrap, written, log_levels)
 }
 
 /// A proxy needs two descriptors a request; the soft limit is often 1024.
@@ -230,7 +230,7 @@ impl Server {
     fn run(
         self,
         bootstrap: &Bootstrap,
-        dump: Option<String>,
+        written: Option<Written>,
         log_levels: log::LogLevels,
     ) -> Result<(), StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -247,7 +247,7 @@ impl Server {
             stats_flush_interval: bootstrap.stats_flush_interval,
             overload_manager: bootstrap.overload_manager.clone(),
             runtime: bootstrap.runtime.clone(),
-            dump,
+            written,
             log_levels,
             args,
         };
