@@ -53,6 +53,8 @@ pub enum Program {
     Envoy,
     /// Ours.
     Ringmain(Engine),
+    /// Ours, left to choose its engine where io_uring is denied.
+    RingmainWithoutIoUring,
 }
 
 impl Program {
@@ -71,13 +73,25 @@ impl Program {
             Self::Ringmain(engine) => {
                 let mut command = Command::new(ringmain());
                 command.args(["--io-engine", engine.name()]);
-                // Nobody's: no test asks the machine that it runs on, or an account.
-                command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-                command.env("AWS_EC2_METADATA_DISABLED", "true");
-                command
+                without_an_account(command)
             }
+            Self::RingmainWithoutIoUring => without_an_account(denying_io_uring()),
         }
     }
+}
+
+/// Nobody's: no test asks the machine that it runs on, or an account.
+fn without_an_account(mut command: Command) -> Command {
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    command.env("AWS_EC2_METADATA_DISABLED", "true");
+    command
+}
+
+/// Ringmain under a seccomp filter that denies io_uring, as a container's default profile does.
+pub fn denying_io_uring() -> Command {
+    let mut command = Command::new("python3");
+    command.args(["-c", include_str!("deny_io_uring.py")]).arg(ringmain());
+    command
 }
 
 impl Display for Program {
@@ -85,6 +99,7 @@ impl Display for Program {
         match self {
             Self::Envoy => f.write_str("envoy"),
             Self::Ringmain(engine) => write!(f, "ringmain-{}", engine.name()),
+            Self::RingmainWithoutIoUring => f.write_str("ringmain-without-io_uring"),
         }
     }
 }
