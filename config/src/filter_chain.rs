@@ -9,7 +9,7 @@ use crate::cluster::ClusterNames;
 use crate::duration;
 use crate::filter_chain_match::{FilterChainMatch, report_overlaps};
 use crate::metadata::Metadata;
-use crate::network_filter::TerminalFilter;
+use crate::network_filter::NetworkFilters;
 use crate::report::At;
 use crate::transport_socket::DownstreamTransportSocket;
 
@@ -24,8 +24,8 @@ pub struct FilterChain {
     pub transport_socket: DownstreamTransportSocket,
     /// `transport_socket_connect_timeout`: for the TLS handshake; absent or zero means no limit.
     pub transport_socket_connect_timeout: Option<Duration>,
-    /// The terminal network filter, last of `filters`.
-    pub terminal: TerminalFilter,
+    /// `filters`.
+    pub filters: NetworkFilters,
     /// `metadata`.
     pub metadata: Metadata,
 }
@@ -92,14 +92,14 @@ impl FilterChain {
             at,
             "transport_socket_connect_timeout",
         );
-        let terminal = TerminalFilter::list_from_wire(&wire.filters, clusters, at);
+        let filters = NetworkFilters::from_wire(&wire.filters, clusters, at);
         let metadata = Metadata::from_wire(wire.metadata.as_ref());
         Some(Self {
             name: wire.name.clone(),
             filter_chain_match: filter_chain_match?,
             transport_socket: transport_socket?,
             transport_socket_connect_timeout,
-            terminal: terminal?,
+            filters: filters?,
             metadata,
         })
     }

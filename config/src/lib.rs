@@ -32,6 +32,7 @@ pub mod runtime;
 pub mod substitution_format;
 pub mod tcp_proxy;
 pub mod tls;
+pub mod token_bucket;
 pub mod transport_socket;
 
 mod check;

@@ -1,56 +1,52 @@
 //! Network filters (`envoy.config.listener.v3.Filter`): those before the last of a chain let a
 //! connection pass or not, the last one serves it.
 
+mod connection_limit;
+mod local_ratelimit;
+mod rbac;
+mod terminal;
+
+use envoy_types::pb::envoy::config::core::v3::RuntimeFeatureFlag;
 use envoy_types::pb::envoy::config::listener::v3 as wire;
 use envoy_types::pb::envoy::extensions::filters::network as extensions;
 use envoy_types::pb::google::protobuf::Any;
-use extensions::direct_response::v3::Config as WireDirectResponse;
-use extensions::echo::v3::Echo;
-use extensions::http_connection_manager::v3::HttpConnectionManager as WireManager;
-use extensions::tcp_proxy::v3::TcpProxy as WireTcpProxy;
+use extensions::sni_cluster::v3::SniCluster;
 use wire::filter::ConfigType;
 
+pub use self::connection_limit::ConnectionLimit;
+pub use self::local_ratelimit::LocalRateLimit;
+pub use self::rbac::RbacFilter;
+pub use self::terminal::TerminalFilter;
 use crate::cluster::ClusterNames;
-use crate::data_source;
-use crate::http_connection_manager::HttpConnectionManager;
 use crate::report::At;
-use crate::tcp_proxy::TcpProxy;
 use crate::wire::unpack;
 
-/// A filter that serves a connection, by its `typed_config` type.
+/// A filter that lets a connection pass or not, by its `typed_config` type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NetworkFilter {
+    /// `envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit`.
+    ConnectionLimit(ConnectionLimit),
+    /// `envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit`.
+    LocalRateLimit(LocalRateLimit),
+    /// `envoy.extensions.filters.network.rbac.v3.RBAC`.
+    Rbac(RbacFilter),
+    /// `envoy.extensions.filters.network.sni_cluster.v3.SniCluster`: the name in the ClientHello is
+    /// that of the cluster which the TCP proxy behind it takes.
+    SniCluster,
+}
+
+/// The network filters of a chain.
 #[derive(Debug, Clone)]
-pub enum TerminalFilter {
-    /// `envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`.
-    HttpConnectionManager(Box<HttpConnectionManager>),
-    /// `envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy`.
-    TcpProxy(Box<TcpProxy>),
-    /// `envoy.extensions.filters.network.echo.v3.Echo`: sends back what comes.
-    Echo,
-    /// `envoy.extensions.filters.network.direct_response.v3.Config`: sends `response` and closes.
-    DirectResponse(Vec<u8>),
+pub struct NetworkFilters {
+    /// Those before the last, in file order.
+    pub filters: Vec<NetworkFilter>,
+    /// The last.
+    pub terminal: TerminalFilter,
 }
 
-/// A terminal filter as written.
-enum Wire {
-    Manager(Box<WireManager>),
-    TcpProxy(Box<WireTcpProxy>),
-    Echo,
-    DirectResponse(WireDirectResponse),
-}
-
-impl Wire {
-    fn of(any: &Any) -> Option<Self> {
-        let manager = || unpack(any).map(|wire| Self::Manager(Box::new(wire)));
-        let proxy = || unpack(any).map(|wire| Self::TcpProxy(Box::new(wire)));
-        let echo = || unpack::<Echo>(any).map(|_| Self::Echo);
-        let response = || unpack(any).map(Self::DirectResponse);
-        manager().or_else(proxy).or_else(echo).or_else(response)
-    }
-}
-
-impl TerminalFilter {
+impl NetworkFilters {
     /// Reads the field `filters`.
-    pub(crate) fn list_from_wire(
+    pub(crate) fn from_wire(
         wire: &[wire::Filter],
         clusters: &ClusterNames<'_>,
         at: &At<'_>,
@@ -60,41 +56,34 @@ impl TerminalFilter {
             at.error_at_key("a chain without network filters serves nothing");
             return None;
         };
-        for (index, filter) in before.iter().enumerate() {
-            if typed_config(filter).and_then(Wire::of).is_some() {
-                at.index(index).error(format!(
-                    "terminal filter '{}' must be the last of its chain",
-                    filter.name
-                ));
-            }
-        }
-        Self::from_wire(last, clusters, &at.index(before.len()))
+        let read = |(index, filter)| NetworkFilter::from_wire(filter, &at.index(index));
+        let filters = before.iter().enumerate().filter_map(read).collect();
+        let terminal = TerminalFilter::from_wire(last, clusters, &at.index(before.len()))?;
+        Some(Self { filters, terminal })
     }
+}
 
-    fn from_wire(wire: &wire::Filter, clusters: &ClusterNames<'_>, at: &At<'_>) -> Option<Self> {
+impl NetworkFilter {
+    fn from_wire(wire: &wire::Filter, at: &At<'_>) -> Option<Self> {
         let Some(any) = typed_config(wire) else {
             at.error("'typed_config' is required");
             return None;
         };
-        let Some(filter) = Wire::of(any) else {
-            at.error("the last network filter must be one that serves the connection");
+        if terminal::is_terminal(any) {
+            at.error(format!("terminal filter '{}' must be the last of its chain", wire.name));
             return None;
-        };
+        }
         let at = at.field("typed_config");
-        Some(match filter {
-            Wire::Manager(wire) => {
-                let manager = HttpConnectionManager::from_wire(&wire, clusters, &at)?;
-                Self::HttpConnectionManager(Box::new(manager))
-            }
-            Wire::TcpProxy(wire) => {
-                Self::TcpProxy(Box::new(TcpProxy::from_wire(&wire, clusters, &at)?))
-            }
-            Wire::Echo => Self::Echo,
-            Wire::DirectResponse(wire) => Self::DirectResponse(match &wire.response {
-                Some(response) => data_source::read(response, &at.field("response"))?,
-                None => Vec::new(),
-            }),
-        })
+        if let Some(wire) = unpack(any) {
+            Some(Self::ConnectionLimit(ConnectionLimit::from_wire(wire, &at)))
+        } else if let Some(wire) = unpack(any) {
+            LocalRateLimit::from_wire(wire, &at).map(Self::LocalRateLimit)
+        } else if let Some(wire) = unpack(any) {
+            Some(Self::Rbac(RbacFilter::from_wire(wire, &at)))
+        } else {
+            // Of another type, which the user wants ignored.
+            unpack::<SniCluster>(any).map(|_| Self::SniCluster)
+        }
     }
 }
 
@@ -103,4 +92,9 @@ fn typed_config(filter: &wire::Filter) -> Option<&Any> {
         Some(ConfigType::TypedConfig(any)) => Some(any),
         _ => None,
     }
+}
+
+/// `runtime_enabled`, default true. There is no runtime that could override it.
+fn is_enabled(flag: Option<&RuntimeFeatureFlag>) -> bool {
+    flag.and_then(|flag| flag.default_value).is_none_or(|value| value.value)
 }

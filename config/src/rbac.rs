@@ -71,6 +71,16 @@ impl Rbac {
     }
 }
 
+impl Rbac {
+    /// Whether a policy looks at headers.
+    pub(crate) fn has_headers(&self) -> bool {
+        self.policies.values().any(|policy| {
+            policy.permissions.iter().any(Permission::has_headers)
+                || policy.principals.iter().any(Principal::has_headers)
+        })
+    }
+}
+
 impl Policy {
     fn from_wire(wire: &wire::Policy, at: &At<'_>) -> Self {
         Self {

@@ -15,7 +15,7 @@ pub use compiled::{
     FilterChain, FilterChainPlace, FilterChainTls, Listener, ListenerHistograms, TerminalFilter,
 };
 pub use connection_info::ConnectionInfo;
-pub use connection_limit::{ConnectionLimit, ConnectionPermit, Overflow};
+pub use connection_limit::{ConnectionLimit, ConnectionPermit, ConnectionUnit, Overflow};
 pub use connections::{ConnectionSlot, Connections};
 pub use drain_decision::{DrainDecision, DrainScope, DrainSequence};
 pub use filter::{ListenerFilter, ListenerFilters};

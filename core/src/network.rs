@@ -1,15 +1,18 @@
-//! Network filters: what becomes of a connection's bytes where they are not HTTP.
+//! Network filters: which connections may pass, and what becomes of their bytes where they are not HTTP.
 
 mod direct_response;
 mod echo;
+mod filter;
 mod tcp_proxy;
 
 use std::rc::Rc;
 
+pub use filter::{CountedConnection, NetworkFilter, Refused, admit, authorize};
 pub use tcp_proxy::TcpProxy;
 
-use crate::listener::NewConnection;
+use crate::listener::{ConnectionInfo, NewConnection};
 use crate::server::Worker;
+use crate::transport_socket::tls::TlsInfo;
 
 /// A compiled terminal filter that serves bytes.
 #[derive(Debug)]
@@ -30,5 +33,23 @@ pub async fn serve(worker: &Rc<Worker>, filter: &ByteFilter, connection: NewConn
         ByteFilter::DirectResponse(response) => {
             direct_response::serve(worker, response, connection).await;
         }
+    }
+}
+
+/// A connection that the last filter of its chain does not get to serve.
+#[derive(Debug)]
+pub struct Unserved {
+    /// What is known of it.
+    pub info: ConnectionInfo,
+    /// Its TLS, where it has any.
+    pub tls: Option<Rc<TlsInfo>>,
+    /// Why a filter before refused it; absent where its handshake failed.
+    pub refused: Option<Refused>,
+}
+
+/// Counts and logs a connection that `filter` does not get to serve.
+pub fn count_unserved(worker: &Worker, filter: &ByteFilter, connection: &Unserved) {
+    if let ByteFilter::TcpProxy(proxy) = filter {
+        tcp_proxy::count_unserved(worker, proxy, connection);
     }
 }

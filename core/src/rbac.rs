@@ -3,7 +3,9 @@
 //! [`Engine`] is what `envoy.config.rbac.v3.RBAC` comes to; [`Subject`] is what it is asked about.
 
 mod cidr_set;
+mod enforced_rules;
 mod rule;
+mod stats;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,7 +14,9 @@ use ringmain_config::rbac::{Action, Policy, Rbac};
 use ringmain_proto_codec::HeaderMap;
 
 pub use cidr_set::CidrSet;
+pub use enforced_rules::EnforcedRules;
 use rule::Rule;
+pub use stats::{EnforcedStats, ShadowStats, count, prefixed};
 
 /// What a decision is about.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ringmain_config::http_filter::TokenBucket as Config;
+use ringmain_config::token_bucket::TokenBucket as Config;
 
 /// The bucket; full at first.
 #[derive(Debug)]

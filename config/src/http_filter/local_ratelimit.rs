@@ -1,19 +1,14 @@
 //! `envoy.extensions.filters.http.local_ratelimit.v3`.
 
-use std::time::Duration;
-
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::common::ratelimit::v3::XRateLimitHeadersRfcVersion;
 use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3 as wire;
-use envoy_types::pb::envoy::r#type::v3 as types;
 
-use crate::duration;
 use crate::fraction::Fraction;
 use crate::header_mutation::HeaderValueOption;
 use crate::report::At;
+use crate::token_bucket::TokenBucket;
 
-/// Envoy's lower bound of `fill_interval`.
-const FILL_INTERVAL_MIN: Duration = Duration::from_millis(50);
 const TOO_MANY_REQUESTS: u16 = 429;
 
 /// `envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`.
@@ -37,17 +32,6 @@ pub struct LocalRateLimit {
     pub enable_x_ratelimit_headers: bool,
     /// `rate_limited_as_resource_exhausted`, default false: gRPC clients are told UNAVAILABLE.
     pub rate_limited_as_resource_exhausted: bool,
-}
-
-/// `envoy.type.v3.TokenBucket`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenBucket {
-    /// `max_tokens`.
-    pub max_tokens: u32,
-    /// `tokens_per_fill`, default 1.
-    pub tokens_per_fill: u32,
-    /// `fill_interval`, at least 50 ms.
-    pub fill_interval: Duration,
 }
 
 impl LocalRateLimit {
@@ -103,19 +87,4 @@ fn options(wire: &[core::HeaderValueOption], at: &At<'_>) -> Vec<HeaderValueOpti
     options
         .filter_map(|(index, option)| HeaderValueOption::from_wire(option, &at.index(index)))
         .collect()
-}
-
-impl TokenBucket {
-    fn from_wire(wire: &types::TokenBucket, at: &At<'_>) -> Self {
-        let interval = wire.fill_interval.as_ref();
-        let fill_interval = duration::or(interval, FILL_INTERVAL_MIN, at, "fill_interval");
-        if fill_interval < FILL_INTERVAL_MIN {
-            at.field("fill_interval").error("must be at least 50 ms");
-        }
-        Self {
-            max_tokens: wire.max_tokens,
-            tokens_per_fill: wire.tokens_per_fill.map_or(1, |tokens| tokens.value),
-            fill_interval,
-        }
-    }
 }

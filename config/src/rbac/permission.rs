@@ -41,6 +41,15 @@ pub enum Permission {
 }
 
 impl Permission {
+    pub(super) fn has_headers(&self) -> bool {
+        match self {
+            Self::Header(_) => true,
+            Self::And(inner) | Self::Or(inner) => inner.iter().any(Self::has_headers),
+            Self::Not(inner) => inner.has_headers(),
+            _ => false,
+        }
+    }
+
     pub(super) fn list_from_wire(wire: &[wire::Permission], at: &At<'_>) -> Vec<Self> {
         let permissions = wire.iter().enumerate();
         permissions.filter_map(|(index, wire)| Self::from_wire(wire, &at.index(index))).collect()

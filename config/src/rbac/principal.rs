@@ -37,6 +37,15 @@ pub enum Principal {
 }
 
 impl Principal {
+    pub(super) fn has_headers(&self) -> bool {
+        match self {
+            Self::Header(_) => true,
+            Self::And(inner) | Self::Or(inner) => inner.iter().any(Self::has_headers),
+            Self::Not(inner) => inner.has_headers(),
+            _ => false,
+        }
+    }
+
     pub(super) fn list_from_wire(wire: &[wire::Principal], at: &At<'_>) -> Vec<Self> {
         let principals = wire.iter().enumerate();
         principals.filter_map(|(index, wire)| Self::from_wire(wire, &at.index(index))).collect()

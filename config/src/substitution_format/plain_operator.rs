@@ -32,6 +32,8 @@ plain_operators! {
     BytesSent = "BYTES_SENT",
     /// The downstream connection's number.
     ConnectionId = "CONNECTION_ID",
+    /// Why a network filter closed the connection.
+    ConnectionTerminationDetails = "CONNECTION_TERMINATION_DETAILS",
     /// What extensions add: empty.
     CustomFlags = "CUSTOM_FLAGS",
     /// HTTP/1 does not compress: the header bytes.
@@ -123,9 +125,9 @@ plain_operators! {
 }
 
 /// Operators that never have a value here, as what they tell of is not there: tracing, QUIC, names of
-/// kinds that are not read, reasons of closes that only filters give.
+/// kinds that are not read.
 const ABSENT: &str = "\
-    CONNECTION_TERMINATION_DETAILS DOWNSTREAM_HANDSHAKE_DURATION DOWNSTREAM_LOCAL_OTHERNAME_SAN \
+    DOWNSTREAM_HANDSHAKE_DURATION DOWNSTREAM_LOCAL_OTHERNAME_SAN \
     DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256 DOWNSTREAM_PEER_ISSUER_SERIAL \
     DOWNSTREAM_PEER_OTHERNAME_SAN DOWNSTREAM_TLS_SESSION_ID DOWNSTREAM_TRANSPORT_FAILURE_REASON \
     ROUNDTRIP_DURATION SPAN_ID TLS_JA3_FINGERPRINT TLS_JA4_FINGERPRINT TRACE_ID \

@@ -177,6 +177,29 @@ pub(super) const MESSAGES: &[Message] = &[
                     flush_access_log_on_start",
         ..NONE
     },
+    Message {
+        name: "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
+        supported: "stat_prefix max_connections delay runtime_enabled",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit",
+        supported: "stat_prefix token_bucket runtime_enabled",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.RuntimeFeatureFlag",
+        supported: "default_value",
+        harmless: "runtime_key",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.rbac.v3.RBAC",
+        supported: "rules shadow_rules shadow_rules_stat_prefix stat_prefix delay_deny",
+        limited: "enforcement_type=ONE_TIME_ON_FIRST_BYTE",
+        ..NONE
+    },
+    Message { name: "envoy.extensions.filters.network.sni_cluster.v3.SniCluster", ..NONE },
     Message { name: "envoy.extensions.filters.network.echo.v3.Echo", ..NONE },
     Message {
         name: "envoy.extensions.filters.network.direct_response.v3.Config",
@@ -1070,9 +1093,13 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.config.listener.v3.Filter.typed_config",
         &[
+            "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
             "envoy.extensions.filters.network.direct_response.v3.Config",
             "envoy.extensions.filters.network.echo.v3.Echo",
             "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit",
+            "envoy.extensions.filters.network.rbac.v3.RBAC",
+            "envoy.extensions.filters.network.sni_cluster.v3.SniCluster",
             "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
         ],
     ),

@@ -38,7 +38,7 @@ fn routes(manager: &HttpConnectionManager) -> &RouteConfiguration {
 }
 
 fn manager(bootstrap: &Bootstrap) -> &HttpConnectionManager {
-    match &bootstrap.listeners[0].filter_chains.matched[0].terminal {
+    match &bootstrap.listeners[0].filter_chains.matched[0].filters.terminal {
         TerminalFilter::HttpConnectionManager(manager) => manager,
         other => panic!("{other:?}"),
     }

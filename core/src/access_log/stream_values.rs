@@ -39,6 +39,7 @@ impl Evaluator<'_> {
             P::StreamId => text(self.request()?.get(KnownHeader::XRequestId)?, out),
             P::Hostname => text(self.compiled.hostname.as_bytes(), out),
             P::ListenerName => text(self.listener().config.name.as_bytes(), out),
+            P::ConnectionTerminationDetails => non_empty(info.termination_details, out),
             P::FilterChainName => non_empty(&self.filter_chain()?.name, out),
             P::VirtualClusterName => {
                 let groups = self.request_groups?;

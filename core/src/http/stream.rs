@@ -69,6 +69,8 @@ pub struct StreamInfo {
     pub response_code: u16,
     /// `%RESPONSE_CODE_DETAILS%`.
     pub details: &'static str,
+    /// `%CONNECTION_TERMINATION_DETAILS%`: why a filter closed the connection; empty where none did.
+    pub termination_details: &'static str,
     /// `%RESPONSE_FLAGS%`.
     pub flags: ResponseFlags,
     /// Body bytes from downstream.
@@ -143,6 +145,7 @@ impl Default for StreamInfo {
             response_received: None,
             response_code: 0,
             details: "",
+            termination_details: "",
             flags: ResponseFlags::default(),
             bytes_received: 0,
             bytes_sent: 0,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::http::codec::downstream_h1::{self, Arrived, End, ParkedConnection};
 use crate::http::stream::millis;
-use crate::network;
+use crate::network::{self, CountedConnection, Refused, Unserved};
 use crate::runtime::{self, Buffer, Deadline, Engine, Stream};
 use crate::server::Worker;
 use crate::transport_socket::{Transport, tls};
@@ -177,13 +177,59 @@ impl Acceptor {
             Some(chain) => {
                 let counted = Counted::new(&self, chain, permit);
                 let transport = Transport::Raw(Rc::new(stream));
-                let new = NewConnection { transport, info: connection, input };
-                match &listener.filter_chains[chain].tls {
-                    None => self.connected(new, counted),
-                    Some(_) => self.shake_hands(new, counted),
-                }
+                let info = connection;
+                self.admit(NewConnection { transport, info, input, cluster: None }, counted);
             }
             None => listener.stats.of(self.worker.id).no_filter_chain_match.inc(),
+        }
+    }
+
+    /// Asks the network filters before the last whether there may be another connection.
+    fn admit(self: Rc<Self>, mut connection: NewConnection, mut counted: Counted) {
+        let chain = &self.listener().filter_chains[counted.chain];
+        match network::admit(&chain.filters, self.worker.id, &mut connection) {
+            Ok(held) => {
+                counted.held = held;
+                match &chain.tls {
+                    None => self.authorize(connection, counted),
+                    Some(_) => self.shake_hands(connection, counted),
+                }
+            }
+            Err(refused) => self.refuse(connection, counted, refused),
+        }
+    }
+
+    /// Asks them whether the client may connect.
+    fn authorize(self: Rc<Self>, connection: NewConnection, counted: Counted) {
+        let filters = &self.listener().filter_chains[counted.chain].filters;
+        match network::authorize(filters, self.worker.id, &connection) {
+            Ok(()) => self.connected(connection, counted),
+            Err(refused) => self.refuse(connection, counted, refused),
+        }
+    }
+
+    /// Closes a connection, perhaps after a while.
+    fn refuse(self: Rc<Self>, connection: NewConnection, counted: Counted, refused: Refused) {
+        let NewConnection { transport, info, .. } = connection;
+        let tls = transport.tls().cloned();
+        let unserved = Unserved { info, tls, refused: Some(refused) };
+        self.count_unserved(unserved, counted.chain, End::Local);
+        let Some(delay) = refused.delay else { return };
+        runtime::spawn(async move {
+            runtime::sleep(delay).await;
+            drop((transport, counted));
+        });
+    }
+
+    /// Counts a connection that its chain's last filter does not get to serve.
+    fn count_unserved(&self, connection: Unserved, chain: FilterChainIndex, end: End) {
+        let (worker, chain) = (&self.worker, &self.listener().filter_chains[chain]);
+        match &chain.terminal {
+            TerminalFilter::Http(manager) => {
+                let is_tls = chain.tls.is_some();
+                downstream_h1::count_unserved(worker, manager, connection.info, is_tls, end);
+            }
+            TerminalFilter::Bytes(filter) => network::count_unserved(worker, filter, &connection),
         }
     }
 
@@ -191,7 +237,7 @@ impl Acceptor {
     fn shake_hands(self: Rc<Self>, connection: NewConnection, counted: Counted) {
         runtime::spawn(async move {
             match runtime::catch_panic(self.with_tls(connection, counted.chain)).await {
-                Ok(Some(connection)) => self.connected(connection, counted),
+                Ok(Some(connection)) => self.authorize(connection, counted),
                 Ok(None) => {}
                 Err(_) => self.worker.stats().connection_panics.inc(),
             }
@@ -204,9 +250,9 @@ impl Acceptor {
         chain: FilterChainIndex,
     ) -> Option<NewConnection> {
         let (worker, listener) = (&self.worker, self.listener());
-        let chain = &listener.filter_chains[chain];
-        let (tls, ssl) = (chain.tls.as_ref()?, listener.ssl.as_ref()?.of(worker.id));
-        let NewConnection { transport, info, input } = connection;
+        let tls = listener.filter_chains[chain].tls.as_ref()?;
+        let ssl = listener.ssl.as_ref()?.of(worker.id);
+        let NewConnection { transport, info, input, cluster } = connection;
         let stream = transport.stream().clone();
         let deadline = Deadline::new(&worker.timers, &stream, Shutdown::Both);
         deadline.arm(tls.connect_timeout);
@@ -214,7 +260,7 @@ impl Acceptor {
         let failure = match tls::accept(stream, input, &context, &worker.buffers, ssl).await {
             Ok(tls) => {
                 let transport = Transport::Tls(Box::new(tls));
-                return Some(NewConnection { transport, info, input: Buffer::default() });
+                return Some(NewConnection { transport, info, input: Buffer::default(), cluster });
             }
             Err(failure) => failure,
         };
@@ -225,9 +271,7 @@ impl Acceptor {
             stats.downstream_cx_transport_socket_connect_timeout.inc();
             end = End::Local;
         }
-        if let TerminalFilter::Http(manager) = &chain.terminal {
-            downstream_h1::count_unserved(worker, manager, info, end);
-        }
+        self.count_unserved(Unserved { info, tls: None, refused: None }, chain, end);
         None
     }
 
@@ -327,6 +371,8 @@ struct Counted {
     opened: Instant,
     /// Given back before the connection leaves the counters: who sees it gone finds room.
     permit: Option<ConnectionPermit>,
+    /// Its part of the limits of network filters; given back at the same moment.
+    held: Vec<CountedConnection>,
 }
 
 impl Counted {
@@ -335,13 +381,20 @@ impl Counted {
         let stats = listener.stats.of(worker.id);
         stats.downstream_cx_total.inc();
         stats.downstream_cx_active.inc();
-        Self { acceptor: acceptor.clone(), chain, opened: Instant::now(), permit: Some(permit) }
+        Self {
+            acceptor: acceptor.clone(),
+            chain,
+            opened: Instant::now(),
+            permit: Some(permit),
+            held: Vec::new(),
+        }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         drop(self.permit.take());
+        self.held.clear();
         let (listener, worker) = (self.acceptor.listener(), &self.acceptor.worker);
         let stats = listener.stats.of(worker.id);
         stats.downstream_cx_active.dec();

@@ -10,7 +10,7 @@ use ringmain_config::listener as config;
 use super::filter_chain_match::{FilterChainIndex, FilterChainMatch};
 use super::{ConnectionInfo, ConnectionLimit, ListenerFilters};
 use crate::http::ConnectionManager;
-use crate::network::ByteFilter;
+use crate::network::{ByteFilter, NetworkFilter};
 use crate::stats::scopes::ListenerStats;
 use crate::stats::{Counter, HistogramId, PerWorker};
 use crate::transport_socket::tls::SslStats;
@@ -77,6 +77,8 @@ pub struct FilterChainPlace {
 /// A compiled filter chain.
 #[derive(Debug)]
 pub struct FilterChain {
+    /// Filters that let a connection pass or not, in order.
+    pub filters: Vec<NetworkFilter>,
     /// TLS, where it has that.
     pub tls: Option<FilterChainTls>,
     /// The terminal filter.

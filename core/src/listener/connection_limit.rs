@@ -31,21 +31,22 @@ impl ConnectionLimit {
         Some(Arc::new(Self { shares }))
     }
 
-    fn try_take(self: &Arc<Self>, worker: WorkerId) -> Option<Unit> {
+    /// Takes one connection's part for `worker`, if there is one.
+    pub fn try_take(self: &Arc<Self>, worker: WorkerId) -> Option<ConnectionUnit> {
         // A unit made before it is taken would be given back when it is not.
         budget::try_take(self.shares.of(worker), || self.shares.iter())
-            .then(|| Unit { limit: self.clone(), worker })
+            .then(|| ConnectionUnit { limit: self.clone(), worker })
     }
 }
 
 /// One connection's part of a limit; given back when dropped.
 #[derive(Debug)]
-struct Unit {
+pub struct ConnectionUnit {
     limit: Arc<ConnectionLimit>,
     worker: WorkerId,
 }
 
-impl Drop for Unit {
+impl Drop for ConnectionUnit {
     fn drop(&mut self) {
         self.limit.shares.of(self.worker).give_back();
     }
@@ -54,8 +55,8 @@ impl Drop for Unit {
 /// The right to serve one connection, until dropped.
 #[derive(Debug)]
 pub struct ConnectionPermit {
-    _global: Option<Unit>,
-    _listener: Option<Unit>,
+    _global: Option<ConnectionUnit>,
+    _listener: Option<ConnectionUnit>,
 }
 
 impl ConnectionPermit {

@@ -3,7 +3,7 @@
 mod relay;
 mod session;
 
-pub use session::serve;
+pub use session::{count_unserved, serve};
 
 use ringmain_config::access_log::AccessLog;
 use ringmain_config::tcp_proxy as config;

@@ -19,7 +19,7 @@ use crate::listener::{
     ConnectionLimit, FilterChain, FilterChainMatch, FilterChainPlace, FilterChainTls, Listener,
     ListenerFilters, ListenerHistograms, TerminalFilter,
 };
-use crate::network::{ByteFilter, TcpProxy};
+use crate::network::{ByteFilter, NetworkFilter, TcpProxy};
 use crate::stats::scopes::{Http2Stats, WorkerStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
 use crate::transport_socket::tls::ServerContext;
@@ -175,7 +175,7 @@ fn compile_listener(
     for (chain, config) in config.filter_chains.iter().enumerate() {
         let sink_of = |log: &AccessLog| sink_index(log, log_sinks);
         let place = FilterChainPlace { listener: index, filter_chain: chain };
-        let terminal = match &config.terminal {
+        let terminal = match &config.filters.terminal {
             config::TerminalFilter::HttpConnectionManager(manager) => {
                 let manager = (**manager).clone();
                 let manager =
@@ -192,7 +192,12 @@ fn compile_listener(
                 TerminalFilter::Bytes(ByteFilter::DirectResponse(response))
             }
         };
-        filter_chains.push(FilterChain { tls: compile_tls(config, server_contexts), terminal });
+        let filters = config.filters.filters.iter();
+        filter_chains.push(FilterChain {
+            filters: filters.map(|filter| NetworkFilter::new(filter, workers)).collect(),
+            tls: compile_tls(config, server_contexts),
+            terminal,
+        });
     }
     let has_tls = filter_chains.iter().any(|chain| chain.tls.is_some());
     let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(address));

@@ -63,6 +63,17 @@ impl Scope {
         Self::plain("http").http_prefix(stat_prefix)
     }
 
+    /// `connection_limit.<stat_prefix>`.
+    pub fn connection_limit(stat_prefix: &str) -> Self {
+        Self::plain("connection_limit").tagged("connection_limit_prefix", &printable(stat_prefix))
+    }
+
+    /// `local_rate_limit.<stat_prefix>`, of network filters.
+    pub fn local_rate_limit(stat_prefix: &str) -> Self {
+        Self::plain("local_rate_limit")
+            .tagged("local_network_ratelimit_prefix", &printable(stat_prefix))
+    }
+
     /// `tcp.<stat_prefix>`.
     pub fn tcp(stat_prefix: &str) -> Self {
         Self::plain("tcp").tagged("tcp_prefix", &printable(stat_prefix))
@@ -70,11 +81,21 @@ impl Scope {
 
     /// `<stat_prefix>.http_local_rate_limit`.
     pub fn local_http_rate_limit(stat_prefix: &str) -> Self {
-        let prefix = printable(stat_prefix);
+        Self::behind_prefix("local_http_ratelimit_prefix", stat_prefix, "http_local_rate_limit")
+    }
+
+    /// `<stat_prefix>.rbac`, of network filters.
+    pub fn network_rbac(stat_prefix: &str) -> Self {
+        Self::behind_prefix("rbac_prefix", stat_prefix.trim_end_matches('.'), "rbac")
+    }
+
+    /// A scope whose prefix is a tag.
+    fn behind_prefix(tag: &'static str, prefix: &str, name: &str) -> Self {
+        let prefix = printable(prefix);
         Self {
-            prefix: format!("{prefix}.http_local_rate_limit"),
-            extracted: "http_local_rate_limit".to_owned(),
-            tags: vec![("local_http_ratelimit_prefix", prefix)],
+            prefix: format!("{prefix}.{name}"),
+            extracted: name.to_owned(),
+            tags: vec![(tag, prefix)],
         }
     }
 

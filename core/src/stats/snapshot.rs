@@ -263,6 +263,9 @@ fn listener_stats(listener: &Listener, stats: &mut Vec<Stat>) {
         ssl_stats(&scope.within("ssl"), ssl, stats);
     }
     for chain in &listener.filter_chains {
+        for filter in &chain.filters {
+            filter.stats(stats);
+        }
         match &chain.terminal {
             TerminalFilter::Http(manager) => http_stats(&scope, manager, stats),
             TerminalFilter::Bytes(ByteFilter::TcpProxy(proxy)) => {

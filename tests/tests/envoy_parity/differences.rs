@@ -11,6 +11,7 @@ use ringmain_tests::upstream::{Act, ok, reply};
 use ringmain_tests::workspace;
 
 use crate::GET;
+use crate::network_filters;
 
 /// One intended difference. The case's name is its id.
 struct Difference {
@@ -445,5 +446,25 @@ fn a_refused_stream_is_sent_again_without_a_policy() {
     assert_eq!(status(Program::Envoy), Some(503));
     for program in Program::ringmains() {
         assert_eq!(status(program), Some(204), "{program}");
+    }
+}
+
+/// Policies refuse a connection as soon as its addresses and its TLS are known. Envoy waits for the first
+/// byte, has long connected to the upstream by then, and shows the client what the upstream says first.
+#[test]
+fn a_refused_client_reaches_no_upstream() {
+    let tcp = "tcp_proxy.v3.TcpProxy, stat_prefix: tcp, cluster: up";
+    let clusters = network_filters::cluster("up");
+    let config = network_filters::config(&[network_filters::NOBODY, tcp], &clusters)
+        .replace(network_filters::INSPECTOR, "");
+    let (values, upstream) = network_filters::upstream();
+    let envoy = Proxy::start(Program::Envoy, &config, &values);
+    let _silent = Client::connect(envoy.port("listener"));
+    upstream.wait_for_connections(1);
+    for program in Program::ringmains() {
+        let (values, upstream) = network_filters::upstream();
+        let proxy = Proxy::start(program, &config, &values);
+        let (bytes, _) = Client::connect(proxy.port("listener")).read_to_end();
+        assert!(bytes.is_empty() && upstream.connections().is_empty(), "{program}");
     }
 }

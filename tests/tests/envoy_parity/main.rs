@@ -16,6 +16,7 @@ mod http_filters;
 mod listener_filters;
 mod load_balancing;
 mod local_replies;
+mod network_filters;
 mod path_handling;
 mod redirects;
 mod refused_requests;

@@ -67,14 +67,17 @@ impl ConnectionRecord {
         }
     }
 
-    /// Counts a connection that got no TLS session, and so served nothing.
+    /// Counts a connection that served nothing: without a session, where it was to have TLS, or refused.
     pub(super) fn count_unserved(
         worker: &Rc<Worker>,
         manager: &Arc<ConnectionManager>,
         info: ConnectionInfo,
+        is_tls: bool,
         end: End,
     ) {
-        manager.stats.of(worker.id).downstream_cx_ssl_total.inc();
+        if is_tls {
+            manager.stats.of(worker.id).downstream_cx_ssl_total.inc();
+        }
         Self::open(worker, manager, info, None).end.set(end);
     }
 

@@ -100,21 +100,22 @@ pub async fn serve(
     None
 }
 
-/// Counts a connection that got no TLS session, and so serves nothing.
+/// Counts a connection that serves nothing: without a session, where it was to have TLS, or refused.
 pub fn count_unserved(
     worker: &Rc<Worker>,
     manager: &Arc<ConnectionManager>,
     info: ConnectionInfo,
+    is_tls: bool,
     end: End,
 ) {
-    ConnectionRecord::count_unserved(worker, manager, info, end);
+    ConnectionRecord::count_unserved(worker, manager, info, is_tls, end);
 }
 
 impl Connection {
     fn new(worker: &Rc<Worker>, manager: &Arc<ConnectionManager>, arrived: Arrived) -> Self {
         let (parked, input) = match arrived {
             Arrived::Parked(parked) => (parked, Buffer::default()),
-            Arrived::New(NewConnection { transport, info, input }) => {
+            Arrived::New(NewConnection { transport, info, input, .. }) => {
                 let stream = transport.stream();
                 let parked = ParkedConnection {
                     read_deadline: Deadline::new(&worker.timers, stream, Shutdown::Read),

@@ -1,34 +1,13 @@
 //! `envoy.filters.http.rbac`: lets a request pass by policies, or answers 403.
 
 use ringmain_config::http_filter::RbacFilter as Config;
-use ringmain_config::rbac::Rbac;
 
 use super::{FilterView, RouteFilter, Verdict};
 use crate::http::local_reply::LocalReply;
-use crate::rbac::{Decision, Engine, Subject};
-use crate::stats::{Counter, Kind, PerWorker, Reading, Scope, Stat, stats_block};
-
-stats_block! {
-    /// `http.<stat_prefix>.rbac.<rules_stat_prefix>`
-    EnforcedStats {
-        counters {
-            allowed,
-            denied,
-        }
-        gauges {}
-    }
-}
-
-stats_block! {
-    /// `http.<stat_prefix>.rbac.<shadow_rules_stat_prefix>`
-    ShadowStats {
-        counters {
-            shadow_allowed,
-            shadow_denied,
-        }
-        gauges {}
-    }
-}
+use crate::rbac::{
+    Decision, EnforcedRules, EnforcedStats, Engine, ShadowStats, Subject, count, prefixed,
+};
+use crate::stats::{Counter, Kind, PerWorker, Reading, Scope, Stat};
 
 /// The filter.
 #[derive(Debug)]
@@ -53,44 +32,17 @@ struct PerRule {
 /// The rules of a filter or of a route.
 #[derive(Debug)]
 pub struct RbacPolicies {
-    rules: Option<Rules>,
+    rules: Option<EnforcedRules>,
     shadow_rules: Option<Engine>,
-}
-
-/// Rules that are enforced.
-#[derive(Debug)]
-struct Rules {
-    engine: Engine,
-    /// What is logged of a request that a policy, by its place, has refused; last, of one that no
-    /// policy has let pass.
-    details: Box<[&'static str]>,
 }
 
 impl RbacPolicies {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            rules: config.rules.as_ref().map(Rules::new),
+            rules: config.rules.as_ref().map(EnforcedRules::new),
             shadow_rules: config.shadow_rules.as_ref().map(Engine::new),
         }
     }
-}
-
-impl Rules {
-    fn new(config: &Rbac) -> Self {
-        let engine = Engine::new(config);
-        let details = engine.policy_names().chain(["none"]).map(details).collect();
-        Self { engine, details }
-    }
-
-    fn details(&self, decision: Decision) -> &'static str {
-        self.details[decision.policy.unwrap_or(self.details.len() - 1)]
-    }
-}
-
-/// `%RESPONSE_CODE_DETAILS%` of a refusal. Kept for the life of the process, as its configuration is.
-fn details(policy: &str) -> &'static str {
-    let printable = policy.replace(|letter: char| letter.is_ascii_whitespace(), "_");
-    format!("rbac_access_denied_matched_policy[{printable}]").leak()
 }
 
 impl RbacFilter {
@@ -128,14 +80,12 @@ impl RbacFilter {
         let subject = subject_of(view);
         if let Some(engine) = &policies.shadow_rules {
             let decision = engine.decide(&subject);
-            let stats = self.shadow.of(worker);
-            count(decision, &stats.shadow_allowed, &stats.shadow_denied);
+            self.shadow.of(worker).count(decision);
             count_policy(decision, per_rule.map(|counted| &*counted.shadow));
         }
         let Some(rules) = &policies.rules else { return Verdict::Continue };
         let decision = rules.engine.decide(&subject);
-        let stats = self.enforced.of(worker);
-        count(decision, &stats.allowed, &stats.denied);
+        self.enforced.of(worker).count(decision);
         count_policy(decision, per_rule.map(|counted| &*counted.enforced));
         if decision.allowed {
             return Verdict::Continue;
@@ -146,9 +96,9 @@ impl RbacFilter {
     }
 
     pub(super) fn stats(&self, http: &Scope, stats: &mut Vec<Stat>) {
-        let enforced = prefixed(http, &self.rules_stat_prefix);
+        let enforced = prefixed(http.within("rbac"), &self.rules_stat_prefix);
         enforced.block(&self.enforced, stats);
-        let shadow = prefixed(http, &self.shadow_rules_stat_prefix);
+        let shadow = prefixed(http.within("rbac"), &self.shadow_rules_stat_prefix);
         shadow.block(&self.shadow, stats);
         if !self.tracks_rules {
             return;
@@ -177,23 +127,10 @@ fn subject_of<'v>(view: &'v FilterView<'_, '_>) -> Subject<'v> {
     }
 }
 
-fn count(decision: Decision, allowed: &Counter, denied: &Counter) {
-    if decision.allowed { allowed.inc() } else { denied.inc() }
-}
-
 fn count_policy(decision: Decision, policies: Option<&[(Counter, Counter)]>) {
     if let (Some(at), Some(policies)) = (decision.policy, policies) {
         let (allowed, denied) = &policies[at];
         count(decision, allowed, denied);
-    }
-}
-
-/// `rbac`, and below it the prefix of the rules.
-fn prefixed(http: &Scope, prefix: &str) -> Scope {
-    let rbac = http.within("rbac");
-    match prefix.trim_end_matches('.') {
-        "" => rbac,
-        prefix => rbac.within(prefix),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::http::exchange::Exchange;
 use crate::http::stream::{StreamInfo, WireBytes};
 use crate::listener::NewConnection;
 use crate::load_balancer::Pick;
+use crate::network::Unserved;
 use crate::pool::{self, TcpConnection, TcpFailure};
 use crate::runtime::{Buffer, Deadline, Notify, Patience, join};
 use crate::server::{Worker, connection_ids};
@@ -24,7 +25,7 @@ use crate::transport_socket::Transport;
 
 /// Serves a connection until both sides have ended it.
 pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnection) {
-    let NewConnection { transport, info, input } = connection;
+    let NewConnection { transport, info, input, cluster } = connection;
     let mut exchange = worker.exchanges.take();
     exchange.info = StreamInfo::begin(connection_ids::next(), &info);
     exchange.info.downstream_tls = transport.tls().cloned();
@@ -33,6 +34,7 @@ pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnect
         proxy,
         max_duration: Deadline::new(&worker.timers, transport.stream(), Shutdown::Both),
         downstream: transport,
+        named: cluster,
         exchange: RefCell::new(exchange),
         received: Cell::new(0),
         sent: Cell::new(0),
@@ -41,11 +43,30 @@ pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnect
     worker.exchanges.give_back(session.exchange.into_inner());
 }
 
+/// Counts and logs a connection that is not served.
+pub fn count_unserved(worker: &Worker, proxy: &TcpProxy, connection: &Unserved) {
+    proxy.stats.of(worker.id).downstream_cx_total.inc();
+    let mut exchange = worker.exchanges.take();
+    let info = &mut exchange.info;
+    *info = StreamInfo::begin(connection_ids::next(), &connection.info);
+    info.downstream_tls.clone_from(&connection.tls);
+    if let Some(refused) = connection.refused {
+        info.termination_details = refused.details;
+        if let Some(flag) = refused.flag {
+            info.flags.set(flag);
+        }
+    }
+    write_log(worker, proxy, &exchange, AccessLogType::TcpConnectionEnd);
+    worker.exchanges.give_back(exchange);
+}
+
 struct Session<'a> {
     worker: &'a Rc<Worker>,
     proxy: &'a TcpProxy,
     downstream: Transport,
     max_duration: Deadline,
+    /// The cluster that a filter before has named.
+    named: Option<Rc<str>>,
     /// The record, as of a stream. It is never borrowed across a wait.
     exchange: RefCell<Box<Exchange>>,
     /// Bytes from the client.
@@ -82,7 +103,11 @@ impl Session<'_> {
 
     /// A connection to a host, after as many attempts as may be.
     async fn connect(&self) -> Option<TcpConnection> {
-        let Some(index) = self.proxy.choose_cluster(|| self.worker.random.next()) else {
+        let chosen = match &self.named {
+            Some(name) => self.worker.compiled.cluster_names.get(name.as_bytes()).copied(),
+            None => self.proxy.choose_cluster(|| self.worker.random.next()),
+        };
+        let Some(index) = chosen else {
             self.stats().downstream_cx_no_route.inc();
             self.flag(ResponseFlag::NoClusterFound);
             return None;
@@ -250,11 +275,14 @@ impl Session<'_> {
         exchange.info.downstream_bytes = WireBytes { received, sent, ..WireBytes::default() };
         exchange.info.upstream_bytes =
             WireBytes { received: sent, sent: received, ..WireBytes::default() };
-        let (worker, place) = (self.worker, self.proxy.place);
-        let evaluator = Evaluator::of_connection(&exchange, place, &worker.compiled, log_type);
-        for log in &self.proxy.access_logs {
-            log.log(&evaluator, worker);
-        }
+        write_log(self.worker, self.proxy, &exchange, log_type);
+    }
+}
+
+fn write_log(worker: &Worker, proxy: &TcpProxy, exchange: &Exchange, log_type: AccessLogType) {
+    let evaluator = Evaluator::of_connection(exchange, proxy.place, &worker.compiled, log_type);
+    for log in &proxy.access_logs {
+        log.log(&evaluator, worker);
     }
 }
 

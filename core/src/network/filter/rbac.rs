@@ -1,0 +1,65 @@
+//! `envoy.filters.network.rbac`: closes connections by policies.
+//!
+//! A connection is judged before the last filter sees it. Envoy waits for its first byte, and meanwhile
+//! shows a client that will be refused what the upstream says first.
+
+use ringmain_config::network_filter::RbacFilter as Config;
+use ringmain_proto_codec::HeaderMap;
+
+use super::Refused;
+use crate::listener::ConnectionInfo;
+use crate::rbac::{EnforcedRules, EnforcedStats, Engine, ShadowStats, Subject, prefixed};
+use crate::stats::{PerWorker, Scope, Stat, WorkerId};
+
+/// The filter.
+#[derive(Debug)]
+pub struct RbacFilter {
+    config: Config,
+    rules: Option<EnforcedRules>,
+    shadow_rules: Option<Engine>,
+    enforced: PerWorker<EnforcedStats>,
+    shadow: PerWorker<ShadowStats>,
+}
+
+impl RbacFilter {
+    pub(super) fn new(config: &Config, workers: usize) -> Self {
+        Self {
+            rules: config.rules.as_ref().map(EnforcedRules::new),
+            shadow_rules: config.shadow_rules.as_ref().map(Engine::new),
+            enforced: PerWorker::new(workers),
+            shadow: PerWorker::new(workers),
+            config: config.clone(),
+        }
+    }
+
+    /// Whether the client may connect.
+    pub(super) fn judge(&self, worker: WorkerId, info: &ConnectionInfo) -> Result<(), Refused> {
+        // There is no request.
+        let headers = HeaderMap::default();
+        let subject = Subject {
+            headers: &headers,
+            direct_remote: info.direct_remote.ip(),
+            remote: info.remote.ip(),
+            local: info.local,
+            server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
+            route_metadata: None,
+        };
+        if let Some(engine) = &self.shadow_rules {
+            self.shadow.of(worker).count(engine.decide(&subject));
+        }
+        let Some(rules) = &self.rules else { return Ok(()) };
+        let decision = rules.engine.decide(&subject);
+        self.enforced.of(worker).count(decision);
+        if decision.allowed {
+            return Ok(());
+        }
+        let details = rules.details(decision);
+        Err(Refused { delay: self.config.delay_deny, flag: None, details })
+    }
+
+    pub(super) fn stats(&self, stats: &mut Vec<Stat>) {
+        let scope = Scope::network_rbac(&self.config.stat_prefix);
+        scope.block(&self.enforced, stats);
+        prefixed(scope, &self.config.shadow_rules_stat_prefix).block(&self.shadow, stats);
+    }
+}
