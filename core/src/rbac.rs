@@ -13,6 +13,8 @@ use ringmain_config::metadata::Metadata;
 use ringmain_config::rbac::{Action, Policy, Rbac};
 use ringmain_proto_codec::HeaderMap;
 
+use crate::transport_socket::tls::TlsInfo;
+
 pub use cidr_set::CidrSet;
 pub use enforced_rules::EnforcedRules;
 use rule::Rule;
@@ -31,6 +33,8 @@ pub struct Subject<'a> {
     pub local: SocketAddr,
     /// What the client named in TLS; empty without.
     pub server_name: &'a [u8],
+    /// What is known of the connection's TLS, where it has any.
+    pub tls: Option<&'a TlsInfo>,
     /// The metadata of the route taken.
     pub route_metadata: Option<&'a Metadata>,
 }

@@ -30,6 +30,7 @@ pub fn check(bytes: &[u8]) {
             remote: choices.address(),
             local: SocketAddr::new(choices.address(), u16::from(79 + choices.below(5))),
             server_name: b"",
+            tls: None,
             route_metadata: None,
         };
         let policy = config.policies.values().position(|policy| {

@@ -446,11 +446,16 @@ pub(super) const MESSAGES: &[Message] = &[
     Message { name: "envoy.config.rbac.v3.Permission.Set", supported: "rules", ..NONE },
     Message {
         name: "envoy.config.rbac.v3.Principal",
-        supported: "and_ids or_ids any source_ip direct_remote_ip remote_ip header \
+        supported: "and_ids or_ids any authenticated source_ip direct_remote_ip remote_ip header \
                     url_path metadata not_id sourced_metadata",
         ..NONE
     },
     Message { name: "envoy.config.rbac.v3.Principal.Set", supported: "ids", ..NONE },
+    Message {
+        name: "envoy.config.rbac.v3.Principal.Authenticated",
+        supported: "principal_name",
+        ..NONE
+    },
     Message {
         name: "envoy.config.rbac.v3.SourcedMetadata",
         supported: "metadata_matcher metadata_source",

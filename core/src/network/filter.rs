@@ -101,7 +101,7 @@ pub fn authorize(
     connection: &NewConnection,
 ) -> Result<(), Refused> {
     filters.iter().try_for_each(|filter| match filter {
-        NetworkFilter::Rbac(filter) => filter.judge(worker, &connection.info),
+        NetworkFilter::Rbac(filter) => filter.judge(worker, connection),
         _ => Ok(()),
     })
 }

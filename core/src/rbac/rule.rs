@@ -11,6 +11,7 @@ use ringmain_proto_codec::KnownHeader;
 use super::{CidrSet, Subject};
 use crate::http::header_matching::CompiledHeaderMatcher;
 use crate::router::path_of;
+use crate::transport_socket::tls::TlsInfo;
 
 /// A condition.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub enum Rule {
     Path(StringMatcher),
     /// What the client named in TLS is as wanted.
     ServerName(StringMatcher),
+    /// The connection has TLS, and the client's certificate a name as wanted.
+    Authenticated(Option<StringMatcher>),
     /// The route's metadata are as wanted.
     RouteMetadata(MetadataMatcher),
 }
@@ -108,8 +111,7 @@ impl Rule {
             Principal::And(all) => Self::all(all, Self::of_principal),
             Principal::Or(any) => Self::any_of(any.iter().map(Self::of_principal)),
             Principal::Not(inner) => Self::not(Self::of_principal(inner)),
-            // Without TLS nobody is.
-            Principal::Authenticated(_) => Self::Constant(false),
+            Principal::Authenticated(name) => Self::Authenticated(name.clone()),
             Principal::Header(header) => Self::header(header),
             Principal::UrlPath(path) => Self::Path(path.clone()),
             Principal::Metadata(matcher, source) => Self::metadata(matcher, *source),
@@ -158,11 +160,21 @@ impl Rule {
                 .get(KnownHeader::Path)
                 .is_some_and(|path| matcher.matches(path_of(path))),
             Self::ServerName(matcher) => matcher.matches(subject.server_name),
+            Self::Authenticated(name) => subject.tls.is_some_and(|tls| {
+                name.as_ref().is_none_or(|name| has_name(tls, &|bytes| name.matches(bytes)))
+            }),
             Self::RouteMetadata(matcher) => subject
                 .route_metadata
                 .is_some_and(|metadata| matcher.matches(metadata.0.get(&matcher.filter))),
         }
     }
+}
+
+/// Like Envoy, looks at URIs, DNS names and the subject, which is empty where there is no certificate.
+fn has_name(tls: &TlsInfo, matches: &dyn Fn(&[u8]) -> bool) -> bool {
+    let Some(peer) = tls.peer() else { return matches(b"") };
+    let names = peer.uri_sans.iter().chain(&peer.dns_sans).chain([&peer.subject]);
+    names.into_iter().any(|name| matches(name.as_bytes()))
 }
 
 impl Address {

@@ -1,5 +1,6 @@
 //! Certificates of clients: demanded, optional, refused, and told to the upstream.
 
+use ringmain_tests::template::indented;
 use ringmain_tests::tls::{Authority, Handshake, Subject};
 use rustls::version::TLS12;
 
@@ -117,5 +118,39 @@ fn routes_look_at_the_certificate() {
         let bare = Handshake::new(&authority, "server.example", &[&TLS12]);
         let known = Handshake::with_certificate(&authority, "server.example", "client", &[&TLS12]);
         [bare, known].map(|handshake| normal(&handshake.forgetful().connect(rig.port()).ask(GET)))
+    });
+}
+
+/// Each principal in a network filter of its own, whose shadow rules count whom they would let in.
+#[test]
+fn policies_look_at_the_names() {
+    let principals = [
+        "authenticated: {}",
+        "not_id: { authenticated: {} }",
+        "authenticated: { principal_name: { exact: 'spiffe://td/a' } }",
+        "authenticated: { principal_name: { exact: c2.example } }",
+        "authenticated: { principal_name: { exact: 'CN=client' } }",
+        "authenticated: { principal_name: { exact: '' } }",
+        "authenticated: { principal_name: { prefix: 'spiffe://other/' } }",
+    ];
+    let filter = |(index, principal): (usize, &&str)| {
+        format!(
+            "- name: rbac\n  typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC, \
+             stat_prefix: p{index}, shadow_rules: {{ policies: {{ p: {{ permissions: [{{ any: true }}], \
+             principals: [{{ {principal} }}] }} }} }} }}\n"
+        )
+    };
+    let filters: String = principals.iter().enumerate().map(filter).collect();
+    let list = "      filters:\n";
+    let template = tls_front(&trusting(""), "", "", "")
+        .replace(list, &format!("{list}{}", indented(&filters, 6)));
+    let authority = with_clients();
+    assert_alike(|program| {
+        let rig = Rig::start(program, &authority, &template);
+        let bare = Handshake::new(&authority, "server.example", &VERSIONS);
+        let known = Handshake::with_certificate(&authority, "server.example", "client", &VERSIONS);
+        let answers = [bare, known]
+            .map(|handshake| normal(&handshake.forgetful().connect(rig.port()).ask(GET)));
+        (answers, rig.proxy.admin().stats("%5Ep.%5C.rbac"))
     });
 }

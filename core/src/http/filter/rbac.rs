@@ -123,6 +123,7 @@ fn subject_of<'v>(view: &'v FilterView<'_, '_>) -> Subject<'v> {
         remote: info.remote.ip(),
         local: info.local,
         server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
+        tls: info.downstream_tls.as_deref(),
         route_metadata: info.route.map(|route| &view.manager.routes.route(route).metadata),
     }
 }

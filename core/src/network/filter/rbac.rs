@@ -7,7 +7,7 @@ use ringmain_config::network_filter::RbacFilter as Config;
 use ringmain_proto_codec::HeaderMap;
 
 use super::Refused;
-use crate::listener::ConnectionInfo;
+use crate::listener::NewConnection;
 use crate::rbac::{EnforcedRules, EnforcedStats, Engine, ShadowStats, Subject, prefixed};
 use crate::stats::{PerWorker, Scope, Stat, WorkerId};
 
@@ -33,7 +33,12 @@ impl RbacFilter {
     }
 
     /// Whether the client may connect.
-    pub(super) fn judge(&self, worker: WorkerId, info: &ConnectionInfo) -> Result<(), Refused> {
+    pub(super) fn judge(
+        &self,
+        worker: WorkerId,
+        connection: &NewConnection,
+    ) -> Result<(), Refused> {
+        let info = &connection.info;
         // There is no request.
         let headers = HeaderMap::default();
         let subject = Subject {
@@ -42,6 +47,7 @@ impl RbacFilter {
             remote: info.remote.ip(),
             local: info.local,
             server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
+            tls: connection.transport.tls().map(|tls| &**tls),
             route_metadata: None,
         };
         if let Some(engine) = &self.shadow_rules {

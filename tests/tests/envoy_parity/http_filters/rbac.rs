@@ -116,9 +116,11 @@ fn permissions() {
 
 #[test]
 fn principals() {
-    let table: [(&'static str, &str); 11] = [
+    let table: [(&'static str, &str); 13] = [
         ("by_header", "header: { name: x-user, present_match: true }"),
         ("by_path", "url_path: { path: { exact: / } }"),
+        ("by_authentication", "authenticated: {}"),
+        ("by_name", "authenticated: { principal_name: { exact: x } }"),
         ("by_source", "source_ip: { address_prefix: 127.0.0.1, prefix_len: 32 }"),
         ("by_direct_remote", "direct_remote_ip: { address_prefix: 127.0.0.1, prefix_len: 32 }"),
         ("by_remote", "remote_ip: { address_prefix: 10.1.0.0, prefix_len: 16 }"),
