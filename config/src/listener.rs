@@ -1,16 +1,15 @@
 //! Listeners (`envoy.config.listener.v3.Listener`).
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::TrafficDirection as WireDirection;
 use envoy_types::pb::envoy::config::listener::v3 as wire;
 
-use crate::address::listen_address;
 use crate::cluster::ClusterNames;
 use crate::duration;
 use crate::filter_chain::FilterChains;
+use crate::listen_socket::ListenSocket;
 use crate::listener_filter::ListenerFilter;
 use crate::metadata::Metadata;
 use crate::report::At;
@@ -23,14 +22,23 @@ const LISTENER_FILTERS_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Listener {
     /// `name`; Envoy makes up a UUID when absent, we use the address.
     pub name: String,
-    /// `address`.
-    pub address: SocketAddr,
+    /// `address` and `additional_addresses`: at least one.
+    pub sockets: Vec<ListenSocket>,
     /// `stat_prefix`; absent means that stats carry the address.
     pub stat_prefix: Option<String>,
     /// `per_connection_buffer_limit_bytes`, default 1 MiB.
     pub per_connection_buffer_limit_bytes: u32,
     /// `tcp_backlog_size`; absent means the kernel's `somaxconn`.
     pub tcp_backlog_size: Option<u32>,
+    /// `tcp_fast_open_queue_length`; absent leaves the option alone.
+    pub tcp_fast_open_queue_length: Option<u32>,
+    /// `freebind`: the addresses need not be this machine's yet; absent leaves the option alone.
+    pub freebind: Option<bool>,
+    /// `transparent`: takes connections to other addresses that the kernel brings here; absent leaves
+    /// the option alone.
+    pub transparent: Option<bool>,
+    /// `enable_reuse_port`, default true: each worker has a socket of its own.
+    pub enable_reuse_port: bool,
     /// `traffic_direction`.
     pub traffic_direction: TrafficDirection,
     /// `ignore_global_conn_limit`, default false: its connections neither count towards
@@ -78,9 +86,11 @@ pub(crate) fn list_from_wire(
         if !names.insert(listener.name.clone()) {
             at.field("name").error(format!("duplicate listener name '{}'", listener.name));
         }
-        // Port 0 is another port each time.
-        if listener.address.port() != 0 && !addresses.insert(listener.address) {
-            at.field("address").error_at_key(format!("duplicate address {}", listener.address));
+        for address in listener.sockets.iter().map(|socket| socket.address) {
+            // Port 0 is another port each time.
+            if address.port() != 0 && !addresses.insert(address) {
+                at.field("address").error_at_key(format!("duplicate address {address}"));
+            }
         }
         listeners.push(listener);
     }
@@ -89,17 +99,22 @@ pub(crate) fn list_from_wire(
 
 impl Listener {
     fn from_wire(wire: &wire::Listener, clusters: &ClusterNames<'_>, at: &At<'_>) -> Option<Self> {
-        let address = listen_address(wire.address.as_ref(), &at.field("address"));
+        let sockets = ListenSocket::list_from_wire(wire, at);
         let filter_chains = FilterChains::from_wire(wire, clusters, at);
-        let address = address?;
+        let sockets = sockets?;
+        let address = sockets.first()?.address;
         Some(Self {
             name: if wire.name.is_empty() { address.to_string() } else { wire.name.clone() },
-            address,
+            sockets,
             stat_prefix: Some(wire.stat_prefix.clone()).filter(|prefix| !prefix.is_empty()),
             per_connection_buffer_limit_bytes: wire
                 .per_connection_buffer_limit_bytes
                 .map_or(BUFFER_LIMIT_BYTES, |limit| limit.value),
             tcp_backlog_size: wire.tcp_backlog_size.map(|size| size.value),
+            tcp_fast_open_queue_length: wire.tcp_fast_open_queue_length.map(|length| length.value),
+            freebind: wire.freebind.map(|on| on.value),
+            transparent: wire.transparent.map(|on| on.value),
+            enable_reuse_port: wire.enable_reuse_port.is_none_or(|on| on.value),
             traffic_direction: match wire.traffic_direction() {
                 WireDirection::Unspecified => TrafficDirection::Unspecified,
                 WireDirection::Inbound => TrafficDirection::Inbound,

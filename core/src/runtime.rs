@@ -11,11 +11,13 @@ mod engine;
 mod event;
 mod fairness;
 mod join;
+mod listen;
 mod mailbox;
 pub mod memory;
 mod notify;
 mod panic;
 mod socket;
+mod socket_options;
 mod timer;
 mod watch;
 
@@ -25,11 +27,12 @@ pub use buffer::{
 pub use engine::{Engine, EngineChoice, EnginePlan, plan, run};
 pub use event::Event;
 pub use join::join;
+pub use listen::{ListenOptions, Listener, bind};
 pub use mailbox::{Bell, Mailbox, Post, SendError, mailbox};
 pub use memory::release_freed_memory;
 pub use notify::{Interrupt, Notify};
 pub use panic::catch_panic;
-pub use socket::{ListenOptions, Listener, Stream, bind, closed_or_readable};
+pub use socket::{Stream, closed_or_readable};
 pub use timer::{Deadline, Patience, TICK, Timers};
 pub use watch::{Watch, Watches};
 

@@ -19,4 +19,5 @@ mod worker;
 pub use compiled::{ClusterNames, Compiled};
 pub use control::{Boot, Control, ServerState};
 pub use drain::drain_listeners;
+pub use sockets::ListeningSocket;
 pub use worker::{Command, Worker, WorkerSeed, run_worker};

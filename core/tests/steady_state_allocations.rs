@@ -14,8 +14,8 @@ use std::thread;
 
 use ringmain::access_log::{LogBuffers, LogWriter};
 use ringmain::cluster::{Bells, Host, HostDescription, HostSet};
-use ringmain::runtime::{EngineChoice, ListenOptions, bind, mailbox, plan};
-use ringmain::server::{Command, Compiled, WorkerSeed, run_worker};
+use ringmain::runtime::{EngineChoice, mailbox, plan};
+use ringmain::server::{Command, Compiled, ListeningSocket, WorkerSeed, run_worker};
 use ringmain::stats::WorkerId;
 use ringmain_config::LoadOptions;
 
@@ -113,10 +113,10 @@ fn send_requests(client: &mut TcpStream, count: usize) {
 
 fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
     let loaded = ringmain_config::load("test", config, &LoadOptions::default()).expect("legal");
-    let options = ListenOptions { address: loaded.bootstrap.listeners[0].address, backlog: None };
-    let socket = bind(&options).expect("a free port");
+    let socket =
+        TcpListener::bind(loaded.bootstrap.listeners[0].sockets[0].address).expect("a free port");
     let address = socket.local_addr().expect("bound");
-    let compiled = Arc::new(Compiled::new(&loaded.bootstrap, &[address], 1));
+    let compiled = Arc::new(Compiled::new(&loaded.bootstrap, vec![vec![address]], 1));
     let writer = LogWriter::start(&compiled.log_sinks).expect("no logs to open");
     let (post, mail) = mailbox(16).expect("an eventfd");
     let seed = WorkerSeed {
@@ -124,7 +124,7 @@ fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
         core: None,
         plan: plan(choice).expect("an engine"),
         compiled: compiled.clone(),
-        sockets: vec![socket],
+        sockets: vec![ListeningSocket { listener: 0, address, socket }],
         logs: LogBuffers::new(compiled.log_sinks.len(), writer.sender()),
         bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
     };

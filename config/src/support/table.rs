@@ -107,12 +107,33 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.listener.v3.Listener",
-        supported: "name address stat_prefix filter_chains default_filter_chain metadata \
-                    tcp_backlog_size traffic_direction ignore_global_conn_limit listener_filters \
+        supported: "name address additional_addresses stat_prefix filter_chains \
+                    default_filter_chain metadata tcp_backlog_size tcp_keepalive \
+                    tcp_fast_open_queue_length freebind transparent socket_options \
+                    enable_reuse_port traffic_direction ignore_global_conn_limit listener_filters \
                     listener_filters_timeout continue_on_listener_filters_timeout",
         harmless: "per_connection_buffer_limit_bytes max_connections_to_accept_per_socket_event bypass_overload_manager",
-        limited: "bind_to_port=true enable_reuse_port=true use_original_dst=false \
-                  transparent=false freebind=false reuse_port=true",
+        limited: "bind_to_port=true use_original_dst=false reuse_port=true",
+    },
+    Message {
+        name: "envoy.config.listener.v3.AdditionalAddress",
+        supported: "address socket_options tcp_keepalive",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.SocketOptionsOverride",
+        supported: "socket_options",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.SocketOption",
+        supported: "description level name int_value buf_value state",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.TcpKeepalive",
+        supported: "keepalive_probes keepalive_time keepalive_interval",
+        ..NONE
     },
     Message {
         name: "envoy.config.listener.v3.ListenerFilter",

@@ -73,7 +73,7 @@ fn the_listener_side_of_a_front_proxy() {
     let admin = bootstrap.admin.as_ref().unwrap();
     assert_eq!(admin.access_log[0].sink, AccessLogSink::File("/dev/null".into()));
     let listener = &bootstrap.listeners[0];
-    assert_eq!(listener.address.to_string(), "0.0.0.0:8080");
+    assert_eq!(listener.sockets[0].address.to_string(), "0.0.0.0:8080");
     assert_eq!(listener.traffic_direction, TrafficDirection::Inbound);
     let manager = manager(&bootstrap);
     assert_eq!(manager.stream_idle_timeout, None);

@@ -1,12 +1,13 @@
 //! `/listeners`.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::respond;
 use crate::server::Control;
@@ -31,21 +32,33 @@ pub async fn list(State(control): State<Arc<Control>>, Query(format): Query<Form
         let statuses: Vec<_> = listeners
             .iter()
             .map(|listener| {
-                json!({
+                let mut status = json!({
                     "name": listener.name,
-                    "local_address": { "socket_address": {
-                        "address": listener.address.ip().to_string(),
-                        "port_value": listener.address.port(),
-                    }},
-                })
+                    "local_address": address_json(listener.address()),
+                });
+                let additional = listener.addresses.iter().skip(1).copied();
+                let additional: Vec<_> = additional.map(address_json).collect();
+                if !additional.is_empty() {
+                    status["additional_local_addresses"] = additional.into();
+                }
+                status
             })
             .collect();
         return respond::json(&json!({ "listener_statuses": statuses }));
     }
     let mut text = String::new();
     for listener in listeners {
-        writeln!(text, "{}::{}", listener.name, listener.address)
-            .expect("writing to memory does not fail");
+        for address in &listener.addresses {
+            writeln!(text, "{}::{address}", listener.name)
+                .expect("writing to memory does not fail");
+        }
     }
     respond::text(StatusCode::OK, text)
+}
+
+fn address_json(address: SocketAddr) -> Value {
+    json!({ "socket_address": {
+        "address": address.ip().to_string(),
+        "port_value": address.port(),
+    }})
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener as StdTcpListener};
+use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::http::codec::downstream_h1::{self, Arrived, End, ParkedConnection};
 use crate::http::stream::millis;
 use crate::network::{self, CountedConnection, Refused, Unserved};
 use crate::runtime::{self, Buffer, Deadline, Engine, Stream};
-use crate::server::Worker;
+use crate::server::{ListeningSocket, Worker};
 use crate::transport_socket::{Transport, tls};
 
 /// How long accepting pauses when the process or the system is out of descriptors or memory.
@@ -36,6 +36,7 @@ const QUIET_LOOKS_MAX: u32 = 20;
 pub struct Acceptor {
     worker: Rc<Worker>,
     listener_index: usize,
+    address: SocketAddr,
     socket: runtime::Listener,
     leaving: Cell<bool>,
     closed: Cell<bool>,
@@ -44,17 +45,13 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Brings `socket`, bound for the listener at `listener_index`, onto `worker`.
-    pub fn new(
-        worker: &Rc<Worker>,
-        listener_index: usize,
-        socket: StdTcpListener,
-        engine: Engine,
-    ) -> io::Result<Self> {
+    /// Brings `bound` onto `worker`.
+    pub fn new(worker: &Rc<Worker>, bound: ListeningSocket, engine: Engine) -> io::Result<Self> {
         Ok(Self {
             worker: worker.clone(),
-            listener_index,
-            socket: runtime::Listener::new(socket, engine)?,
+            listener_index: bound.listener,
+            address: bound.address,
+            socket: runtime::Listener::new(bound.socket, engine)?,
             leaving: Cell::new(false),
             closed: Cell::new(false),
             exhausted: Cell::new(false),
@@ -71,6 +68,8 @@ impl Acceptor {
                     self.clone().accepted(stream, peer);
                 }
                 Err(_) if self.closed.get() => return,
+                // Another worker has closed the socket that all share.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
                 Err(error) => self.pause_after(&error).await,
             }
         }
@@ -126,7 +125,8 @@ impl Acceptor {
         }
     }
 
-    fn listener(&self) -> &Listener {
+    /// The listener that it accepts for.
+    pub fn listener(&self) -> &Listener {
         &self.worker.compiled.listeners[self.listener_index]
     }
 
@@ -275,12 +275,14 @@ impl Acceptor {
         None
     }
 
-    /// A listener on the unspecified address has another local address on each connection.
+    /// On the unspecified address, or where the kernel brings connections to others, each connection
+    /// has its own local address.
     fn local_address(&self, stream: &Stream) -> SocketAddr {
-        let address = self.listener().address;
-        match address.ip().is_unspecified() {
-            true => stream.local_addr().unwrap_or(address),
-            false => address,
+        let is_certain =
+            !self.address.ip().is_unspecified() && self.listener().config.transparent != Some(true);
+        match is_certain {
+            true => self.address,
+            false => stream.local_addr().unwrap_or(self.address),
         }
     }
 

@@ -20,13 +20,13 @@ use crate::transport_socket::tls::SslStats;
 pub struct Listener {
     /// `name`.
     pub name: String,
-    /// Where it listens, with the port the kernel chose.
-    pub address: SocketAddr,
+    /// Where it listens, with the ports the kernel chose: `address`, then `additional_addresses`.
+    pub addresses: Vec<SocketAddr>,
     /// `listener.<this>.` in stats: `stat_prefix`, else the address with `_` for the colon.
     pub stat_name: String,
     /// Counters.
     pub stats: PerWorker<ListenerStats>,
-    /// Which workers have closed their socket.
+    /// How many of its sockets each worker has closed.
     pub sockets_closed: PerWorker<Counter>,
     /// `listener.<stat_name>.` histograms.
     pub histograms: ListenerHistograms,
@@ -56,7 +56,18 @@ pub struct ListenerHistograms {
 impl Listener {
     /// Whether no worker accepts any more.
     pub fn is_closed(&self) -> bool {
-        self.sockets_closed.iter().all(|closed| closed.value() > 0)
+        let all = self.addresses.len() as u64;
+        self.sockets_closed.iter().all(|closed| closed.value() == all)
+    }
+
+    /// Its `address`.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Whether one of its addresses has `port`.
+    pub fn has_port(&self, port: u16) -> bool {
+        self.addresses.iter().any(|address| address.port() == port)
     }
 
     /// The filter chain that serves `connection`.

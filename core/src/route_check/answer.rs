@@ -71,7 +71,7 @@ impl Answer {
 pub fn answer(question: &Question, tables: &Tables) -> Result<Answer, CheckError> {
     let head = question.head()?;
     let listener = tables.listener(question.listener.as_deref(), question.port())?;
-    let connection = question.connection(listener.address);
+    let connection = question.connection(listener.address());
     let manager = manager_of(listener, &connection)?;
     let mut answer = Answer { listener: listener.name.clone(), ..Answer::default() };
     let mut exchange = Exchange { info: StreamInfo::begin(0, &connection), ..Exchange::default() };

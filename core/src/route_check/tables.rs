@@ -1,7 +1,5 @@
 //! The configuration under question, compiled as for serving.
 
-use std::net::SocketAddr;
-
 use ringmain_config::LoadOptions;
 
 use super::CheckError;
@@ -33,9 +31,10 @@ impl Tables {
         let loaded = ringmain_config::load(&origin, &text, &options)
             .map_err(|error| CheckError(error.rendered()))?;
         let bootstrap = loaded.bootstrap;
-        let addresses: Vec<SocketAddr> =
-            bootstrap.listeners.iter().map(|listener| listener.address).collect();
-        let compiled = Compiled::new(&bootstrap, &addresses, 1);
+        let sockets = bootstrap.listeners.iter().map(|listener| &listener.sockets);
+        let addresses =
+            sockets.map(|sockets| sockets.iter().map(|socket| socket.address).collect()).collect();
+        let compiled = Compiled::new(&bootstrap, addresses, 1);
         Ok(Self { compiled, request_ids: RequestIds::default() })
     }
 
@@ -44,7 +43,7 @@ impl Tables {
         let listeners = &self.compiled.listeners;
         let mut fitting = listeners.iter().filter(|listener| match name {
             Some(name) => listener.name == name,
-            None => listeners.len() == 1 || listener.address.port() == port,
+            None => listeners.len() == 1 || listener.has_port(port),
         });
         match (fitting.next(), fitting.next()) {
             (Some(listener), None) => Ok(listener),

@@ -1,4 +1,4 @@
-//! TCP sockets: listening, connecting, reading and writing whole buffers.
+//! Connected TCP sockets: reading and writing whole buffers.
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
@@ -8,14 +8,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelableAsyncReadRent};
-use monoio::net::{TcpListener, TcpStream};
+use monoio::net::TcpStream;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
-use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::buffer::Outgoing;
 use super::fairness::Turn;
-use super::{Buffer, Engine, Patience};
+use super::{Buffer, Patience};
 
 /// A connected TCP socket. Reads and writes may run at the same time, one of each.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    fn new(inner: TcpStream) -> Self {
+    pub(super) fn new(inner: TcpStream) -> Self {
         Self { inner: UnsafeCell::new(inner), reading: Turn::default(), writing: Turn::default() }
     }
 
@@ -159,90 +158,5 @@ pub fn closed_or_readable<'a>(
         if !entry.revents().is_empty() {
             found(index);
         }
-    }
-}
-
-/// How a listening socket is set up.
-#[derive(Debug, Clone, Copy)]
-pub struct ListenOptions {
-    /// Where to listen.
-    pub address: SocketAddr,
-    /// Length of the accept queue; absent means the kernel's `somaxconn`.
-    pub backlog: Option<u32>,
-}
-
-/// Binds and listens. Every worker binds the same address; the kernel spreads connections.
-pub fn bind(options: &ListenOptions) -> io::Result<std::net::TcpListener> {
-    let socket =
-        Socket::new(Domain::for_address(options.address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    // Accepted sockets inherit this on Linux, which saves a system call on each.
-    socket.set_tcp_nodelay(true)?;
-    if options.address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.bind(&options.address.into())?;
-    let backlog =
-        options.backlog.map_or(i32::MAX, |length| i32::try_from(length).unwrap_or(i32::MAX));
-    socket.listen(backlog)?;
-    Ok(socket.into())
-}
-
-/// A classic BPF program, run on each packet from its TCP header on: with SYN and without ACK, no
-/// byte of the packet is taken; of any other packet all are.
-const DROP_FIRST_PACKETS: [SockFilter; 5] = {
-    const LOAD_BYTE: u16 = 0x30;
-    const AND: u16 = 0x54;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    const FLAGS_OFFSET: u32 = 13;
-    const SYN: u32 = 0x02;
-    const SYN_OR_ACK: u32 = 0x12;
-    [
-        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS_OFFSET),
-        SockFilter::new(AND, 0, 0, SYN_OR_ACK),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-    ]
-};
-
-/// A worker's listening socket.
-#[derive(Debug)]
-pub struct Listener {
-    inner: TcpListener,
-    accepting: Turn,
-}
-
-impl Listener {
-    /// Brings a bound socket onto this worker.
-    pub fn new(socket: std::net::TcpListener, engine: Engine) -> io::Result<Self> {
-        // io_uring answers EAGAIN on a non-blocking socket instead of waiting; epoll needs one.
-        socket.set_nonblocking(engine == Engine::Epoll)?;
-        Ok(Self { inner: TcpListener::from_std(socket)?, accepting: Turn::default() })
-    }
-
-    /// The next connection and its peer's address. The future must not be dropped while it waits:
-    /// a connection accepted in that moment would be lost.
-    pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
-        let (stream, peer) = self.accepting.take(self.inner.accept()).await?;
-        Ok((Stream::new(stream), peer))
-    }
-
-    /// Has the kernel drop new connections' first packets, so that their clients try again, at
-    /// another socket of the group or after this one is closed. Handshakes under way are finished
-    /// and accepted. An error says that the kernel does not filter.
-    pub fn refuse_new(&self) -> io::Result<()> {
-        // SAFETY: the descriptor is open as long as `self.inner`.
-        let socket = unsafe { BorrowedFd::borrow_raw(self.inner.as_raw_fd()) };
-        socket2::SockRef::from(&socket).attach_filter(&DROP_FIRST_PACKETS)
-    }
-
-    /// Stops listening; the accept in flight completes with an error.
-    pub fn close(&self) {
-        // SAFETY: the descriptor is open as long as `self.inner`.
-        let socket = unsafe { BorrowedFd::borrow_raw(self.inner.as_raw_fd()) };
-        let _already_closed = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
     }
 }

@@ -98,8 +98,8 @@ impl ProcessHistograms {
 }
 
 impl Compiled {
-    /// Compiles `bootstrap` for `workers` workers; `addresses` are the listeners' bound addresses.
-    pub fn new(bootstrap: &Bootstrap, addresses: &[SocketAddr], workers: usize) -> Self {
+    /// Compiles `bootstrap` for `workers` workers; `addresses` are those that each listener is bound to.
+    pub fn new(bootstrap: &Bootstrap, addresses: Vec<Vec<SocketAddr>>, workers: usize) -> Self {
         let mut histograms = HistogramTable::default();
         let mut log_sinks = Vec::new();
         let mut server_contexts = Vec::new();
@@ -108,10 +108,10 @@ impl Compiled {
             .iter()
             .zip(addresses)
             .enumerate()
-            .map(|(index, (config, address))| {
+            .map(|(index, (config, addresses))| {
                 let (histograms, log_sinks) = (&mut histograms, &mut log_sinks);
                 let contexts = &mut server_contexts;
-                compile_listener(index, config, *address, workers, histograms, log_sinks, contexts)
+                compile_listener(index, config, addresses, workers, histograms, log_sinks, contexts)
             })
             .collect();
         let names = bootstrap.clusters.iter().enumerate();
@@ -164,7 +164,7 @@ fn compile_tls(
 fn compile_listener(
     index: usize,
     config: &ListenerConfig,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     workers: usize,
     histograms: &mut HistogramTable,
     log_sinks: &mut Vec<AccessLogSink>,
@@ -200,7 +200,7 @@ fn compile_listener(
         });
     }
     let has_tls = filter_chains.iter().any(|chain| chain.tls.is_some());
-    let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(address));
+    let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(addresses[0]));
     let scope = Scope::listener(&stat_name);
     let listener_histograms = ListenerHistograms {
         downstream_cx_length_ms: histograms.add(&scope, "downstream_cx_length_ms"),
@@ -209,7 +209,7 @@ fn compile_listener(
     };
     Listener {
         name: config.name.clone(),
-        address,
+        addresses,
         stat_name,
         sockets_closed: PerWorker::new(workers),
         histograms: listener_histograms,

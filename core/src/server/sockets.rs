@@ -1,11 +1,32 @@
 //! The listening sockets, bound before any worker starts.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+use ringmain_config::listen_socket::ListenSocket;
 use ringmain_config::listener as config;
 
 use super::startup::StartError;
 use crate::runtime::{self, ListenOptions};
+
+/// An address that a listener listens on, and a socket there for each worker.
+#[derive(Debug)]
+pub struct BoundAddress {
+    /// With the port that the kernel chose.
+    pub address: SocketAddr,
+    sockets: Vec<TcpListener>,
+}
+
+/// A worker's socket.
+#[derive(Debug)]
+pub struct ListeningSocket {
+    /// The index of its listener.
+    pub listener: usize,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The socket.
+    pub socket: TcpListener,
+}
 
 /// The admin listener's socket.
 pub fn bind_admin(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -16,44 +37,60 @@ pub fn bind_admin(address: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
-/// One socket a listener and worker, all of a listener on one address.
+/// Binds all addresses of each listener.
 pub fn bind_all(
     listeners: &[config::Listener],
     workers: usize,
-) -> Result<Vec<(SocketAddr, Vec<TcpListener>)>, StartError> {
-    listeners.iter().map(|listener| bind_listener(listener, workers)).collect()
+) -> Result<Vec<Vec<BoundAddress>>, StartError> {
+    let bind = |listener: &config::Listener, socket: &ListenSocket| {
+        bind_address(listener, socket, workers).map_err(|source| StartError::Listen {
+            name: listener.name.clone(),
+            address: socket.address,
+            source,
+        })
+    };
+    let bind_listener = |listener: &config::Listener| {
+        listener.sockets.iter().map(|socket| bind(listener, socket)).collect()
+    };
+    listeners.iter().map(bind_listener).collect()
 }
 
-fn bind_listener(
+fn bind_address(
     listener: &config::Listener,
+    socket: &ListenSocket,
     workers: usize,
-) -> Result<(SocketAddr, Vec<TcpListener>), StartError> {
-    let fail = |source| StartError::Listen {
-        name: listener.name.clone(),
-        address: listener.address,
-        source,
+) -> io::Result<BoundAddress> {
+    let mut options = ListenOptions {
+        address: socket.address,
+        reuse_port: listener.enable_reuse_port,
+        backlog: listener.tcp_backlog_size,
+        freebind: listener.freebind,
+        transparent: listener.transparent,
+        fast_open_queue_length: listener.tcp_fast_open_queue_length,
+        keepalive: socket.tcp_keepalive,
+        more: &socket.socket_options,
     };
-    let mut options =
-        ListenOptions { address: listener.address, backlog: listener.tcp_backlog_size };
-    let mut sockets = Vec::with_capacity(workers);
-    for _ in 0..workers {
-        let socket = runtime::bind(&options).map_err(fail)?;
-        // Port 0: the kernel has chosen; the other workers share the choice.
-        options.address = socket.local_addr().map_err(fail)?;
-        sockets.push(socket);
+    let first = runtime::bind(&options)?;
+    // Port 0: the kernel has chosen; the other workers share the choice.
+    options.address = first.local_addr()?;
+    let mut sockets = vec![first];
+    while sockets.len() < workers {
+        sockets.push(match options.reuse_port {
+            true => runtime::bind(&options)?,
+            false => sockets[0].try_clone()?,
+        });
     }
-    Ok((options.address, sockets))
+    Ok(BoundAddress { address: options.address, sockets })
 }
 
 /// From sockets by listener to sockets by worker.
-pub fn transpose(
-    sockets: Vec<(SocketAddr, Vec<TcpListener>)>,
-    workers: usize,
-) -> Vec<Vec<TcpListener>> {
-    let mut per_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-    for (_, of_listener) in sockets {
-        for (worker, socket) in per_worker.iter_mut().zip(of_listener) {
-            worker.push(socket);
+pub fn transpose(listeners: Vec<Vec<BoundAddress>>, workers: usize) -> Vec<Vec<ListeningSocket>> {
+    let mut per_worker: Vec<Vec<ListeningSocket>> = (0..workers).map(|_| Vec::new()).collect();
+    for (listener, addresses) in listeners.into_iter().enumerate() {
+        for BoundAddress { address, sockets } in addresses {
+            for (worker, socket) in per_worker.iter_mut().zip(sockets) {
+                worker.push(ListeningSocket { listener, address, socket });
+            }
         }
     }
     per_worker

@@ -18,7 +18,7 @@ use super::configuration::{Written, load, name_node};
 use super::control::{Boot, Control, ServerState};
 use super::overload::watch_heap;
 use super::signals::Signals;
-use super::sockets::{bind_admin, bind_all, transpose};
+use super::sockets::{BoundAddress, bind_admin, bind_all, transpose};
 use super::tls_upkeep::keep_tls_fresh;
 use super::upkeep::{flush_logs, flush_stats, return_memory};
 use super::worker::{Command, WorkerSeed, run_worker};
@@ -158,8 +158,9 @@ impl Server {
         // connections from the first one's.
         let admin = bootstrap.admin.as_ref().map(|admin| bind_admin(admin.address)).transpose()?;
         let sockets = bind_all(&bootstrap.listeners, workers)?;
-        let addresses: Vec<SocketAddr> = sockets.iter().map(|(address, _)| *address).collect();
-        let compiled = Arc::new(Compiled::new(bootstrap, &addresses, workers));
+        let of_listener = |bound: &Vec<BoundAddress>| bound.iter().map(|one| one.address).collect();
+        let addresses: Vec<Vec<SocketAddr>> = sockets.iter().map(of_listener).collect();
+        let compiled = Arc::new(Compiled::new(bootstrap, addresses, workers));
         let writer = LogWriter::start(&compiled.log_sinks)?;
         let mut per_worker = transpose(sockets, workers);
         let (ended_sender, ended) = mpsc::channel(workers);
@@ -294,7 +295,9 @@ async fn serve(
     control.tell_all(|| Command::Listen).await;
     control.set_state(ServerState::Live);
     for listener in &control.compiled.listeners {
-        tracing::info!("listener '{}' serves {}", listener.name, listener.address);
+        for address in &listener.addresses {
+            tracing::info!("listener '{}' serves {address}", listener.name);
+        }
     }
     let started_ms = u64::try_from(control.started.elapsed().as_millis()).unwrap_or(u64::MAX);
     control.record(control.compiled.process_histograms.initialization_time_ms, started_ms);

@@ -2,14 +2,13 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::TcpListener as StdTcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use ringmain_config::overload::OverloadActionKind;
 use tokio::sync::oneshot;
 
-use super::{Compiled, connection_ids};
+use super::{Compiled, ListeningSocket, connection_ids};
 use crate::access_log::LogBuffers;
 use crate::cluster::{Bells, HostSet, WorkerCluster};
 use crate::http::clock::Clock;
@@ -69,8 +68,8 @@ pub struct WorkerSeed {
     pub plan: EnginePlan,
     /// The configuration.
     pub compiled: Arc<Compiled>,
-    /// One bound socket for each listener.
-    pub sockets: Vec<StdTcpListener>,
+    /// One for each address of each listener.
+    pub sockets: Vec<ListeningSocket>,
     /// Where access log lines go.
     pub logs: LogBuffers,
     /// Those of all workers.
@@ -220,9 +219,8 @@ impl Worker {
             Command::FailHealthChecks(fail) => self.drain.fail_health_checks(fail),
             Command::Drain(sequence) => self.drain.begin(sequence),
             Command::StopListening(scope) => {
-                let listeners = &self.compiled.listeners;
-                for (acceptor, listener) in acceptors.iter().zip(listeners) {
-                    if scope.takes(listener.config.traffic_direction) {
+                for acceptor in acceptors {
+                    if scope.takes(acceptor.listener().config.traffic_direction) {
                         runtime::spawn(acceptor.clone().leave());
                     }
                 }
@@ -254,8 +252,8 @@ pub fn run_worker(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()>
 async fn serve(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()> {
     let worker = Worker::new(seed.id, seed.compiled, seed.logs, seed.bells);
     let mut acceptors = Vec::with_capacity(seed.sockets.len());
-    for (index, socket) in seed.sockets.into_iter().enumerate() {
-        acceptors.push(Rc::new(Acceptor::new(&worker, index, socket, seed.plan.engine)?));
+    for socket in seed.sockets {
+        acceptors.push(Rc::new(Acceptor::new(&worker, socket, seed.plan.engine)?));
     }
     runtime::spawn(worker.clone().keep_time());
     let act = |command| worker.act(command, &acceptors);

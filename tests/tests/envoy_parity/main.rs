@@ -14,6 +14,7 @@ mod header_mutations;
 mod headers;
 mod http_filters;
 mod listener_filters;
+mod listener_options;
 mod load_balancing;
 mod local_replies;
 mod network_filters;
