@@ -10,7 +10,7 @@ use crate::access_log::AccessLog;
 use crate::cluster::ClusterNames;
 use crate::duration;
 use crate::report::At;
-use crate::route::ClusterName;
+use crate::route::{BackOff, ClusterName};
 
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 const MAX_CONNECT_ATTEMPTS: u32 = 1;
@@ -28,8 +28,14 @@ pub struct TcpProxy {
     pub idle_timeout: Option<Duration>,
     /// `max_downstream_connection_duration`.
     pub max_downstream_connection_duration: Option<Duration>,
+    /// `max_downstream_connection_duration_jitter_percentage`, default 0: how much longer it may be.
+    pub max_duration_jitter_percent: f64,
     /// `max_connect_attempts`, default 1.
     pub max_connect_attempts: u32,
+    /// `backoff_options`: waits between attempts; absent means none.
+    pub back_off: Option<BackOff>,
+    /// `hash_policy` is `source_ip`: a client's connections go to the same host.
+    pub hashes_source_ip: bool,
     /// `access_log`.
     pub access_log: Vec<AccessLog>,
     /// `access_log_options`, or the deprecated fields of the same names.
@@ -101,6 +107,15 @@ impl TcpProxy {
             max_connect_attempts: wire
                 .max_connect_attempts
                 .map_or(MAX_CONNECT_ATTEMPTS, |max| max.value),
+            max_duration_jitter_percent: wire
+                .max_downstream_connection_duration_jitter_percentage
+                .map_or(0.0, |percent| percent.value),
+            back_off: wire
+                .backoff_options
+                .as_ref()
+                .map(|options| BackOff::of_strategy(options, &at.field("backoff_options"))),
+            // The support gate lets no other policy pass.
+            hashes_source_ip: !wire.hash_policy.is_empty(),
             access_log: AccessLog::list_from_wire(&wire.access_log, at),
             access_log_options: TcpAccessLogOptions::from_wire(wire, at),
         })

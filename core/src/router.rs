@@ -30,9 +30,11 @@ mod virtual_host;
 pub use filter::{
     serve, write_https_location, write_location, write_own_location, write_upstream_request,
 };
+pub use hash_policy::ip_hash;
 pub use header_mutation::{Direction, add_headers, apply_header_mutations};
 pub use look_up::{Stop, choose, has_scheme, is_upgrade, look_up};
 pub use request_group::{RequestGroup, RequestGroups};
+pub use retry::ExponentialBackOff;
 pub use route_conditions::Unmet;
 pub use route_match::RouteRequest;
 pub use route_table::{Found, RouteRef, RouteTable, path_of};

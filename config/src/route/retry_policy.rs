@@ -3,7 +3,9 @@
 use std::ops::BitOrAssign;
 use std::time::Duration;
 
+use envoy_types::pb::envoy::config::core::v3::BackoffStrategy;
 use envoy_types::pb::envoy::config::route::v3 as wire;
+use envoy_types::pb::google::protobuf::Duration as WireDuration;
 use wire::retry_policy as wire_policy;
 
 use crate::duration;
@@ -127,7 +129,7 @@ pub struct RetryPolicy {
     pub host_selection_attempts_max: u32,
 }
 
-/// `retry_back_off`: random waits that double.
+/// Random waits that double: `retry_back_off` of routes, `backoff_options` of the TCP proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackOff {
     /// `base_interval`, default 25 ms: the first wait is shorter than this.
@@ -240,14 +242,21 @@ impl BackOff {
     fn from_wire(wire: Option<&wire_policy::RetryBackOff>, at: &At<'_>) -> Self {
         let Some(wire) = wire else { return Self::default() };
         let at = at.field("retry_back_off");
-        let interval = |value, name| duration::or_off(value, None, &at, name);
+        Self::between(wire.base_interval.as_ref(), wire.max_interval.as_ref(), &at)
+    }
+
+    /// `envoy.config.core.v3.BackoffStrategy`.
+    pub(crate) fn of_strategy(wire: &BackoffStrategy, at: &At<'_>) -> Self {
+        Self::between(wire.base_interval.as_ref(), wire.max_interval.as_ref(), at)
+    }
+
+    fn between(base: Option<&WireDuration>, max: Option<&WireDuration>, at: &At<'_>) -> Self {
+        let interval = |value, name| duration::or_off(value, None, at, name);
         // Envoy counts in milliseconds and takes what is less for one.
         let least = Duration::from_millis(1);
-        let base = interval(wire.base_interval.as_ref(), "base_interval")
-            .unwrap_or(BACK_OFF_BASE)
-            .max(least);
-        let max = interval(wire.max_interval.as_ref(), "max_interval")
-            .map_or(base * BACK_OFF_MAX_FACTOR, |max| max.max(least));
+        let base = interval(base, "base_interval").unwrap_or(BACK_OFF_BASE).max(least);
+        let max =
+            interval(max, "max_interval").map_or(base * BACK_OFF_MAX_FACTOR, |max| max.max(least));
         if max < base {
             at.field("max_interval").error("'max_interval' must not be less than 'base_interval'");
         }

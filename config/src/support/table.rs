@@ -177,7 +177,9 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
         supported: "stat_prefix cluster weighted_clusters idle_timeout max_connect_attempts \
-                    max_downstream_connection_duration access_log access_log_options \
+                    max_downstream_connection_duration backoff_options hash_policy \
+                    max_downstream_connection_duration_jitter_percentage access_log \
+                    access_log_options \
                     access_log_flush_interval flush_access_log_on_connected",
         limited: "upstream_connect_mode=IMMEDIATE check_drain_close=false",
         ..NONE
@@ -198,6 +200,13 @@ pub(super) const MESSAGES: &[Message] = &[
                     flush_access_log_on_start",
         ..NONE
     },
+    Message {
+        name: "envoy.config.core.v3.BackoffStrategy",
+        supported: "base_interval max_interval",
+        ..NONE
+    },
+    Message { name: "envoy.type.v3.HashPolicy", supported: "source_ip", ..NONE },
+    Message { name: "envoy.type.v3.HashPolicy.SourceIp", ..NONE },
     Message {
         name: "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
         supported: "stat_prefix max_connections delay runtime_enabled",

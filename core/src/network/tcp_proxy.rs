@@ -5,6 +5,8 @@ mod session;
 
 pub use session::{count_unserved, serve};
 
+use std::time::Duration;
+
 use ringmain_config::access_log::AccessLog;
 use ringmain_config::tcp_proxy as config;
 
@@ -37,6 +39,18 @@ impl TcpProxy {
         let loggers =
             config.access_log.iter().map(|log| AccessLogger::new(log.clone(), sink_of(log)));
         Self { access_logs: loggers.collect(), stats: PerWorker::new(workers), place, config }
+    }
+
+    /// How long the next connection may last, by a random number.
+    fn max_duration(&self, random: impl FnOnce() -> u64) -> Option<Duration> {
+        let max = self.config.max_downstream_connection_duration?;
+        let jitter = self.config.max_duration_jitter_percent / 100.0;
+        if jitter == 0.0 {
+            return Some(max);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "chance needs no precision")]
+        let share = random() as f64 / u64::MAX as f64;
+        Some(max.mul_f64(1.0 + jitter * share))
     }
 
     /// The cluster of the next connection, by a random number: none where that of the configuration

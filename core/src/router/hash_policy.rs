@@ -1,7 +1,7 @@
 //! The hash of a request, by its route's `hash_policy`, for balancers that choose hosts by it.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ringmain_config::route::{HashCookie, HashPolicy, HashSource};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
@@ -34,7 +34,7 @@ pub fn request_hash(
         let hash = match &policy.source {
             HashSource::Header(name) => header_hash(headers, name),
             HashSource::Cookie(wanted) => cookie_hash(headers, wanted, ends, set_cookies),
-            HashSource::SourceIp(true) => Some(text_hash(ends.remote.ip())),
+            HashSource::SourceIp(true) => Some(ip_hash(ends.remote.ip())),
             HashSource::SourceIp(false) => None,
             HashSource::QueryParameter(name) => {
                 let target = headers.get(KnownHeader::Path).unwrap_or_default();
@@ -99,9 +99,10 @@ fn set_cookie(wanted: &HashCookie, value: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn text_hash(value: impl std::fmt::Display) -> u64 {
+/// That of an address, by its text.
+pub fn ip_hash(ip: IpAddr) -> u64 {
     let mut text = SmallVec::<[u8; 48]>::new();
-    write!(text, "{value}").expect("writing to memory does not fail");
+    write!(text, "{ip}").expect("writing to memory does not fail");
     xxh64(&text, 0)
 }
 

@@ -1,10 +1,12 @@
 //! Connections that are passed on as they are.
 
+use std::net::Ipv4Addr;
+
 use ringmain_tests::client::Client;
 use ringmain_tests::message::End;
 use ringmain_tests::port::{RefusingPort, SilentPort};
 use ringmain_tests::proxy::Proxy;
-use ringmain_tests::story::{log_lines, same_with, stats};
+use ringmain_tests::story::{log_lines, same, same_with, stats};
 use ringmain_tests::template::Values;
 use ringmain_tests::upstream::{Act, Reply, Upstream, ok, reply};
 use ringmain_tests::wait::eventually;
@@ -189,17 +191,58 @@ fn a_reset_is_passed_on() {
 fn a_host_that_cannot_be_reached_is_tried_as_often_as_may_be() {
     for fields in [
         "cluster: refused",
-        "{ cluster: refused, max_connect_attempts: 3 }",
+        "cluster: refused; max_connect_attempts: 3",
+        "cluster: refused; max_connect_attempts: 2; backoff_options: { base_interval: 0.02s }",
         "cluster: silent",
         "cluster: empty",
         "cluster: nowhere",
     ] {
-        let fields = fields.trim_matches(['{', '}', ' ']).replace(", ", "\n          ");
+        let fields = fields.replace("; ", "\n          ");
         tell(&fields, &[ok()], 1, |proxy, _, story| {
             let mut client = connect(proxy);
             read_to_end(&mut client, story);
         });
     }
+}
+
+#[test]
+fn the_clients_address_chooses_the_host() {
+    // The same hosts for all programs: their addresses are what the ring is made of.
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let replies = vec![vec![Act::ReadBody, Act::Send(answer), Act::Close]];
+    let hosts: Vec<_> = (0..3).map(|_| Upstream::start(replies.clone())).collect();
+    let names = ["a", "b", "c"];
+    let ports: Vec<_> = hosts.iter().map(|host| host.address().port()).zip(names).collect();
+    let endpoints: Vec<_> = ports
+        .iter()
+        .map(|(port, _)| format!("{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }} }} }}"))
+        .collect();
+    let fields = "cluster: ring\n          hash_policy: [{ source_ip: {} }]";
+    let ring = format!(
+        "  - name: ring
+    lb_policy: RING_HASH
+    load_assignment: {{ cluster_name: ring, endpoints: [{{ lb_endpoints: [{}] }}] }}
+",
+        endpoints.join(", ")
+    );
+    let config =
+        config(fields).replace("%RESPONSE_FLAGS%", "%UPSTREAM_HOST% %RESPONSE_FLAGS%") + &ring;
+    let values = ["upstream", "refused", "silent"].map(|name| (name.to_owned(), "1".to_owned()));
+    same(&config, &Values::from(values), |proxy| {
+        let mut served = String::new();
+        for last in 1..20 {
+            let from = Ipv4Addr::new(127, 0, 0, last);
+            let mut client =
+                Client::connect_between(from, (Ipv4Addr::LOCALHOST, proxy.port("listener")));
+            client.send(GET);
+            client.read_response().expect("an answer");
+            drop(client);
+            let lines = log_lines(proxy, "tcp.log", last.into(), &ports);
+            let line = lines.lines().last().unwrap_or_default();
+            served += &format!("{last} {}\n", line.split(' ').next().unwrap_or_default());
+        }
+        served
+    });
 }
 
 #[test]

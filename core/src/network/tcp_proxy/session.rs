@@ -18,7 +18,8 @@ use crate::listener::NewConnection;
 use crate::load_balancer::Pick;
 use crate::network::Unserved;
 use crate::pool::{self, TcpConnection, TcpFailure};
-use crate::runtime::{Buffer, Deadline, Notify, Patience, join};
+use crate::router::{ExponentialBackOff, ip_hash};
+use crate::runtime::{self, Buffer, Deadline, Notify, Patience, join};
 use crate::server::{Worker, connection_ids};
 use crate::stats::scopes::TcpProxyStats;
 use crate::transport_socket::Transport;
@@ -81,7 +82,7 @@ impl Session<'_> {
         if self.proxy.config.access_log_options.on_start {
             self.log(AccessLogType::TcpConnectionStart);
         }
-        self.max_duration.arm(self.proxy.config.max_downstream_connection_duration);
+        self.max_duration.arm(self.proxy.max_duration(|| self.worker.random.next()));
         match self.connect().await {
             Some(upstream) => self.relay(input, &upstream).await,
             None => self.worker.buffers.give_back(input),
@@ -114,6 +115,7 @@ impl Session<'_> {
         };
         let cluster = self.worker.cluster(index);
         self.exchange.borrow_mut().info.cluster = Some(index);
+        let mut back_off = self.proxy.config.back_off.as_ref().map(ExponentialBackOff::new);
         loop {
             let breakers = &cluster.shared.breakers;
             if breakers.remaining(RoutingPriority::Default, Resource::Connections) == 0 {
@@ -122,7 +124,7 @@ impl Session<'_> {
                 self.flag(ResponseFlag::UpstreamOverflow);
                 return None;
             }
-            if self.exchange.borrow().info.attempts >= self.proxy.config.max_connect_attempts {
+            if !self.may_try_again() {
                 cluster.stats().upstream_cx_connect_attempts_exceeded.inc();
                 self.flag(ResponseFlag::UpstreamRetryLimitExceeded);
                 return None;
@@ -132,11 +134,23 @@ impl Session<'_> {
                 Err(TcpFailure::GivenUp) => return None,
                 Err(TcpFailure::Overflow | TcpFailure::Connect(_)) => {}
             }
+            if let Some(back_off) = back_off.as_mut().filter(|_| self.may_try_again()) {
+                runtime::sleep(back_off.next(&mut rand::rng())).await;
+                if self.max_duration.fired() {
+                    return None;
+                }
+            }
         }
     }
 
+    fn may_try_again(&self) -> bool {
+        self.exchange.borrow().info.attempts < self.proxy.config.max_connect_attempts
+    }
+
     async fn attempt(&self, cluster: &Rc<WorkerCluster>) -> Result<TcpConnection, TcpFailure> {
-        let Some(host) = cluster.choose_host(&Pick::default()) else {
+        let remote = self.exchange.borrow().info.remote.ip();
+        let hash = self.proxy.config.hashes_source_ip.then(|| ip_hash(remote));
+        let Some(host) = cluster.choose_host(&Pick { hash, ..Pick::default() }) else {
             cluster.stats().upstream_cx_none_healthy.inc();
             self.flag(ResponseFlag::NoHealthyUpstream);
             return Err(TcpFailure::GivenUp);
