@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{open_loop, scenario, workspace};
+use crate::{handshakes, open_loop, scenario, workspace};
 
 /// Measures ringmain beside Envoy, nginx, HAProxy and a blind relay: CPU per request first.
 #[derive(Debug, Parser)]
@@ -56,7 +56,11 @@ pub struct Arguments {
 pub enum Command {
     /// Answers GET and POST /bytes/N with N bytes; prints the port it listens on.
     #[command(hide = true)]
-    Upstream,
+    Upstream {
+        /// Folder of the certificate that it shows in TLS.
+        #[arg(long)]
+        credentials: PathBuf,
+    },
     /// Copies bytes both ways between each client and a connection to the upstream.
     #[command(hide = true)]
     Relay {
@@ -70,6 +74,9 @@ pub enum Command {
     /// Sends requests at a fixed rate, each timed from its intended start.
     #[command(hide = true)]
     OpenLoop(open_loop::Options),
+    /// Makes a TLS handshake for each request.
+    #[command(hide = true)]
+    Handshakes(handshakes::Options),
 }
 
 impl Arguments {

@@ -8,11 +8,17 @@
 mod answers;
 mod arguments;
 mod check;
+mod client;
 mod cpu;
 mod envoy_venv;
 mod error;
 mod event_loop;
+mod h2load;
+mod handshakes;
+mod http1;
+mod http2;
 mod idle;
+mod loaded;
 mod machine;
 mod measure;
 mod metric;
@@ -28,6 +34,7 @@ mod setup;
 mod side;
 mod summary;
 mod template;
+mod tls;
 mod upstream;
 mod upstream_process;
 mod workspace;
@@ -52,9 +59,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode, Error> {
     match arguments.command {
-        Some(Command::Upstream) => upstream::serve()?,
+        Some(Command::Upstream { credentials }) => upstream::serve(&credentials)?,
         Some(Command::Relay { listen, upstream }) => relay::serve(listen, upstream)?,
         Some(Command::OpenLoop(options)) => open_loop::generate(&options)?,
+        Some(Command::Handshakes(options)) => handshakes::generate(&options)?,
         None => return bench(&arguments),
     }
     Ok(ExitCode::SUCCESS)

@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use crate::check;
 use crate::cpu::{self, Cores};
-use crate::idle;
+use crate::loaded::Loaded;
 use crate::metric::Metric;
-use crate::open_loop;
 use crate::proxy::Proxy;
-use crate::scenario::{Load, Scenario};
+use crate::scenario::{Load, Protocol, Scenario};
 use crate::summary::Sample;
+use crate::tls::Credentials;
 use crate::upstream_process::UpstreamProcess;
 use crate::wrk::Wrk;
+use crate::{h2load, handshakes, idle, open_loop};
 
 /// Fills the proxy's connection pool and buffers before the measurement.
 pub const WARM_UP_SECONDS: u32 = 1;
@@ -22,6 +23,7 @@ pub struct Stand<'a> {
     pub cores: Cores,
     pub wrk: &'a Wrk,
     pub upstream: &'a UpstreamProcess,
+    pub credentials: &'a Credentials,
     /// Length of one measurement.
     pub seconds: u32,
     /// Requests per second of the open loop, or why it has no rate.
@@ -37,11 +39,10 @@ struct Cost {
 impl Stand<'_> {
     /// Measures `proxy` in `scenario`; the error says why there is no valid figure.
     pub fn measure(&self, proxy: &Proxy, scenario: &Scenario) -> Result<Sample, String> {
-        check::exchange(proxy.port, scenario)?;
+        check::exchange(proxy.port, scenario, self.credentials)?;
         match scenario.load {
-            Load::Closed => self.closed_loop(proxy, scenario),
-            Load::Open => self.open_loop(proxy, scenario),
-            Load::Idle => idle::measure(proxy, scenario),
+            Load::Closed | Load::Open | Load::Handshakes { .. } => self.under_load(proxy, scenario),
+            Load::Idle => idle::measure(proxy, scenario, self.credentials),
             Load::Start => Ok(Sample::from([
                 (Metric::StartMs, proxy.start_time.as_secs_f64() * 1e3),
                 (Metric::StartCpuMs, proxy.start_cpu.as_secs_f64() * 1e3),
@@ -50,74 +51,56 @@ impl Stand<'_> {
         }
     }
 
-    fn closed_loop(&self, proxy: &Proxy, scenario: &Scenario) -> Result<Sample, String> {
-        self.wrk.run(proxy.port, scenario, WARM_UP_SECONDS)?;
-        let run = || self.wrk.run(proxy.port, scenario, self.seconds);
-        let (load, cost) = self.watched(proxy, scenario, run, |load| load.requests)?;
+    fn under_load(&self, proxy: &Proxy, scenario: &Scenario) -> Result<Sample, String> {
+        self.load(proxy.port, scenario, WARM_UP_SECONDS)?;
+        let (loaded, cost) = self.watched_load(proxy, scenario)?;
         if scenario.setup.access_log && !proxy.has_logged() {
             return Err("wrote no access log".into());
         }
-        let mut sample = Self::sample(proxy, load.requests, &cost);
+        let mut sample = loaded.figures;
         sample.extend([
-            (Metric::RequestsPerS, load.requests_per_s()),
-            (Metric::P50Us, load.p50_us as f64),
-            (Metric::P99Us, load.p99_us as f64),
-        ]);
-        Ok(sample)
-    }
-
-    fn open_loop(&self, proxy: &Proxy, scenario: &Scenario) -> Result<Sample, String> {
-        let rate = self.rate.clone()?;
-        let run = |seconds| open_loop::run(self.cores.load, proxy.port, scenario, rate, seconds);
-        run(WARM_UP_SECONDS)?;
-        let (load, cost) =
-            self.watched(proxy, scenario, || run(self.seconds), |load| load.requests)?;
-        let mut sample = Self::sample(proxy, load.requests, &cost);
-        sample.extend([
-            (Metric::RequestsPerS, load.requests_per_s),
-            (Metric::P50Us, load.p50_us as f64),
-            (Metric::P90Us, load.p90_us as f64),
-            (Metric::P99Us, load.p99_us as f64),
-            (Metric::P999Us, load.p999_us as f64),
-        ]);
-        Ok(sample)
-    }
-
-    /// What both loops have.
-    fn sample(proxy: &Proxy, requests: u64, cost: &Cost) -> Sample {
-        Sample::from([
-            (Metric::CpuUs, cost.cpu.as_secs_f64() * 1e6 / requests as f64),
+            (Metric::CpuUs, cost.cpu.as_secs_f64() * 1e6 / loaded.requests as f64),
             (Metric::OthersPercent, cost.others_percent),
             (Metric::StartMs, proxy.start_time.as_secs_f64() * 1e3),
             (Metric::RssStartMib, mib(proxy.rss_start_kib)),
             (Metric::RssAfterMib, mib(proxy.rss_kib())),
-        ])
+        ]);
+        Ok(sample)
     }
 
-    /// Runs `load` and reads the clocks around it. Upstream connections must be reused.
-    fn watched<T>(
-        &self,
-        proxy: &Proxy,
-        scenario: &Scenario,
-        load: impl FnOnce() -> Result<T, String>,
-        requests: impl FnOnce(&T) -> u64,
-    ) -> Result<(T, Cost), String> {
+    /// Sends the scenario's load to `port` for `seconds`.
+    fn load(&self, port: u16, scenario: &Scenario, seconds: u32) -> Result<Loaded, String> {
+        let core = self.cores.load;
+        match (scenario.load, scenario.protocol) {
+            (Load::Open, _) => open_loop::run(core, port, scenario, self.rate.clone()?, seconds),
+            (Load::Handshakes { resumed }, _) => {
+                handshakes::run(core, port, scenario, self.credentials, resumed, seconds)
+            }
+            (_, Protocol::Http1) => self.wrk.run(port, scenario, seconds),
+            (_, Protocol::Http2) => h2load::run(core, port, scenario, seconds),
+        }
+    }
+
+    /// Loads `proxy` and reads the clocks around it. Upstream connections must be reused.
+    fn watched_load(&self, proxy: &Proxy, scenario: &Scenario) -> Result<(Loaded, Cost), String> {
         let connections = self.upstream.connections().ok_or("the upstream is gone")?;
         let (started, core_before) = (Instant::now(), cpu::core_busy(self.cores.proxy));
         let before = proxy.cpu_time()?;
-        let load = load()?;
+        let loaded = self.load(proxy.port, scenario, self.seconds)?;
         let used = proxy.cpu_time()?.saturating_sub(before);
         let (elapsed, core_after) = (started.elapsed(), cpu::core_busy(self.cores.proxy));
         let core_used = core_after.zip(core_before).ok_or("/proc/stat does not tell")?;
         let by_others = core_used.0.saturating_sub(core_used.1).saturating_sub(used);
         let opened = self.upstream.connections().ok_or("the upstream is gone")? - connections;
-        let requests = requests(&load);
         // Each look at the upstream is a connection, too: the one before the load is among these.
-        if opened.saturating_sub(1) > requests / 10 + u64::from(scenario.connections) {
-            return Err(format!("opened {opened} upstream connections for {requests} requests"));
+        if opened.saturating_sub(1) > loaded.requests / 10 + u64::from(scenario.concurrency()) {
+            return Err(format!(
+                "opened {opened} upstream connections for {} requests",
+                loaded.requests
+            ));
         }
         let others_percent = 100.0 * by_others.as_secs_f64() / elapsed.as_secs_f64();
-        Ok((load, Cost { cpu: used, others_percent }))
+        Ok((loaded, Cost { cpu: used, others_percent }))
     }
 }
 

@@ -1,10 +1,10 @@
 //! What is measured, and how it is shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A figure of the results; its name in the JSON is the variant's in snake case, and the table has
 /// its columns in this order. The first one that a scenario has is compared with the peers'.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// CPU time of the proxy per request.

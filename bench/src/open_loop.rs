@@ -9,23 +9,17 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use hdrhistogram::Histogram;
-use memchr::memmem;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::event_loop;
+use crate::loaded::{Latencies, Loaded};
 use crate::scenario::Scenario;
-use crate::{check, cpu};
+use crate::{cpu, event_loop, http1};
 
 /// After the last intended start the rest must come within this.
 const GRACE: Duration = Duration::from_secs(5);
-/// Longest latency that the histogram tells apart, and its significant digits.
-const LATENCY_US_MAX: u64 = 60_000_000;
-const DIGITS: u8 = 3;
 const READ_BYTES: usize = 64 << 10;
 const EVENTS_MAX: usize = 256;
 /// Key of the timer; connections have their index.
@@ -47,17 +41,6 @@ pub struct Options {
     seconds: u32,
 }
 
-/// The line of JSON that the generator prints.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Latencies {
-    pub requests: u64,
-    pub requests_per_s: f64,
-    pub p50_us: u64,
-    pub p90_us: u64,
-    pub p99_us: u64,
-    pub p999_us: u64,
-}
-
 /// Runs the generator as a process on `core`; any failed or missing answer is an error.
 pub fn run(
     core: usize,
@@ -65,7 +48,7 @@ pub fn run(
     scenario: &Scenario,
     rate: u32,
     seconds: u32,
-) -> Result<Latencies, String> {
+) -> Result<Loaded, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let output = cpu::pinned(core, &program)
         .args(["open-loop", "--port", &port.to_string(), "--path", &scenario.path()])
@@ -80,9 +63,9 @@ pub fn run(
 
 /// Sends the load and prints what came of it.
 pub fn generate(options: &Options) -> Result<(), Error> {
-    let latencies =
+    let loaded =
         Generator::new(options).and_then(Generator::run).map_err(Error::system("open loop"))?;
-    let line = serde_json::to_string(&latencies).map_err(Error::system("open loop"))?;
+    let line = serde_json::to_string(&loaded).map_err(Error::system("open loop"))?;
     println!("{line}");
     Ok(())
 }
@@ -97,7 +80,7 @@ struct Generator {
     waiting: VecDeque<Instant>,
     request: Vec<u8>,
     schedule: Schedule,
-    latencies_us: Histogram<u64>,
+    latencies: Latencies,
 }
 
 /// When which request is to start.
@@ -148,16 +131,15 @@ impl Generator {
                 next: 0,
                 count: u64::from(options.rate) * u64::from(options.seconds),
             },
-            latencies_us: Histogram::new_with_max(LATENCY_US_MAX, DIGITS)
-                .map_err(io::Error::other)?,
+            latencies: Latencies::new(),
         })
     }
 
-    fn run(mut self) -> io::Result<Latencies> {
+    fn run(mut self) -> io::Result<Loaded> {
         let mut events = vec![EpollEvent::empty(); EVENTS_MAX];
         let mut buffer = vec![0; READ_BYTES];
         let mut last_due = self.schedule.start;
-        while self.latencies_us.len() < self.schedule.count {
+        while self.latencies.count() < self.schedule.count {
             let now = Instant::now();
             while let Some(due) = self.schedule.take(now) {
                 self.waiting.push_back(due);
@@ -173,7 +155,7 @@ impl Generator {
                 self.receive(event.data(), &mut buffer)?;
             }
         }
-        Ok(self.latencies())
+        Ok(self.latencies.loaded(self.schedule.start.elapsed()))
     }
 
     fn send_waiting(&mut self) -> io::Result<()> {
@@ -200,24 +182,10 @@ impl Generator {
         // The timer has no connection; setting it anew also takes its event away.
         let Some(connection) = self.connections.get_mut(index) else { return Ok(()) };
         if let Some(started) = connection.receive(buffer)? {
-            let latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.latencies_us.saturating_record(latency_us);
+            self.latencies.record(started.elapsed());
             self.free.push(index);
         }
         Ok(())
-    }
-
-    fn latencies(&self) -> Latencies {
-        let at = |quantile| self.latencies_us.value_at_quantile(quantile);
-        let requests = self.latencies_us.len();
-        Latencies {
-            requests,
-            requests_per_s: requests as f64 / self.schedule.start.elapsed().as_secs_f64(),
-            p50_us: at(0.5),
-            p90_us: at(0.9),
-            p99_us: at(0.99),
-            p999_us: at(0.999),
-        }
     }
 }
 
@@ -238,24 +206,12 @@ impl Connection {
             Err(error) => return Err(error),
         };
         self.received.extend_from_slice(&buffer[..length]);
-        if !is_whole(&self.received)? {
+        if http1::body_of_whole(&self.received)?.is_none() {
             return Ok(None);
         }
         self.received.clear();
         self.started.take().map(Some).ok_or_else(|| ErrorKind::InvalidData.into())
     }
-}
-
-/// Is a whole 200 there? Another answer is an error.
-fn is_whole(received: &[u8]) -> io::Result<bool> {
-    let Some(head_end) = memmem::find(received, b"\r\n\r\n") else { return Ok(false) };
-    let head = std::str::from_utf8(&received[..head_end]).map_err(io::Error::other)?;
-    let body_bytes = check::content_length(head).filter(|_| check::is_ok(head));
-    let expected = head_end + 4 + body_bytes.ok_or(ErrorKind::InvalidData)?;
-    if received.len() > expected {
-        return Err(ErrorKind::InvalidData.into());
-    }
-    Ok(received.len() == expected)
 }
 
 #[cfg(test)]
@@ -272,16 +228,5 @@ mod tests {
         let due: Vec<_> = std::iter::from_fn(|| schedule.take(late)).collect();
         let after = [333_333_333, 666_666_666, 1_000_000_000].map(Duration::from_nanos);
         assert_eq!(due, after.map(|after| start + after));
-    }
-
-    #[test]
-    fn an_answer_is_whole_with_its_last_byte() {
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab";
-        for length in 0..answer.len() {
-            assert!(!is_whole(&answer[..length]).unwrap(), "{length}");
-        }
-        assert!(is_whole(answer).unwrap());
-        assert!(is_whole(&[&answer[..], b"c"].concat()).is_err());
-        assert!(is_whole(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").is_err());
     }
 }

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use crate::scenario::Scenario;
 use crate::side::Installed;
 use crate::template::Places;
+use crate::tls::Credentials;
 use crate::{check, cpu, port};
 
 /// A start that takes longer is a failure.
@@ -48,11 +49,12 @@ pub struct Proxy {
 
 impl Proxy {
     /// Starts `installed` on `core` before the upstream and waits until it answers `first` rightly;
-    /// the error says why it does not. `scratch` takes its files.
+    /// the error says why it does not. In TLS it shows `credentials`; `scratch` takes its files.
     pub fn start(
         installed: &Installed,
         core: usize,
         upstream_port: u16,
+        credentials: &Credentials,
         first: &Scenario,
         scratch: &Path,
     ) -> Result<Self, String> {
@@ -72,6 +74,7 @@ impl Proxy {
             upstream_port,
             scratch,
             access_log: &access_log,
+            credentials,
             setup: &first.setup,
         };
         let file = configure(installed, &places)?;
@@ -87,7 +90,7 @@ impl Proxy {
             access_log,
         };
         proxy
-            .await_answer(first, started)
+            .await_answer(first, credentials, started)
             .map_err(|reason| format!("{reason}{}", last_lines(&log)))?;
         proxy.start_time = started.elapsed();
         proxy.start_cpu = proxy.cpu_time()?;
@@ -95,9 +98,16 @@ impl Proxy {
         Ok(proxy)
     }
 
-    fn await_answer(&mut self, first: &Scenario, started: Instant) -> Result<(), String> {
+    fn await_answer(
+        &mut self,
+        first: &Scenario,
+        credentials: &Credentials,
+        started: Instant,
+    ) -> Result<(), String> {
         loop {
-            let Err(reason) = check::exchange(self.port, first) else { return Ok(()) };
+            let Err(reason) = check::exchange(self.port, first, credentials) else {
+                return Ok(());
+            };
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("ended at its start with {status}"));
             }

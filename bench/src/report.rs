@@ -18,6 +18,9 @@ pub struct Results {
     pub machine: Machine,
     /// Release of wrk.
     pub wrk: String,
+    /// Release of h2load, if it is installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub h2load: Option<String>,
     pub rounds: u32,
     /// Length of one measurement.
     pub seconds: u32,
@@ -50,9 +53,13 @@ pub fn write(results: &Results, folder: &Path) -> Result<String, Error> {
 
 fn markdown(results: &Results) -> String {
     let Machine { cpu, cores, kernel, commit } = &results.machine;
+    let h2load = results.h2load.iter().map(|release| format!(", h2load {release}"));
     let mut text = format!(
-        "Commit {commit}; {cpu}, {cores} cores, Linux {kernel}; wrk {}; {} rounds of {} s. Median (min-max).\n",
-        results.wrk, results.rounds, results.seconds
+        "Commit {commit}; {cpu}, {cores} cores, Linux {kernel}; wrk {}{}; {} rounds of {} s. Median (min-max).\n",
+        results.wrk,
+        h2load.collect::<String>(),
+        results.rounds,
+        results.seconds
     );
     for rows in results.rows.chunk_by(|row, next| row.scenario.name == next.scenario.name) {
         table(&mut text, rows);

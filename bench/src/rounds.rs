@@ -17,9 +17,10 @@ use crate::scenario::{self, Load, Scenario};
 use crate::setup::Setup;
 use crate::side::{Installed, Side};
 use crate::summary::{Row, Sample};
+use crate::tls::Credentials;
 use crate::upstream_process::UpstreamProcess;
-use crate::workspace;
 use crate::wrk::Wrk;
+use crate::{h2load, workspace};
 
 /// Length of the look at how much Envoy can take.
 const PROBE_SECONDS: u32 = 2;
@@ -32,8 +33,9 @@ pub fn run(arguments: &Arguments) -> Result<Results, Error> {
     idle::raise_file_limit()?;
     let (installed, mut skipped) = install(arguments, &sides(arguments)?);
     skipped.extend(unfit(&installed, &scenarios));
-    let upstream = UpstreamProcess::start(cores.load)?;
     let scratch = workspace::scratch()?;
+    let credentials = Credentials::create(&scratch)?;
+    let upstream = UpstreamProcess::start(cores.load, &credentials)?;
     let mut bench = Bench {
         rounds: arguments.rounds,
         scenarios: &scenarios,
@@ -42,6 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<Results, Error> {
             cores,
             wrk: &wrk,
             upstream: &upstream,
+            credentials: &credentials,
             seconds: arguments.seconds,
             rate: arguments.rate.ok_or_else(String::new),
         },
@@ -51,6 +54,7 @@ pub fn run(arguments: &Arguments) -> Result<Results, Error> {
     Ok(Results {
         machine: Machine::here(),
         wrk: wrk.release(),
+        h2load: h2load::release(),
         rounds: arguments.rounds,
         seconds: arguments.seconds,
         skipped,
@@ -127,8 +131,9 @@ impl Bench<'_> {
         let proxy = self.start(&envoy, scenario)?;
         let wrk = self.stand.wrk;
         wrk.run(proxy.port, scenario, WARM_UP_SECONDS)?;
-        let per_s = wrk.run(proxy.port, scenario, PROBE_SECONDS)?.requests_per_s();
-        Ok((per_s / 2.0) as u32)
+        let loaded = wrk.run(proxy.port, scenario, PROBE_SECONDS)?;
+        let per_s = loaded.requests / u64::from(PROBE_SECONDS);
+        u32::try_from(per_s / 2).map_err(|error| error.to_string())
     }
 
     fn all_rounds(&self, installed: &[Installed]) -> Vec<Outcome> {
@@ -164,8 +169,8 @@ impl Bench<'_> {
     }
 
     fn start(&self, installed: &Installed, first: &Scenario) -> Result<Proxy, String> {
-        let Stand { cores, upstream, .. } = self.stand;
-        Proxy::start(installed, cores.proxy, upstream.port, first, self.scratch)
+        let Stand { cores, upstream, credentials, .. } = self.stand;
+        Proxy::start(installed, cores.proxy, upstream.port, credentials, first, self.scratch)
     }
 }
 

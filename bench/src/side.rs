@@ -9,8 +9,12 @@ use std::sync::OnceLock;
 
 use crate::error::Error;
 use crate::scenario::Scenario;
+use crate::setup::{Downstream, Upstream};
 use crate::template::{self, Places};
 use crate::{envoy_venv, program, workspace};
+
+/// What lets nginx proxy bytes, where Debian puts it.
+pub const NGINX_STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
 /// A kind of proxy to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,16 +119,26 @@ impl Side {
 
     /// Why the side cannot be measured in `scenario`, if it cannot.
     pub fn cannot(self, scenario: &Scenario) -> Option<&'static str> {
-        if self != Self::Relay {
-            None
-        } else if scenario.setup.access_log {
-            Some("has no access log")
-        } else if scenario.setup.virtual_hosts > 0 {
-            Some("has no routes")
-        } else if scenario.has_many_connections() {
-            Some("has an upstream connection for each of a client")
-        } else {
-            None
+        let setup = &scenario.setup;
+        match self {
+            Self::RingmainUring | Self::RingmainEpoll | Self::Envoy | Self::Haproxy => None,
+            Self::Nginx if setup.upstream == Upstream::H2c => Some("speaks no HTTP/2 upstream"),
+            Self::Nginx
+                if setup.downstream == Downstream::Tcp
+                    && !Path::new(NGINX_STREAM_MODULE).is_file() =>
+            {
+                Some("lacks its stream module (Debian: apt-get install libnginx-mod-stream)")
+            }
+            Self::Nginx => None,
+            Self::Relay if setup.access_log => Some("has no access log"),
+            Self::Relay if setup.virtual_hosts > 0 => Some("has no routes"),
+            Self::Relay if !setup.has_equal_ends() => {
+                Some("speaks to the upstream as the load does")
+            }
+            Self::Relay if scenario.has_many_connections() => {
+                Some("has an upstream connection for each of a client")
+            }
+            Self::Relay => None,
         }
     }
 

@@ -5,6 +5,8 @@ use std::path::Path;
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use crate::setup::Setup;
+use crate::side;
+use crate::tls::Credentials;
 
 /// What Envoy and ringmain read.
 pub const ENVOY: &str = include_str!("../configs/envoy.yaml");
@@ -25,6 +27,8 @@ pub struct Places<'a> {
     pub scratch: &'a Path,
     /// Where the access log goes, if the setup has one.
     pub access_log: &'a Path,
+    /// What is shown in TLS.
+    pub credentials: &'a Credentials,
     pub setup: &'a Setup,
 }
 
@@ -42,6 +46,12 @@ impl Places<'_> {
             access_log => self.setup.access_log.then(|| self.access_log.display().to_string()),
             connections_max => self.setup.connections_max,
             domains => self.setup.domains(),
+            downstream => self.setup.downstream,
+            upstream => self.setup.upstream,
+            certificate => self.credentials.certificate.display().to_string(),
+            key => self.credentials.key.display().to_string(),
+            bundle => self.credentials.bundle.display().to_string(),
+            nginx_stream_module => side::NGINX_STREAM_MODULE,
         };
         environment.render_str(template, values).map_err(|error| error.to_string())
     }
@@ -50,6 +60,7 @@ impl Places<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setup::{Downstream, Upstream};
 
     fn filled(template: &str, setup: &Setup) -> String {
         let places = Places {
@@ -58,6 +69,7 @@ mod tests {
             upstream_port: 3,
             scratch: Path::new("/s"),
             access_log: Path::new("/s/access.log"),
+            credentials: &Credentials::within(Path::new("/c")),
             setup,
         };
         places.fill(template).unwrap()
@@ -69,6 +81,23 @@ mod tests {
             let text = filled(template, &Setup::PLAIN);
             assert!(!text.contains("{{") && !text.contains("{%"), "{text}");
             assert!(!text.contains("access.log"), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_side_has_the_ends_of_the_setup() {
+        let tls = Setup { downstream: Downstream::Tls, upstream: Upstream::Tls, ..Setup::PLAIN };
+        let tcp = Setup { downstream: Downstream::Tcp, ..Setup::PLAIN };
+        for (template, certificate, verified, bytes) in [
+            (ENVOY, "filename: /c/certificate.pem }", "UpstreamTlsContext", "TcpProxy"),
+            (NGINX, "ssl_certificate /c/certificate.pem;", "https://upstream;", "load_module"),
+            (HAPROXY, "crt /c/bundle.pem", "ssl verify none", "mode tcp"),
+        ] {
+            let plain = filled(template, &Setup::PLAIN);
+            for (setup, text) in [(&tls, certificate), (&tls, verified), (&tcp, bytes)] {
+                assert!(filled(template, setup).contains(text), "{text}");
+                assert!(!plain.contains(text), "{text}");
+            }
         }
     }
 

@@ -1,71 +1,83 @@
-//! The upstream: one thread, canned answers. It reads only as much of a
-//! request as tells where it ends, so that the load's core spends its time on load.
-//!
-//! Beside `/bytes/N` it answers `/connections` with the number of connections accepted so far.
+//! The upstream: one thread, canned answers. It reads only as much of a request as tells where it ends,
+//! so that the load's core spends its time on load. The first bytes of a connection tell whether it is
+//! TLS, HTTP/2 or HTTP/1, so one port serves every setup.
+
+mod http1;
+mod http2;
+mod transport;
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use memchr::memmem;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use rustls::ServerConfig;
 
-use crate::answers::{self, Answers};
+use crate::answers::Answers;
 use crate::error::Error;
 use crate::event_loop::{self, LISTENER, Server};
+use crate::http2::PREFACE;
+use crate::tls::Credentials;
+use transport::Transport;
 
 /// One read; a request body of 1 MiB takes a few.
 const READ_BYTES: usize = 256 << 10;
-/// Longest request head; the proxies send less than 1 KiB.
-const HEAD_BYTES_MAX: usize = 64 << 10;
 
-/// Serves on a free loopback port, which it prints, until the process ends.
-pub fn serve() -> Result<(), Error> {
+/// Serves on a free loopback port, which it prints, until the process ends; `credentials` is the folder
+/// of what it shows in TLS.
+pub fn serve(credentials: &Path) -> Result<(), Error> {
+    let tls = Credentials::within(credentials).server().map_err(Error::system("certificate"))?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::system("listen"))?;
     let port = listener.local_addr().map_err(Error::system("listen"))?.port();
     println!("{port}");
-    event_loop::run(&listener, &mut Upstream::new()).map_err(Error::system("upstream"))
+    event_loop::run(&listener, &mut Upstream::new(tls)).map_err(Error::system("upstream"))
 }
 
 struct Upstream {
     connections: HashMap<u64, Connection>,
-    answers: Answers,
-    /// Accepted so far; the latest one's key.
-    accepted: u64,
+    canned: Canned,
+    tls: Arc<ServerConfig>,
     buffer: Vec<u8>,
 }
 
+/// What every connection answers from.
+struct Canned {
+    http1: Answers,
+    http2: http2::Answer,
+    /// Connections accepted so far; the latest one's key.
+    accepted: u64,
+}
+
 impl Upstream {
-    fn new() -> Self {
-        Self {
-            connections: HashMap::new(),
-            answers: Answers::default(),
-            accepted: LISTENER,
-            buffer: vec![0; READ_BYTES],
-        }
+    fn new(tls: Arc<ServerConfig>) -> Self {
+        let canned =
+            Canned { http1: Answers::default(), http2: http2::Answer::new(), accepted: LISTENER };
+        Self { connections: HashMap::new(), canned, tls, buffer: vec![0; READ_BYTES] }
     }
 }
 
 impl Server for Upstream {
     fn accept(&mut self, epoll: &Epoll, stream: TcpStream) -> io::Result<()> {
-        self.accepted += 1;
-        event_loop::watch_new(epoll, &stream, self.accepted)?;
-        self.connections.insert(self.accepted, Connection::new(stream));
+        self.canned.accepted += 1;
+        let key = self.canned.accepted;
+        event_loop::watch_new(epoll, &stream, key)?;
+        self.connections.insert(key, Connection::new(stream, Arc::clone(&self.tls)));
         Ok(())
     }
 
     /// Goes on with a connection; dropping it closes it and takes it out of the epoll set.
     fn drive(&mut self, epoll: &Epoll, key: u64, _: EpollFlags) -> io::Result<()> {
         let Some(connection) = self.connections.get_mut(&key) else { return Ok(()) };
-        let was_writing = connection.answer.is_some();
-        let outcome = connection.go_on(&mut self.buffer, &mut self.answers, self.accepted);
-        let is_writing = connection.answer.is_some();
-        match outcome {
-            Ok(Peer::Open) if was_writing == is_writing => {}
+        let was_writing = connection.is_writing();
+        match connection.go_on(&mut self.buffer, &mut self.canned) {
+            Ok(Peer::Open) if was_writing == connection.is_writing() => {}
             Ok(Peer::Open) => {
+                let is_writing = connection.is_writing();
                 let flags = if is_writing { EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN };
-                epoll.modify(&connection.stream, &mut EpollEvent::new(flags, key))?;
+                epoll.modify(&connection.transport.socket, &mut EpollEvent::new(flags, key))?;
             }
             Ok(Peer::Gone) | Err(_) => drop(self.connections.remove(&key)),
         }
@@ -79,118 +91,103 @@ enum Peer {
 }
 
 struct Connection {
-    stream: TcpStream,
-    /// What has come of a request head; keeps its room from one request to the next.
-    head: Vec<u8>,
-    /// Bytes of the current request's body that are still to come.
-    body_bytes_left: usize,
-    /// The answer to the current request, once the request is read.
-    after_body: Option<Rc<[u8]>>,
-    /// An answer that the socket did not take whole, and how much it took.
-    answer: Option<(Rc<[u8]>, usize)>,
+    transport: Transport,
+    protocol: Protocol,
+    unsent: Unsent,
+}
+
+enum Protocol {
+    Http1(http1::Connection),
+    Http2(http2::Connection),
 }
 
 impl Connection {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, head: Vec::new(), body_bytes_left: 0, after_body: None, answer: None }
+    fn new(stream: TcpStream, tls: Arc<ServerConfig>) -> Self {
+        let protocol = Protocol::Http1(http1::Connection::default());
+        Self { transport: Transport::new(stream, tls), protocol, unsent: Unsent::default() }
     }
 
     /// Writes what is due, else reads once. An error is a peer that does not speak as our proxies do.
-    fn go_on(
-        &mut self,
-        buffer: &mut [u8],
-        answers: &mut Answers,
-        accepted: u64,
-    ) -> io::Result<Peer> {
-        if let Some((answer, written)) = self.answer.take() {
-            self.write(answer, written)?;
-            return Ok(Peer::Open);
-        }
-        match self.stream.read(buffer) {
-            Ok(0) => Ok(Peer::Gone),
-            Ok(length) => self.take(&buffer[..length], answers, accepted).map(|()| Peer::Open),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Peer::Open),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn take(&mut self, bytes: &[u8], answers: &mut Answers, accepted: u64) -> io::Result<()> {
-        if self.after_body.is_some() {
-            return self.take_body(bytes.len());
-        }
-        self.head.extend_from_slice(bytes);
-        let Some(end) = memmem::find(&self.head, b"\r\n\r\n") else {
-            return if self.head.len() <= HEAD_BYTES_MAX {
-                Ok(())
-            } else {
-                Err(ErrorKind::InvalidData.into())
-            };
-        };
-        let (head, body) = self.head.split_at(end + 4);
-        let body_bytes_here = body.len();
-        self.body_bytes_left = body_bytes(head)?;
-        self.after_body = Some(answer(head, answers, accepted).ok_or(ErrorKind::InvalidData)?);
-        self.head.clear();
-        self.take_body(body_bytes_here)
-    }
-
-    /// Counts body bytes; after the last one the answer goes out. None of the sides pipelines, so
-    /// more bytes than that are an error.
-    fn take_body(&mut self, length: usize) -> io::Result<()> {
-        self.body_bytes_left =
-            self.body_bytes_left.checked_sub(length).ok_or(ErrorKind::InvalidData)?;
-        match self.after_body.take_if(|_| self.body_bytes_left == 0) {
-            Some(answer) => self.write(answer, 0),
-            None => Ok(()),
-        }
-    }
-
-    fn write(&mut self, answer: Rc<[u8]>, mut written: usize) -> io::Result<()> {
-        while written < answer.len() {
-            match self.stream.write(&answer[written..]) {
-                Ok(length) => written += length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.answer = Some((answer, written));
-                    break;
-                }
+    fn go_on(&mut self, buffer: &mut [u8], canned: &mut Canned) -> io::Result<Peer> {
+        if !self.is_writing() {
+            match self.transport.read(buffer) {
+                Ok(0) => return Ok(Peer::Gone),
+                Ok(length) => self.take(&buffer[..length], canned)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
+            }
+        }
+        self.write().map(|()| Peer::Open)
+    }
+
+    fn take(&mut self, bytes: &[u8], canned: &mut Canned) -> io::Result<()> {
+        // Every side sends the preface in one piece; nothing else of HTTP/1 begins so.
+        if bytes.starts_with(PREFACE) {
+            self.protocol = Protocol::Http2(http2::Connection::new(&mut self.unsent.frames));
+            return self.take(&bytes[PREFACE.len()..], canned);
+        }
+        match &mut self.protocol {
+            Protocol::Http1(connection) => self.unsent.answer = connection.take(bytes, canned)?,
+            Protocol::Http2(connection) => {
+                connection.take(bytes, &canned.http2, &mut self.unsent.frames)?;
             }
         }
         Ok(())
     }
+
+    fn is_writing(&self) -> bool {
+        !self.unsent.bytes().is_empty() || self.transport.has_unsent()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        match self.unsent.write_to(&mut self.transport).and_then(|()| self.transport.flush()) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
 }
 
-fn answer(head: &[u8], answers: &mut Answers, accepted: u64) -> Option<Rc<[u8]>> {
-    let target = head.split(|&byte| byte == b' ').nth(1)?;
-    if target == b"/connections" {
-        return Some(answers::whole(accepted.to_string().as_bytes()));
-    }
-    answers.to(target)
+/// What goes out: an answer of HTTP/1 as it lies in memory, or frames.
+#[derive(Default)]
+struct Unsent {
+    answer: Option<Rc<[u8]>>,
+    /// Keeps its room from one answer to the next.
+    frames: Vec<u8>,
+    /// How much of them has been written.
+    written: usize,
 }
 
-/// The `content-length` of a POST; no other method of the load has a body. Chunked bodies do not
-/// occur: every side forwards the length that the load sends.
-fn body_bytes(head: &[u8]) -> io::Result<usize> {
-    if !head.starts_with(b"POST ") {
-        return Ok(0);
+impl Unsent {
+    fn bytes(&self) -> &[u8] {
+        &self.answer.as_deref().unwrap_or(&self.frames)[self.written..]
     }
-    let text = std::str::from_utf8(head).map_err(|_| ErrorKind::InvalidData)?;
-    text.lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, value)| value.trim().parse().ok())
-        .ok_or_else(|| ErrorKind::InvalidData.into())
+
+    fn write_to(&mut self, transport: &mut Transport) -> io::Result<()> {
+        while !self.bytes().is_empty() {
+            self.written += transport.write(self.bytes())?;
+        }
+        self.answer = None;
+        self.frames.clear();
+        self.written = 0;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Client;
+    use crate::scenario;
+    use crate::{answers, check, tls};
 
-    fn started() -> TcpStream {
+    /// A running upstream's port, and what it shows in TLS.
+    fn started() -> (u16, &'static Credentials) {
+        let credentials = tls::for_tests();
+        let tls = credentials.server().unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || event_loop::run(&listener, &mut Upstream::new()));
-        TcpStream::connect(address).unwrap()
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || event_loop::run(&listener, &mut Upstream::new(tls)));
+        (port, credentials)
     }
 
     fn exchange(stream: &mut TcpStream, parts: &[&[u8]], body: &[u8]) {
@@ -205,7 +202,7 @@ mod tests {
 
     #[test]
     fn serves_several_requests_on_a_connection_in_any_pieces() {
-        let mut stream = started();
+        let mut stream = check::connect(started().0).unwrap();
         exchange(&mut stream, &[b"GET /bytes/5 HTTP/1.1\r\n\r\n"], &answers::body(5));
         exchange(
             &mut stream,
@@ -222,13 +219,28 @@ mod tests {
     }
 
     #[test]
+    fn one_port_answers_in_tls_and_http2() {
+        let (port, credentials) = started();
+        let names = ["small", "tls-h1", "tls-1m", "h2c-h2c", "tls-h2"].map(String::from);
+        for scenario in scenario::by_names(&names).unwrap() {
+            for _ in 0..2 {
+                let socket = check::connect(port).unwrap();
+                let mut client = Client::new(socket, scenario, credentials).unwrap();
+                let body = client.exchange().unwrap();
+                assert!(body == answers::body(scenario.response_bytes), "{}", scenario.name);
+            }
+        }
+    }
+
+    #[test]
     fn closes_on_what_no_proxy_of_ours_sends() {
+        let (port, _) = started();
         for request in [
             "GET /other HTTP/1.1\r\n\r\n",
             "POST /bytes/1 HTTP/1.1\r\n\r\n",
             "GET /bytes/1 HTTP/1.1\r\n\r\nmore",
         ] {
-            let mut stream = started();
+            let mut stream = check::connect(port).unwrap();
             stream.write_all(request.as_bytes()).unwrap();
             // Unread bytes turn the close into a reset.
             assert!(matches!(stream.read(&mut [0; 16]), Ok(0) | Err(_)), "{request}");

@@ -3,9 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
-use crate::check;
-use crate::cpu;
 use crate::error::Error;
+use crate::tls::Credentials;
+use crate::{check, cpu, http1};
 
 /// The running upstream; stopped when dropped.
 #[derive(Debug)]
@@ -16,11 +16,12 @@ pub struct UpstreamProcess {
 }
 
 impl UpstreamProcess {
-    /// Starts this program's own `upstream` on `core`.
-    pub fn start(core: usize) -> Result<Self, Error> {
+    /// Starts this program's own `upstream` on `core`; in TLS it shows `credentials`.
+    pub fn start(core: usize, credentials: &Credentials) -> Result<Self, Error> {
         let program = std::env::current_exe().map_err(Error::system("the path of this program"))?;
         let mut child = cpu::pinned(core, &program)
-            .arg("upstream")
+            .args(["upstream", "--credentials"])
+            .arg(&credentials.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -34,7 +35,8 @@ impl UpstreamProcess {
 
     /// Connections that it has accepted so far, without the one that asks; none if it is gone.
     pub fn connections(&self) -> Option<u64> {
-        let (_, body) = check::request(self.port, "localhost", "/connections", 0).ok()?;
+        let mut stream = check::connect(self.port).ok()?;
+        let body = http1::exchange(&mut stream, "localhost", "/connections", 0).ok()?;
         let with_this_one: u64 = std::str::from_utf8(&body).ok()?.parse().ok()?;
         with_this_one.checked_sub(1)
     }

@@ -1,13 +1,16 @@
 //! The load: Debian's wrk, one thread, a closed loop, and what it reports.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::loaded::Loaded;
+use crate::metric::Metric;
 use crate::scenario::Scenario;
+use crate::summary::Sample;
 use crate::{cpu, program, workspace};
 
 /// An answer later than this is an error.
@@ -22,11 +25,11 @@ pub struct Wrk {
 
 /// The line of JSON that `configs/load.lua` prints.
 #[derive(Debug, Deserialize)]
-pub struct Load {
-    pub requests: u64,
+struct Report {
+    requests: u64,
     duration_us: u64,
-    pub p50_us: u64,
-    pub p99_us: u64,
+    p50_us: u64,
+    p99_us: u64,
     connect_errors: u64,
     read_errors: u64,
     write_errors: u64,
@@ -48,37 +51,37 @@ impl Wrk {
     }
 
     /// Loads `port` for `seconds`; any failed request is an error.
-    pub fn run(&self, port: u16, scenario: &Scenario, seconds: u32) -> Result<Load, String> {
+    pub fn run(&self, port: u16, scenario: &Scenario, seconds: u32) -> Result<Loaded, String> {
         let output = cpu::pinned(self.core, &self.program)
             .args(["--threads", "1", "--latency", "--timeout", TIMEOUT])
             .args(["--connections", &scenario.connections.to_string()])
             .args(["--duration", &format!("{seconds}s"), "--script"])
-            .arg(script())
-            .arg(format!("http://127.0.0.1:{port}{}", scenario.path()))
+            .arg(configs().join("load.lua"))
+            .arg(format!(
+                "{}://127.0.0.1:{port}{}",
+                scenario.setup.downstream.scheme(),
+                scenario.path()
+            ))
             .args(["--", &scenario.request_bytes.to_string()])
             .arg(if scenario.new_connection { "close" } else { "keep" })
             .arg(scenario.setup.virtual_hosts.to_string())
+            .env("OPENSSL_CONF", configs().join("openssl.cnf"))
             .stdin(Stdio::null())
             .output()
             .map_err(|error| format!("wrk: {error}"))?;
-        let report = String::from_utf8_lossy(&output.stderr);
-        let load: Load =
-            serde_json::from_str(report.trim()).map_err(|_| format!("wrk: {}", report.trim()))?;
-        load.checked()
+        let text = String::from_utf8_lossy(&output.stderr);
+        let report: Report =
+            serde_json::from_str(text.trim()).map_err(|_| format!("wrk: {}", text.trim()))?;
+        report.loaded()
     }
 }
 
-fn script() -> PathBuf {
-    workspace::root().join(Path::new("bench/configs/load.lua"))
+fn configs() -> PathBuf {
+    workspace::root().join("bench/configs")
 }
 
-impl Load {
-    /// Over the whole time.
-    pub fn requests_per_s(&self) -> f64 {
-        self.requests as f64 / Duration::from_micros(self.duration_us).as_secs_f64()
-    }
-
-    fn checked(self) -> Result<Self, String> {
+impl Report {
+    fn loaded(&self) -> Result<Loaded, String> {
         let errors = [
             (self.status_errors, "answers were not 2xx or 3xx"),
             (self.connect_errors, "connections failed"),
@@ -91,10 +94,18 @@ impl Load {
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
+        let duration = Duration::from_micros(self.duration_us);
         match self.requests {
             _ if !told.is_empty() => Err(told.join(", ")),
             0 => Err("no request was answered".into()),
-            _ => Ok(self),
+            requests => Ok(Loaded {
+                requests,
+                figures: Sample::from([
+                    (Metric::RequestsPerS, requests as f64 / duration.as_secs_f64()),
+                    (Metric::P50Us, self.p50_us as f64),
+                    (Metric::P99Us, self.p99_us as f64),
+                ]),
+            }),
         }
     }
 }
@@ -103,10 +114,10 @@ impl Load {
 mod tests {
     use super::*;
 
-    fn load(requests: u64, status_errors: u64, timeouts: u64) -> Result<Load, String> {
+    fn load(requests: u64, status_errors: u64, timeouts: u64) -> Result<Loaded, String> {
         let (duration_us, p50_us, p99_us) = (1_000_000, 500, 900);
         let (connect_errors, read_errors, write_errors) = (0, 0, 0);
-        Load {
+        Report {
             requests,
             duration_us,
             p50_us,
@@ -117,12 +128,12 @@ mod tests {
             status_errors,
             timeouts,
         }
-        .checked()
+        .loaded()
     }
 
     #[test]
     fn a_load_with_failed_requests_is_an_error() {
-        assert_eq!(load(1000, 0, 0).unwrap().requests, 1000);
+        assert_eq!(load(1000, 0, 0).unwrap().figures[&Metric::RequestsPerS], 1000.0);
         assert_eq!(
             load(1000, 3, 1).unwrap_err(),
             "3 answers were not 2xx or 3xx, 1 requests timed out"
