@@ -47,6 +47,10 @@ pub struct Arguments {
     #[arg(long)]
     out: Option<PathBuf>,
 
+    /// Folder for plots: `cpu.svg`, `memory.svg` and `latency.svg`.
+    #[arg(long)]
+    pub plots: Option<PathBuf>,
+
     #[command(subcommand)]
     pub command: Option<Command>,
 }

@@ -23,6 +23,7 @@ mod machine;
 mod measure;
 mod metric;
 mod open_loop;
+mod plot;
 mod port;
 mod program;
 mod proxy;
@@ -73,6 +74,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Error> {
 fn bench(arguments: &Arguments) -> Result<ExitCode, Error> {
     let results = rounds::run(arguments)?;
     let markdown = report::write(&results, &arguments.out())?;
+    if let Some(folder) = &arguments.plots {
+        plot::write(&results, folder)?;
+    }
     println!("\n{markdown}");
     Ok(if results.rows.iter().all(summary::Row::is_valid) {
         ExitCode::SUCCESS

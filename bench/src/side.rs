@@ -37,7 +37,8 @@ pub struct Installed {
 }
 
 impl Side {
-    const ALL: [Self; 6] = [
+    /// All of them, in the order of tables.
+    pub const ALL: [Self; 6] = [
         Self::RingmainUring,
         Self::RingmainEpoll,
         Self::Envoy,

@@ -1,0 +1,212 @@
+//! The results as SVG plots: CPU per request and memory per connection by scenario and side, latency by
+//! percentile of those that ran at an equal rate. A plot without figures is not written.
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use plotters::coord::ranged1d::ValueFormatter;
+use plotters::prelude::*;
+
+use crate::error::Error;
+use crate::metric::Metric;
+use crate::report::Results;
+use crate::scenario::Load;
+use crate::side::Side;
+use crate::summary::Row;
+
+const WIDTH: u32 = 960;
+/// Height of a scenario with all its sides, and of what stands above and below them.
+const SCENARIO_HEIGHT: u32 = 72;
+const FRAME_HEIGHT: u32 = 80;
+/// Room above the first scenario for the legend, in scenarios.
+const LEGEND_SCENARIOS: f64 = 1.8;
+const LATENCY_HEIGHT: u32 = 480;
+const FONT: &str = "sans-serif";
+/// Part of the axis that is left free beyond the least and the greatest figure.
+const MARGIN: f64 = 1.3;
+const PERCENTILES: [(Metric, &str); 4] = [
+    (Metric::P50Us, "50 %"),
+    (Metric::P90Us, "90 %"),
+    (Metric::P99Us, "99 %"),
+    (Metric::P999Us, "99.9 %"),
+];
+
+type Drawing<T> = Result<T, DrawingAreaErrorKind<io::Error>>;
+
+/// Writes `cpu.svg`, `memory.svg` and `latency.svg` into `folder`.
+pub fn write(results: &Results, folder: &Path) -> Result<(), Error> {
+    fs::create_dir_all(folder).map_err(Error::file(folder))?;
+    for (name, plot) in [
+        ("cpu.svg", by_scenario(&results.rows, Metric::CpuUs, "CPU us per request")),
+        ("memory.svg", by_scenario(&results.rows, Metric::IdleKib, "KiB per idle connection")),
+        ("latency.svg", latency(&results.rows)),
+    ] {
+        let path = folder.join(name);
+        let plot = plot.map_err(|error| Error::file(&path)(io::Error::other(error)))?;
+        if let Some(svg) = plot {
+            fs::write(&path, svg).map_err(Error::file(path))?;
+        }
+    }
+    Ok(())
+}
+
+/// A dot for the median of each side, on a line from the least to the greatest.
+fn by_scenario(rows: &[Row], metric: Metric, title: &str) -> Drawing<Option<String>> {
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.figure(metric).is_some()).collect();
+    let mut names: Vec<&str> = rows.iter().map(|row| row.scenario.name).collect();
+    names.dedup();
+    let figures = rows.iter().filter_map(|row| row.figure(metric));
+    let Some(range) = around(figures.flat_map(|spread| [spread.min, spread.max])) else {
+        return Ok(None);
+    };
+    let bottom_to_top = categories(names.len()).end..-0.5 - LEGEND_SCENARIOS;
+    let scenarios = bottom_to_top.start - bottom_to_top.end;
+    let height = FRAME_HEIGHT + (f64::from(SCENARIO_HEIGHT) * scenarios) as u32;
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(title, (FONT, 18))
+            .margin(12)
+            .x_label_area_size(32)
+            .y_label_area_size(130)
+            .build_cartesian_2d(range.log_scale(), bottom_to_top)?;
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .y_labels(scenarios as usize + 1)
+            .y_label_formatter(&|at| name_at(&names, *at))
+            .x_label_formatter(&|figure| format!("{figure}"))
+            .label_style((FONT, 13))
+            .draw()?;
+        for side in Side::ALL {
+            let dots = rows.iter().filter(|row| row.side == side).filter_map(|row| {
+                let at = names.iter().position(|name| *name == row.scenario.name)?;
+                Some((at as f64 + offset(side), row.figure(metric)?))
+            });
+            let dots: Vec<_> = dots.collect();
+            let color = color(side);
+            chart.draw_series(dots.iter().map(|(at, spread)| {
+                PathElement::new([(spread.min, *at), (spread.max, *at)], color.stroke_width(2))
+            }))?;
+            let marks =
+                chart
+                    .draw_series(dots.iter().map(|(at, spread)| {
+                        Circle::new((spread.median, *at), 4, color.filled())
+                    }))?;
+            if !dots.is_empty() {
+                marks
+                    .label(side.title())
+                    .legend(move |(x, y)| Circle::new((x + 10, y), 4, color.filled()));
+            }
+        }
+        legend(&mut chart, SeriesLabelPosition::UpperRight)?;
+        area.present()?;
+    }
+    Ok(Some(svg))
+}
+
+/// A line for each side, of the scenarios at a fixed rate.
+fn latency(rows: &[Row]) -> Drawing<Option<String>> {
+    let rows: Vec<&Row> =
+        rows.iter().filter(|row| row.scenario.load == Load::Open && row.is_valid()).collect();
+    let figures = rows.iter().flat_map(|row| percentiles(row));
+    let Some(range) = around(figures.map(|(_, us)| us)) else { return Ok(None) };
+    let names = PERCENTILES.map(|(_, name)| name);
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, LATENCY_HEIGHT)).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption("latency in us at an equal rate", (FONT, 18))
+            .margin(12)
+            .x_label_area_size(32)
+            .y_label_area_size(64)
+            .build_cartesian_2d(categories(names.len()), range.log_scale())?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_labels(names.len() + 1)
+            .x_label_formatter(&|at| name_at(&names, *at))
+            .y_label_formatter(&|us| format!("{us}"))
+            .label_style((FONT, 13))
+            .draw()?;
+        for row in rows {
+            let color = color(row.side);
+            chart
+                .draw_series(
+                    LineSeries::new(percentiles(row), color.stroke_width(2)).point_size(3),
+                )?
+                .label(row.side.title())
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color));
+        }
+        legend(&mut chart, SeriesLabelPosition::UpperLeft)?;
+        area.present()?;
+    }
+    Ok(Some(svg))
+}
+
+/// Places on the axis and microseconds.
+fn percentiles(row: &Row) -> impl Iterator<Item = (f64, f64)> {
+    let figures = PERCENTILES.iter().map(|(metric, _)| row.figure(*metric));
+    figures.enumerate().filter_map(|(at, spread)| Some((at as f64, spread?.median)))
+}
+
+fn legend<'a, X, Y>(
+    chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
+    position: SeriesLabelPosition,
+) -> Drawing<()>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    chart
+        .configure_series_labels()
+        .position(position)
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .label_font((FONT, 13))
+        .draw()
+}
+
+/// An axis with room for `count` things, each at a whole number.
+fn categories(count: usize) -> Range<f64> {
+    -0.5..count as f64 - 0.5
+}
+
+/// The name for a tick of such an axis.
+fn name_at(names: &[&str], at: f64) -> String {
+    let names_at = names.iter().enumerate().find(|(index, _)| (*index as f64 - at).abs() < 1e-6);
+    names_at.map(|(_, name)| (*name).to_owned()).unwrap_or_default()
+}
+
+/// The part of a logarithmic axis that shows `figures`; none without any. What is not positive has no
+/// place on it.
+fn around(figures: impl Iterator<Item = f64>) -> Option<Range<f64>> {
+    let figures = figures.filter(|figure| *figure > 0.0);
+    let (min, max) = figures
+        .fold((f64::INFINITY, 0.0_f64), |(min, max), figure| (min.min(figure), max.max(figure)));
+    (max > 0.0).then(|| min / MARGIN..max * MARGIN)
+}
+
+/// Where a side stands about its scenario, so that none hides another.
+fn offset(side: Side) -> f64 {
+    let order = Side::ALL.iter().position(|other| *other == side).unwrap_or_default();
+    let middle = (Side::ALL.len() - 1) as f64 / 2.0;
+    (order as f64 - middle) * 0.13
+}
+
+/// Told apart by people who see few colours, too.
+fn color(side: Side) -> RGBColor {
+    match side {
+        Side::RingmainUring => RGBColor(0, 114, 178),
+        Side::RingmainEpoll => RGBColor(86, 180, 233),
+        Side::Envoy => RGBColor(213, 94, 0),
+        Side::Nginx => RGBColor(0, 158, 115),
+        Side::Haproxy => RGBColor(204, 121, 167),
+        Side::Relay => RGBColor(120, 120, 120),
+    }
+}
