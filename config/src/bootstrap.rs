@@ -15,6 +15,7 @@ use crate::listener::{self, Listener};
 use crate::overload::OverloadManager;
 use crate::report::At;
 use crate::runtime::Runtime;
+use crate::tls::Secrets;
 
 const STATS_FLUSH_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -77,8 +78,10 @@ pub struct Admin {
 impl Bootstrap {
     pub(crate) fn from_wire(wire: &wire::Bootstrap, at: &At<'_>) -> Self {
         let flush = wire.stats_flush_interval.as_ref();
-        let resources = wire.static_resources.clone().unwrap_or_default();
+        let mut resources = wire.static_resources.clone().unwrap_or_default();
         let resources_at = at.field("static_resources");
+        Secrets::list_from_wire(&resources.secrets, &resources_at)
+            .put_into(&mut resources, &resources_at);
         let clusters = Cluster::list_from_wire(&resources.clusters, &resources_at);
         // Taken from the file rather than from `clusters`, so that a route to a cluster that has an
         // error of its own is not a second error.

@@ -7,6 +7,7 @@ mod certificate;
 mod common;
 mod downstream;
 mod parameters;
+mod secrets;
 mod upstream;
 mod validation;
 
@@ -14,6 +15,7 @@ pub use self::certificate::TlsCertificate;
 pub use self::common::CommonTlsContext;
 pub use self::downstream::{DownstreamTlsContext, SessionTickets};
 pub use self::parameters::{TlsParameters, TlsVersion};
+pub(crate) use self::secrets::Secrets;
 pub use self::upstream::UpstreamTlsContext;
 pub use self::validation::{
     CertificateValidationContext, SanType, SubjectAltNameMatcher, TrustChainVerification,

@@ -27,7 +27,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.bootstrap.v3.Bootstrap.StaticResources",
-        supported: "listeners clusters",
+        supported: "listeners clusters secrets",
         ..NONE
     },
     Message {
@@ -239,7 +239,8 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
         supported: "common_tls_context require_client_certificate require_sni session_timeout \
-                    session_ticket_keys disable_stateless_session_resumption \
+                    session_ticket_keys session_ticket_keys_sds_secret_config \
+                    disable_stateless_session_resumption \
                     full_scan_certs_on_sni_mismatch prefer_client_ciphers",
         limited: "disable_stateful_session_resumption=true ocsp_staple_policy=LENIENT_STAPLING",
         ..NONE
@@ -251,7 +252,25 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext",
-        supported: "tls_params tls_certificates validation_context alpn_protocols",
+        supported: "tls_params tls_certificates tls_certificate_sds_secret_configs \
+                    validation_context validation_context_sds_secret_config \
+                    combined_validation_context alpn_protocols",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.Secret",
+        supported: "name tls_certificate session_ticket_keys validation_context",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig",
+        supported: "name",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.\
+               CombinedCertificateValidationContext",
+        supported: "default_validation_context validation_context_sds_secret_config",
         ..NONE
     },
     Message {

@@ -54,7 +54,10 @@ impl DownstreamTlsContext {
             CommonTlsContext::from_wire(wire.common_tls_context.as_ref(), TlsVersion::V13, at);
         let session_tickets = session_tickets(wire, at);
         let common = common?;
-        if common.tls_certificates.is_empty() {
+        // Those that are named still are unknown or wrong, which was told.
+        let named = wire.common_tls_context.as_ref();
+        let named = named.map_or(0, |common| common.tls_certificate_sds_secret_configs.len());
+        if common.tls_certificates.is_empty() && named == 0 {
             at.error_at_key("no TLS certificates found for server context");
         }
         Some(Self {
@@ -95,19 +98,22 @@ fn session_tickets(wire: &wire::DownstreamTlsContext, at: &At<'_>) -> SessionTic
             SessionTickets::Disabled
         }
         Some(SessionTicketKeysType::SessionTicketKeys(keys)) => {
-            let at = at.field("session_ticket_keys");
-            let at = at.field("keys");
-            let sources = keys.keys.iter().enumerate();
-            let keys = sources.filter_map(|(index, source)| {
-                let at = at.index(index);
-                let key = data_source::read(source, &at)?;
-                let length = key.len();
-                key.try_into()
-                    .map_err(|_| at.error(format!("a key has 80 bytes, not {length}")))
-                    .ok()
-            });
-            SessionTickets::Keys(keys.collect())
+            let keys = ticket_keys(keys, &at.field("session_ticket_keys"));
+            SessionTickets::Keys(keys.unwrap_or_default())
         }
         _ => SessionTickets::Random,
     }
+}
+
+/// Reads a `TlsSessionTicketKeys`; `None` where one is wrong.
+pub(super) fn ticket_keys(wire: &wire::TlsSessionTicketKeys, at: &At<'_>) -> Option<Vec<[u8; 80]>> {
+    let at = at.field("keys");
+    let keys = wire.keys.iter().enumerate().map(|(index, source)| {
+        let at = at.index(index);
+        let key = data_source::read(source, &at)?;
+        let length = key.len();
+        key.try_into().map_err(|_| at.error(format!("a key has 80 bytes, not {length}"))).ok()
+    });
+    let keys: Vec<_> = keys.collect();
+    keys.into_iter().collect()
 }

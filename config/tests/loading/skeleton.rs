@@ -34,10 +34,11 @@ static_resources:
   clusters:
   - name: one
     <cluster>
+  <resources>
 "#;
 
 /// The slots, what stands in them otherwise, and the path of the message they belong to.
-const SLOTS: [(&str, &str, &str); 8] = [
+const SLOTS: [(&str, &str, &str); 9] = [
     ("root", "", ""),
     ("listener", "", "static_resources.listeners[0]"),
     ("hcm", "", "{listener}.filter_chains[0].filters[0].typed_config"),
@@ -54,6 +55,7 @@ const SLOTS: [(&str, &str, &str); 8] = [
         "load_assignment:\n  cluster_name: one\n  endpoints:\n  - lb_endpoints:\n    - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 8080}}}",
         "static_resources.clusters[0]",
     ),
+    ("resources", "", "static_resources"),
 ];
 
 /// The configuration with `fragment` in `slot`; the slot `file` is all of it.

@@ -32,10 +32,13 @@ fn trusting(rules: &str) -> String {
 
 /// What becomes of clients with each certificate, of what they send and of the counters.
 fn compare(rules: &str, context: &str, hcm: &str) {
+    compare_file(&tls_front(&trusting(rules), context, hcm, ""));
+}
+
+fn compare_file(template: &str) {
     let authority = with_clients();
-    let template = tls_front(&trusting(rules), context, hcm, "");
     assert_alike(|program| {
-        let rig = Rig::start(program, &authority, &template);
+        let rig = Rig::start(program, &authority, template);
         let mut answers = Vec::new();
         for version in VERSIONS {
             let bare = Handshake::new(&authority, "server.example", &[version]).forgetful();
@@ -153,4 +156,34 @@ fn policies_look_at_the_names() {
             .map(|handshake| normal(&handshake.forgetful().connect(rig.port()).ask(GET)));
         (answers, rig.proxy.admin().stats("%5Ep.%5C.rbac"))
     });
+}
+
+#[test]
+fn by_secrets_of_the_file() {
+    let common = "tls_certificate_sds_secret_configs: [{ name: server }]
+combined_validation_context:
+  default_validation_context:
+    match_typed_subject_alt_names:
+    - { san_type: DNS, matcher: { exact: c2.example } }
+  validation_context_sds_secret_config: { name: clients }
+";
+    let context = "require_client_certificate: true
+session_ticket_keys_sds_secret_config: { name: tickets }
+";
+    let file = tls_front(common, context, "", "");
+    let key = "5".repeat(80);
+    let secrets = format!(
+        "  secrets:
+  - name: server
+    tls_certificate:
+      certificate_chain: {{ filename: '{{{{certificates}}}}/server.crt' }}
+      private_key: {{ filename: '{{{{certificates}}}}/server.key' }}
+  - name: clients
+    validation_context:
+      trusted_ca: {{ filename: '{{{{certificates}}}}/ca.crt' }}
+  - name: tickets
+    session_ticket_keys: {{ keys: [{{ inline_string: '{key}' }}] }}
+"
+    );
+    compare_file(&file.replace("static_resources:\n", &format!("static_resources:\n{secrets}")));
 }
