@@ -1,5 +1,6 @@
 //! What it costs to choose a host, for one host and for thousands.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,7 @@ fn policies() -> [(&'static str, LbPolicy, bool); 6] {
 
 fn balancer(policy: LbPolicy, count: u32, weighted: bool, hosts: &Idle) -> Balancer {
     let (locality, stats) = (Locality::default(), LbStats::default());
+    let metadata = BTreeMap::new();
     let names: Vec<String> = (0..count).map(|number| format!("10.0.0.1:{number}")).collect();
     let members: Vec<Member<'_>> = names
         .iter()
@@ -65,6 +67,7 @@ fn balancer(policy: LbPolicy, count: u32, weighted: bool, hosts: &Idle) -> Balan
             health: Health::Healthy,
             excluded: false,
             hash_key: name,
+            metadata: &metadata,
         })
         .collect();
     let config = LoadBalancing { policy, ..LoadBalancing::default() };
@@ -80,8 +83,7 @@ fn balancer(policy: LbPolicy, count: u32, weighted: bool, hosts: &Idle) -> Balan
         local: None,
         stats: &stats,
     };
-    let all: Vec<u32> = (0..count).collect();
-    Balancer::new(Arc::new(Plan::new(&members, &all, &context)), None, hosts)
+    Balancer::new(Arc::new(Plan::new(&members, &context)), None, hosts)
 }
 
 fn main() {

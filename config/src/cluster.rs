@@ -20,8 +20,9 @@ pub use self::endpoint::{HealthStatus, LbEndpoint, LoadAssignment, LocalityLbEnd
 use self::http_options::HttpOptions;
 pub use self::http2_options::Http2ProtocolOptions;
 pub use self::load_balancing::{
-    ConsistentHashing, HashFunction, LbPolicy, LeastRequest, LoadBalancing, LocalityLbConfig,
-    Maglev, RingHash, SlowStart, ZoneAwareLbConfig,
+    ConsistentHashing, FallbackPolicy, HashFunction, LbPolicy, LbSubsetConfig, LbSubsetSelector,
+    LeastRequest, LoadBalancing, LocalityLbConfig, Maglev, RingHash, SelectorFallback, SlowStart,
+    ZoneAwareLbConfig,
 };
 use crate::aws::DiscoveryLimits;
 use crate::aws::wire::{cloud_map, ecs};

@@ -23,6 +23,7 @@ pub mod listen_socket;
 pub mod listener;
 pub mod listener_filter;
 pub mod local_reply_config;
+pub mod match_criteria;
 pub mod matcher;
 pub mod metadata;
 pub mod network_filter;

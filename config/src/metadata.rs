@@ -27,10 +27,23 @@ impl Metadata {
     }
 }
 
+/// The namespace of the metadata that load balancers look at.
+const LB_NAMESPACE: &str = "envoy.lb";
+
+/// What `wire` holds for load balancers.
+pub(crate) fn lb_metadata(wire: Option<&wire::Metadata>) -> BTreeMap<String, Value> {
+    let fields = wire.and_then(|wire| wire.filter_metadata.get(LB_NAMESPACE));
+    fields.map(fields_of).unwrap_or_default()
+}
+
+/// The members of `wire` by name.
+pub(crate) fn fields_of(wire: &pb::Struct) -> BTreeMap<String, Value> {
+    wire.fields.iter().map(|(name, value)| (name.clone(), json_value(value))).collect()
+}
+
 fn object(wire: &pb::Struct) -> Value {
     // Envoy writes members by name, whatever order the file has.
-    let sorted: BTreeMap<_, _> = wire.fields.iter().collect();
-    sorted.into_iter().map(|(name, value)| (name.clone(), json_value(value))).collect()
+    fields_of(wire).into_iter().collect()
 }
 
 fn json_value(wire: &pb::Value) -> Value {

@@ -9,6 +9,7 @@ use wire::tcp_proxy::{ClusterSpecifier as WireSpecifier, WeightedCluster as Wire
 use crate::access_log::AccessLog;
 use crate::cluster::ClusterNames;
 use crate::duration;
+use crate::match_criteria::MatchCriteria;
 use crate::report::At;
 use crate::route::{BackOff, ClusterName};
 
@@ -22,6 +23,8 @@ pub struct TcpProxy {
     pub stat_prefix: String,
     /// `cluster` or `weighted_clusters`, at least one.
     pub clusters: Vec<ClusterWeight>,
+    /// `metadata_match`, of which `envoy.lb` counts; [`ClusterWeight`] has its own.
+    pub metadata_match: Option<MatchCriteria>,
     /// The sum of the weights: 1 to `u32::MAX`.
     pub total_weight: u32,
     /// `idle_timeout`: how long nothing may go either way, default 1 h; `None` is off.
@@ -43,12 +46,14 @@ pub struct TcpProxy {
 }
 
 /// One of `weighted_clusters`; a single cluster weighs 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClusterWeight {
     /// `name`. Envoy does not ask for a cluster of that name to exist.
     pub cluster: ClusterName,
     /// `weight`.
     pub weight: u32,
+    /// `metadata_match`, on top of the proxy's.
+    pub metadata_match: Option<MatchCriteria>,
 }
 
 /// When lines are written beside that at a connection's end (`TcpAccessLogOptions`).
@@ -68,13 +73,15 @@ impl TcpProxy {
         clusters: &ClusterNames<'_>,
         at: &At<'_>,
     ) -> Option<Self> {
+        let metadata_match = MatchCriteria::from_wire(wire.metadata_match.as_ref(), None);
         let chosen = match &wire.cluster_specifier {
             Some(WireSpecifier::Cluster(name)) => {
                 let cluster = named(name, clusters, &at.field("cluster"));
-                vec![ClusterWeight { cluster, weight: 1 }]
+                vec![ClusterWeight { cluster, weight: 1, metadata_match: metadata_match.clone() }]
             }
             Some(WireSpecifier::WeightedClusters(weighted)) => {
-                weights(weighted, clusters, &at.field("weighted_clusters"))
+                let at = at.field("weighted_clusters");
+                weights(weighted, metadata_match.as_ref(), clusters, &at)
             }
             None => {
                 at.error_at_key("one of cluster, weighted_clusters is required");
@@ -91,6 +98,7 @@ impl TcpProxy {
         Some(Self {
             stat_prefix: wire.stat_prefix.clone(),
             clusters: chosen,
+            metadata_match,
             total_weight,
             idle_timeout: duration::or_off(
                 wire.idle_timeout.as_ref(),
@@ -131,11 +139,17 @@ fn named(name: &str, clusters: &ClusterNames<'_>, at: &At<'_>) -> ClusterName {
     ClusterName { name: name.to_owned(), index }
 }
 
-fn weights(wire: &WireWeighted, clusters: &ClusterNames<'_>, at: &At<'_>) -> Vec<ClusterWeight> {
+fn weights(
+    wire: &WireWeighted,
+    criteria: Option<&MatchCriteria>,
+    clusters: &ClusterNames<'_>,
+    at: &At<'_>,
+) -> Vec<ClusterWeight> {
     let at = at.field("clusters");
     let read = |(index, cluster): (usize, &WireWeight)| ClusterWeight {
         cluster: named(&cluster.name, clusters, &at.index(index).field("name")),
         weight: cluster.weight,
+        metadata_match: MatchCriteria::from_wire(cluster.metadata_match.as_ref(), criteria),
     };
     wire.clusters.iter().enumerate().map(read).collect()
 }

@@ -11,6 +11,7 @@ mod murmur_hash;
 mod plan;
 mod priority_load;
 mod ring_hash;
+mod subset;
 #[cfg(test)]
 mod tests;
 mod zone_aware;
@@ -20,6 +21,7 @@ pub use hash_table::TableSizes;
 pub use member::{Health, Member};
 pub use plan::{Plan, PlanContext, count_members};
 pub use priority_load::{Distribution, LevelCounts, PriorityLoad};
+pub use subset::Subsets;
 pub use zone_aware::LocalCluster;
 
 pub use crate::stats::scopes::LbStats;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::address::EndpointAddress;
 use crate::bootstrap::Locality;
-use crate::metadata::Metadata;
+use crate::metadata::lb_metadata;
 use crate::report::At;
 
 const OVERPROVISIONING_FACTOR: u32 = 140;
@@ -102,9 +102,6 @@ impl HealthStatus {
     }
 }
 
-/// The namespace of the metadata that load balancers look at.
-const LB_NAMESPACE: &str = "envoy.lb";
-
 impl LocalityLbEndpoints {
     fn list_from_wire(
         wire: Option<&endpoint::ClusterLoadAssignment>,
@@ -147,12 +144,5 @@ impl LbEndpoint {
             health_status: HealthStatus::from_wire(wire.health_status()),
             metadata: lb_metadata(wire.metadata.as_ref()),
         })
-    }
-}
-
-fn lb_metadata(wire: Option<&core::Metadata>) -> BTreeMap<String, Value> {
-    match Metadata::from_wire(wire).0.remove(LB_NAMESPACE) {
-        Some(Value::Object(fields)) => fields.into_iter().collect(),
-        _ => BTreeMap::new(),
     }
 }

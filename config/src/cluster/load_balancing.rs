@@ -2,6 +2,7 @@
 //! first of `load_balancing_policy`.
 
 mod legacy;
+mod subset;
 mod typed;
 
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::cluster::v3 as wire;
 use envoy_types::pb::envoy::r#type::v3::Percent;
 
+pub use self::subset::{FallbackPolicy, LbSubsetConfig, LbSubsetSelector, SelectorFallback};
 use crate::report::At;
 
 const HEALTHY_PANIC_THRESHOLD: u32 = 50;
@@ -24,6 +26,8 @@ const MIN_WEIGHT_PERCENT: f64 = 10.0;
 pub struct LoadBalancing {
     /// `lb_policy` and its options.
     pub policy: LbPolicy,
+    /// `lb_subset_config` or the extension `subset`.
+    pub subset: Option<LbSubsetConfig>,
     /// `healthy_panic_threshold` in whole percent, default 50; 0 is off.
     pub healthy_panic_threshold: u32,
     /// `zone_aware_lb_config` or `locality_weighted_lb_config`.
@@ -171,6 +175,7 @@ impl Default for LoadBalancing {
     fn default() -> Self {
         Self {
             policy: LbPolicy::RoundRobin(None),
+            subset: None,
             healthy_panic_threshold: HEALTHY_PANIC_THRESHOLD,
             locality: LocalityLbConfig::default(),
         }
@@ -180,17 +185,22 @@ impl Default for LoadBalancing {
 impl LoadBalancing {
     pub(super) fn from_wire(wire: &wire::Cluster, at: &At<'_>) -> Self {
         let common = wire.common_lb_config.clone().unwrap_or_default();
-        let (policy, locality) = match &wire.load_balancing_policy {
-            Some(policy) => typed::policy(policy, &at.field("load_balancing_policy")),
-            None => (legacy::policy(wire, at), legacy::locality(&common)),
+        let chosen = match &wire.load_balancing_policy {
+            Some(policy) => {
+                if wire.lb_subset_config.is_some() {
+                    at.field("lb_subset_config")
+                        .error_at_key("it has no meaning beside load_balancing_policy");
+                }
+                typed::load_balancing(policy, &at.field("load_balancing_policy"))
+            }
+            None => legacy::load_balancing(wire, &common, at),
         };
         Self {
-            policy,
-            locality,
             healthy_panic_threshold: whole_percent(
                 common.healthy_panic_threshold.as_ref(),
                 HEALTHY_PANIC_THRESHOLD,
             ),
+            ..chosen
         }
     }
 

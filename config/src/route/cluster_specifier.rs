@@ -6,6 +6,7 @@ use wire::route_action::ClusterSpecifier as WireSpecifier;
 use super::Scope;
 use super::weighted_clusters::WeightedClusters;
 use crate::header_mutation::is_token_byte;
+use crate::match_criteria::MatchCriteria;
 use crate::report::At;
 
 /// `cluster_specifier` of a route action.
@@ -32,6 +33,7 @@ pub struct ClusterName {
 impl ClusterSpecifier {
     pub(super) fn from_wire(
         wire: Option<&WireSpecifier>,
+        criteria: Option<&MatchCriteria>,
         scope: &Scope<'_>,
         at: &At<'_>,
     ) -> Option<Self> {
@@ -43,7 +45,8 @@ impl ClusterSpecifier {
                 header_name(name, &at.field("cluster_header")).map(Self::Header)
             }
             Some(WireSpecifier::WeightedClusters(clusters)) => {
-                WeightedClusters::from_wire(clusters, scope, &at.field("weighted_clusters"))
+                let at = at.field("weighted_clusters");
+                WeightedClusters::from_wire(clusters, criteria, scope, &at)
                     .map(|clusters| Self::Weighted(Box::new(clusters)))
             }
             _ => {

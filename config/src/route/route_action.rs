@@ -10,6 +10,7 @@ use super::{
 };
 use crate::cluster::RoutingPriority;
 use crate::duration;
+use crate::match_criteria::MatchCriteria;
 use crate::report::At;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -19,6 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 pub struct RouteAction {
     /// `cluster`, `cluster_header` or `weighted_clusters`.
     pub cluster: ClusterSpecifier,
+    /// `metadata_match`, of which `envoy.lb` counts.
+    pub metadata_match: Option<MatchCriteria>,
     /// `cluster_not_found_response_code`: 503 (default), 404 or 500.
     pub cluster_not_found_status: u16,
     /// `timeout`, default 15 s; `None` is 0, off.
@@ -79,10 +82,17 @@ impl RouteAction {
         scope: &Scope<'_>,
         at: &At<'_>,
     ) -> Option<Self> {
-        let cluster = ClusterSpecifier::from_wire(wire.cluster_specifier.as_ref(), scope, at)?;
+        let metadata_match = MatchCriteria::from_wire(wire.metadata_match.as_ref(), None);
+        let cluster = ClusterSpecifier::from_wire(
+            wire.cluster_specifier.as_ref(),
+            metadata_match.as_ref(),
+            scope,
+            at,
+        )?;
         let idle_timeout = wire.idle_timeout.as_ref();
         Some(Self {
             cluster,
+            metadata_match,
             cluster_not_found_status: match wire.cluster_not_found_response_code() {
                 WireNotFound::ServiceUnavailable => 503,
                 WireNotFound::NotFound => 404,

@@ -8,6 +8,7 @@ use super::cluster_specifier::{ClusterName, header_name};
 use super::{Scope, non_empty};
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
+use crate::match_criteria::MatchCriteria;
 use crate::report::At;
 
 /// `envoy.config.route.v3.WeightedCluster`.
@@ -38,6 +39,8 @@ pub struct ClusterWeight {
     pub cluster: WeightedName,
     /// `weight`; 0 takes no requests.
     pub weight: u32,
+    /// `metadata_match`, on top of the route's.
+    pub metadata_match: Option<MatchCriteria>,
     /// `request_headers_to_add`, `request_headers_to_remove`.
     pub request_headers: HeaderMutations,
     /// `response_headers_to_add`, `response_headers_to_remove`.
@@ -60,6 +63,7 @@ pub enum WeightedName {
 impl WeightedClusters {
     pub(super) fn from_wire(
         wire: &wire::WeightedCluster,
+        criteria: Option<&MatchCriteria>,
         scope: &Scope<'_>,
         at: &At<'_>,
     ) -> Option<Self> {
@@ -68,7 +72,9 @@ impl WeightedClusters {
             .clusters
             .iter()
             .enumerate()
-            .map(|(index, cluster)| ClusterWeight::from_wire(cluster, scope, &at_list.index(index)))
+            .map(|(index, cluster)| {
+                ClusterWeight::from_wire(cluster, criteria, scope, &at_list.index(index))
+            })
             .collect();
         let random_value = match &wire.random_value_specifier {
             Some(RandomValueSpecifier::HeaderName(name)) if !name.is_empty() => {
@@ -90,7 +96,12 @@ impl WeightedClusters {
 }
 
 impl ClusterWeight {
-    fn from_wire(wire: &WireWeight, scope: &Scope<'_>, at: &At<'_>) -> Option<Self> {
+    fn from_wire(
+        wire: &WireWeight,
+        criteria: Option<&MatchCriteria>,
+        scope: &Scope<'_>,
+        at: &At<'_>,
+    ) -> Option<Self> {
         let (request_headers, response_headers) = header_mutations!(wire, at);
         let cluster = match (wire.name.as_str(), wire.cluster_header.as_str()) {
             ("", "") => {
@@ -115,6 +126,7 @@ impl ClusterWeight {
         Some(Self {
             cluster: cluster?,
             weight: wire.weight?.value,
+            metadata_match: MatchCriteria::from_wire(wire.metadata_match.as_ref(), criteria),
             request_headers,
             response_headers,
             host_rewrite_literal: match &wire.host_rewrite_specifier {

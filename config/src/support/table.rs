@@ -179,7 +179,7 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "stat_prefix cluster weighted_clusters idle_timeout max_connect_attempts \
                     max_downstream_connection_duration backoff_options hash_policy \
                     max_downstream_connection_duration_jitter_percentage access_log \
-                    access_log_options \
+                    access_log_options metadata_match \
                     access_log_flush_interval flush_access_log_on_connected",
         limited: "upstream_connect_mode=IMMEDIATE check_drain_close=false",
         ..NONE
@@ -191,7 +191,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight",
-        supported: "name weight",
+        supported: "name weight metadata_match",
         ..NONE
     },
     Message {
@@ -688,7 +688,8 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "cluster cluster_header weighted_clusters cluster_not_found_response_code timeout idle_timeout prefix_rewrite \
                     regex_rewrite path_rewrite host_rewrite_literal host_rewrite_header \
                     host_rewrite_path_regex host_rewrite append_x_forwarded_host retry_policy priority \
-                    max_stream_duration auto_host_rewrite path_rewrite_policy hash_policy",
+                    max_stream_duration auto_host_rewrite path_rewrite_policy hash_policy \
+                    metadata_match",
         ..NONE
     },
     Message {
@@ -731,7 +732,7 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.route.v3.WeightedCluster.ClusterWeight",
         supported: "name cluster_header weight request_headers_to_add request_headers_to_remove \
                     response_headers_to_add response_headers_to_remove host_rewrite_literal \
-                    typed_per_filter_config",
+                    typed_per_filter_config metadata_match",
         ..NONE
     },
     Message {
@@ -799,6 +800,7 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "name alt_stat_name connect_timeout load_assignment metadata circuit_breakers \
                     ring_hash_lb_config maglev_lb_config least_request_lb_config \
                     round_robin_lb_config common_lb_config load_balancing_policy \
+                    lb_subset_config \
                     max_requests_per_connection \
                     common_http_protocol_options http_protocol_options \
                     http2_protocol_options typed_extension_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
@@ -828,6 +830,17 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig",
         supported: "use_hostname_for_hashing hash_balance_factor",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.LbSubsetConfig",
+        supported: "fallback_policy default_subset subset_selectors locality_weight_aware \
+                    scale_locality_weight panic_mode_any list_as_any metadata_fallback_policy",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector",
+        supported: "keys single_host_per_subset fallback_policy fallback_keys_subset",
         ..NONE
     },
     Message {
@@ -893,6 +906,18 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.load_balancing_policies.maglev.v3.Maglev",
         supported: "table_size consistent_hashing_lb_config locality_weighted_lb_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.subset.v3.Subset",
+        supported: "fallback_policy default_subset subset_selectors allow_redundant_keys \
+                    locality_weight_aware scale_locality_weight panic_mode_any list_as_any \
+                    metadata_fallback_policy subset_lb_policy",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.load_balancing_policies.subset.v3.Subset.LbSubsetSelector",
+        supported: "keys single_host_per_subset fallback_policy fallback_keys_subset",
         ..NONE
     },
     Message {
@@ -1124,6 +1149,7 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
             "envoy.extensions.load_balancing_policies.random.v3.Random",
             "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash",
             "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin",
+            "envoy.extensions.load_balancing_policies.subset.v3.Subset",
             "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
             "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
         ],

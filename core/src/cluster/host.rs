@@ -195,6 +195,7 @@ impl Host {
             health: self.health.health(),
             excluded: self.health.is_excluded(),
             hash_key: own_key.filter(|key| !key.is_empty()).unwrap_or(name),
+            metadata: &self.metadata,
         }
     }
 
@@ -258,8 +259,7 @@ impl HostSet {
         let by_hostname = context.config.policy.hashes_hostnames();
         let members: Vec<Member<'_>> =
             self.hosts.iter().map(|host| host.member(by_hostname)).collect();
-        let all: Vec<u32> = (0..).take(members.len()).collect();
-        Plan::new(&members, &all, context)
+        Plan::new(&members, context)
     }
 
     /// As the proxies beside this one, which is `here`.

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringmain_config::cluster::{LbPolicy, LeastRequest, SlowStart};
+use ringmain_config::match_criteria::MatchCriteria;
 
 use super::LbStats;
 use super::edf::EdfSchedule;
 use super::plan::{LocalityChoice, Plan, Source};
 use super::priority_load::{Availability, PriorityLoad};
+use super::subset::{Subset, Subsets};
 
 /// What picks ask about hosts, by their index among the members, and of chance.
 pub trait Hosts {
@@ -27,15 +29,74 @@ pub trait Hosts {
 pub struct Pick<'a> {
     /// By its route's `hash_policy`; without it, chance.
     pub hash: Option<u64>,
+    /// What the host's metadata must be, where the cluster has subsets.
+    pub criteria: Option<&'a MatchCriteria>,
     /// How many hosts chosen before were not wanted.
     pub attempt: u32,
     /// The load of priorities, where it is another than the plan's.
     pub load: Option<&'a PriorityLoad>,
 }
 
-/// A plan and a worker's place in it.
+/// A worker's place in a plan and in those of the subsets.
 #[derive(Debug)]
 pub struct Balancer {
+    all: Turns,
+    subsets: Option<SubsetTurns>,
+}
+
+/// The subsets, and by the index of each plan whose turn it is there.
+#[derive(Debug)]
+struct SubsetTurns {
+    subsets: Arc<Subsets>,
+    turns: Box<[Turns]>,
+}
+
+impl Balancer {
+    /// Goes on with `plan`; `before` is what was there until now. Where there was nothing, it begins
+    /// anywhere, so that workers do not march in step.
+    pub fn new(plan: Arc<Plan>, before: Option<&Self>, hosts: &impl Hosts) -> Self {
+        let subsets = plan.subsets.clone().map(|subsets| {
+            let before = before.and_then(|before| before.subsets.as_ref());
+            SubsetTurns::new(subsets, before, hosts)
+        });
+        Self { all: Turns::new(plan, before.map(|before| &before.all), hosts), subsets }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.all.plan
+    }
+
+    /// The host for a request; none where no host takes any.
+    pub fn choose(&mut self, pick: &Pick<'_>, hosts: &impl Hosts, stats: &LbStats) -> Option<u32> {
+        let Self { all, subsets } = self;
+        let Some(SubsetTurns { subsets, turns }) = subsets else {
+            return all.choose(pick, hosts, stats);
+        };
+        let mut choose_of = |subset| match subset {
+            Subset::Any => all.choose(pick, hosts, stats),
+            Subset::Plan(index) => turns[index as usize].choose(pick, hosts, stats),
+            Subset::Host(host) => Some(host),
+        };
+        subsets.choose(pick.criteria, &mut choose_of, stats)
+    }
+}
+
+impl SubsetTurns {
+    fn new(subsets: Arc<Subsets>, before: Option<&Self>, hosts: &impl Hosts) -> Self {
+        let plans = subsets.plans_since(before.map(|before| &*before.subsets));
+        let turns = plans.into_iter().map(|(plan, at)| {
+            let before = before.zip(at).and_then(|(before, at)| before.turns.get(at));
+            Turns::new(plan.clone(), before, hosts)
+        });
+        let turns = turns.collect();
+        Self { subsets, turns }
+    }
+}
+
+/// A plan and a worker's place in it.
+#[derive(Debug)]
+struct Turns {
     plan: Arc<Plan>,
     /// By source.
     places: Box<[Place]>,
@@ -51,10 +112,8 @@ struct Place {
     schedule: Option<EdfSchedule>,
 }
 
-impl Balancer {
-    /// Goes on with `plan`; `before` is what was there until now. Where there was nothing, it begins
-    /// anywhere, so that workers do not march in step.
-    pub fn new(plan: Arc<Plan>, before: Option<&Self>, hosts: &impl Hosts) -> Self {
+impl Turns {
+    fn new(plan: Arc<Plan>, before: Option<&Self>, hosts: &impl Hosts) -> Self {
         let seed = hosts.random() as usize;
         let places = plan.sources.iter().enumerate().map(|(index, source)| {
             let before = before.and_then(|before| before.places.get(index));
@@ -66,13 +125,7 @@ impl Balancer {
         Self { places: places.collect(), localities: locality_schedules(&plan, seed), plan }
     }
 
-    /// The plan.
-    pub fn plan(&self) -> &Arc<Plan> {
-        &self.plan
-    }
-
-    /// The host for a request; none where no host takes any.
-    pub fn choose(&mut self, pick: &Pick<'_>, hosts: &impl Hosts, stats: &LbStats) -> Option<u32> {
+    fn choose(&mut self, pick: &Pick<'_>, hosts: &impl Hosts, stats: &LbStats) -> Option<u32> {
         let Self { plan, places, localities } = self;
         let load = pick.load.unwrap_or(&plan.distribution.load);
         if plan.policy.hashes() {

@@ -1,6 +1,9 @@
 //! What a balancer is told of a host.
 
+use std::collections::BTreeMap;
+
 use ringmain_config::bootstrap::Locality;
+use serde_json::Value;
 
 /// Whether a host takes requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,11 +33,15 @@ pub struct Member<'a> {
     pub excluded: bool,
     /// What consistent hashing knows it by: `hash_key` of its metadata, its hostname or its address.
     pub hash_key: &'a str,
+    /// Its `envoy.lb` metadata, which say what subsets it is in.
+    pub metadata: &'a BTreeMap<String, Value>,
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+
+    static NO_METADATA: BTreeMap<String, Value> = BTreeMap::new();
 
     /// A locality of that zone; kept for good, as tests may.
     pub fn zone(zone: &str) -> &'static Locality {
@@ -50,6 +57,7 @@ pub(super) mod tests {
             health: Health::Healthy,
             excluded: false,
             hash_key,
+            metadata: &NO_METADATA,
         }
     }
 }

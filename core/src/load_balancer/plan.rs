@@ -12,6 +12,7 @@ use super::LbStats;
 use super::hash_table::{HashTable, TableSizes, WeightedHost};
 use super::member::{Health, Member};
 use super::priority_load::{Availability, Distribution, LevelCounts};
+use super::subset::Subsets;
 use super::zone_aware::{LocalCluster, ZoneRouting};
 
 /// What a plan is made of beside the members.
@@ -37,7 +38,24 @@ pub struct Plan {
     pub(super) levels: Box<[Level]>,
     pub(super) sources: Box<[Source]>,
     pub(super) zone: ZoneRules,
+    /// Where the cluster has subsets; the rest is then of all its hosts.
+    pub(super) subsets: Option<Arc<Subsets>>,
 }
+
+/// How the weights of localities count.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LocalityWeights<'a> {
+    /// As assigned.
+    Assigned,
+    /// Not at all (`locality_weight_aware`).
+    Ignored,
+    /// By how many of these hosts of each priority and locality there are
+    /// (`scale_locality_weight`).
+    Scaled(&'a HostCounts<'a>),
+}
+
+/// How many hosts each locality of each priority has.
+pub(super) type HostCounts<'a> = BTreeMap<(u32, &'a Locality), u32>;
 
 /// The rules of `zone_aware_lb_config` that each pick asks about.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,11 +111,40 @@ impl Source {
 const NOBODY: usize = 0;
 
 impl Plan {
-    /// For the hosts that `chosen` names of `members`.
-    pub fn new(members: &[Member<'_>], chosen: &[u32], context: &PlanContext<'_>) -> Self {
-        let priorities = members.iter().map(|member| member.priority + 1).max().unwrap_or(1);
-        let mut builder = Builder { members, context, sources: vec![Source::default()] };
-        let mut of_priority = vec![Vec::new(); priorities as usize];
+    /// For `members`.
+    pub fn new(members: &[Member<'_>], context: &PlanContext<'_>) -> Self {
+        let all: Vec<u32> = (0..).take(members.len()).collect();
+        let priorities =
+            members.iter().map(|member| member.priority as usize + 1).max().unwrap_or(1);
+        let Some(config) = &context.config.subset else {
+            return Self::of(members, &all, priorities, LocalityWeights::Assigned, context);
+        };
+        let mut counts = HostCounts::new();
+        for member in members {
+            *counts.entry((member.priority, member.locality)).or_default() += 1;
+        }
+        let weights = match (config.locality_weight_aware, config.scale_locality_weight) {
+            (false, _) => LocalityWeights::Ignored,
+            (true, false) => LocalityWeights::Assigned,
+            (true, true) => LocalityWeights::Scaled(&counts),
+        };
+        let plan_of = |hosts: &[u32]| Self::of(members, hosts, priorities, weights, context);
+        let subsets = Subsets::new(members, config, plan_of);
+        // Whom no request falls back to needs no tables.
+        let all = if subsets.may_choose_any() { &all[..] } else { &[] };
+        Self { subsets: Some(Arc::new(subsets)), ..plan_of(all) }
+    }
+
+    /// For the hosts that `chosen` names of `members`, which have so many `priorities`.
+    fn of(
+        members: &[Member<'_>],
+        chosen: &[u32],
+        priorities: usize,
+        weights: LocalityWeights<'_>,
+        context: &PlanContext<'_>,
+    ) -> Self {
+        let mut builder = Builder { members, context, weights, sources: vec![Source::default()] };
+        let mut of_priority = vec![Vec::new(); priorities];
         for host in chosen {
             of_priority[members[*host as usize].priority as usize].push(*host);
         }
@@ -119,12 +166,20 @@ impl Plan {
             levels,
             sources: builder.sources.into(),
             zone: zone_rules(context),
+            subsets: None,
         }
     }
 
-    /// The sizes of the tables, by priority.
+    /// The sizes of the tables, by priority; those of subsets last.
     pub fn table_sizes(&self) -> impl Iterator<Item = TableSizes> {
-        self.levels.iter().filter_map(|level| level.table.as_ref()).map(|table| table.sizes())
+        let subsets = self.subsets.iter().flat_map(|subsets| subsets.plans());
+        let levels = std::iter::once(self).chain(subsets).flat_map(|plan| &plan.levels);
+        levels.filter_map(|level| level.table.as_ref()).map(|table| table.sizes())
+    }
+
+    /// The subsets, where the cluster has such.
+    pub fn subsets(&self) -> Option<&Subsets> {
+        self.subsets.as_deref()
     }
 
     /// How load is shared among the priorities.
@@ -144,6 +199,7 @@ impl Default for Plan {
             levels: Box::new([level]),
             sources: Box::new([Source::default()]),
             zone: ZoneRules::default(),
+            subsets: None,
         }
     }
 }
@@ -192,6 +248,7 @@ pub fn count_members<'a, 'm: 'a>(
 struct Builder<'a> {
     members: &'a [Member<'a>],
     context: &'a PlanContext<'a>,
+    weights: LocalityWeights<'a>,
     sources: Vec<Source>,
 }
 
@@ -246,9 +303,23 @@ impl<'a> Builder<'a> {
         here.into_iter().chain(groups).collect()
     }
 
-    fn weight_of(&self, priority: usize, locality: &Locality) -> u32 {
+    fn is_locality_weighted(&self) -> bool {
+        !matches!(self.weights, LocalityWeights::Ignored)
+            && self.context.config.is_locality_weighted()
+    }
+
+    /// The weight of a locality of which `hosts` are left.
+    fn weight_of(&self, priority: usize, locality: &Locality, hosts: usize) -> f64 {
         let priority = u32::try_from(priority).unwrap_or(u32::MAX);
-        self.context.assignment.locality_weight(priority, locality)
+        let weight = f64::from(self.context.assignment.locality_weight(priority, locality));
+        match self.weights {
+            LocalityWeights::Scaled(counts) => {
+                let all = counts.get(&(priority, locality)).copied().unwrap_or(1);
+                // Counts of hosts are far below 2^53.
+                (weight * hosts as f64 / f64::from(all)).round()
+            }
+            LocalityWeights::Assigned | LocalityWeights::Ignored => weight,
+        }
     }
 
     fn localities(
@@ -257,6 +328,7 @@ impl<'a> Builder<'a> {
         groups: &[(&Locality, Vec<u32>)],
     ) -> Option<Localities> {
         let choice = match self.context.config.locality {
+            LocalityLbConfig::LocalityWeighted if !self.is_locality_weighted() => return None,
             LocalityLbConfig::LocalityWeighted => LocalityChoice::Weighted([
                 self.effective_weights(priority, groups, Health::Healthy),
                 self.effective_weights(priority, groups, Health::Degraded),
@@ -297,7 +369,7 @@ impl<'a> Builder<'a> {
             let able = self.those(hosts, health).len();
             // Counts of hosts are far below 2^53.
             let ratio = if counted == 0 { 0.0 } else { able as f64 / counted as f64 };
-            f64::from(self.weight_of(priority, locality)) * (factor * ratio).min(1.0)
+            self.weight_of(priority, locality, hosts.len()) * (factor * ratio).min(1.0)
         };
         groups.iter().map(weight).collect()
     }
@@ -317,11 +389,13 @@ impl<'a> Builder<'a> {
             if in_panic { hosts.to_vec() } else { self.those(hosts, Health::Healthy) }
         };
         let mut weighted = Vec::with_capacity(hosts.len());
-        if self.context.config.is_locality_weighted() {
-            let weight = |locality: &Locality| f64::from(self.weight_of(priority, locality));
-            let sum: f64 = groups.iter().map(|(locality, _)| weight(locality)).sum();
-            for (locality, hosts) in groups {
-                let share = weight(locality) / sum;
+        if self.is_locality_weighted() {
+            let weight = |(locality, hosts): &(&Locality, Vec<u32>)| {
+                self.weight_of(priority, locality, hosts.len())
+            };
+            let sum: f64 = groups.iter().map(weight).sum();
+            for group @ (_, hosts) in groups {
+                let share = weight(group) / sum;
                 if share > 0.0 {
                     self.add_shares(&able(hosts), share, &mut weighted);
                 }

@@ -66,8 +66,7 @@ fn assignment(localities: &[(&str, u32)]) -> LoadAssignment {
 fn plan_by(members: &[Member<'_>], config: &LoadBalancing, assignment: &LoadAssignment) -> Plan {
     let stats = LbStats::default();
     let context = PlanContext { config, assignment, here: None, local: None, stats: &stats };
-    let all: Vec<u32> = (0..).take(members.len()).collect();
-    Plan::new(members, &all, &context)
+    Plan::new(members, &context)
 }
 
 fn plan(members: &[Member<'_>], policy: LbPolicy) -> Plan {

@@ -8,7 +8,7 @@ pub use session::{count_unserved, serve};
 use std::time::Duration;
 
 use ringmain_config::access_log::AccessLog;
-use ringmain_config::tcp_proxy as config;
+use ringmain_config::tcp_proxy::{self as config, ClusterWeight};
 
 use crate::access_log::{AccessLogger, LogSink};
 use crate::listener::FilterChainPlace;
@@ -53,19 +53,17 @@ impl TcpProxy {
         Some(max.mul_f64(1.0 + jitter * share))
     }
 
-    /// The cluster of the next connection, by a random number: none where that of the configuration
-    /// does not exist.
-    fn choose_cluster(&self, random: impl FnOnce() -> u64) -> Option<usize> {
+    /// The cluster of the next connection, by a random number.
+    fn choose_cluster(&self, random: impl FnOnce() -> u64) -> Option<&ClusterWeight> {
         let [only] = &self.config.clusters[..] else {
             let mut left = random() % u64::from(self.config.total_weight);
-            let chosen = self.config.clusters.iter().find(|cluster| {
+            return self.config.clusters.iter().find(|cluster| {
                 let weight = u64::from(cluster.weight);
                 let is_inside = left < weight;
                 left = left.wrapping_sub(weight);
                 is_inside
             });
-            return chosen.and_then(|cluster| cluster.cluster.index);
         };
-        only.cluster.index
+        Some(only)
     }
 }

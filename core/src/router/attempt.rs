@@ -197,7 +197,7 @@ impl UpstreamRequest<'_, '_> {
 
     /// What the request asks of its host.
     fn pick(&self) -> Pick<'_> {
-        Pick { hash: self.hash, ..Pick::default() }
+        Pick { hash: self.hash, criteria: self.criteria, ..Pick::default() }
     }
 
     /// Counts a connection that was not to be had and says what follows. What a circuit breaker

@@ -78,6 +78,7 @@ mod tests {
         let cluster = |(index, weight): (usize, &u32)| ClusterWeight {
             cluster: WeightedName::Cluster(name(index)),
             weight: *weight,
+            metadata_match: None,
             request_headers: Default::default(),
             response_headers: Default::default(),
             host_rewrite_literal: None,

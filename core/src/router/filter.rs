@@ -349,6 +349,8 @@ fn plan<'a>(
     let started = exchange.info.started;
     let kept_max = route.request_body_buffer_limit.or(virtual_host.request_body_buffer_limit);
     let virtual_cluster = exchange.info.virtual_cluster;
+    let weighted = exchange.info.weighted_cluster.and_then(|at| manager.routes.weighted(found, at));
+    let own_criteria = action.metadata_match.as_ref();
     Forwarding {
         cluster,
         groups: CountedGroups {
@@ -357,6 +359,7 @@ fn plan<'a>(
         },
         priority: action.priority,
         hash_policy: &action.hash_policy,
+        criteria: weighted.map_or(own_criteria, |cluster| cluster.metadata_match.as_ref()),
         limits,
         timeouts: StreamTimeouts::new(action, &manager.config, limits, stream, started),
         retry,

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ringmain_config::cluster::RoutingPriority;
+use ringmain_config::match_criteria::MatchCriteria;
 use ringmain_config::route::HashPolicy;
 use ringmain_proto_codec::h1::BodyLength;
 use ringmain_proto_codec::{ChunkError, KnownHeader};
@@ -37,6 +38,8 @@ pub struct Forwarding<'a> {
     pub priority: RoutingPriority,
     /// What of it decides which host it goes to, where the cluster's policy hashes.
     pub hash_policy: &'a [HashPolicy],
+    /// What the metadata of its host must be, where the cluster has subsets.
+    pub criteria: Option<&'a MatchCriteria>,
     /// The route's limits.
     pub limits: RouteTimeouts,
     /// The limits of this stream.
@@ -64,6 +67,8 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     pub(super) priority: RoutingPriority,
     /// By the route's `hash_policy`.
     pub(super) hash: Option<u64>,
+    /// `metadata_match` of the route or of its weighted cluster.
+    pub(super) criteria: Option<&'a MatchCriteria>,
     pub(super) body: &'d RequestBody,
     pub(super) timeouts: &'d StreamTimeouts,
     pub(super) retry: RetryState<'a>,
@@ -123,6 +128,7 @@ pub async fn forward<'a>(
         groups: forwarding.groups,
         priority: forwarding.priority,
         hash,
+        criteria: forwarding.criteria,
         body: &body,
         timeouts: &forwarding.timeouts,
         retry: forwarding.retry,

@@ -98,6 +98,12 @@ impl ProcessHistograms {
 }
 
 impl Compiled {
+    /// How many balancers Envoy would have for each cluster, whose subsets it counts one by one: its
+    /// main thread has them too.
+    pub fn balancers(&self) -> usize {
+        self.workers + 1
+    }
+
     /// Compiles `bootstrap` for `workers` workers; `addresses` are those that each listener is bound to.
     pub fn new(bootstrap: &Bootstrap, addresses: Vec<Vec<SocketAddr>>, workers: usize) -> Self {
         let mut histograms = HistogramTable::default();

@@ -204,6 +204,7 @@ impl Control {
 
     async fn plan_and_tell(&self, index: usize, hosts: Arc<HostSet>) {
         let plan = Arc::new(self.plan_for(index, &hosts));
+        self.count_subsets(index, &plan);
         self.hosts[index].send_replace(Told { hosts: hosts.clone(), plan: plan.clone() });
         self.tell_all(|| Command::SetHosts {
             cluster: index,
@@ -211,6 +212,13 @@ impl Control {
             plan: plan.clone(),
         })
         .await;
+    }
+
+    fn count_subsets(&self, index: usize, plan: &Plan) {
+        let Some(subsets) = plan.subsets() else { return };
+        let stats = &self.compiled.clusters[index].planning;
+        let balancers = self.compiled.balancers() as u64;
+        subsets.count_changes(self.plan(index).subsets(), balancers, stats);
     }
 
     fn plan_for(&self, index: usize, hosts: &HostSet) -> Plan {

@@ -16,9 +16,7 @@ pub const CLUSTER: Names = Names {
     counters: "assignment_stale assignment_timeout_received assignment_use_cached bind_errors \
         default.total_match_count http1.dropped_headers_with_underscores \
         http1.metadata_not_supported_error http1.requests_rejected_with_underscores_in_headers \
-        http1.response_flood lb_subsets_created lb_subsets_fallback \
-        lb_subsets_fallback_panic lb_subsets_removed lb_subsets_selected \
-        original_dst_host_invalid \
+        http1.response_flood original_dst_host_invalid \
         upstream_cx_connect_with_0_rtt upstream_cx_http3_total \
         upstream_cx_max_duration_reached upstream_cx_pool_overflow \
         upstream_cx_preconnect_skipped upstream_flow_control_backed_up_total \

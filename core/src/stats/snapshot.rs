@@ -136,6 +136,7 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     scope.gauge("membership_degraded", of_health(Health::Degraded), stats);
     scope.gauge("membership_excluded", count(&HealthFlags::is_excluded), stats);
     table_sizes(&scope, &cluster.config.load_balancing.policy, &control.plan(index), stats);
+    subsets(&scope, &control.plan(index), control.compiled.balancers(), stats);
     circuit_breakers(&scope, cluster, stats);
     response_codes(&scope, &cluster.response_codes, Completed::CountedApart, stats);
     let external = scope.within("external");
@@ -163,6 +164,14 @@ fn table_sizes(scope: &Scope, policy: &LbPolicy, plan: &Plan, stats: &mut Vec<St
         }
         (LbPolicy::RoundRobin(_) | LbPolicy::LeastRequest(..) | LbPolicy::Random, _) => {}
     }
+}
+
+/// The subsets, for clusters that have such.
+fn subsets(scope: &Scope, plan: &Plan, balancers: usize, stats: &mut Vec<Stat>) {
+    let Some(subsets) = plan.subsets() else { return };
+    scope.gauge("lb_subsets_active", balancers * subsets.count(), stats);
+    let duplicates = usize::try_from(subsets.single_host_duplicates()).unwrap_or(usize::MAX);
+    scope.gauge("lb_subsets_single_host_per_subset_duplicate", duplicates, stats);
 }
 
 /// Whether each breaker is open, and with `track_remaining` how much is left.

@@ -27,6 +27,7 @@ mod rewrites;
 mod route_matches;
 mod route_timeouts;
 mod routes;
+mod subsets;
 mod tcp_proxy;
 mod upstream_failures;
 mod virtual_hosts;

@@ -1,4 +1,4 @@
-//! `lb_policy` with its options, and `common_lb_config`.
+//! `lb_policy` with its options, `lb_subset_config` and `common_lb_config`.
 
 use envoy_types::pb::envoy::config::cluster::v3 as wire;
 use wire::cluster::common_lb_config::LocalityConfigSpecifier;
@@ -6,13 +6,35 @@ use wire::cluster::ring_hash_lb_config::HashFunction as WireHashFunction;
 use wire::cluster::{CommonLbConfig, LbConfig, LbPolicy as WirePolicy, SlowStartConfig};
 
 use super::{
-    ConsistentHashing, HashFunction, LbPolicy, LeastRequest, LocalityLbConfig, MIN_CLUSTER_SIZE,
-    SlowStart, ZoneAwareLbConfig, maglev, min_weight_percent, ring_hash, whole_percent,
+    ConsistentHashing, HashFunction, LbPolicy, LbSubsetConfig, LeastRequest, LoadBalancing,
+    LocalityLbConfig, MIN_CLUSTER_SIZE, SlowStart, ZoneAwareLbConfig, maglev, min_weight_percent,
+    ring_hash, whole_percent,
 };
 use crate::duration;
 use crate::report::At;
 
-pub(super) fn policy(wire: &wire::Cluster, at: &At<'_>) -> LbPolicy {
+pub(super) fn load_balancing(
+    wire: &wire::Cluster,
+    common: &CommonLbConfig,
+    at: &At<'_>,
+) -> LoadBalancing {
+    let at_subset = at.field("lb_subset_config");
+    let chosen = LoadBalancing {
+        policy: policy(wire, at),
+        locality: locality(common),
+        subset: LbSubsetConfig::from_legacy(wire.lb_subset_config.as_ref(), &at_subset),
+        ..LoadBalancing::default()
+    };
+    let is_aware = chosen.subset.as_ref().is_some_and(|subset| subset.locality_weight_aware);
+    if is_aware && !chosen.is_locality_weighted() {
+        at_subset
+            .field("locality_weight_aware")
+            .error("'common_lb_config.locality_weighted_lb_config' is required beside it");
+    }
+    chosen
+}
+
+fn policy(wire: &wire::Cluster, at: &At<'_>) -> LbPolicy {
     let hashing = || hashing(wire.common_lb_config.as_ref());
     match (wire.lb_policy(), &wire.lb_config) {
         (WirePolicy::RoundRobin, None) => LbPolicy::RoundRobin(None),
@@ -103,7 +125,7 @@ fn hashing(wire: Option<&CommonLbConfig>) -> ConsistentHashing {
     })
 }
 
-pub(super) fn locality(wire: &CommonLbConfig) -> LocalityLbConfig {
+fn locality(wire: &CommonLbConfig) -> LocalityLbConfig {
     match &wire.locality_config_specifier {
         None => LocalityLbConfig::default(),
         Some(LocalityConfigSpecifier::LocalityWeightedLbConfig(_)) => {

@@ -14,21 +14,22 @@ use policies::random::v3::Random;
 use policies::ring_hash::v3::RingHash as WireRingHash;
 use policies::ring_hash::v3::ring_hash::HashFunction as WireHashFunction;
 use policies::round_robin::v3::RoundRobin;
+use policies::subset::v3::Subset;
 
 use super::{
-    ConsistentHashing, HashFunction, LbPolicy, LeastRequest, LocalityLbConfig, MIN_CLUSTER_SIZE,
-    SlowStart, ZoneAwareLbConfig, maglev, min_weight_percent, ring_hash, whole_percent,
+    ConsistentHashing, HashFunction, LbPolicy, LbSubsetConfig, LeastRequest, LoadBalancing,
+    LocalityLbConfig, MIN_CLUSTER_SIZE, SlowStart, ZoneAwareLbConfig, maglev, min_weight_percent,
+    ring_hash, whole_percent,
 };
 use crate::duration;
 use crate::report::At;
 use crate::wire::unpack;
 
-pub(super) fn policy(wire: &LoadBalancingPolicy, at: &At<'_>) -> (LbPolicy, LocalityLbConfig) {
+pub(super) fn load_balancing(wire: &LoadBalancingPolicy, at: &At<'_>) -> LoadBalancing {
     let at = at.field("policies");
-    let none = (LbPolicy::RoundRobin(None), LocalityLbConfig::default());
     let Some(first) = wire.policies.first() else {
         at.error_at_key("at least one policy is required");
-        return none;
+        return LoadBalancing::default();
     };
     let at = at.index(0);
     let at = at.field("typed_extension_config");
@@ -37,17 +38,39 @@ pub(super) fn policy(wire: &LoadBalancingPolicy, at: &At<'_>) -> (LbPolicy, Loca
     match extension.and_then(|extension| extension.typed_config.as_ref()) {
         Some(typed_config) => of_extension(typed_config, &at).unwrap_or_else(|| {
             at.error("it is no load balancing policy");
-            none
+            LoadBalancing::default()
         }),
         None => {
             at.error_at_key("'typed_config' is required");
-            none
+            LoadBalancing::default()
         }
     }
 }
 
+/// What the extension says; `None` where it is something else.
+fn of_extension(any: &Any, at: &At<'_>) -> Option<LoadBalancing> {
+    if let Some(wire) = unpack::<Subset>(any) {
+        return Some(of_subset(&wire, at));
+    }
+    let (policy, locality) = policy_and_locality(any, at)?;
+    Some(LoadBalancing { policy, locality, ..LoadBalancing::default() })
+}
+
+fn of_subset(wire: &Subset, at: &At<'_>) -> LoadBalancing {
+    let Some(within) = &wire.subset_lb_policy else {
+        at.error_at_key("'subset_lb_policy' is required");
+        return LoadBalancing::default();
+    };
+    let at_within = at.field("subset_lb_policy");
+    let within = load_balancing(within, &at_within);
+    if within.subset.is_some() {
+        at_within.error_at_key("subsets within subsets are not supported by ringmain");
+    }
+    LoadBalancing { subset: Some(LbSubsetConfig::from_wire(wire, at)), ..within }
+}
+
 /// The policy and what it does about localities; `None` where it is something else.
-fn of_extension(any: &Any, at: &At<'_>) -> Option<(LbPolicy, LocalityLbConfig)> {
+fn policy_and_locality(any: &Any, at: &At<'_>) -> Option<(LbPolicy, LocalityLbConfig)> {
     if let Some(wire) = unpack::<RoundRobin>(any) {
         let policy = LbPolicy::RoundRobin(slow_start(wire.slow_start_config.as_ref(), at));
         return Some((policy, locality(wire.locality_lb_config.as_ref())));

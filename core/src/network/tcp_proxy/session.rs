@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ringmain_config::cluster::RoutingPriority;
+use ringmain_config::match_criteria::MatchCriteria;
 
 use super::TcpProxy;
 use super::relay::{End, Relay};
@@ -104,11 +105,18 @@ impl Session<'_> {
 
     /// A connection to a host, after as many attempts as may be.
     async fn connect(&self) -> Option<TcpConnection> {
-        let chosen = match &self.named {
-            Some(name) => self.worker.compiled.cluster_names.get(name.as_bytes()).copied(),
-            None => self.proxy.choose_cluster(|| self.worker.random.next()),
+        let (index, criteria) = match &self.named {
+            Some(name) => {
+                let names = &self.worker.compiled.cluster_names;
+                (names.get(name.as_bytes()).copied(), self.proxy.config.metadata_match.as_ref())
+            }
+            None => {
+                let chosen = self.proxy.choose_cluster(|| self.worker.random.next());
+                let index = chosen.and_then(|chosen| chosen.cluster.index);
+                (index, chosen.and_then(|chosen| chosen.metadata_match.as_ref()))
+            }
         };
-        let Some(index) = chosen else {
+        let Some(index) = index else {
             self.stats().downstream_cx_no_route.inc();
             self.flag(ResponseFlag::NoClusterFound);
             return None;
@@ -129,7 +137,7 @@ impl Session<'_> {
                 self.flag(ResponseFlag::UpstreamRetryLimitExceeded);
                 return None;
             }
-            match self.attempt(cluster).await {
+            match self.attempt(cluster, criteria).await {
                 Ok(connection) => return Some(connection),
                 Err(TcpFailure::GivenUp) => return None,
                 Err(TcpFailure::Overflow | TcpFailure::Connect(_)) => {}
@@ -147,10 +155,14 @@ impl Session<'_> {
         self.exchange.borrow().info.attempts < self.proxy.config.max_connect_attempts
     }
 
-    async fn attempt(&self, cluster: &Rc<WorkerCluster>) -> Result<TcpConnection, TcpFailure> {
+    async fn attempt(
+        &self,
+        cluster: &Rc<WorkerCluster>,
+        criteria: Option<&MatchCriteria>,
+    ) -> Result<TcpConnection, TcpFailure> {
         let remote = self.exchange.borrow().info.remote.ip();
         let hash = self.proxy.config.hashes_source_ip.then(|| ip_hash(remote));
-        let Some(host) = cluster.choose_host(&Pick { hash, ..Pick::default() }) else {
+        let Some(host) = cluster.choose_host(&Pick { hash, criteria, ..Pick::default() }) else {
             cluster.stats().upstream_cx_none_healthy.inc();
             self.flag(ResponseFlag::NoHealthyUpstream);
             return Err(TcpFailure::GivenUp);
