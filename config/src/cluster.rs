@@ -1,6 +1,7 @@
 //! Clusters and their endpoints (`envoy.config.cluster.v3`, `envoy.config.endpoint.v3`).
 
 mod circuit_breakers;
+mod dns;
 mod endpoint;
 mod http2_options;
 mod http_options;
@@ -10,12 +11,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::cluster::v3 as wire;
+use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
+use envoy_types::pb::envoy::extensions::clusters::dns::v3::DnsCluster;
 use envoy_types::pb::google::protobuf::Any;
-use wire::cluster::{
-    ClusterDiscoveryType, DiscoveryType as WireType, DnsLookupFamily as WireFamily,
-};
+use wire::cluster::{ClusterDiscoveryType, DiscoveryType as WireType};
 
 pub use self::circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
+pub use self::dns::{DnsLookupFamily, DnsOptions, DnsResolver, FailureRefreshRate};
 pub use self::endpoint::{HealthStatus, LbEndpoint, LoadAssignment, LocalityLbEndpoints};
 use self::http_options::HttpOptions;
 pub use self::http2_options::Http2ProtocolOptions;
@@ -35,7 +37,6 @@ use crate::transport_socket::UpstreamTransportSocket;
 use crate::wire::unpack;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const DNS_REFRESH_RATE: Duration = Duration::from_secs(5);
 const BUFFER_LIMIT_BYTES: u32 = 1024 * 1024;
 
 /// `envoy.config.cluster.v3.Cluster`.
@@ -51,6 +52,8 @@ pub struct Cluster {
     pub connect_timeout: Duration,
     /// `lb_policy` or `load_balancing_policy`, and `common_lb_config`.
     pub load_balancing: LoadBalancing,
+    /// `wait_for_warm_on_init`, default true: listeners open when its hosts have been looked for.
+    pub wait_for_warm_on_init: bool,
     /// `load_assignment`.
     pub load_assignment: LoadAssignment,
     /// `per_connection_buffer_limit_bytes`, default 1 MiB.
@@ -90,38 +93,12 @@ pub enum UpstreamProtocol {
 pub enum DiscoveryType {
     /// `STATIC`.
     Static,
-    /// `STRICT_DNS`.
-    StrictDns(DnsOptions),
+    /// `STRICT_DNS`, `LOGICAL_DNS` or `cluster_type` with a `DnsCluster`.
+    Dns(Box<DnsOptions>),
     /// `cluster_type` with a `ringmain.clusters.ecs.v1.EcsCluster`.
     Ecs(Box<EcsCluster>),
     /// `cluster_type` with a `ringmain.clusters.cloud_map.v1.CloudMapCluster`.
     CloudMap(Box<CloudMapCluster>),
-}
-
-/// The DNS fields of a cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DnsOptions {
-    /// `dns_refresh_rate`, default 5 s.
-    pub dns_refresh_rate: Duration,
-    /// `respect_dns_ttl`, default false.
-    pub respect_dns_ttl: bool,
-    /// `dns_lookup_family`.
-    pub dns_lookup_family: DnsLookupFamily,
-}
-
-/// `envoy.config.cluster.v3.Cluster.DnsLookupFamily`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DnsLookupFamily {
-    /// `AUTO`: IPv6, and IPv4 where there is none.
-    Auto,
-    /// `V4_ONLY`.
-    V4Only,
-    /// `V6_ONLY`.
-    V6Only,
-    /// `V4_PREFERRED`.
-    V4Preferred,
-    /// `ALL`.
-    All,
 }
 
 /// The clusters by name, for those that refer to them.
@@ -165,9 +142,17 @@ impl Cluster {
     fn from_wire(wire: &wire::Cluster, at: &At<'_>) -> Self {
         let options = HttpOptions::from_wire(wire, at);
         let discovery = DiscoveryType::from_wire(wire, at);
-        let dns = matches!(discovery, DiscoveryType::StrictDns(_));
+        let dns = matches!(discovery, DiscoveryType::Dns(_));
         if discovery.aws_limits().is_some() && wire.load_assignment.is_some() {
             at.field("load_assignment").error_at_key("the hosts are found by 'cluster_type'");
+        }
+        if let DiscoveryType::Dns(options) = &discovery
+            && options.is_logical
+            && !has_one_endpoint(wire.load_assignment.as_ref())
+        {
+            at.field("load_assignment").error_at_key(
+                "LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint",
+            );
         }
         let load_balancing = LoadBalancing::from_wire(wire, at);
         if discovery.aws_limits().is_some() && load_balancing.is_locality_weighted() {
@@ -185,6 +170,7 @@ impl Cluster {
             discovery,
             connect_timeout: duration::or(connect_timeout, CONNECT_TIMEOUT, at, "connect_timeout"),
             load_balancing,
+            wait_for_warm_on_init: wire.wait_for_warm_on_init.is_none_or(|wait| wait.value),
             load_assignment: LoadAssignment::from_wire(
                 wire.load_assignment.as_ref(),
                 dns,
@@ -206,6 +192,11 @@ impl Cluster {
             circuit_breakers: CircuitBreakers::from_wire(wire.circuit_breakers.as_ref()),
         }
     }
+}
+
+fn has_one_endpoint(assignment: Option<&ClusterLoadAssignment>) -> bool {
+    let groups = assignment.map_or(&[][..], |assignment| &assignment.endpoints);
+    matches!(groups, [group] if group.lb_endpoints.len() == 1)
 }
 
 /// Each cluster writes a snapshot of its own.
@@ -230,7 +221,7 @@ impl DiscoveryType {
         match self {
             Self::Ecs(ecs) => Some(&ecs.limits),
             Self::CloudMap(cloud_map) => Some(&cloud_map.limits),
-            Self::Static | Self::StrictDns(_) => None,
+            Self::Static | Self::Dns(_) => None,
         }
     }
 
@@ -240,30 +231,22 @@ impl DiscoveryType {
         if let Some(ecs) = unpack::<ecs::EcsCluster>(typed_config) {
             return Self::Ecs(Box::new(EcsCluster::from_wire(&ecs, &at)));
         }
+        if let Some(dns) = unpack::<DnsCluster>(typed_config) {
+            return Self::Dns(Box::new(DnsOptions::from_wire(&dns, &at)));
+        }
         let cloud_map = unpack::<cloud_map::CloudMapCluster>(typed_config).unwrap_or_default();
         Self::CloudMap(Box::new(CloudMapCluster::from_wire(&cloud_map, &at)))
     }
 
-    #[allow(deprecated, reason = "the DNS fields are common in files")]
     fn from_wire(wire: &wire::Cluster, at: &At<'_>) -> Self {
+        let by_dns =
+            |is_logical| Self::Dns(Box::new(DnsOptions::from_legacy(wire, is_logical, at)));
         match &wire.cluster_discovery_type {
             Some(ClusterDiscoveryType::Type(kind)) if *kind == WireType::StrictDns as i32 => {
-                Self::StrictDns(DnsOptions {
-                    dns_refresh_rate: duration::or(
-                        wire.dns_refresh_rate.as_ref(),
-                        DNS_REFRESH_RATE,
-                        at,
-                        "dns_refresh_rate",
-                    ),
-                    respect_dns_ttl: wire.respect_dns_ttl,
-                    dns_lookup_family: match wire.dns_lookup_family() {
-                        WireFamily::Auto => DnsLookupFamily::Auto,
-                        WireFamily::V4Only => DnsLookupFamily::V4Only,
-                        WireFamily::V6Only => DnsLookupFamily::V6Only,
-                        WireFamily::V4Preferred => DnsLookupFamily::V4Preferred,
-                        WireFamily::All => DnsLookupFamily::All,
-                    },
-                })
+                by_dns(false)
+            }
+            Some(ClusterDiscoveryType::Type(kind)) if *kind == WireType::LogicalDns as i32 => {
+                by_dns(true)
             }
             Some(ClusterDiscoveryType::ClusterType(custom)) => {
                 let at = at.field("cluster_type");

@@ -7,6 +7,7 @@
 pub mod aws;
 #[cfg(feature = "aws")]
 mod cloud_map;
+mod dns;
 #[cfg(feature = "aws")]
 pub mod ecs;
 #[cfg(feature = "aws")]
@@ -19,7 +20,6 @@ pub mod schedule;
 #[cfg(feature = "aws")]
 mod snapshot;
 mod static_hosts;
-mod strict_dns;
 
 use std::sync::Arc;
 
@@ -47,9 +47,9 @@ pub async fn start(control: &Arc<Control>, first: &mpsc::Sender<()>) {
                 cluster.discovery.membership_change.inc();
                 control.set_hosts(index, Arc::new(hosts)).await;
             }
-            DiscoveryType::StrictDns(options) => {
-                let task = strict_dns::run(control.clone(), index, *options, first.clone());
-                tokio::spawn(task);
+            DiscoveryType::Dns(options) => {
+                let options = options.as_ref().clone();
+                tokio::spawn(dns::run(control.clone(), index, options, first.clone()));
             }
             // Shared by clusters: started below.
             DiscoveryType::Ecs(_) | DiscoveryType::CloudMap(_) => {}

@@ -10,12 +10,13 @@
 //! | [`process`], [`proxy`], [`envoy`], [`admin`] | the proxy under test and its admin interface |
 //! | [`message`], [`client`], [`upstream`] | both ends of the wire |
 //! | [`h2_frame`], [`h2_client`], [`h2_upstream`] | both ends that speak HTTP/2 by frames |
-//! | [`aws`], [`moto`], [`venv`], [`load`] | the APIs that discovery asks, and requests meanwhile |
+//! | [`aws`], [`moto`], [`venv`], [`dns_server`], [`load`] | what discovery asks, and requests meanwhile |
 //! | [`template`], [`parity`], [`story`], [`normalize`] | one case through two proxies, and the comparison |
 
 pub mod admin;
 pub mod aws;
 pub mod client;
+pub mod dns_server;
 pub mod envoy;
 pub mod h2_client;
 pub mod h2_frame;

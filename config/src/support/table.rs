@@ -804,9 +804,11 @@ pub(super) const MESSAGES: &[Message] = &[
                     max_requests_per_connection \
                     common_http_protocol_options http_protocol_options \
                     http2_protocol_options typed_extension_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
+                    dns_failure_refresh_rate dns_jitter dns_resolvers use_tcp_for_dns_lookups \
+                    dns_resolution_config typed_dns_resolver_config wait_for_warm_on_init \
                     cluster_type",
         harmless: "per_connection_buffer_limit_bytes",
-        limited: "type=STATIC|STRICT_DNS wait_for_warm_on_init=true \
+        limited: "type=STATIC|STRICT_DNS|LOGICAL_DNS \
                   lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM|RING_HASH|MAGLEV|LOAD_BALANCING_POLICY_CONFIG \
                   protocol_selection=USE_CONFIGURED_PROTOCOL",
     },
@@ -950,6 +952,41 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.cluster.v3.Cluster.CustomClusterType",
         supported: "name typed_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.RefreshRate",
+        supported: "base_interval max_interval",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.clusters.dns.v3.DnsCluster",
+        supported: "dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_jitter \
+                    typed_dns_resolver_config dns_lookup_family all_addresses_in_single_endpoint \
+                    dns_min_refresh_rate",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.clusters.dns.v3.DnsCluster.RefreshRate",
+        supported: "base_interval max_interval",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+        supported: "resolvers use_resolvers_as_fallback dns_resolver_options \
+                    query_timeout_seconds query_tries rotate_nameservers",
+        // Each look-up has a socket of its own.
+        harmless: "udp_max_queries",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.DnsResolutionConfig",
+        supported: "resolvers dns_resolver_options",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.DnsResolverOptions",
+        supported: "use_tcp_for_dns_lookups no_default_search_domain",
         ..NONE
     },
     Message {
@@ -1150,6 +1187,7 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
             "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash",
             "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin",
             "envoy.extensions.load_balancing_policies.subset.v3.Subset",
+            "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
             "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
             "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
         ],
@@ -1214,7 +1252,11 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     ),
     (
         "envoy.config.cluster.v3.Cluster.CustomClusterType.typed_config",
-        &["ringmain.clusters.cloud_map.v1.CloudMapCluster", "ringmain.clusters.ecs.v1.EcsCluster"],
+        &[
+            "envoy.extensions.clusters.dns.v3.DnsCluster",
+            "ringmain.clusters.cloud_map.v1.CloudMapCluster",
+            "ringmain.clusters.ecs.v1.EcsCluster",
+        ],
     ),
     (
         "envoy.config.route.v3.RetryPolicy.RetryHostPredicate.typed_config",

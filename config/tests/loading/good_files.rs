@@ -127,7 +127,7 @@ fn the_routes_of_a_front_proxy() {
 fn the_clusters_of_a_front_proxy() {
     let bootstrap = loaded(FRONT_PROXY);
     let [users, web] = &bootstrap.clusters[..] else { panic!("two clusters") };
-    let DiscoveryType::StrictDns(dns) = users.discovery else { panic!("users is found by DNS") };
+    let DiscoveryType::Dns(dns) = &users.discovery else { panic!("users is found by DNS") };
     assert_eq!(dns.dns_lookup_family, DnsLookupFamily::V4Only);
     let name = EndpointAddress::Name { host: "users.internal".into(), port: 80 };
     assert_eq!(users.load_assignment.endpoints[0].lb_endpoints[0].address, name);

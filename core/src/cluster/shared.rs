@@ -6,7 +6,9 @@ use ringmain_config::transport_socket::UpstreamTransportSocket;
 
 use super::{CircuitBreakers, HostSet};
 use crate::load_balancer::{LocalCluster, Plan, PlanContext};
-use crate::stats::scopes::{ApiCallStats, AwsStats, ClusterStats, DiscoveryStats, LbStats};
+use crate::stats::scopes::{
+    ApiCallStats, AwsStats, ClusterStats, DiscoveryStats, DnsStats, LbStats,
+};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope};
 use crate::transport_socket::tls::SslStats;
 
@@ -29,6 +31,8 @@ pub struct Cluster {
     pub ssl: Option<PerWorker<SslStats>>,
     /// `cluster.<name>.` counters of discovery.
     pub discovery: DiscoveryStats,
+    /// `cluster.<name>.dns.`, where that is how its hosts are found.
+    pub dns: DnsStats,
     /// `cluster.<name>.ecs.` or `cluster.<name>.cloud_map.`, where that is how its hosts are found.
     pub aws: Option<(AwsStats, ApiCallStats)>,
     /// `cluster.<name>.upstream_rq_<code>`.
@@ -96,6 +100,7 @@ impl Cluster {
             lb: PerWorker::new(workers),
             planning: LbStats::default(),
             discovery: DiscoveryStats::default(),
+            dns: DnsStats::default(),
             response_codes: PerWorker::new(workers),
             external_response_codes: PerWorker::new(workers),
             internal_response_codes: PerWorker::new(workers),

@@ -372,6 +372,17 @@ stats_block! {
 }
 
 stats_block! {
+    /// `cluster.<name>.dns.`; the control thread writes them.
+    DnsStats {
+        counters {}
+        gauges {
+            // Names whose last look-up brought nothing, so that an earlier answer stands.
+            stale_names,
+        }
+    }
+}
+
+stats_block! {
     /// `cluster.<name>.ecs.` and `cluster.<name>.cloud_map.`; the control thread writes them.
     AwsStats {
         counters {

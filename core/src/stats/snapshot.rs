@@ -115,6 +115,9 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     scope.single(&cluster.planning, stats);
     scope.single(&cluster.discovery, stats);
     scope.zeros(&always_zero::CLUSTER, stats);
+    if matches!(cluster.config.discovery, DiscoveryType::Dns(_)) {
+        scope.within("dns").single(&cluster.dns, stats);
+    }
     if let Some(ssl) = &cluster.ssl {
         ssl_stats(&scope.within("ssl"), ssl, stats);
     }
