@@ -78,14 +78,18 @@ pub struct Cluster {
     pub metadata: Metadata,
 }
 
-/// `explicit_http_config` of `typed_extension_protocol_options`, or the cluster's own deprecated
+/// `upstream_protocol_options` of `typed_extension_protocol_options`, or the cluster's own deprecated
 /// `http2_protocol_options`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpstreamProtocol {
-    /// `http_protocol_options`.
+    /// `explicit_http_config.http_protocol_options`.
     Http1,
-    /// `http2_protocol_options`.
+    /// `explicit_http_config.http2_protocol_options`.
     Http2(Http2ProtocolOptions),
+    /// `auto_config`: what each connection agrees on by ALPN, HTTP/1.1 where it agrees on nothing.
+    Auto(Http2ProtocolOptions),
+    /// `use_downstream_protocol_config` with `http2_protocol_options`: what the client speaks.
+    Downstream(Http2ProtocolOptions),
 }
 
 /// How hosts are found.
@@ -163,6 +167,11 @@ impl Cluster {
             wire.transport_socket.as_ref(),
             &at.field("transport_socket"),
         );
+        if let (UpstreamProtocol::Auto(_), Some(UpstreamTransportSocket::RawBuffer)) =
+            (options.upstream_protocol, &transport_socket)
+        {
+            http_options::refuse_auto_config(at);
+        }
         Self {
             name: wire.name.clone(),
             metadata: Metadata::from_wire(wire.metadata.as_ref()),

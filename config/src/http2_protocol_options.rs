@@ -3,6 +3,9 @@
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::google::protobuf::UInt32Value;
 
+use crate::connection_keepalive::ConnectionKeepalive;
+use crate::report::At;
+
 /// `envoy.config.core.v3.Http2ProtocolOptions`, downstream side: what is agreed with the client, and
 /// what it may ask of us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,22 +18,22 @@ pub struct Http2ProtocolOptions {
     pub initial_stream_window_size: u32,
     /// `initial_connection_window_size`, default 24 MiB; in bytes.
     pub initial_connection_window_size: u32,
+    /// `allow_connect`, default false: whether clients may ask for other protocols (RFC 8441).
+    pub allow_connect: bool,
     /// `max_consecutive_inbound_frames_with_empty_payload`, default 1.
     pub max_consecutive_inbound_frames_with_empty_payload: u32,
     /// `max_inbound_priority_frames_per_stream`, default 100.
     pub max_inbound_priority_frames_per_stream: u32,
     /// `max_inbound_window_update_frames_per_data_frame_sent`, default 10.
     pub max_inbound_window_update_frames_per_data_frame_sent: u32,
-}
-
-impl Default for Http2ProtocolOptions {
-    fn default() -> Self {
-        Self::from_wire(None)
-    }
+    /// `connection_keepalive`, default none.
+    pub connection_keepalive: Option<ConnectionKeepalive>,
 }
 
 impl Http2ProtocolOptions {
-    pub(crate) fn from_wire(wire: Option<&core::Http2ProtocolOptions>) -> Self {
+    pub(crate) fn from_wire(wire: Option<&core::Http2ProtocolOptions>, at: &At<'_>) -> Self {
+        let at = at.field("http2_protocol_options");
+        let keepalive = wire.and_then(|wire| wire.connection_keepalive.as_ref());
         let number = |field: fn(&core::Http2ProtocolOptions) -> Option<UInt32Value>, default| {
             wire.and_then(field).map_or(default, |number| number.value)
         };
@@ -45,6 +48,7 @@ impl Http2ProtocolOptions {
                 |wire| wire.initial_connection_window_size,
                 24 * 1024 * 1024,
             ),
+            allow_connect: wire.is_some_and(|wire| wire.allow_connect),
             max_consecutive_inbound_frames_with_empty_payload: number(
                 |wire| wire.max_consecutive_inbound_frames_with_empty_payload,
                 1,
@@ -57,6 +61,7 @@ impl Http2ProtocolOptions {
                 |wire| wire.max_inbound_window_update_frames_per_data_frame_sent,
                 10,
             ),
+            connection_keepalive: ConnectionKeepalive::from_wire(keepalive, &at),
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::http2_protocol_options::Http2ProtocolOptions;
 use crate::local_reply_config::LocalReplyConfig;
 use crate::report::At;
 use crate::route::{RouteConfiguration, ScopedRoutes};
+use crate::upgrade_configs::UpgradeConfigs;
 use crate::wire::unpack;
 
 const MAX_HEADERS_COUNT: u32 = 100;
@@ -109,6 +110,8 @@ pub struct HttpConnectionManager {
     pub http1: Http1ProtocolOptions,
     /// `http2_protocol_options`.
     pub http2: Http2ProtocolOptions,
+    /// `upgrade_configs`, default none: what a client may leave HTTP for.
+    pub upgrade_configs: UpgradeConfigs,
     /// `access_log`.
     pub access_log: Vec<AccessLog>,
     /// `access_log_options.flush_access_log_on_new_request` (or the deprecated field of that name),
@@ -363,7 +366,8 @@ impl HttpConnectionManager {
             always_set_request_id_in_response: wire.always_set_request_id_in_response,
             internal_address_ranges: internal_address_ranges(wire, at),
             http1: Http1ProtocolOptions::from_wire(wire.http_protocol_options.as_ref()),
-            http2: Http2ProtocolOptions::from_wire(wire.http2_protocol_options.as_ref()),
+            http2: Http2ProtocolOptions::from_wire(wire.http2_protocol_options.as_ref(), at),
+            upgrade_configs: UpgradeConfigs::of_manager(&wire.upgrade_configs, at),
             access_log: AccessLog::list_from_wire(&wire.access_log, at),
             flush_access_log_on_new_request: flushes_on_new_request(wire, at),
             local_reply_config: wire.local_reply_config.as_ref().and_then(|wire| {

@@ -11,6 +11,7 @@ pub mod aws;
 pub mod bootstrap;
 pub mod cloud_map_cluster;
 pub mod cluster;
+pub mod connection_keepalive;
 pub mod ecs_cluster;
 pub mod filter_chain;
 pub mod filter_chain_match;
@@ -37,6 +38,7 @@ pub mod tcp_proxy;
 pub mod tls;
 pub mod token_bucket;
 pub mod transport_socket;
+pub mod upgrade_configs;
 
 mod check;
 mod data_source;

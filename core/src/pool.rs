@@ -12,7 +12,6 @@ mod waiting;
 
 pub use acquire::{Acquire, AcquireFailure, Acquired, acquire};
 pub use connect::ConnectFailure;
-use connect::connect;
 pub use connection::UpstreamConnection;
 pub use h2_connection::H2Slot;
 pub use idle::IdleConnections;

@@ -24,6 +24,7 @@ mod route_table;
 mod scoped_routes;
 mod stream_duration;
 mod timeout;
+mod upgrade;
 mod upstream_request;
 mod virtual_host;
 
@@ -32,11 +33,12 @@ pub use filter::{
 };
 pub use hash_policy::ip_hash;
 pub use header_mutation::{Direction, add_headers, apply_header_mutations};
-pub use look_up::{Stop, choose, has_scheme, is_upgrade, look_up};
+pub use look_up::{Stop, choose, has_scheme, look_up};
 pub use request_group::{RequestGroup, RequestGroups};
 pub use retry::ExponentialBackOff;
 pub use route_conditions::Unmet;
 pub use route_match::RouteRequest;
 pub use route_table::{Found, RouteRef, RouteTable, path_of};
 pub use scoped_routes::Routes;
+pub use upgrade::{asked_protocol, is_allowed as is_upgrade_allowed};
 pub use virtual_host::{CompiledVirtualHost, serving_domain};

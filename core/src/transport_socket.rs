@@ -8,9 +8,13 @@ pub mod tls;
 use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
+use std::time::Duration;
 
 use self::tls::{TlsInfo, TlsStream};
-use crate::runtime::{Buffer, Patience, Stream};
+use crate::runtime::{Buffer, BufferPool, Patience, Stream};
+
+/// How long a read that waits keeps its buffer.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection's bytes. Reads and writes may run at the same time, one of each.
 #[derive(Debug)]
@@ -56,6 +60,32 @@ impl Transport {
         match self {
             Self::Raw(stream) => stream.read_patiently(buffer, patience).await,
             Self::Tls(tls) => tls.read_patiently(buffer, patience).await,
+        }
+    }
+
+    /// Appends what arrives to `buffer`, or to one of `buffers` where that has no memory. A wait that is
+    /// long gives the buffer back until something has come.
+    pub async fn read_lazily(
+        &self,
+        mut buffer: Buffer,
+        buffers: &BufferPool,
+        patience: &Patience,
+    ) -> (io::Result<usize>, Buffer) {
+        loop {
+            if buffer.capacity() == 0 {
+                buffer = buffers.small();
+            }
+            patience.arm(PATIENCE);
+            let (read, returned) = self.read_patiently(buffer, patience).await;
+            patience.disarm();
+            match read {
+                Some(read) => return (read, returned),
+                None => {
+                    buffers.give_back(returned);
+                    self.readable().await;
+                    buffer = Buffer::default();
+                }
+            }
         }
     }
 

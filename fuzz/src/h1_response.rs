@@ -1,7 +1,7 @@
 //! Response heads: one reading however they arrive, and a reading that survives being forwarded.
 
 use ringmain_proto_codec::h1::{
-    BodyLength, HeadProgress, KeyFormat, ResponseHead, Version, encode_response,
+    BodyLength, HeadProgress, KeyFormat, RequestKind, ResponseHead, Version, encode_response,
 };
 use ringmain_proto_codec::limits::HeadLimits;
 use ringmain_proto_codec::{HeaderMap, ResponseError};
@@ -21,18 +21,19 @@ struct Reading {
 
 const LIMITS: HeadLimits = HeadLimits { bytes_max: 1 << 20, headers_max: 1000 };
 
-/// Checks `bytes` as the answer to HEAD and to other methods.
+/// Checks `bytes` as the answer to each kind of request.
 pub fn check(bytes: &[u8]) {
-    for to_head in [false, true] {
+    for asked in [RequestKind::Other, RequestKind::Head, RequestKind::Connect, RequestKind::Upgrade]
+    {
         let mut head = ResponseHead::default();
-        let whole = read(&mut head, bytes, [bytes.len()], to_head);
+        let whole = read(&mut head, bytes, [bytes.len()], asked);
         for ends in arrivals(bytes.len()) {
-            let piecewise = read(&mut head, bytes, ends, to_head);
+            let piecewise = read(&mut head, bytes, ends, asked);
             // Of two faults the one that arrives first is told.
             assert_eq!(piecewise.as_ref().ok(), whole.as_ref().ok());
         }
         if let Ok(Some(reading)) = whole {
-            check_forwarded(&reading, to_head);
+            check_forwarded(&reading, asked);
         }
     }
 }
@@ -41,11 +42,11 @@ fn read(
     head: &mut ResponseHead,
     bytes: &[u8],
     ends: impl IntoIterator<Item = usize>,
-    to_head: bool,
+    asked: RequestKind,
 ) -> Result<Option<Reading>, ResponseError> {
     let mut progress = HeadProgress::default();
     for end in ends {
-        if let Some(consumed) = head.parse(&bytes[..end], &mut progress, to_head, &LIMITS)? {
+        if let Some(consumed) = head.parse(&bytes[..end], &mut progress, asked, &LIMITS)? {
             return Ok(Some(Reading {
                 consumed,
                 status: head.status,
@@ -60,12 +61,12 @@ fn read(
 }
 
 /// What was accepted is read in the same way by a client as strict as we are.
-fn check_forwarded(reading: &Reading, to_head: bool) {
+fn check_forwarded(reading: &Reading, asked: RequestKind) {
     let mut encoded = Vec::new();
     encode_response(reading.status, &reading.headers, false, KeyFormat::LowerCase, &mut encoded);
     assert_one_head(&encoded);
     let mut head = ResponseHead::default();
-    let again = read(&mut head, &encoded, [encoded.len()], to_head);
+    let again = read(&mut head, &encoded, [encoded.len()], asked);
     let again = again.expect("what is forwarded is well-formed").expect("and complete");
     assert_eq!((again.consumed, again.status), (encoded.len(), reading.status));
     assert_eq!((&again.headers, again.body), (&reading.headers, reading.body));

@@ -8,6 +8,7 @@ pub mod config_load;
 pub mod h1_chunked;
 pub mod h1_request;
 pub mod h1_response;
+pub mod h2_connection;
 pub mod h2_flood;
 pub mod proxy_protocol;
 pub mod rbac;

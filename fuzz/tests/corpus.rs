@@ -60,6 +60,11 @@ fn auto() {
 }
 
 #[test]
+fn h2_connection() {
+    replay("h2_connection", ringmain_fuzz::h2_connection::check);
+}
+
+#[test]
 fn h2_flood() {
     replay("h2_flood", ringmain_fuzz::h2_flood::check);
 }

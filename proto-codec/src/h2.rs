@@ -8,4 +8,5 @@ pub mod flood_guard;
 mod frame_scanner;
 mod header_conversion;
 pub mod io;
+pub mod ping;
 pub mod server;

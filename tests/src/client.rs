@@ -45,6 +45,13 @@ impl Client {
         Self { stream, reader }
     }
 
+    /// Another hold on the same connection, to send while this one reads.
+    pub fn second(&self) -> Self {
+        let stream = self.stream.try_clone().expect("a second handle");
+        let reader = MessageReader::new(stream.try_clone().expect("a third handle"));
+        Self { stream, reader }
+    }
+
     /// The address the proxy sees as its peer.
     pub fn local_address(&self) -> SocketAddr {
         self.stream.local_addr().expect("a connected socket has an address")
@@ -135,6 +142,8 @@ pub enum Step {
     Read,
     /// Reads a head alone: a 1xx response, or one to HEAD.
     ReadHead,
+    /// Reads so many bytes of whatever they are.
+    ReadBytes(usize),
     /// Reads until the proxy closes.
     ReadToEnd,
     /// Closes the sending side.
@@ -166,6 +175,10 @@ pub fn play(port: u16, steps: &[Step]) -> Transcript {
             Step::SendPieces(pieces) => client.send_pieces(pieces),
             Step::Read => announced_close = note_response(client.read_response(), &mut transcript),
             Step::ReadHead => announced_close = note_response(client.read_head(), &mut transcript),
+            Step::ReadBytes(length) => {
+                let bytes = client.read_bytes(*length);
+                let _ = writeln!(transcript.text, "bytes \"{}\"", bytes.escape_ascii());
+            }
             Step::ReadToEnd => {
                 note_end(&mut client, &mut transcript);
                 announced_close = false;

@@ -1,6 +1,6 @@
 //! A client of HTTP/2 that sends exactly the frames it is told to and notes what comes back.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 
 use crate::h2_frame::{ACK, END_STREAM, Frame, PREFACE, frame, headers, kind, settings};
@@ -19,6 +19,8 @@ pub struct H2Client {
     stream: TcpStream,
     /// What has come, SETTINGS and the like included.
     pub frames: Vec<Frame>,
+    /// Whether PING is answered.
+    pub answers_pings: bool,
 }
 
 impl H2Client {
@@ -30,7 +32,7 @@ impl H2Client {
         stream.set_nodelay(true).expect("TCP_NODELAY");
         stream.set_read_timeout(Some(PATIENCE)).expect("SO_RCVTIMEO");
         stream.set_write_timeout(Some(PATIENCE)).expect("SO_SNDTIMEO");
-        Self { stream, frames: Vec::new() }
+        Self { stream, frames: Vec::new(), answers_pings: true }
     }
 
     /// Connects and sends the preface with `values` as its settings, by identifier.
@@ -66,19 +68,28 @@ impl H2Client {
     /// the proxy has closed.
     pub fn next_frame(&mut self) -> Option<Frame> {
         loop {
-            let next = Frame::read(&mut self.stream).ok()?;
-            self.frames.push(next.clone());
-            match next.kind {
-                kind::SETTINGS if next.flags & ACK == 0 => {
-                    self.send(frame(kind::SETTINGS, ACK, 0, b""));
-                }
-                kind::SETTINGS | kind::WINDOW_UPDATE => {}
-                kind::PING if next.flags & ACK == 0 => {
-                    self.send(frame(kind::PING, ACK, 0, &next.payload));
-                }
-                _ => return Some(next),
+            let next = self.read_one()?;
+            let is_ping = next.kind == kind::PING && next.flags & ACK == 0;
+            if !is_ping && !matches!(next.kind, kind::SETTINGS | kind::WINDOW_UPDATE) {
+                return Some(next);
             }
         }
+    }
+
+    /// The next frame, whatever it is; settings and, unless told otherwise, pings are answered.
+    pub fn read_one(&mut self) -> Option<Frame> {
+        let next = Frame::read(&mut self.stream).ok()?;
+        self.frames.push(next.clone());
+        match next.kind {
+            kind::SETTINGS if next.flags & ACK == 0 => {
+                self.send(frame(kind::SETTINGS, ACK, 0, b""));
+            }
+            kind::PING if next.flags & ACK == 0 && self.answers_pings => {
+                self.send(frame(kind::PING, ACK, 0, &next.payload));
+            }
+            _ => {}
+        }
+        Some(next)
     }
 
     /// Reads until `stream` is over: how.
@@ -107,6 +118,15 @@ impl H2Client {
         }
         outcome.closed = true;
         outcome
+    }
+
+    /// Reads until the proxy closes. False where it does not.
+    pub fn is_ended(&mut self) -> bool {
+        loop {
+            if let Err(error) = Frame::read(&mut self.stream) {
+                return !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            }
+        }
     }
 
     /// Reads until the proxy closes: the code of its last GOAWAY.

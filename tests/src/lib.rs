@@ -29,6 +29,7 @@ pub mod parity;
 pub mod port;
 pub mod process;
 pub mod proxy;
+pub mod python;
 pub mod story;
 pub mod template;
 pub mod tls;

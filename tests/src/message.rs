@@ -201,6 +201,12 @@ impl MessageReader {
         end
     }
 
+    /// What comes next, at least a byte.
+    pub fn some(&mut self) -> Result<Vec<u8>, End> {
+        self.fill_until(|pending| !pending.is_empty())?;
+        Ok(std::mem::take(&mut self.pending))
+    }
+
     /// `length` more bytes; what there is when the peer breaks off.
     pub fn exactly(&mut self, length: usize, body: &mut Vec<u8>) -> Result<(), End> {
         let result = self.fill_until(|pending| pending.len() >= length);

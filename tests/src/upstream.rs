@@ -27,8 +27,12 @@ const CLOSE_OFFER: Duration = Duration::from_millis(400);
 pub enum Act {
     /// Reads the rest of the request.
     ReadBody,
+    /// Reads so many bytes of whatever follows the head; they are noted as the request's body.
+    ReadBytes(usize),
     /// Sends bytes.
     Send(Vec<u8>),
+    /// Sends back what comes, until the proxy ends; that is noted as the request's body.
+    Echo,
     /// Waits until the test calls [`Upstream::release`].
     AwaitRelease,
     /// Gives the proxy some time to close; goes on with the script when it does not.
@@ -255,6 +259,14 @@ impl Connection {
                         return Next::End;
                     }
                 }
+                Act::ReadBytes(length) => {
+                    request.framing = Framing::UntilClose;
+                    // A short read shows in the body.
+                    let _ = self.reader.exactly(length, &mut request.body);
+                    self.replace_last_request(request);
+                    body_read = true;
+                }
+                Act::Echo => return self.echo(request),
                 Act::Send(bytes) => self.send(&bytes),
                 Act::AwaitRelease => self.await_release(),
                 Act::OfferClose => {
@@ -315,6 +327,17 @@ impl Connection {
         let end = self.reader.to_end(&mut Vec::new());
         self.stream.set_read_timeout(None).expect("SO_RCVTIMEO");
         end != End::TimedOut
+    }
+
+    fn echo(&mut self, request: &mut Message) -> Next {
+        request.framing = Framing::UntilClose;
+        while let Ok(bytes) = self.reader.some() {
+            request.body.extend_from_slice(&bytes);
+            self.replace_last_request(request);
+            // A proxy that has gone away shows when reading.
+            let _ = self.stream.write_all(&bytes);
+        }
+        Next::End
     }
 
     fn read_to_end(&mut self, request: &mut Message, body_read: bool) -> Next {

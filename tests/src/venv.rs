@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The environment `name` below `target`, with `package` in it.
+/// The environment `name` below `target`, with `package` in it, or several with blanks between.
 pub fn install(target: &Path, name: &str, package: &str) -> PathBuf {
     fs::create_dir_all(target).expect("the workspace is writable");
     // Held while installing, so that of several test processes one installs and the rest wait.
@@ -24,7 +24,8 @@ pub fn install(target: &Path, name: &str, package: &str) -> PathBuf {
         );
         run(
             Command::new(venv.join("bin/python"))
-                .args(["-m", "pip", "install", "--quiet", package]),
+                .args(["-m", "pip", "install", "--quiet"])
+                .args(package.split(' ')),
             package,
             "access to the Python package index",
         );

@@ -399,3 +399,20 @@ fn a_drain_says_goodbye() {
         assert!(rig.proxy.wait_exit().success(), "{program}");
     }
 }
+
+#[test]
+fn a_head_that_never_ends_is_cut_off() {
+    const CONTINUATION: u8 = 9;
+    for program in Program::ringmains() {
+        let rig = Rig::with(program, vec![ok()], "request_headers_timeout: 0.3s", "");
+        let mut client = H2Client::open(rig.port());
+        client.request(1, &GET);
+        assert_eq!(client.outcome(1).status(), Some(200), "{program}");
+        // No END_HEADERS, neither here nor there.
+        client.send(frame(kind::HEADERS, 0, 3, b"\x82\x86\x84\x41\x01a"));
+        client.send(frame(CONTINUATION, 0, 3, b"\x00\x01b\x01c"));
+        assert_eq!(client.goaway(), Some(ENHANCE_YOUR_CALM), "{program}");
+        rig.wait_for_stat("http.ingress.downstream_rq_header_timeout", 1);
+        rig.assert_served();
+    }
+}

@@ -2,6 +2,9 @@
 
 use envoy_types::pb::envoy::config::core::v3 as core;
 
+use crate::connection_keepalive::ConnectionKeepalive;
+use crate::report::At;
+
 const HPACK_TABLE_SIZE: u32 = 4096;
 const MAX_CONCURRENT_STREAMS: u32 = 1024;
 const INITIAL_STREAM_WINDOW_SIZE: u32 = 16 * 1024 * 1024;
@@ -18,10 +21,12 @@ pub struct Http2ProtocolOptions {
     pub initial_stream_window_size: u32,
     /// `initial_connection_window_size`, in bytes, default 24 MiB.
     pub initial_connection_window_size: u32,
+    /// `connection_keepalive`, default none.
+    pub connection_keepalive: Option<ConnectionKeepalive>,
 }
 
 impl Http2ProtocolOptions {
-    pub(super) fn from_wire(wire: &core::Http2ProtocolOptions) -> Self {
+    pub(super) fn from_wire(wire: &core::Http2ProtocolOptions, at: &At<'_>) -> Self {
         let or = |field: &Option<_>, default| {
             field
                 .as_ref()
@@ -39,6 +44,10 @@ impl Http2ProtocolOptions {
             initial_connection_window_size: or(
                 &wire.initial_connection_window_size,
                 INITIAL_CONNECTION_WINDOW_SIZE,
+            ),
+            connection_keepalive: ConnectionKeepalive::from_wire(
+                wire.connection_keepalive.as_ref(),
+                at,
             ),
         }
     }

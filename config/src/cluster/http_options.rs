@@ -42,25 +42,34 @@ impl HttpOptions {
         }
         let typed = wire.typed_extension_protocol_options.get(HTTP_PROTOCOL_OPTIONS);
         match typed.and_then(unpack::<HttpProtocolOptions>) {
-            Some(typed) => Self::from_parts(
-                typed.common_http_protocol_options.as_ref(),
-                explicit_http1(&typed),
-                explicit_http2(&typed),
-                &typed_at.key(HTTP_PROTOCOL_OPTIONS),
-            ),
-            None => Self::from_parts(
-                wire.common_http_protocol_options.as_ref(),
-                wire.http_protocol_options.as_ref(),
-                wire.http2_protocol_options.as_ref(),
-                at,
-            ),
+            Some(typed) => {
+                let at = typed_at.key(HTTP_PROTOCOL_OPTIONS);
+                Self::from_parts(
+                    typed.common_http_protocol_options.as_ref(),
+                    http1_options(&typed),
+                    upstream_protocol(&typed, &at),
+                    &at,
+                )
+            }
+            None => {
+                let http2 = wire.http2_protocol_options.as_ref();
+                let http2_at = at.field("http2_protocol_options");
+                Self::from_parts(
+                    wire.common_http_protocol_options.as_ref(),
+                    wire.http_protocol_options.as_ref(),
+                    http2.map_or(UpstreamProtocol::Http1, |http2| {
+                        UpstreamProtocol::Http2(Http2ProtocolOptions::from_wire(http2, &http2_at))
+                    }),
+                    at,
+                )
+            }
         }
     }
 
     fn from_parts(
         common: Option<&core::HttpProtocolOptions>,
         http1: Option<&core::Http1ProtocolOptions>,
-        http2: Option<&core::Http2ProtocolOptions>,
+        upstream_protocol: UpstreamProtocol,
         at: &At<'_>,
     ) -> Self {
         let wire = common.cloned().unwrap_or_default();
@@ -71,33 +80,61 @@ impl HttpOptions {
             max_requests_per_connection: wire.max_requests_per_connection.map(|max| max.value),
             max_headers_count: wire.max_headers_count.map_or(MAX_HEADERS_COUNT, |max| max.value),
             enable_trailers: http1.is_some_and(|http1| http1.enable_trailers),
-            upstream_protocol: match http2 {
-                Some(http2) => UpstreamProtocol::Http2(Http2ProtocolOptions::from_wire(http2)),
-                None => UpstreamProtocol::Http1,
-            },
+            upstream_protocol,
         }
     }
 }
 
-fn explicit_http1(wire: &HttpProtocolOptions) -> Option<&core::Http1ProtocolOptions> {
-    match explicit(wire)? {
-        ProtocolConfig::HttpProtocolOptions(http1) => Some(http1),
-        _ => None,
+/// Without TLS there is no ALPN to choose by.
+pub(super) fn refuse_auto_config(at: &At<'_>) {
+    at.field("typed_extension_protocol_options")
+        .key(HTTP_PROTOCOL_OPTIONS)
+        .field("auto_config")
+        .error_at_key("'auto_config' chooses by ALPN, so the transport socket must be TLS");
+}
+
+/// The options of HTTP/1, wherever they stand.
+fn http1_options(wire: &HttpProtocolOptions) -> Option<&core::Http1ProtocolOptions> {
+    match wire.upstream_protocol_options.as_ref()? {
+        UpstreamProtocolOptions::ExplicitHttpConfig(explicit) => {
+            match explicit.protocol_config.as_ref()? {
+                ProtocolConfig::HttpProtocolOptions(http1) => Some(http1),
+                _ => None,
+            }
+        }
+        UpstreamProtocolOptions::AutoConfig(auto) => auto.http_protocol_options.as_ref(),
+        UpstreamProtocolOptions::UseDownstreamProtocolConfig(downstream) => {
+            downstream.http_protocol_options.as_ref()
+        }
     }
 }
 
-fn explicit_http2(wire: &HttpProtocolOptions) -> Option<&core::Http2ProtocolOptions> {
-    match explicit(wire)? {
-        ProtocolConfig::Http2ProtocolOptions(http2) => Some(http2),
-        _ => None,
-    }
-}
-
-fn explicit(wire: &HttpProtocolOptions) -> Option<&ProtocolConfig> {
+fn upstream_protocol(wire: &HttpProtocolOptions, at: &At<'_>) -> UpstreamProtocol {
+    let http2 = |wire: &core::Http2ProtocolOptions, holder| {
+        Http2ProtocolOptions::from_wire(wire, &at.field(holder).field("http2_protocol_options"))
+    };
     match &wire.upstream_protocol_options {
-        Some(UpstreamProtocolOptions::ExplicitHttpConfig(config)) => {
-            config.protocol_config.as_ref()
+        Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)) => {
+            match &explicit.protocol_config {
+                Some(ProtocolConfig::Http2ProtocolOptions(wire)) => {
+                    UpstreamProtocol::Http2(http2(wire, "explicit_http_config"))
+                }
+                _ => UpstreamProtocol::Http1,
+            }
         }
-        _ => None,
+        Some(UpstreamProtocolOptions::AutoConfig(auto)) => {
+            // Absent means the defaults.
+            let options = auto.http2_protocol_options.clone().unwrap_or_default();
+            UpstreamProtocol::Auto(http2(&options, "auto_config"))
+        }
+        Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(downstream)) => {
+            match &downstream.http2_protocol_options {
+                Some(wire) => {
+                    UpstreamProtocol::Downstream(http2(wire, "use_downstream_protocol_config"))
+                }
+                None => UpstreamProtocol::Http1,
+            }
+        }
+        None => UpstreamProtocol::Http1,
     }
 }

@@ -12,6 +12,7 @@ use crate::cluster::RoutingPriority;
 use crate::duration;
 use crate::match_criteria::MatchCriteria;
 use crate::report::At;
+use crate::upgrade_configs::UpgradeConfigs;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -44,6 +45,8 @@ pub struct RouteAction {
     pub priority: RoutingPriority,
     /// `hash_policy`.
     pub hash_policy: Vec<HashPolicy>,
+    /// `upgrade_configs`, default none; what it does not name is as the connection manager has it.
+    pub upgrade_configs: UpgradeConfigs,
 }
 
 /// `envoy.config.route.v3.RouteAction.MaxStreamDuration`. With it the route's `timeout` has no
@@ -115,6 +118,7 @@ impl RouteAction {
             retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
             priority: RoutingPriority::from_wire(wire.priority()),
             hash_policy: HashPolicy::list_from_wire(&wire.hash_policy, at),
+            upgrade_configs: UpgradeConfigs::of_route(&wire.upgrade_configs, at),
         })
     }
 }

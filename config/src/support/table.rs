@@ -317,10 +317,16 @@ pub(super) const MESSAGES: &[Message] = &[
                     scoped_routes normalize_path merge_slashes path_with_escaped_slashes_action \
                     strip_any_host_port strip_matching_host_port strip_trailing_host_dot \
                     access_log_options flush_access_log_on_new_request local_reply_config \
-                    http2_protocol_options",
+                    http2_protocol_options upgrade_configs",
         limited: "codec_type=AUTO|HTTP1|HTTP2 add_user_agent=false \
                   stream_error_on_invalid_http_message=false \
                   add_proxy_protocol_connection_state=false",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.http_connection_manager.v3.\
+               HttpConnectionManager.UpgradeConfig",
+        supported: "upgrade_type enabled",
         ..NONE
     },
     Message {
@@ -373,9 +379,15 @@ pub(super) const MESSAGES: &[Message] = &[
                     initial_connection_window_size \
                     max_consecutive_inbound_frames_with_empty_payload \
                     max_inbound_priority_frames_per_stream \
-                    max_inbound_window_update_frames_per_data_frame_sent",
-        limited: "allow_connect=false allow_metadata=false \
+                    max_inbound_window_update_frames_per_data_frame_sent allow_connect \
+                    connection_keepalive",
+        limited: "allow_metadata=false \
                   override_stream_error_on_invalid_http_message=true",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.KeepaliveSettings",
+        supported: "interval timeout interval_jitter connection_idle_interval",
         ..NONE
     },
     Message {
@@ -689,9 +701,15 @@ pub(super) const MESSAGES: &[Message] = &[
                     regex_rewrite path_rewrite host_rewrite_literal host_rewrite_header \
                     host_rewrite_path_regex host_rewrite append_x_forwarded_host retry_policy priority \
                     max_stream_duration auto_host_rewrite path_rewrite_policy hash_policy \
-                    metadata_match",
+                    metadata_match upgrade_configs",
         ..NONE
     },
+    Message {
+        name: "envoy.config.route.v3.RouteAction.UpgradeConfig",
+        supported: "upgrade_type enabled connect_config",
+        ..NONE
+    },
+    Message { name: "envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", ..NONE },
     Message {
         name: "envoy.config.route.v3.RouteAction.HashPolicy",
         supported: "header cookie connection_properties query_parameter terminal",
@@ -1017,12 +1035,15 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.cluster.v3.Cluster.http2_protocol_options",
         supported: "hpack_table_size max_concurrent_streams initial_stream_window_size \
-                    initial_connection_window_size",
+                    initial_connection_window_size connection_keepalive",
+        // Upgrades reach the hosts in any case, as in Envoy.
+        harmless: "allow_connect",
         ..NONE
     },
     Message {
         name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        supported: "common_http_protocol_options explicit_http_config",
+        supported: "common_http_protocol_options explicit_http_config auto_config \
+                    use_downstream_protocol_config",
         ..NONE
     },
     Message {
@@ -1039,11 +1060,53 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig.\
                http2_protocol_options",
         supported: "hpack_table_size max_concurrent_streams initial_stream_window_size \
-                    initial_connection_window_size",
+                    initial_connection_window_size connection_keepalive",
+        // Upgrades reach the hosts in any case, as in Envoy.
+        harmless: "allow_connect",
         ..NONE
     },
     Message {
         name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig.\
+               http_protocol_options",
+        supported: "enable_trailers",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig",
+        supported: "http_protocol_options http2_protocol_options",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig.\
+               http2_protocol_options",
+        supported: "hpack_table_size max_concurrent_streams initial_stream_window_size \
+                    initial_connection_window_size connection_keepalive",
+        // Upgrades reach the hosts in any case, as in Envoy.
+        harmless: "allow_connect",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig.\
+               http_protocol_options",
+        supported: "enable_trailers",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig",
+        supported: "http_protocol_options http2_protocol_options",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig.\
+               http2_protocol_options",
+        supported: "hpack_table_size max_concurrent_streams initial_stream_window_size \
+                    initial_connection_window_size connection_keepalive",
+        // Upgrades reach the hosts in any case, as in Envoy.
+        harmless: "allow_connect",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig.\
                http_protocol_options",
         supported: "enable_trailers",
         ..NONE

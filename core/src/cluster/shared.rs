@@ -1,13 +1,13 @@
 //! What all workers share of a cluster: its settings and its counters.
 
 use ringmain_config::bootstrap::Locality;
-use ringmain_config::cluster as config;
+use ringmain_config::cluster::{self as config, UpstreamProtocol};
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
 use super::{CircuitBreakers, HostSet};
 use crate::load_balancer::{LocalCluster, Plan, PlanContext};
 use crate::stats::scopes::{
-    ApiCallStats, AwsStats, ClusterStats, DiscoveryStats, DnsStats, LbStats,
+    ApiCallStats, AwsStats, ClusterStats, DiscoveryStats, DnsStats, Http2Stats, LbStats,
 };
 use crate::stats::{HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope};
 use crate::transport_socket::tls::SslStats;
@@ -29,6 +29,8 @@ pub struct Cluster {
     pub planning: LbStats,
     /// `cluster.<name>.ssl.`, where its hosts are spoken to in TLS.
     pub ssl: Option<PerWorker<SslStats>>,
+    /// `cluster.<name>.http2.`, where its hosts are spoken to in HTTP/2.
+    pub http2: Option<PerWorker<Http2Stats>>,
     /// `cluster.<name>.` counters of discovery.
     pub discovery: DiscoveryStats,
     /// `cluster.<name>.dns.`, where that is how its hosts are found.
@@ -92,6 +94,8 @@ impl Cluster {
         Self {
             aws: config.discovery.aws_limits().map(|_| Default::default()),
             ssl: matches!(config.transport_socket, UpstreamTransportSocket::Tls(_))
+                .then(|| PerWorker::new(workers)),
+            http2: (config.upstream_protocol != UpstreamProtocol::Http1)
                 .then(|| PerWorker::new(workers)),
             index,
             breakers: CircuitBreakers::new(config.circuit_breakers, workers),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringmain_config::cluster::RoutingPriority;
+use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
 use super::{Bells, Cluster, Host, HostSet};
@@ -14,7 +14,7 @@ use crate::load_balancer::{Balancer, Hosts, Pick, Plan};
 use crate::pool::{self, IdleConnections, Line, MultiplexedConnections};
 use crate::random::Random;
 use crate::runtime::{BufferPool, Timers};
-use crate::stats::scopes::{ClusterStats, HostStats};
+use crate::stats::scopes::{ClusterStats, HostStats, Http2Stats};
 use crate::stats::{WorkerHistograms, WorkerId};
 use crate::transport_socket::tls::ClientContext;
 
@@ -86,6 +86,8 @@ pub struct WorkerHost {
     pub worker: WorkerId,
     idle: [IdleConnections; 2],
     multiplexed: [MultiplexedConnections; 2],
+    /// Whether the last connection that agreed on a protocol by ALPN has agreed on HTTP/2.
+    agrees_on_http2: Cell<bool>,
     alternate: Cell<bool>,
 }
 
@@ -105,9 +107,27 @@ impl WorkerHost {
         &self.multiplexed[priority as usize]
     }
 
+    /// Whether the next connection is likely to agree on HTTP/2 by ALPN.
+    pub fn agrees_on_http2(&self) -> bool {
+        self.agrees_on_http2.get()
+    }
+
+    /// A connection has agreed on HTTP/2, or not.
+    pub fn note_agreed(&self, http2: bool) {
+        self.agrees_on_http2.set(http2);
+    }
+
     /// True every other time.
     pub fn alternate(&self) -> bool {
         self.alternate.replace(!self.alternate.get())
+    }
+}
+
+/// What is offered by ALPN where the configuration names nothing.
+fn offered(protocol: UpstreamProtocol) -> &'static [&'static [u8]] {
+    match protocol {
+        UpstreamProtocol::Auto(_) => &[b"h2", b"http/1.1"],
+        _ => &[],
     }
 }
 
@@ -124,7 +144,9 @@ impl WorkerCluster {
     ) -> Rc<Self> {
         let client_context = match &shared.config.transport_socket {
             UpstreamTransportSocket::RawBuffer => None,
-            UpstreamTransportSocket::Tls(context) => Some(ClientContext::new(context)),
+            UpstreamTransportSocket::Tls(context) => {
+                Some(ClientContext::new(context, offered(shared.config.upstream_protocol)))
+            }
         };
         Rc::new(Self {
             client_context,
@@ -196,6 +218,11 @@ impl WorkerCluster {
         self.shared.stats.of(self.worker)
     }
 
+    /// This worker's `cluster.<name>.http2.` counters; of a cluster whose hosts speak HTTP/2.
+    pub fn http2_stats(&self) -> Option<&Http2Stats> {
+        self.shared.http2.as_ref().map(|stats| stats.of(self.worker))
+    }
+
     /// Takes over new hosts, or a new plan for those that are there. Hosts that stay keep their
     /// connections; the idle connections of hosts that left close, their busy ones finish first.
     pub fn set_hosts(&self, set: &Arc<HostSet>, plan: &Arc<Plan>) {
@@ -234,6 +261,7 @@ impl WorkerCluster {
             worker: self.worker,
             idle: Default::default(),
             multiplexed: Default::default(),
+            agrees_on_http2: Cell::default(),
             alternate: Cell::default(),
         }
     }

@@ -5,6 +5,8 @@ mod connection_record;
 pub mod downstream;
 pub mod downstream_h1;
 pub mod downstream_h2;
+pub mod h2_keepalive;
 pub mod upstream;
 pub mod upstream_h1;
 pub mod upstream_h2;
+pub mod upstream_tunnel;

@@ -4,8 +4,8 @@
 
 use std::cell::RefCell;
 
-use ringmain_proto_codec::HeaderMap;
-use ringmain_proto_codec::h1::{RequestHead, ResponseHead};
+use ringmain_proto_codec::h1::{BodyLength, RequestHead, ResponseHead};
+use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::filter_chain::FilterStates;
 use super::stream::StreamInfo;
@@ -32,6 +32,18 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Whether the response lets the client leave HTTP: what follows its head is none, in both
+    /// directions, until either side ends (RFC 9110 §7.8, §9.3.6).
+    pub fn leaves_http(&self) -> bool {
+        self.info.upgrade
+            && self.response.body == BodyLength::UntilClose
+            && match self.response.status {
+                101 => true,
+                200..=299 => self.request.headers.get(KnownHeader::Method) == Some(b"CONNECT"),
+                _ => false,
+            }
+    }
+
     /// Makes ready for the next request.
     fn clear(&mut self) {
         self.request.clear();

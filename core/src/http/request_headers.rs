@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 
+use ringmain_proto_codec::h1::RequestHead;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
@@ -39,16 +40,22 @@ const EDGE_ONLY: [KnownHeader; 4] = [
     KnownHeader::XEnvoyDownstreamServiceNode,
 ];
 
-/// Makes `headers` what the filters and the router may see, and notes in `info` who the client is.
+/// Makes the headers of `head` what the filters and the router may see, and notes in `info` who the client is.
 pub fn prepare_request(
     manager: &ConnectionManager,
-    headers: &mut HeaderMap,
+    head: &mut RequestHead,
     info: &mut StreamInfo,
     local_ip: IpAddr,
     request_ids: &RequestIds,
 ) {
     let config = &manager.config;
-    remove_hop_by_hop(headers);
+    let headers = &mut head.headers;
+    if head.upgrade {
+        // As in Envoy what asks for another protocol goes on as it is.
+        headers.remove(KnownHeader::TransferEncoding);
+    } else {
+        remove_hop_by_hop(headers);
+    }
     fold_lists(headers);
     headers.remove(KnownHeader::XEnvoyInternal);
     let client = client_address(manager, headers, info.remote, local_ip);
@@ -125,10 +132,11 @@ pub fn append_to_list(headers: &mut HeaderMap, name: KnownHeader, separator: &[u
 }
 
 /// Fields whose repeated lines Envoy joins to one list.
-const FOLDED: [KnownHeader; 12] = [
+const FOLDED: [KnownHeader; 13] = [
     KnownHeader::Accept,
     KnownHeader::AcceptEncoding,
     KnownHeader::Authorization,
+    KnownHeader::Connection,
     KnownHeader::Origin,
     KnownHeader::Referer,
     KnownHeader::Te,

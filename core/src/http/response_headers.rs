@@ -7,22 +7,24 @@ use super::ConnectionManager;
 use super::clock::Clock;
 use super::request_headers::{append_via, fold_lists};
 
-/// What every response gets, whether an upstream or we made it.
+/// What every response gets, whether an upstream or we made it. One that `leaves_http` keeps what says
+/// so.
 pub fn prepare_response(
     manager: &ConnectionManager,
     response: &mut HeaderMap,
     request: &HeaderMap,
     clock: &Clock,
+    leaves_http: bool,
 ) {
     let config = &manager.config;
     fold_lists(response);
-    for name in [
-        KnownHeader::Connection,
-        KnownHeader::Upgrade,
-        KnownHeader::TransferEncoding,
-        KnownHeader::KeepAlive,
-        KnownHeader::ProxyConnection,
-    ] {
+    if !leaves_http {
+        response.remove(KnownHeader::Connection);
+        response.remove(KnownHeader::Upgrade);
+    }
+    for name in
+        [KnownHeader::TransferEncoding, KnownHeader::KeepAlive, KnownHeader::ProxyConnection]
+    {
         response.remove(name);
     }
     if !response.contains(KnownHeader::Date) {

@@ -79,6 +79,8 @@ pub struct StreamInfo {
     pub bytes_sent: u64,
     /// Whether the request is a health check, which is not counted by its status.
     pub health_check: bool,
+    /// Whether the client may leave HTTP with this request, by `upgrade_configs`.
+    pub upgrade: bool,
     /// Whether the stream was cut short by either peer.
     pub reset: bool,
     /// Whether the request line could be read: else the log shows no method, path or protocol.
@@ -150,6 +152,7 @@ impl Default for StreamInfo {
             bytes_received: 0,
             bytes_sent: 0,
             health_check: false,
+            upgrade: false,
             reset: false,
             request_parsed: false,
             upstream_host: None,

@@ -3,11 +3,13 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
+use ringmain_config::cluster::{Http2ProtocolOptions, RoutingPriority, UpstreamProtocol};
+use ringmain_proto_codec::auto::Protocol;
 
+use super::connect::{Wanted, connect};
 use super::permit::{ConnectionPermit, PendingRequest};
 use super::waiting::{Granted, Waiting};
-use super::{ConnectFailure, H2Slot, UpstreamConnection, connect, multiplexed};
+use super::{ConnectFailure, H2Slot, UpstreamConnection, multiplexed};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::codec::downstream::Downstream;
 use crate::runtime::{Deadline, Interrupt, Notify};
@@ -59,15 +61,52 @@ pub async fn acquire(
     host: &Rc<WorkerHost>,
     asked: &Acquire<'_>,
 ) -> Result<Acquired, AcquireFailure> {
+    let Some(options) = http2_options(cluster, asked) else {
+        return acquire_connection(cluster, host, asked).await.map(Acquired::Connection);
+    };
+    // Its own memory: a connection of HTTP/1 would hold room for it.
+    if let UpstreamProtocol::Auto(_) = cluster.shared.config.upstream_protocol
+        && !host.agrees_on_http2()
+    {
+        return Box::pin(acquire_agreed(cluster, host, options, asked)).await;
+    }
+    match Box::pin(multiplexed::acquire(cluster, host, options, asked)).await? {
+        Some(slot) => Ok(Acquired::Slot(slot)),
+        None => Box::pin(acquire_agreed(cluster, host, options, asked)).await,
+    }
+}
+
+/// The options of HTTP/2, where that may be spoken for this request.
+fn http2_options<'a>(
+    cluster: &'a WorkerCluster,
+    asked: &Acquire<'_>,
+) -> Option<&'a Http2ProtocolOptions> {
     match &cluster.shared.config.upstream_protocol {
-        UpstreamProtocol::Http1 => {
-            acquire_connection(cluster, host, asked).await.map(Acquired::Connection)
+        UpstreamProtocol::Http1 => None,
+        UpstreamProtocol::Http2(options) | UpstreamProtocol::Auto(options) => Some(options),
+        UpstreamProtocol::Downstream(options) => Some(options).filter(|_| asked.client.is_http2()),
+    }
+}
+
+/// A connection whose protocol is not known before it is open.
+async fn acquire_agreed(
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+    options: &Http2ProtocolOptions,
+    asked: &Acquire<'_>,
+) -> Result<Acquired, AcquireFailure> {
+    let idle = if asked.fresh { None } else { host.idle(asked.priority).take() };
+    let connection = match idle {
+        Some(connection) => connection,
+        None => open_or_wait(cluster, host, asked).await?,
+    };
+    let http2 = connection.protocol() == Protocol::Http2;
+    host.note_agreed(http2);
+    match http2 {
+        true => {
+            multiplexed::begin(cluster, host, options, asked, connection).await.map(Acquired::Slot)
         }
-        UpstreamProtocol::Http2(options) => {
-            // Its own memory: a connection of HTTP/1 would hold room for it.
-            let slot = Box::pin(multiplexed::acquire(cluster, host, options, asked));
-            slot.await.map(Acquired::Slot)
-        }
+        false => claimed(cluster, connection).map(Acquired::Connection),
     }
 }
 
@@ -81,6 +120,14 @@ async fn acquire_connection(
         Some(connection) => connection,
         None => open_or_wait(cluster, host, asked).await?,
     };
+    claimed(cluster, connection)
+}
+
+/// Counts a request of `max_requests` for the connection.
+fn claimed(
+    cluster: &WorkerCluster,
+    connection: UpstreamConnection,
+) -> Result<UpstreamConnection, AcquireFailure> {
     connection.claim().map_err(|connection| {
         cluster.stats().upstream_rq_active_overflow.inc();
         super::waiting::offer(connection);
@@ -110,7 +157,7 @@ async fn open_or_wait(
     };
     match granted {
         Granted::Connection(connection) => Ok(connection),
-        Granted::Permit(permit) => connect(permit, asked.given_up).await,
+        Granted::Permit(permit) => connect(permit, Wanted::single(cluster), asked.given_up).await,
         Granted::Failed(failure) => Err(AcquireFailure::Connect(failure)),
     }
 }

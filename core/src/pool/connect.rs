@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use ringmain_config::cluster::UpstreamProtocol;
+use ringmain_proto_codec::auto::Protocol;
 
 use super::permit::ConnectionPermit;
 use super::{AcquireFailure, UpstreamConnection, waiting};
@@ -38,11 +39,51 @@ impl ConnectFailure {
     }
 }
 
+/// What is to be spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// This.
+    Protocol(Protocol),
+    /// What is agreed on by ALPN (RFC 7301), HTTP/1.1 where nothing is.
+    Agreed,
+}
+
+impl Wanted {
+    /// For one request at a time, unless something else is agreed on.
+    pub(super) fn single(cluster: &WorkerCluster) -> Self {
+        Self::of(cluster, Protocol::Http1)
+    }
+
+    /// For many requests at once, unless something else is agreed on.
+    pub(super) fn multiplexed(cluster: &WorkerCluster) -> Self {
+        Self::of(cluster, Protocol::Http2)
+    }
+
+    fn of(cluster: &WorkerCluster, protocol: Protocol) -> Self {
+        match cluster.shared.config.upstream_protocol {
+            UpstreamProtocol::Auto(_) => Self::Agreed,
+            _ => Self::Protocol(protocol),
+        }
+    }
+
+    /// What is spoken now that the connection is open.
+    fn on(self, transport: &Transport) -> Protocol {
+        match self {
+            Self::Protocol(protocol) => protocol,
+            Self::Agreed => {
+                let agreed = transport.tls().and_then(|tls| tls.alpn.as_deref());
+                if agreed == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 }
+            }
+        }
+    }
+}
+
 /// Opens the connection that `permit` allows and counts what comes of it. Where it cannot be
 /// opened, the requests that wait for the same host fail too. `given_up` is asked now and then why
 /// the connection is not wanted any more.
 pub(super) async fn connect(
     permit: ConnectionPermit,
+    wanted: Wanted,
     given_up: impl Fn() -> Option<AcquireFailure>,
 ) -> Result<UpstreamConnection, AcquireFailure> {
     let (cluster, host) = (permit.cluster.clone(), permit.host.clone());
@@ -52,7 +93,7 @@ pub(super) async fn connect(
     let opened = match runtime::run_unless(opening, given_up).await {
         Ok(opened) => opened,
         Err(failure) => {
-            count_unopened(&cluster, &host);
+            count_unopened(&cluster, &host, wanted);
             stats.upstream_cx_destroy_local.inc();
             stats.upstream_rq_cancelled.inc();
             return Err(failure);
@@ -62,10 +103,11 @@ pub(super) async fn connect(
         Ok(transport) => {
             let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
-            Ok(UpstreamConnection::opened(transport, begun, permit))
+            let protocol = wanted.on(&transport);
+            Ok(UpstreamConnection::opened(transport, protocol, begun, permit))
         }
         Err(failure) => {
-            count_unopened(&cluster, &host);
+            count_unopened(&cluster, &host, wanted);
             stats.upstream_cx_connect_fail.inc();
             host.stats().cx_connect_fail.inc();
             stats.upstream_rq_pending_failure_eject.inc();
@@ -111,19 +153,21 @@ pub(super) async fn open(
 }
 
 /// Envoy counts a connection from its first attempt on.
-fn count_unopened(cluster: &WorkerCluster, host: &WorkerHost) {
+fn count_unopened(cluster: &WorkerCluster, host: &WorkerHost, wanted: Wanted) {
     let stats = cluster.stats();
     stats.upstream_cx_total.inc();
-    count_protocol(cluster);
+    if let Wanted::Protocol(protocol) = wanted {
+        count_protocol(cluster, protocol);
+    }
     stats.upstream_cx_destroy.inc();
     host.stats().cx_total.inc();
 }
 
 /// Counts a connection by what is spoken on it.
-pub(super) fn count_protocol(cluster: &WorkerCluster) {
+pub(super) fn count_protocol(cluster: &WorkerCluster, protocol: Protocol) {
     let stats = cluster.stats();
-    match cluster.shared.config.upstream_protocol {
-        UpstreamProtocol::Http1 => stats.upstream_cx_http1_total.inc(),
-        UpstreamProtocol::Http2(_) => stats.upstream_cx_http2_total.inc(),
+    match protocol {
+        Protocol::Http1 => stats.upstream_cx_http1_total.inc(),
+        Protocol::Http2 => stats.upstream_cx_http2_total.inc(),
     }
 }

@@ -6,14 +6,15 @@ use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
+use ringmain_config::cluster::RoutingPriority;
+use ringmain_proto_codec::auto::Protocol;
 
 use super::connect::count_protocol;
 use super::permit::ConnectionPermit;
 use super::waiting;
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::UpstreamConnectionInfo;
-use crate::runtime::{Buffer, Deadline, Stream};
+use crate::runtime::{Buffer, Deadline, Patience, Stream};
 use crate::server::connection_ids;
 use crate::transport_socket::Transport;
 
@@ -24,6 +25,7 @@ pub struct UpstreamConnection {
     deadline: Deadline,
     local: Option<SocketAddr>,
     info: UpstreamConnectionInfo,
+    protocol: Protocol,
     permit: ConnectionPermit,
     opened: Instant,
     requests: Cell<u32>,
@@ -50,33 +52,34 @@ impl UpstreamConnection {
     /// Counts a connection just opened.
     pub(super) fn opened(
         transport: Transport,
+        protocol: Protocol,
         connect_begun: Instant,
         permit: ConnectionPermit,
     ) -> Self {
         let (cluster, host) = (&permit.cluster, &permit.host);
         let stats = cluster.stats();
         stats.upstream_cx_total.inc();
-        count_protocol(cluster);
+        count_protocol(cluster, protocol);
         stats.upstream_cx_active.inc();
         host.stats().cx_total.inc();
         host.stats().cx_active.inc();
         let local = transport.stream().local_addr().ok();
         let opened = Instant::now();
-        let protocol = match cluster.shared.config.upstream_protocol {
-            UpstreamProtocol::Http1 => Some("HTTP/1.1"),
-            UpstreamProtocol::Http2(_) => Some("HTTP/2"),
-        };
         let info = UpstreamConnectionInfo {
             id: connection_ids::next(),
             connect_begun,
             connected: opened,
-            protocol,
+            protocol: Some(match protocol {
+                Protocol::Http1 => "HTTP/1.1",
+                Protocol::Http2 => "HTTP/2",
+            }),
         };
         Self {
             deadline: Deadline::new(&cluster.timers, transport.stream(), Shutdown::Both),
             transport,
             local,
             info,
+            protocol,
             permit,
             opened,
             requests: Cell::new(0),
@@ -87,6 +90,11 @@ impl UpstreamConnection {
             keep_alive_until: None,
             end: Cell::new(End::Local),
         }
+    }
+
+    /// What is spoken on it.
+    pub(super) fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// The socket.
@@ -107,6 +115,17 @@ impl UpstreamConnection {
     /// Appends what arrives to `buffer`. An error is told as the end.
     pub async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
         let (result, buffer) = self.transport.read(buffer).await;
+        self.note_read(result, buffer)
+    }
+
+    /// The same for what may take long to come: a long wait holds no buffer.
+    pub async fn read_lazily(&self, buffer: Buffer, patience: &Patience) -> (usize, Buffer) {
+        let buffers = &self.permit.cluster.buffers;
+        let (result, buffer) = self.transport.read_lazily(buffer, buffers, patience).await;
+        self.note_read(result, buffer)
+    }
+
+    fn note_read(&self, result: io::Result<usize>, buffer: Buffer) -> (usize, Buffer) {
         self.truncated
             .set(matches!(&result, Err(error) if error.kind() == io::ErrorKind::UnexpectedEof));
         let count = result.unwrap_or(0);

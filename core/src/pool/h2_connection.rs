@@ -5,9 +5,10 @@ use std::fmt::{self, Debug, Formatter};
 use std::future::poll_fn;
 use std::net::Shutdown;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use ringmain_config::connection_keepalive::ConnectionKeepalive;
 use ringmain_proto_codec::h2::client::{
     self, ClientConnection, ClientHandle, ClientOptions, ClientStream, RequestHead, StreamFailure,
 };
@@ -15,6 +16,7 @@ use ringmain_proto_codec::h2::io::{MemoryIoHandle, memory_io};
 
 use super::UpstreamConnection;
 use super::permit::RequestPermit;
+use crate::http::codec::h2_keepalive::Keepalive;
 use crate::runtime::{self, Buffer, BufferPool, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES, join};
 use crate::server::Worker;
 
@@ -29,6 +31,8 @@ pub struct H2Connection {
     handle: RefCell<Option<ClientHandle>>,
     streams: Cell<usize>,
     idle_since: Cell<Instant>,
+    /// `connection_keepalive`.
+    keepalive: Option<Keepalive>,
     /// Whether HTTP/2 is over; what has been written is still sent.
     over: Cell<bool>,
 }
@@ -39,15 +43,21 @@ impl H2Connection {
         worker: &Rc<Worker>,
         connection: UpstreamConnection,
         options: &ClientOptions,
+        keepalive: Option<ConnectionKeepalive>,
     ) -> Rc<Self> {
         let (io, bytes) = memory_io();
         let begun = client::connect(io, options).await;
-        let (handle, frames) = begun.expect("memory takes the preface");
+        let (handle, mut frames) = begun.expect("memory takes the preface");
+        let keepalive = keepalive.zip(frames.pings());
+        if let Some(stats) = connection.cluster().http2_stats() {
+            stats.nghttp2_upstream_connections.inc();
+        }
         let this = Rc::new(Self {
             idle_since: Cell::new(connection.deadline().coarse_now()),
             worker: worker.clone(),
             connection,
             handle: RefCell::new(Some(handle)),
+            keepalive: keepalive.map(|(options, pings)| Keepalive::begin(worker, options, pings)),
             streams: Cell::new(0),
             over: Cell::new(false),
         });
@@ -97,6 +107,12 @@ impl H2Connection {
             cluster.count_busy(priority, 1);
         }
         self.connection.count_request();
+        if let Some(keepalive) = &self.keepalive {
+            keepalive.note_request();
+        }
+        if let Some(stats) = cluster.http2_stats() {
+            stats.streams_active.inc();
+        }
         H2Slot {
             _permit: permit,
             is_reused: self.connection.requests() > 1,
@@ -106,6 +122,9 @@ impl H2Connection {
 
     fn close_stream(&self) {
         self.streams.set(self.streams.get() - 1);
+        if let Some(stats) = self.connection.cluster().http2_stats() {
+            stats.streams_active.dec();
+        }
         if self.is_idle() {
             self.idle_since.set(self.connection.deadline().coarse_now());
             self.connection.cluster().count_busy(self.connection.priority(), -1);
@@ -131,7 +150,11 @@ impl H2Connection {
 
     /// Lets the codec work.
     async fn handle(&self, mut frames: ClientConnection<Buffer>) {
-        let ended = poll_fn(|context| frames.poll(context)).await;
+        let ended = poll_fn(|context| match frames.poll(context) {
+            Poll::Ready(ended) => Poll::Ready(ended),
+            Poll::Pending => self.poll_silent(context).map(|()| Ok(())),
+        });
+        let ended = ended.await;
         let stats = self.connection.cluster().stats();
         let is_remote = self.connection.is_remotely_closed();
         match ended {
@@ -150,6 +173,23 @@ impl H2Connection {
         self.over.set(true);
     }
 
+    /// Ready when the host does not answer any more; the connection is then shut down.
+    fn poll_silent(&self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(keepalive) = &self.keepalive else { return Poll::Pending };
+        keepalive.poll_silent(context).map(|()| {
+            let cluster = self.connection.cluster();
+            if let Some(stats) = cluster.http2_stats() {
+                stats.keepalive_timeout.inc();
+            }
+            if !self.is_idle() {
+                cluster.stats().upstream_cx_destroy_with_active_rq.inc();
+                cluster.stats().upstream_cx_destroy_local_with_active_rq.inc();
+            }
+            self.drain();
+            self.connection.stream().shutdown(Shutdown::Both);
+        })
+    }
+
     /// Hands over what arrives.
     async fn receive(&self, bytes: &MemoryIoHandle<Buffer>) {
         let buffers = &self.worker.buffers;
@@ -166,6 +206,9 @@ impl H2Connection {
                 }
                 bytes.end_input();
                 break;
+            }
+            if let Some(keepalive) = &self.keepalive {
+                keepalive.note_received();
             }
             if let Some(spent) = bytes.feed(buffer) {
                 buffers.give_back(spent);

@@ -5,13 +5,15 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ringmain_config::cluster::Http2ProtocolOptions;
+use ringmain_config::cluster::{Http2ProtocolOptions, UpstreamProtocol};
+use ringmain_proto_codec::auto::Protocol;
 use ringmain_proto_codec::h2::client::ClientOptions;
 
+use super::connect::{Wanted, connect};
 use super::h2_connection::{H2Connection, H2Slot};
 use super::permit::{ConnectionPermit, PendingRequest, RequestPermit};
-use super::waiting::{Granted, Waiting};
-use super::{Acquire, AcquireFailure, ConnectFailure, connect};
+use super::waiting::{self, Granted, Waiting};
+use super::{Acquire, AcquireFailure, ConnectFailure, UpstreamConnection};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::runtime::{Deadline, Interrupt, Notify};
 
@@ -159,18 +161,53 @@ impl Drop for Promise<'_> {
     }
 }
 
-/// A stream on a connection to `host`, with a request of `max_requests` counted for it.
+/// A stream on a connection to `host`, with a request of `max_requests` counted for it. `None` where the
+/// host turns out to speak HTTP/1.1, by ALPN.
 pub async fn acquire(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     options: &Http2ProtocolOptions,
     asked: &Acquire<'_>,
-) -> Result<H2Slot, AcquireFailure> {
+) -> Result<Option<H2Slot>, AcquireFailure> {
     let connections = host.multiplexed(asked.priority);
     let connection = match connections.with_room() {
-        Some(connection) => connection,
+        Some(connection) => Some(connection),
         None => open_or_wait(cluster, host, options, asked).await?,
     };
+    connection.map(|connection| slot_on(&connection, cluster, asked)).transpose()
+}
+
+/// Begins HTTP/2 on a connection just opened: a stream on it.
+pub async fn begin(
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+    options: &Http2ProtocolOptions,
+    asked: &Acquire<'_>,
+    connection: UpstreamConnection,
+) -> Result<H2Slot, AcquireFailure> {
+    let connection = share(connection, host, options, asked).await;
+    slot_on(&connection, cluster, asked)
+}
+
+/// Begins HTTP/2 on a connection just opened, for whoever wants a stream to `host`.
+async fn share(
+    connection: UpstreamConnection,
+    host: &WorkerHost,
+    options: &Http2ProtocolOptions,
+    asked: &Acquire<'_>,
+) -> Rc<H2Connection> {
+    let keepalive = options.connection_keepalive;
+    let options = client_options(options);
+    let connection = H2Connection::begin(asked.worker, connection, &options, keepalive).await;
+    host.multiplexed(asked.priority).add(connection.clone());
+    connection
+}
+
+fn slot_on(
+    connection: &Rc<H2Connection>,
+    cluster: &Rc<WorkerCluster>,
+    asked: &Acquire<'_>,
+) -> Result<H2Slot, AcquireFailure> {
     match RequestPermit::try_take(cluster, asked.priority) {
         Some(permit) => Ok(connection.open(permit)),
         None => {
@@ -185,27 +222,31 @@ async fn open_or_wait(
     host: &Rc<WorkerHost>,
     options: &Http2ProtocolOptions,
     asked: &Acquire<'_>,
-) -> Result<Rc<H2Connection>, AcquireFailure> {
+) -> Result<Option<Rc<H2Connection>>, AcquireFailure> {
     let _pending = PendingRequest::begin(cluster, host, asked.priority)
         .ok_or(AcquireFailure::PendingOverflow)?;
     let permit = match wait(cluster, host, asked).await? {
-        Found::Room(connection) => return Ok(connection),
+        Found::Room(connection) => return Ok(Some(connection)),
         Found::Permit(permit) => permit,
+        Found::OtherProtocol => return Ok(None),
     };
     let connections = host.multiplexed(asked.priority);
     // Others wait for this one, which has a stream for each of them beside our own.
     let others = options.max_concurrent_streams.saturating_sub(1);
     let _promise = Promise::of(connections, others as usize);
-    let opened = connect(permit, asked.given_up).await;
+    let opened = connect(permit, Wanted::multiplexed(cluster), asked.given_up).await;
     let connection = opened.inspect_err(|failure| {
         if let AcquireFailure::Connect(failure) = failure {
             connections.failures.set(connections.failures.get() + 1);
             connections.failure.replace(Some(failure.clone()));
         }
     })?;
-    let connection = H2Connection::begin(asked.worker, connection, &client_options(options)).await;
-    connections.add(connection.clone());
-    Ok(connection)
+    if connection.protocol() == Protocol::Http1 {
+        host.note_agreed(false);
+        waiting::offer(connection);
+        return Ok(None);
+    }
+    Ok(Some(share(connection, host, options, asked).await))
 }
 
 fn client_options(options: &Http2ProtocolOptions) -> ClientOptions {
@@ -224,6 +265,8 @@ enum Found {
     Room(Rc<H2Connection>),
     /// The right to open one.
     Permit(ConnectionPermit),
+    /// The host has agreed on HTTP/1.1 by ALPN meanwhile.
+    OtherProtocol,
 }
 
 /// Waits for room on a connection, unless one more may be opened.
@@ -247,9 +290,13 @@ async fn wait(
     }
     let watch = asked.client.watch(Interrupt::wait(&notify));
     let mut line = None;
+    let by_alpn = matches!(cluster.shared.config.upstream_protocol, UpstreamProtocol::Auto(_));
     loop {
         if let Some(connection) = connections.with_room() {
             return Ok(Found::Room(connection));
+        }
+        if by_alpn && !host.agrees_on_http2() {
+            return Ok(Found::OtherProtocol);
         }
         match line.as_ref().and_then(Waiting::take) {
             Some(Granted::Permit(permit)) => return Ok(Found::Permit(permit)),

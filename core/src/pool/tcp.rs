@@ -1,4 +1,4 @@
-//! A host's connection for a TCP proxy: opened for one client, never idle, never shared. It counts
+//! A host's connection for a TCP proxy or a tunnel: opened for one client, never idle, never shared. It counts
 //! towards the same budgets as those of requests.
 
 use std::cell::Cell;
@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use ringmain_config::cluster::RoutingPriority;
 
-use super::ConnectFailure;
 use super::connect::open;
 use super::permit::{ConnectionPermit, PendingRequest};
+use super::{AcquireFailure, ConnectFailure};
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::{UpstreamConnectionInfo, millis};
 use crate::runtime;
@@ -31,22 +31,32 @@ pub struct TcpConnection {
 
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TcpFailure {
+pub enum TcpFailure<G> {
     /// A budget of the cluster or the host is spent.
     Overflow,
     /// It could not be opened.
     Connect(ConnectFailure),
     /// It is not wanted any more.
-    GivenUp,
+    GivenUp(G),
 }
 
-/// Opens a connection to `host`. `given_up` is asked now and then whether it is still wanted.
-pub async fn connect_tcp(
+impl From<TcpFailure<AcquireFailure>> for AcquireFailure {
+    fn from(failure: TcpFailure<AcquireFailure>) -> Self {
+        match failure {
+            TcpFailure::Overflow => Self::PendingOverflow,
+            TcpFailure::Connect(failure) => Self::Connect(failure),
+            TcpFailure::GivenUp(reason) => reason,
+        }
+    }
+}
+
+/// Opens a connection to `host`. `given_up` is asked now and then why it is not wanted any more.
+pub async fn connect_tcp<G>(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
-    given_up: impl Fn() -> bool,
-) -> Result<TcpConnection, TcpFailure> {
-    let priority = RoutingPriority::Default;
+    priority: RoutingPriority,
+    given_up: impl Fn() -> Option<G>,
+) -> Result<TcpConnection, TcpFailure<G>> {
     let stats = cluster.stats();
     let pending = PendingRequest::begin(cluster, host, priority).ok_or(TcpFailure::Overflow)?;
     let permit = ConnectionPermit::try_take(cluster, host, priority).map_err(|_| {
@@ -56,7 +66,7 @@ pub async fn connect_tcp(
     let begun = Instant::now();
     stats.upstream_cx_total.inc();
     host.stats().cx_total.inc();
-    let connected = runtime::run_unless(open(cluster, host), || given_up().then_some(())).await;
+    let connected = runtime::run_unless(open(cluster, host), given_up).await;
     drop(pending);
     match connected {
         Ok(Ok(transport)) => Ok(TcpConnection::opened(transport, begun, permit)),
@@ -64,11 +74,11 @@ pub async fn connect_tcp(
             count_unopened(&permit, &failure);
             Err(TcpFailure::Connect(failure))
         }
-        Err(()) => {
+        Err(reason) => {
             stats.upstream_cx_destroy.inc();
             stats.upstream_cx_destroy_local.inc();
             stats.upstream_rq_cancelled.inc();
-            Err(TcpFailure::GivenUp)
+            Err(TcpFailure::GivenUp(reason))
         }
     }
 }
@@ -118,6 +128,16 @@ impl TcpConnection {
             is_request_counted,
             closed_by_host: Cell::new(false),
         }
+    }
+
+    /// The cluster it belongs to.
+    pub fn cluster(&self) -> &WorkerCluster {
+        &self.permit.cluster
+    }
+
+    /// The host at the other end.
+    pub fn host(&self) -> &Rc<WorkerHost> {
+        &self.permit.host
     }
 
     /// Its bytes.

@@ -103,9 +103,10 @@ impl<'a> Asking<'a> {
             Err(stop) => return stopped(stop, exchange, answer),
         };
         self.explain(found, exchange, answer);
-        let is_upgrade = router::is_upgrade(&exchange.request);
+        let is_refused = router::asked_protocol(&exchange.request)
+            .is_some_and(|protocol| !router::is_upgrade_allowed(self.manager, found, protocol));
         match found {
-            Found::Route(_) | Found::TlsRedirect if is_upgrade => {
+            Found::Route(_) | Found::TlsRedirect if is_refused => {
                 answer
                     .reply(local_reply::UPGRADE_FAILED.status, local_reply::UPGRADE_FAILED.details);
             }

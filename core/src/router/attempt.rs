@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use ringmain_proto_codec::KnownHeader;
 
-use super::request_body::{RequestEnd, Sending};
+use super::request_body::{RequestBody, RequestEnd, Sending};
 use super::response_relay::{self, Relayed};
 use super::retry::ResetReason;
+use super::upgrade;
 use super::upstream_request::{Failure, Setback, UpstreamRequest};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::codec::downstream::After;
-use crate::http::codec::upstream::{RequestKind, ResponseFailure, UpstreamStream};
+use crate::http::codec::upstream::{ResponseFailure, UpstreamStream};
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
 use crate::load_balancer::Pick;
@@ -30,6 +31,20 @@ enum Answer {
     Unwanted(std::time::Duration),
     /// There is none.
     Missing(ResponseFailure),
+}
+
+impl Answer {
+    /// A response that ends because the client has left is not the host's fault.
+    fn unless_gone(self, body: &RequestBody) -> Self {
+        match self {
+            Self::Relayed(Relayed::BrokenOff(_))
+                if body.ended() == Some(RequestEnd::ClientGone) =>
+            {
+                Self::Relayed(Relayed::ClientGone)
+            }
+            answer => answer,
+        }
+    }
 }
 
 impl UpstreamRequest<'_, '_> {
@@ -89,7 +104,7 @@ impl UpstreamRequest<'_, '_> {
                 Err(failure) => Answer::Missing(failure),
             };
             body.stop_sending(&sending, &upstream);
-            (answer, client_gone)
+            (answer.unless_gone(body), client_gone)
         };
         let send = body.send(head, downstream, &upstream, &sending, timeouts);
         let ((), (answer, client_gone)) = join(send, respond).await;
@@ -130,9 +145,25 @@ impl UpstreamRequest<'_, '_> {
             self.retry.abandon();
         }
         self.timeouts.try_answered();
+        self.downstream.request_deadline().disarm();
+        if self.exchange.leaves_http() {
+            self.timeouts.http_is_over();
+            self.body.let_go();
+        } else if self.fails_to_switch(upstream) {
+            let relayed = response_relay::relay_unswitched(self.downstream, self.exchange).await;
+            return Answer::Relayed(relayed);
+        }
         Answer::Relayed(
             response_relay::relay(self.downstream, self.exchange, upstream, self.timeouts).await,
         )
+    }
+
+    /// Whether the host answers a request for WebSocket neither with that nor with an error.
+    fn fails_to_switch(&self, upstream: &UpstreamStream) -> bool {
+        self.exchange.info.upgrade
+            && self.exchange.response.status < 400
+            && upgrade::is_websocket(&self.exchange.request)
+            && upstream.is_http1()
     }
 
     fn finish_attempt(
@@ -184,6 +215,9 @@ impl UpstreamRequest<'_, '_> {
             self.cluster.stats().upstream_cx_none_healthy.inc();
             return Err(Failure::Reply(local_reply::NO_HEALTHY_UPSTREAM).into());
         };
+        if self.terminates_connect {
+            return self.tunnel_to(host).await;
+        }
         match self.connection_to(host, fresh).await {
             Ok(acquired) => Ok(UpstreamStream::begin(
                 self.downstream.worker,
@@ -192,6 +226,22 @@ impl UpstreamRequest<'_, '_> {
                 self.cluster.shared.config.enable_trailers,
             )),
             Err((host, failure)) => Err(self.not_acquired(&host, failure)),
+        }
+    }
+
+    /// A connection to `host` for what comes out of the client's tunnel.
+    async fn tunnel_to(&mut self, host: Rc<WorkerHost>) -> Result<UpstreamStream, Setback> {
+        self.retry.note_host(&host);
+        self.exchange.info.upstream_host = Some(host.clone());
+        let begun = self.cluster.timers.coarse_now();
+        let looks = Cell::new(0);
+        let given_up = || self.given_up(begun, &looks);
+        self.body.gather(true);
+        let connected = pool::connect_tcp(&self.cluster, &host, self.priority, given_up).await;
+        self.body.gather(false);
+        match connected {
+            Ok(connection) => Ok(UpstreamStream::tunnel(self.downstream.worker, connection)),
+            Err(failure) => Err(self.not_acquired(&host, failure.into())),
         }
     }
 
@@ -291,7 +341,7 @@ impl UpstreamRequest<'_, '_> {
         until.is_some_and(|until| Instant::now() >= until).then_some(AcquireFailure::Expired)
     }
 
-    fn begin_attempt(&mut self, upstream: &UpstreamStream) -> ActiveRequest {
+    fn begin_attempt(&mut self, upstream: &UpstreamStream) -> Option<ActiveRequest> {
         let info = &mut self.exchange.info;
         info.upstream_connection = Some(upstream.info());
         info.upstream_local = upstream.local_addr();
@@ -300,12 +350,12 @@ impl UpstreamRequest<'_, '_> {
         let received = self.body.ended() == Some(RequestEnd::Complete);
         self.timeouts.try_begins(received);
         self.groups.count(|group| group.upstream_rq_total.inc());
-        ActiveRequest::begin(&self.cluster, upstream.host())
+        // The connection of a tunnel counts itself as a request.
+        (!upstream.is_tunnel()).then(|| ActiveRequest::begin(&self.cluster, upstream.host()))
     }
 
     async fn read_head(&mut self, upstream: &UpstreamStream) -> Result<(), ResponseFailure> {
-        let method = self.exchange.request.headers.get(KnownHeader::Method);
-        let request = RequestKind { is_head: method == Some(b"HEAD") };
+        let request = upgrade::kind_of(&self.exchange.request);
         self.exchange.response.clear();
         let result = upstream.read_head(&mut self.exchange.response, request).await;
         self.exchange.info.response_started = Some(Instant::now());

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::header_mutation::{Direction, apply_header_mutations};
 use super::host_rewrite::{AutoHostRewrite, rewrite_host};
-use super::look_up::{Stop, choose, has_scheme, is_upgrade, look_up};
+use super::look_up::{Stop, choose, has_scheme, look_up};
 use super::path_rewrite::rewrite_path;
 use super::redirect::redirect_location;
 use super::request_group::CountedGroups;
@@ -19,7 +19,7 @@ use super::retry::RetryState;
 use super::stream_duration::stream_limit;
 use super::timeout::{StreamTimeouts, effective_timeouts, set_expectation};
 use super::upstream_request::{self, Forwarding};
-use super::{Found, RouteRef};
+use super::{Found, RouteRef, upgrade};
 use crate::access_log::{AccessLogType, write_header_value};
 use crate::http::ConnectionManager;
 use crate::http::codec::downstream::{After, Downstream};
@@ -37,9 +37,7 @@ pub async fn serve(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Afte
     if let Some(after) = filter_chain::run(downstream, exchange).await {
         return after;
     }
-    if !exchange.request.upgrade {
-        downstream.stats().rq_total.inc();
-    }
+    downstream.stats().rq_total.inc();
     match found {
         Found::Route(found) => take_route(downstream, exchange, found).await,
         Found::Nothing => {
@@ -115,25 +113,26 @@ fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Fo
     let draw = || worker.random.next();
     let found = look_up(manager, worker.compiled.local_ip, &worker.request_ids, draw, exchange)
         .map_err(|stop| stopped(downstream, exchange, stop))?;
-    let is_connect = exchange.request.headers.get(KnownHeader::Method) == Some(b"CONNECT");
-    if is_connect {
-        // What follows a CONNECT is no request: the connection ends with the answer.
-        exchange.info.request_received = None;
-    }
     let has_scheme = has_scheme(&exchange.request.headers);
-    let is_upgrade = is_upgrade(&exchange.request);
+    let protocol = upgrade::asked_protocol(&exchange.request);
+    let is_upgrade = protocol.is_some();
+    let is_allowed = protocol.is_some_and(|protocol| upgrade::is_allowed(manager, found, protocol));
     if let Found::Route(route) = found
         && (has_scheme || is_upgrade)
     {
         choose(manager, &worker.compiled.cluster_names, draw, exchange, route);
     }
     log_new_request(downstream, exchange, found);
+    if is_allowed {
+        begin_upgrade(downstream, exchange);
+    }
+    let is_refused = is_upgrade && !is_allowed;
     let route = match found {
         Found::Route(route) => route,
-        Found::TlsRedirect if is_upgrade => return Err(upgrade_failed(downstream, exchange, None)),
+        Found::TlsRedirect if is_refused => return Err(upgrade_failed(downstream, exchange, None)),
         Found::TlsRedirect | Found::Nothing => return Ok(found),
     };
-    if is_upgrade {
+    if is_refused {
         return Err(upgrade_failed(downstream, exchange, Some(route)));
     }
     if !has_scheme {
@@ -180,7 +179,15 @@ fn stopped(downstream: &Downstream<'_>, exchange: &mut Exchange, stop: Stop) -> 
     }
 }
 
-/// No upgrade is configured anywhere.
+/// The client may leave HTTP, if whoever answers agrees.
+fn begin_upgrade(downstream: &Downstream<'_>, exchange: &mut Exchange) {
+    exchange.info.upgrade = true;
+    downstream.stats().downstream_cx_upgrades_total.inc();
+    downstream.stats().downstream_cx_upgrades_active.inc();
+}
+
+/// The client may not leave HTTP: what it sends behind its request is not looked at, as that might
+/// pass for another one.
 fn upgrade_failed(
     downstream: &Downstream<'_>,
     exchange: &mut Exchange,
@@ -188,7 +195,6 @@ fn upgrade_failed(
 ) -> Refusal {
     downstream.stats().downstream_rq_ws_on_non_ws_route.inc();
     exchange.request.keep_alive = false;
-    exchange.info.request_received = None;
     Refusal::Reply { reply: local_reply::UPGRADE_FAILED, route }
 }
 
@@ -371,6 +377,7 @@ fn plan<'a>(
             append_x_forwarded_host: action.append_x_forwarded_host,
             suppress_envoy_headers: manager.config.router.suppress_envoy_headers,
         }),
+        terminates_connect: upgrade::terminates_connect(action, &exchange.request),
     }
 }
 

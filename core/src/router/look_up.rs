@@ -4,7 +4,6 @@
 use std::net::IpAddr;
 
 use ringmain_config::route::Action;
-use ringmain_proto_codec::h1::RequestHead;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::cluster_choice::choose_cluster;
@@ -45,12 +44,13 @@ pub fn look_up(
         return Err(Stop::Nominated(reply));
     }
     let path = exchange.request.headers.get(KnownHeader::Path);
-    if !is_connect(&exchange.request) && !path.is_some_and(|path| path.starts_with(b"/")) {
+    let is_connect = exchange.request.headers.get(KnownHeader::Method) == Some(b"CONNECT");
+    if !is_connect && !path.is_some_and(|path| path.starts_with(b"/")) {
         return Err(Stop::NotRelative);
     }
     normalize(manager, exchange)?;
     let Exchange { request, info, .. } = exchange;
-    prepare_request(manager, &mut request.headers, info, local_ip, request_ids);
+    prepare_request(manager, request, info, local_ip, request_ids);
     let random = || info.random(&draw);
     let tls = info.downstream_tls.as_deref();
     Ok(manager.routes.find(&RouteRequest { headers: &request.headers, random: &random, tls }))
@@ -70,15 +70,6 @@ fn normalize(manager: &ConnectionManager, exchange: &mut Exchange) -> Result<(),
     }
     normalize_authority(config, headers, info.local.port(), scratch);
     Ok(())
-}
-
-fn is_connect(request: &RequestHead) -> bool {
-    request.headers.get(KnownHeader::Method) == Some(b"CONNECT")
-}
-
-/// Whether the client wants to leave HTTP.
-pub fn is_upgrade(request: &RequestHead) -> bool {
-    request.upgrade || is_connect(request)
 }
 
 /// Whether a prepared request has a scheme, without which nothing is routed. The scheme follows

@@ -50,12 +50,13 @@ impl UpstreamRequest<'_, '_> {
         let host = upstream.host().stats();
         host.rq_error.inc();
         upstream.count_timed_out();
-        if self.body.ended().is_none() {
+        let expired = self.timeouts.expired_response();
+        let awaited = matches!(expired, Expired::Response | Expired::PerTry);
+        if self.body.ended().is_none() && !awaited {
             // The upstream took no more of the request.
             let expired = self.timeouts.expired_request();
             return self.request_broke_off(RequestEnd::Expired(expired)).into();
         }
-        let expired = self.timeouts.expired_response();
         expired.count(self.downstream.stats());
         match expired {
             Expired::Response => {
@@ -107,6 +108,11 @@ impl UpstreamRequest<'_, '_> {
                 upstream.finish(sent);
                 after
             }
+            Relayed::Unswitched(after) => {
+                host.stats().rq_success.inc();
+                upstream.count_cut_off();
+                return Ok(after);
+            }
             Relayed::Refused(reply) => {
                 host.stats().rq_error.inc();
                 self.cluster.stats().upstream_cx_protocol_error.inc();
@@ -114,12 +120,17 @@ impl UpstreamRequest<'_, '_> {
             }
             Relayed::BrokenOff(failure) => {
                 self.broke_off(upstream, failure);
-                After::Abort
+                self.downstream.after_broken_off(self.exchange)
             }
             Relayed::ClientGone => {
                 self.exchange.info.reset = true;
-                self.cluster.stats().upstream_rq_cancelled.inc();
-                self.downstream.note_gone_while_sending(self.exchange);
+                if self.exchange.leaves_http() {
+                    upstream.count_cut_off();
+                    self.downstream.note_gone(self.exchange);
+                } else {
+                    self.cluster.stats().upstream_rq_cancelled.inc();
+                    self.downstream.note_gone_while_sending(self.exchange);
+                }
                 After::Abort
             }
         };

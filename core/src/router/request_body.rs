@@ -41,6 +41,9 @@ pub struct RequestBody {
     end: Cell<Option<RequestEnd>>,
     bytes: Cell<u64>,
     received_at: Cell<Option<Instant>>,
+    /// The request asks to leave HTTP and nobody has agreed: what comes is sent by no attempt, as a
+    /// host that does not agree might take it for another request.
+    held: Cell<bool>,
     /// No attempt has a connection yet: what comes is joined in `ready`.
     gathering: Cell<bool>,
     /// The response is over: what still comes is thrown away.
@@ -103,9 +106,11 @@ enum Piece {
 }
 
 impl RequestBody {
-    /// A body of which up to `kept_max` bytes are kept to be sent again.
-    pub fn new(kept_max: Option<usize>) -> Self {
+    /// A body of which up to `kept_max` bytes are kept to be sent again. `held`: until
+    /// [`RequestBody::let_go`].
+    pub fn new(kept_max: Option<usize>, held: bool) -> Self {
         Self {
+            held: Cell::new(held),
             trailers: OnceCell::new(),
             kept: RefCell::new(kept_max.map_or(Kept::Nothing, |max| Kept::UpTo(max, Vec::new()))),
             ready: RefCell::new(None),
@@ -142,6 +147,16 @@ impl RequestBody {
     /// The end that is sent behind the last piece.
     pub fn ending(&self) -> Ending<'_> {
         Ending { trailers: self.trailers.get().map(Box::as_ref) }
+    }
+
+    /// The host has agreed to leave HTTP: what comes goes to it, and to nobody again.
+    pub fn let_go(&self) {
+        self.held.set(false);
+        let mut kept = self.kept.borrow_mut();
+        if let Kept::UpTo(_, data) = &mut *kept {
+            *kept = Kept::TooMuch(std::mem::take(data));
+        }
+        self.changed.notify();
     }
 
     /// How the body has ended, if it has.
@@ -258,6 +273,12 @@ impl RequestBody {
 
     /// The next piece for an attempt.
     fn take_piece(&self, sending: &Sending, pool: &BufferPool) -> Piece {
+        if self.held.get() {
+            return match self.end.get() {
+                None | Some(RequestEnd::Complete) => Piece::Wait,
+                Some(_) => Piece::Nothing,
+            };
+        }
         let whole = self.end.get() == Some(RequestEnd::Complete);
         let mut kept = self.kept.borrow_mut();
         if let Kept::UpTo(_, data) | Kept::TooMuch(data) = &mut *kept {
@@ -316,8 +337,8 @@ impl RequestBody {
                 return;
             }
             if !sending.responding.get() {
-                // The limits are the client's now.
-                upstream.deadline().disarm();
+                // The limits are the client's now, but for a request that is answered before its end.
+                timeouts.arm_early(upstream.deadline());
             }
             match self.next_piece(sending, pool).await {
                 Some(next) => (piece, last) = next,

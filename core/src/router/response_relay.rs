@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use ringmain_proto_codec::h1::BodyLength;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
@@ -24,6 +25,8 @@ use crate::runtime::Buffer;
 pub enum Relayed {
     /// The client got all of it; what follows on its connection.
     Whole(After),
+    /// The client got a head instead of the protocol that it asked for.
+    Unswitched(After),
     /// The body breaks its framing before anything was sent: the client gets a reply instead.
     Refused(LocalReply),
     /// The upstream broke off after the head was sent: the client must see that by a close.
@@ -65,6 +68,19 @@ pub async fn relay(
     }
 }
 
+/// Sends the response's head alone. Envoy takes a host that does not switch to WebSocket for one that
+/// has nothing more to say.
+pub async fn relay_unswitched(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Relayed {
+    exchange.response.headers.remove(KnownHeader::ContentLength);
+    exchange.response.body = BodyLength::None;
+    prepare_head(downstream, exchange);
+    exchange.info.details = "websocket_handshake_unsuccessful";
+    let ending = Some(Ending { trailers: None });
+    let (sent, spare) = downstream.send_head(exchange, Buffer::default(), ending).await;
+    downstream.worker.buffers.give_back(spare);
+    sent.map_or(Relayed::ClientGone, Relayed::Unswitched)
+}
+
 /// Counts a piece of the body; the trailers behind the last one.
 fn note_piece(
     data: &Buffer,
@@ -96,8 +112,10 @@ fn prepare_head(downstream: &Downstream<'_>, exchange: &mut Exchange) {
         apply_header_mutations(manager, compiled, route, Direction::Response, exchange);
     }
     filter_chain::on_response(manager, downstream.worker, exchange);
-    let headers = &mut exchange.response.headers;
-    prepare_response(manager, headers, &exchange.request.headers, &downstream.worker.clock);
+    let leaves_http = exchange.leaves_http();
+    let Exchange { request, response, .. } = exchange;
+    let clock = &downstream.worker.clock;
+    prepare_response(manager, &mut response.headers, &request.headers, clock, leaves_http);
 }
 
 /// `x-envoy-upstream-service-time`: from the request's end to the response's beginning, so a

@@ -97,6 +97,8 @@ pub struct StreamTimeouts {
     per_try_idle: Option<Duration>,
     try_begun: Cell<Option<Instant>>,
     try_until: Cell<Option<Instant>>,
+    /// Whether the response has begun.
+    answered: Cell<bool>,
 }
 
 /// Which limit was passed.
@@ -135,6 +137,7 @@ impl StreamTimeouts {
             per_try_idle: limits.per_try_idle,
             try_begun: Cell::new(None),
             try_until: Cell::new(None),
+            answered: Cell::new(false),
         }
     }
 
@@ -155,9 +158,16 @@ impl StreamTimeouts {
         self.try_until.set(received.then(|| now + per_try));
     }
 
-    /// The response's first byte has come: the attempt's own limits end.
+    /// The response's first byte has come: the attempt's own limits end, and those of receiving the
+    /// request. From now on what moves in either direction counts for both.
     pub fn try_answered(&self) {
         self.try_until.set(None);
+        self.answered.set(true);
+    }
+
+    /// The response has let the client leave HTTP, for as long as it likes.
+    pub fn http_is_over(&self) {
+        self.response_until.set(None);
     }
 
     /// When the request as a whole has failed, whatever the attempts do.
@@ -195,8 +205,18 @@ impl StreamTimeouts {
         [self.response_until.get(), self.stream_until, idle_until].into_iter().flatten().min()
     }
 
-    /// Arms `deadline`, on reading from the client, for whichever limit comes first.
+    /// Arms `deadline`, on the upstream connection, for what limits the response although the request
+    /// is still being received.
+    pub fn arm_early(&self, deadline: &Deadline) {
+        Self::arm(deadline, [self.response_until.get(), self.try_until.get(), None], None);
+    }
+
+    /// Arms `deadline`, on reading from the client, for whichever limit comes first, as long as there
+    /// is no response.
     pub fn arm_request(&self, deadline: &Deadline) {
+        if self.answered.get() {
+            return deadline.disarm();
+        }
         Self::arm(deadline, [self.request_until, self.stream_until, None], self.idle);
     }
 

@@ -19,6 +19,7 @@ use super::request_body::{RequestBody, RequestEnd};
 use super::request_group::CountedGroups;
 use super::retry::{ResetReason, RetryState, Verdict, Wait};
 use super::timeout::{Expired, RouteTimeouts, StreamTimeouts, set_expectation};
+use super::upgrade;
 use crate::cluster::WorkerCluster;
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream::{After, Downstream};
@@ -56,6 +57,8 @@ pub struct Forwarding<'a> {
     pub timeout_is_no_content: bool,
     /// The host's name becomes the request's.
     pub auto_host: Option<AutoHostRewrite>,
+    /// The tunnel that a CONNECT asks for ends here: the host gets bytes and no request.
+    pub terminates_connect: bool,
 }
 
 /// A request under way to its cluster.
@@ -78,6 +81,7 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     tells_expectation: bool,
     tells_attempts: bool,
     auto_host: Option<AutoHostRewrite>,
+    pub(super) terminates_connect: bool,
 }
 
 /// Why the upstream's response does not reach the client.
@@ -114,7 +118,7 @@ pub async fn forward<'a>(
 ) -> After {
     let cluster = downstream.worker.cluster(forwarding.cluster).clone();
     let kept_max = forwarding.retry.is_on().then_some(forwarding.kept_max);
-    let body = RequestBody::new(kept_max);
+    let body = RequestBody::new(kept_max, exchange.info.upgrade);
     let alternative = forwarding.timeout_is_no_content;
     let hash = match cluster.shared.config.load_balancing.policy.hashes() {
         true => hash_of(exchange, forwarding.hash_policy),
@@ -137,6 +141,7 @@ pub async fn forward<'a>(
         tells_expectation: forwarding.tells_expectation,
         tells_attempts: forwarding.tells_attempts,
         auto_host: forwarding.auto_host,
+        terminates_connect: forwarding.terminates_connect,
     };
     let outcome = match begun {
         Err(error) => Err(request.bad_body(error)),
@@ -176,6 +181,10 @@ impl UpstreamRequest<'_, '_> {
         let method = self.exchange.request.headers.get(KnownHeader::Method).unwrap_or_default();
         if self.exchange.request.body == BodyLength::None && expects_body(method) {
             self.exchange.request.headers.set(KnownHeader::ContentLength, b"0");
+        }
+        if self.exchange.info.upgrade && upgrade::is_websocket(&self.exchange.request) {
+            // As in Envoy the handshake alone has a limit; another protocol's has none.
+            self.timeouts.request_received(Instant::now());
         }
         // Its own memory: streaming is rare, and each connection would hold room for it.
         let Some(whole) = whole else { return Box::pin(self.run_streaming()).await };

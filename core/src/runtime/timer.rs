@@ -139,6 +139,11 @@ impl Deadline {
         self.timers.slots.borrow()[self.key].fired
     }
 
+    /// Whether it has fired since it was last asked so.
+    pub fn take_fired(&self) -> bool {
+        std::mem::take(&mut self.timers.slots.borrow_mut()[self.key].fired)
+    }
+
     fn set(&self, at_ms: u64) {
         self.timers.slots.borrow_mut()[self.key].at_ms = at_ms;
     }

@@ -77,6 +77,7 @@ stats_block! {
             downstream_cx_ssl_total,
             downstream_cx_total,
             downstream_cx_tx_bytes_total,
+            downstream_cx_upgrades_total,
             downstream_rq_failed_path_normalization,
             downstream_rq_header_timeout,
             downstream_rq_http1_total,
@@ -106,6 +107,7 @@ stats_block! {
             downstream_cx_http1_active,
             downstream_cx_http2_active,
             downstream_cx_ssl_active,
+            downstream_cx_upgrades_active,
             downstream_rq_active,
         }
     }

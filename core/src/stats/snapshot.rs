@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ringmain_config::cluster::{DiscoveryType, LbPolicy, RoutingPriority};
 use ringmain_config::tls::TlsCertificate;
 
-use super::scopes::{HttpStats, ListenerStats, ResponseClassStats};
+use super::scopes::{Http2Stats, HttpStats, ListenerStats, ResponseClassStats};
 use super::{
     Counter, Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero,
 };
@@ -15,7 +15,7 @@ use crate::listener::{Listener, ListenerFilter, TerminalFilter};
 use crate::load_balancer::{Health, Plan, TableSizes};
 use crate::network::ByteFilter;
 use crate::runtime::memory;
-use crate::server::{Compiled, Control, ServerState};
+use crate::server::{Control, ServerState};
 use crate::transport_socket::tls::{Certificate, SslStats};
 
 /// One stat.
@@ -87,7 +87,7 @@ pub fn snapshot(control: &Control) -> Vec<Stat> {
         admin_stats(&control.admin_stats, &mut stats);
     }
     server_stats(control, &mut stats);
-    http2_stats(&control.compiled, &mut stats);
+    http2_stats(&Scope::plain("http2"), &control.compiled.http2_stats, &mut stats);
     manager_stats(control, &mut stats);
     runtime_stats(control, &mut stats);
     overload_stats(control, &mut stats);
@@ -120,6 +120,9 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     }
     if let Some(ssl) = &cluster.ssl {
         ssl_stats(&scope.within("ssl"), ssl, stats);
+    }
+    if let Some(http2) = &cluster.http2 {
+        http2_stats(&scope.within("http2"), http2, stats);
     }
     if let Some((aws, calls)) = &cluster.aws {
         let scope = scope.within(match cluster.config.discovery {
@@ -389,10 +392,12 @@ fn server_stats(control: &Control, stats: &mut Vec<Stat>) {
 }
 
 /// Envoy has them from the first connection on.
-fn http2_stats(compiled: &Compiled, stats: &mut Vec<Stat>) {
-    let all = compiled.http2_stats.iter();
-    if all.map(|stats| stats.nghttp2_downstream_connections.value()).sum::<u64>() > 0 {
-        Scope::plain("http2").block(&compiled.http2_stats, stats);
+fn http2_stats(scope: &Scope, all: &PerWorker<Http2Stats>, stats: &mut Vec<Stat>) {
+    let connections = |stats: &Http2Stats| {
+        stats.nghttp2_downstream_connections.value() + stats.nghttp2_upstream_connections.value()
+    };
+    if all.iter().map(connections).sum::<u64>() > 0 {
+        scope.block(all, stats);
     }
 }
 

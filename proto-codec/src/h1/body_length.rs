@@ -14,7 +14,7 @@ pub enum BodyLength {
     Length(u64),
     /// By the last chunk and the trailer section.
     Chunked,
-    /// By the end of the connection; responses only.
+    /// By the end of the connection: of a response, or of what follows a CONNECT or an upgrade.
     UntilClose,
 }
 

@@ -26,7 +26,8 @@ pub struct RequestHead {
     /// Whether the client waits for 100 (Continue) before it sends the body (RFC 9110 §10.1.1).
     pub expect_continue: bool,
     /// Whether the client asks for another protocol (RFC 9110 §7.8). Never for `h2c`, which is
-    /// passed over as Envoy does.
+    /// passed over as Envoy does. All that follows the head is then that protocol's, whatever the
+    /// fields say of a body.
     pub upgrade: bool,
 }
 
@@ -195,7 +196,7 @@ impl RequestHead {
         self.keep_alive = connection.keeps_alive(self.version);
         self.settle_expectation();
         self.settle_upgrade(connection);
-        self.body = body_of(framing, is_connect)?;
+        self.body = body_of(framing, is_connect, self.upgrade)?;
         Ok(())
     }
 
@@ -267,12 +268,13 @@ fn drops_underscored(name: &[u8], action: UnderscoreAction) -> Result<bool, Requ
 }
 
 /// Bytes behind a CONNECT head are the tunnel's (RFC 9110 §9.3.6), so nothing may call them a body.
-fn body_of(framing: Framing, is_connect: bool) -> Result<BodyLength, RequestError> {
+fn body_of(framing: Framing, is_connect: bool, upgrade: bool) -> Result<BodyLength, RequestError> {
     match is_connect {
+        false if upgrade => Ok(BodyLength::UntilClose),
         false => Ok(framing.body_length(BodyLength::None)),
         true if framing.is_chunked() => Err(FramingError::UnsupportedTransferEncoding.into()),
         true if framing.announces_body() => Err(RequestError::BodyDisallowed),
-        true => Ok(BodyLength::None),
+        true => Ok(BodyLength::UntilClose),
     }
 }
 

@@ -24,6 +24,20 @@ pub struct ResponseHead {
     pub keep_alive: bool,
 }
 
+/// What was asked, as far as the response's meaning depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RequestKind {
+    /// HEAD: the response has no body.
+    Head,
+    /// CONNECT: a response of the class 2xx begins a tunnel (RFC 9110 §9.3.6).
+    Connect,
+    /// A request with `upgrade`: a 101 begins another protocol (RFC 9110 §7.8).
+    Upgrade,
+    /// Any other.
+    #[default]
+    Other,
+}
+
 type Field<'a> = httparse::Header<'a>;
 
 impl ResponseHead {
@@ -38,12 +52,13 @@ impl ResponseHead {
 
     /// Reads the head at the front of `bytes`: how many bytes it takes, or none while it is
     /// incomplete. `bytes` then begins at the same place in the next call, and `progress` is the
-    /// same. An interim response (1xx) is a head of its own, behind which the next one follows.
+    /// same. An interim response (1xx) is a head of its own, behind which the next one follows. A 101
+    /// whose body lasts [until the end](BodyLength::UntilClose) is final: HTTP ends with it.
     pub fn parse(
         &mut self,
         bytes: &[u8],
         progress: &mut HeadProgress,
-        request_method_is_head: bool,
+        request: RequestKind,
         limits: &HeadLimits,
     ) -> Result<Option<usize>, ResponseError> {
         let head = progress.find_head(bytes, limits)?;
@@ -56,10 +71,10 @@ impl ResponseHead {
         let end = head.end;
         if progress.fields() <= FIELDS_ON_STACK {
             let mut fields = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
-            self.read(&bytes[head], &mut fields, request_method_is_head)?;
+            self.read(&bytes[head], &mut fields, request)?;
         } else {
             let mut fields = vec![MaybeUninit::uninit(); progress.fields()];
-            self.read(&bytes[head], &mut fields, request_method_is_head)?;
+            self.read(&bytes[head], &mut fields, request)?;
         }
         Ok(Some(end))
     }
@@ -68,7 +83,7 @@ impl ResponseHead {
         &mut self,
         head: &'a [u8],
         fields: &mut [MaybeUninit<Field<'a>>],
-        request_method_is_head: bool,
+        request: RequestKind,
     ) -> Result<(), ResponseError> {
         let mut response = httparse::Response::new(&mut []);
         httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -85,7 +100,10 @@ impl ResponseHead {
         self.status = status;
         self.version = Version::from_minor(minor);
         let (framing, connection) = self.read_fields(response.headers)?;
-        self.body = self.body_of(framing, request_method_is_head)?;
+        self.body = match self.leaves_http(request, connection) {
+            true => self.rest_of_connection(),
+            false => self.body_of(framing, request)?,
+        };
         self.keep_alive =
             connection.keeps_alive(self.version) && self.body != BodyLength::UntilClose;
         Ok(())
@@ -111,11 +129,31 @@ impl ResponseHead {
         Ok((framing, connection))
     }
 
+    /// Whether what follows the head is not HTTP any more.
+    fn leaves_http(&self, request: RequestKind, connection: ConnectionOptions) -> bool {
+        match request {
+            RequestKind::Connect => (200..300).contains(&self.status),
+            RequestKind::Upgrade => {
+                let names_protocol = self.headers.contains(KnownHeader::Upgrade);
+                self.status == 101 && names_protocol && connection.upgrades()
+            }
+            RequestKind::Head | RequestKind::Other => false,
+        }
+    }
+
+    /// RFC 9110 §9.3.6: what the fields say of a body's length is to be ignored; they go, so that
+    /// nobody further down takes them for more.
+    fn rest_of_connection(&mut self) -> BodyLength {
+        self.headers.remove(KnownHeader::ContentLength);
+        self.headers.remove(KnownHeader::TransferEncoding);
+        BodyLength::UntilClose
+    }
+
     /// RFC 9112 §6.3 items 1, 3, 6 and 8.
     fn body_of(
         &mut self,
         framing: Framing,
-        request_method_is_head: bool,
+        request: RequestKind,
     ) -> Result<BodyLength, ResponseError> {
         match self.status {
             100..=199 | 204 if framing.announces_body() => Err(ResponseError::BodyDisallowed),
@@ -125,7 +163,7 @@ impl ResponseHead {
                 Ok(BodyLength::None)
             }
             304 => Ok(BodyLength::None),
-            _ if request_method_is_head => Ok(BodyLength::None),
+            _ if request == RequestKind::Head => Ok(BodyLength::None),
             _ => Ok(framing.body_length(BodyLength::UntilClose)),
         }
     }

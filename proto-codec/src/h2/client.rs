@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream, client};
 
 use super::header_conversion;
 use super::io::MemoryIo;
-use crate::HeaderMap;
+use super::ping::Pings;
 use crate::h1::{BodyLength, ResponseHead, Version};
+use crate::{HeaderMap, KnownHeader};
 
 /// What a connection is made with: `http2_protocol_options` in Envoy's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub struct ClientStream {
     sending: SendStream<Bytes>,
     awaited: client::ResponseFuture,
     receiving: Option<RecvStream>,
+    /// The protocol that was asked for.
+    protocol: Option<Protocol>,
 }
 
 /// A head that has come.
@@ -101,6 +105,11 @@ pub async fn connect<B: AsRef<[u8]>>(
 }
 
 impl<B: AsRef<[u8]>> ClientConnection<B> {
+    /// The connection's pings; given once.
+    pub fn pings(&mut self) -> Option<Pings> {
+        self.0.ping_pong().map(Pings::new)
+    }
+
     /// Handles what has come and writes what there is to send. Ready when the connection is over:
     /// with `Err` where it broke down.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StreamFailure>> {
@@ -127,8 +136,11 @@ impl ClientHandle {
         head: RequestHead,
         ends: bool,
     ) -> Result<ClientStream, StreamFailure> {
+        let protocol = head.0.extensions().get::<Protocol>().cloned();
         match self.requests.send_request(head.0, ends) {
-            Ok((awaited, sending)) => Ok(ClientStream { sending, awaited, receiving: None }),
+            Ok((awaited, sending)) => {
+                Ok(ClientStream { sending, awaited, receiving: None, protocol })
+            }
             // The peer knows nothing of it.
             Err(_) => Err(StreamFailure::Refused),
         }
@@ -195,6 +207,14 @@ impl ClientStream {
         head.status = parts.status.as_u16();
         head.version = Version::Http11;
         header_conversion::append(&parts.headers, &mut head.headers);
+        if let Some(protocol) = self.protocol.take()
+            && head.status == 200
+        {
+            // RFC 8441 §5: what is 200 here is 101 in HTTP/1.
+            head.status = 101;
+            head.headers.append_known(KnownHeader::Upgrade, protocol.as_str().as_bytes());
+            head.headers.append_known(KnownHeader::Connection, b"upgrade");
+        }
         head.body = if body.is_end_stream() { BodyLength::None } else { BodyLength::UntilClose };
         self.receiving = Some(body);
         Poll::Ready(Ok(ReceivedHead::Final))

@@ -44,10 +44,16 @@ struct Counts {
     priorities: u64,
     window_updates: u64,
     data_sent: u64,
+    /// The last frame is one of a field section.
+    in_fields: bool,
+    /// The field section goes on in another frame.
+    fields_go_on: bool,
 }
 
 /// END_STREAM of DATA and HEADERS.
 const END_STREAM: u8 = 0x1;
+/// END_HEADERS of HEADERS and CONTINUATION.
+const END_HEADERS: u8 = 0x4;
 /// PADDED of DATA and HEADERS.
 const PADDED: u8 = 0x8;
 
@@ -64,6 +70,11 @@ impl FloodGuard {
         received.scan(bytes, |header| counts.receive(header, limits))
     }
 
+    /// Whether a field section has begun and not come to its end (RFC 9113 §4.3).
+    pub fn is_within_fields(&self) -> bool {
+        self.counts.in_fields && (self.counts.fields_go_on || self.received.is_within_frame())
+    }
+
     /// Looks at what is sent.
     pub fn send(&mut self, bytes: &[u8]) {
         let Self { sent, counts, .. } = self;
@@ -77,6 +88,8 @@ impl FloodGuard {
 
 impl Counts {
     fn receive(&mut self, header: FrameHeader, limits: &FloodLimits) -> Result<(), Flood> {
+        self.in_fields = matches!(header.kind, kind::HEADERS | kind::CONTINUATION);
+        self.fields_go_on = self.in_fields && header.flags & END_HEADERS == 0;
         match header.kind {
             kind::DATA | kind::HEADERS | kind::CONTINUATION => {
                 self.streams += u64::from(header.kind == kind::HEADERS);
@@ -154,6 +167,24 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(guard.receive(&frame(kind::DATA, END_STREAM, b"")), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_field_section_lasts_until_the_end_of_its_last_frame() {
+        let mut guard = guard();
+        let parts: [(&[u8], bool); 5] = [
+            (b"\0\0\x02\x01\0\0\0\0\x01a", true),
+            (b"b", true),
+            (b"\0\0\x02\x09\x04\0\0\0\x01", true),
+            (b"c", true),
+            (b"d", false),
+        ];
+        for (part, within) in parts {
+            assert_eq!(guard.receive(part), Ok(()));
+            assert_eq!(guard.is_within_fields(), within, "{}", part.escape_ascii());
+        }
+        assert_eq!(guard.receive(&frame(kind::DATA, 0, b"x")[..9]), Ok(()));
+        assert!(!guard.is_within_fields());
     }
 
     #[test]

@@ -43,6 +43,11 @@ impl FrameScanner {
         Self { skip: 0, header: [0; HEADER_BYTES], filled: 0 }
     }
 
+    /// Whether a frame's payload is still to come, or some of it.
+    pub(super) fn is_within_frame(&self) -> bool {
+        self.skip > 0
+    }
+
     /// Shows `see` the headers that are complete with `bytes`, until it fails.
     pub(super) fn scan<E>(
         &mut self,

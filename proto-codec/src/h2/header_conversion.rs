@@ -1,6 +1,7 @@
 //! Field sections between our map and the `http` crate's, which `h2` speaks.
 
 use bytes::Bytes;
+use h2::ext::Protocol;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
@@ -16,9 +17,11 @@ const CONNECTION_FIELDS: [KnownHeader; 6] = [
     KnownHeader::Upgrade,
 ];
 
-/// The request that `headers` describe, or `None` where its target is none that HTTP/2 can carry.
+/// The request that `headers` describe, or `None` where its target is none that HTTP/2 can carry. One
+/// with `upgrade` becomes an extended CONNECT (RFC 8441 §4).
 pub(super) fn request(headers: &HeaderMap) -> Option<Request<()>> {
     let pseudo = |name| headers.get(name).unwrap_or_default();
+    let protocol = headers.get(KnownHeader::Upgrade);
     let method = Method::from_bytes(pseudo(KnownHeader::Method)).ok()?;
     let mut target =
         Uri::builder().authority(Authority::try_from(pseudo(KnownHeader::Authority)).ok()?);
@@ -30,6 +33,11 @@ pub(super) fn request(headers: &HeaderMap) -> Option<Request<()>> {
     }
     let mut request = Request::new(());
     *request.method_mut() = method;
+    if let Some(protocol) = protocol {
+        *request.method_mut() = Method::CONNECT;
+        let protocol = std::str::from_utf8(protocol).ok()?;
+        request.extensions_mut().insert(Protocol::from(protocol));
+    }
     *request.uri_mut() = target.build().ok()?;
     *request.version_mut() = http::Version::HTTP_2;
     *request.headers_mut() = fields(headers);
@@ -105,6 +113,22 @@ mod tests {
             .map(|(name, value)| (name.as_str(), value.as_bytes()))
             .collect();
         assert_eq!(fields, [("x-one", &b"1"[..]), ("x-one", b"2"), ("accept", b"*/*")]);
+    }
+
+    #[test]
+    fn an_upgrade_becomes_an_extended_connect() {
+        let headers = headers(&[
+            (":method", "GET"),
+            (":authority", "a"),
+            (":path", "/chat"),
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("a", "b"),
+        ]);
+        let request = request(&headers).expect("a request");
+        assert_eq!((request.method(), request.uri().path()), (&Method::CONNECT, "/chat"));
+        assert_eq!(request.extensions().get::<Protocol>(), Some(&Protocol::from("websocket")));
+        assert_eq!(request.headers().len(), 1);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
+use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream, server};
 use http::{Method, Response, StatusCode};
 
 use super::header_conversion;
 use super::io::MemoryIo;
+use super::ping::Pings;
 use crate::h1::{BodyLength, RequestHead, ResponseHead, Version};
 use crate::{HeaderMap, KnownHeader};
 
@@ -24,6 +26,8 @@ pub struct ServerOptions {
     pub hpack_table_size: u32,
     /// The largest field section that is accepted, in bytes as RFC 9113 §6.5.2 counts them.
     pub header_list_bytes_max: u32,
+    /// `allow_connect`: whether the peer may ask for another protocol (RFC 8441).
+    pub allow_connect: bool,
 }
 
 /// Who ended a stream or a connection before its time.
@@ -79,7 +83,11 @@ pub async fn accept<B: AsRef<[u8]>, D: Buf + 'static>(
     io: MemoryIo<B>,
     options: &ServerOptions,
 ) -> Result<ServerConnection<B, D>, Ended> {
-    let handshake = server::Builder::new()
+    let mut builder = server::Builder::new();
+    if options.allow_connect {
+        builder.enable_connect_protocol();
+    }
+    let handshake = builder
         .max_concurrent_streams(options.max_concurrent_streams)
         .initial_window_size(options.initial_stream_window_size)
         .initial_connection_window_size(options.initial_connection_window_size)
@@ -109,6 +117,11 @@ impl<B: AsRef<[u8]>, D: Buf> ServerConnection<B, D> {
         })
     }
 
+    /// The connection's pings; given once.
+    pub fn pings(&mut self) -> Option<Pings> {
+        self.0.ping_pong().map(Pings::new)
+    }
+
     /// Ends the connection when its streams are over (RFC 9113 §6.8): says first that no more are
     /// wanted, and after a round trip which was the last.
     pub fn shut_down(&mut self) {
@@ -123,13 +136,17 @@ impl<B: AsRef<[u8]>, D: Buf> ServerConnection<B, D> {
 
 impl IncomingHead {
     /// Writes the request into `head`, with the fields of one name together and crumbs of `cookie`
-    /// joined (RFC 9113 §8.2.3).
+    /// joined (RFC 9113 §8.2.3). An extended CONNECT becomes what HTTP/1 has for it: GET with `upgrade`
+    /// (RFC 8441 §5).
     pub fn write_to(&self, head: &mut RequestHead) {
         let (uri, method) = (&self.parts.uri, &self.parts.method);
         head.clear();
         head.version = Version::Http2;
         head.keep_alive = true;
+        let protocol = self.parts.extensions.get::<Protocol>();
+        head.upgrade = protocol.is_some();
         let headers = &mut head.headers;
+        let method = if head.upgrade { &Method::GET } else { method };
         headers.append_known(KnownHeader::Method, method.as_str().as_bytes());
         if method != Method::CONNECT {
             let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
@@ -152,12 +169,19 @@ impl IncomingHead {
             }
         }
         join_cookies(&self.parts.headers, headers);
+        if let Some(protocol) = protocol {
+            headers.append_known(KnownHeader::Upgrade, protocol.as_str().as_bytes());
+            headers.append_known(KnownHeader::Connection, b"upgrade");
+        }
         head.body = self.body_length(headers);
     }
 
     fn body_length(&self, headers: &HeaderMap) -> BodyLength {
         if self.ends {
             return BodyLength::None;
+        }
+        if self.parts.method == Method::CONNECT {
+            return BodyLength::UntilClose;
         }
         let declared = headers.get(KnownHeader::ContentLength);
         let declared = declared.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
@@ -242,7 +266,9 @@ impl<D: Buf> ServerStream<D> {
             return Err(Ended::Protocol);
         };
         let mut response = Response::new(());
-        *response.status_mut() = StatusCode::from_u16(head.status).map_err(|_| Ended::Protocol)?;
+        // RFC 8441 §5: HTTP/2 opens another protocol with 200, and knows no 101 (RFC 9113 §8.6).
+        let status = if head.status == 101 { 200 } else { head.status };
+        *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Ended::Protocol)?;
         *response.headers_mut() = header_conversion::fields(&head.headers);
         let body = respond.send_response(response, ends).map_err(|error| ended(&error))?;
         if !ends {
@@ -291,12 +317,13 @@ impl<D: Buf> ServerStream<D> {
         body.send_trailers(header_conversion::fields(trailers)).map_err(|error| ended(&error))
     }
 
-    /// Breaks the response off (RFC 9113 §7: INTERNAL_ERROR), so that the peer cannot take what it
-    /// has for the whole.
-    pub fn break_off(&mut self) {
+    /// Breaks the response off, so that the peer cannot take what it has for the whole: a `tunnel`
+    /// with CONNECT_ERROR (RFC 9113 §8.5), anything else with INTERNAL_ERROR (§7).
+    pub fn break_off(&mut self, tunnel: bool) {
+        let reason = if tunnel { Reason::CONNECT_ERROR } else { Reason::INTERNAL_ERROR };
         match std::mem::replace(&mut self.sending, Sending::Nothing) {
-            Sending::Head(mut respond) => respond.send_reset(Reason::INTERNAL_ERROR),
-            Sending::Body(mut body) => body.send_reset(Reason::INTERNAL_ERROR),
+            Sending::Head(mut respond) => respond.send_reset(reason),
+            Sending::Body(mut body) => body.send_reset(reason),
             Sending::Nothing => {}
         }
     }

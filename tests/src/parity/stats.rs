@@ -14,6 +14,8 @@ const HTTP: &[&str] = &[
     "downstream_cx_idle_timeout",
     "downstream_cx_max_requests_reached",
     "downstream_cx_protocol_error",
+    "downstream_cx_upgrades_total",
+    "downstream_cx_upgrades_active",
     "downstream_rq_total",
     "downstream_rq_active",
     "downstream_rq_http1_total",

@@ -29,6 +29,7 @@ mod route_timeouts;
 mod routes;
 mod subsets;
 mod tcp_proxy;
+mod upgrades;
 mod upstream_failures;
 mod virtual_hosts;
 

@@ -20,7 +20,10 @@ enum Left {
     Nothing,
     Bytes(u64),
     Chunks(Box<ChunkedDecoder>),
-    UntilClose,
+    /// `bulk` where much has come at once.
+    UntilClose {
+        bulk: bool,
+    },
 }
 
 /// What one step found.
@@ -40,7 +43,7 @@ impl BodyReader {
             BodyLength::None | BodyLength::Length(0) => Left::Nothing,
             BodyLength::Length(bytes) => Left::Bytes(bytes),
             BodyLength::Chunked => Left::Chunks(Box::default()),
-            BodyLength::UntilClose => Left::UntilClose,
+            BodyLength::UntilClose => Left::UntilClose { bulk: false },
         };
         Self { left, keep_trailers, trailers: None }
     }
@@ -48,6 +51,11 @@ impl BodyReader {
     /// Whether there is nothing more to come.
     pub fn is_complete(&self) -> bool {
         matches!(self.left, Left::Nothing)
+    }
+
+    /// Whether only the connection's end ends the body.
+    pub fn is_endless(&self) -> bool {
+        matches!(self.left, Left::UntilClose { .. })
     }
 
     /// The trailers that have come and are passed on.
@@ -71,7 +79,10 @@ impl BodyReader {
                 }
                 (decoded.consumed, decoded.data_len, decoded.complete)
             }
-            Left::UntilClose => (buffer.len(), buffer.len(), false),
+            Left::UntilClose { bulk } => {
+                *bulk = buffer.len() >= SMALL_BUFFER_BYTES;
+                (buffer.len(), buffer.len(), false)
+            }
         };
         let excess = (raw < buffer.len()).then(|| copy_of(&buffer.bytes()[raw..], pool));
         buffer.truncate(data);
@@ -85,7 +96,7 @@ impl BodyReader {
     pub fn end_of_stream(&mut self) -> bool {
         match self.left {
             Left::Nothing => true,
-            Left::UntilClose => {
+            Left::UntilClose { .. } => {
                 self.left = Left::Nothing;
                 true
             }
@@ -93,10 +104,11 @@ impl BodyReader {
         }
     }
 
-    /// A buffer for the next read: a large one where much is known to come.
+    /// A buffer for the next read: a large one where much is known or likely to come.
     pub fn next_buffer(&self, pool: &BufferPool) -> Buffer {
         match self.left {
             Left::Bytes(left) if left > SMALL_BUFFER_BYTES as u64 => pool.large(),
+            Left::UntilClose { bulk: true } => pool.large(),
             _ => pool.small(),
         }
     }

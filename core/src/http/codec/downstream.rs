@@ -103,6 +103,11 @@ impl Drop for ClientWatch {
 }
 
 impl<'a> Downstream<'a> {
+    /// Whether the client speaks HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        matches!(self.codec, Codec::Http2(_))
+    }
+
     /// This worker's counters of the connection manager.
     pub fn stats(&self) -> &'a HttpStats {
         self.manager.stats.of(self.worker.id)
@@ -188,6 +193,15 @@ impl<'a> Downstream<'a> {
         }
     }
 
+    /// What follows a response that was broken off. Where HTTP was over there is nothing that the
+    /// client could take for whole, so its connection may end well.
+    pub fn after_broken_off(&self, exchange: &Exchange) -> After {
+        match self.codec {
+            Codec::Http1(_) if exchange.leaves_http() => After::Close,
+            Codec::Http1(_) | Codec::Http2(_) => After::Abort,
+        }
+    }
+
     /// What of the request's body has come with its head.
     pub fn body_at_hand(&self) -> Result<Received, ChunkError> {
         match self.codec {
@@ -266,7 +280,7 @@ impl<'a> Downstream<'a> {
     }
 
     /// Notes that the client has gone before its response.
-    pub(super) fn note_gone(&self, exchange: &mut Exchange) {
+    pub fn note_gone(&self, exchange: &mut Exchange) {
         if let Codec::Http1(_) = self.codec {
             let stats = self.stats();
             stats.downstream_cx_destroy_active_rq.inc();
@@ -292,6 +306,9 @@ impl<'a> Downstream<'a> {
         let info = &exchange.info;
         let stats = self.stats();
         stats.downstream_rq_active.dec();
+        if info.upgrade {
+            stats.downstream_cx_upgrades_active.dec();
+        }
         if info.request_received.is_none() || info.reset {
             stats.downstream_rq_rx_reset.inc();
         }

@@ -166,6 +166,17 @@ impl Connection {
     /// deadline for reading has passed.
     async fn read(&self, buffer: Buffer) -> (usize, Buffer) {
         let (result, buffer) = self.transport.read(buffer).await;
+        self.note_read(result, buffer)
+    }
+
+    /// The same for what may take long to come: a long wait holds no buffer.
+    async fn read_lazily(&self, buffer: Buffer) -> (usize, Buffer) {
+        let buffers = &self.record.worker.buffers;
+        let (result, buffer) = self.transport.read_lazily(buffer, buffers, &self.patience).await;
+        self.note_read(result, buffer)
+    }
+
+    fn note_read(&self, result: io::Result<usize>, buffer: Buffer) -> (usize, Buffer) {
         let count = result.unwrap_or(0);
         self.stats().downstream_cx_rx_bytes_total.add(count as u64);
         // A socket that is shut down still yields what keeps coming.

@@ -10,7 +10,7 @@ mod request;
 mod response;
 mod stream;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::Shutdown;
 use std::pin::pin;
@@ -23,6 +23,7 @@ use ringmain_proto_codec::h2::io::{MemoryIo, MemoryIoHandle, memory_io};
 use ringmain_proto_codec::h2::server::{self, Ended, Incoming, ServerConnection};
 
 use super::connection_record::{ConnectionRecord, End};
+use super::h2_keepalive::Keepalive;
 use crate::listener::ConnectionSlot;
 use crate::runtime::{
     self, Buffer, Deadline, Event, Interrupt, Notify, Patience, SMALL_BUFFER_BYTES, join,
@@ -65,8 +66,13 @@ pub struct Connection {
     idle: Deadline,
     /// `max_connection_duration`.
     lifetime: Deadline,
+    /// `request_headers_timeout`, while a field section is coming.
+    fields: Deadline,
+    within_fields: Cell<bool>,
     streams: Cell<u32>,
     premature_resets: PrematureResets,
+    /// `connection_keepalive`, once the frames have begun.
+    keepalive: OnceCell<Keepalive>,
     flood: Cell<Option<Flood>>,
     /// No more requests are wanted.
     draining: Cell<bool>,
@@ -83,6 +89,8 @@ enum Turn {
     Begin(Incoming<Outgoing>),
     Flush,
     LookAtLimits,
+    /// The client does not answer any more.
+    Silent,
     End(Result<(), Ended>),
 }
 
@@ -109,9 +117,12 @@ impl Connection {
             write_deadline: Deadline::new(timers, transport.stream(), Shutdown::Both),
             idle: Deadline::of_wait(timers, &wake),
             lifetime: Deadline::of_wait(timers, &wake),
+            fields: Deadline::of_wait(timers, &wake),
+            within_fields: Cell::new(false),
             wake,
             streams: Cell::new(0),
             premature_resets: PrematureResets::default(),
+            keepalive: OnceCell::new(),
             flood: Cell::new(None),
             draining: Cell::new(false),
             over: Cell::new(false),
@@ -138,7 +149,12 @@ impl Connection {
             }
             self.changed.wait_until(|| self.wants_input()).await;
             match self.read().await {
-                Some(received) => input = received,
+                Some(received) => {
+                    if let Some(keepalive) = self.keepalive.get() {
+                        keepalive.note_received();
+                    }
+                    input = received;
+                }
                 None => break,
             }
         }
@@ -159,6 +175,17 @@ impl Connection {
         if let Err(flood) = self.guard.borrow_mut().receive(input.bytes()) {
             self.flood.set(Some(flood));
             self.wake.notify();
+        }
+        self.note_fields();
+    }
+
+    /// The `h2` crate tells of a request when all of its head has come, so that is timed here.
+    fn note_fields(&self) {
+        let within = self.guard.borrow().is_within_fields();
+        match (self.within_fields.replace(within), within) {
+            (false, true) => self.fields.arm(self.record.manager.config.request_headers_timeout),
+            (true, false) => self.fields.disarm(),
+            _ => {}
         }
     }
 
@@ -226,6 +253,11 @@ impl Connection {
         self: &Rc<Self>,
         mut frames: ServerConnection<Buffer, Outgoing>,
     ) -> Result<(), Ended> {
+        let options = self.record.manager.config.http2.connection_keepalive;
+        if let Some((options, pings)) = options.zip(frames.pings()) {
+            let keepalive = Keepalive::begin(&self.record.worker, options, pings);
+            let _first = self.keepalive.set(keepalive);
+        }
         loop {
             match poll_fn(|context| self.poll_turn(&mut frames, context)).await {
                 Turn::Begin(incoming) => self.begin_stream(incoming),
@@ -235,6 +267,12 @@ impl Connection {
                     }
                 }
                 Turn::LookAtLimits => self.look_at_limits(&mut frames),
+                Turn::Silent => {
+                    self.record.worker.http2_stats().keepalive_timeout.inc();
+                    self.record.end.set(End::Local);
+                    self.transport.stream().shutdown(Shutdown::Both);
+                    return Err(Ended::ConnectionEnded);
+                }
                 Turn::End(result) => return result,
             }
         }
@@ -250,7 +288,13 @@ impl Connection {
             Poll::Ready(Some(Err(ended))) => Poll::Ready(Turn::End(Err(ended))),
             Poll::Ready(None) => Poll::Ready(Turn::End(Ok(()))),
             Poll::Pending if self.io.has_output() => Poll::Ready(Turn::Flush),
-            Poll::Pending => self.wake.poll_notified(context).map(|()| Turn::LookAtLimits),
+            Poll::Pending => match self.wake.poll_notified(context) {
+                Poll::Ready(()) => Poll::Ready(Turn::LookAtLimits),
+                Poll::Pending => match self.keepalive.get() {
+                    Some(keepalive) => keepalive.poll_silent(context).map(|()| Turn::Silent),
+                    None => Poll::Pending,
+                },
+            },
         }
     }
 

@@ -5,17 +5,18 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use ringmain_proto_codec::HeaderMap;
-use ringmain_proto_codec::h1::{BodyLength, ResponseHead};
+use ringmain_proto_codec::h1::{BodyLength, RequestKind, ResponseHead};
 use ringmain_proto_codec::h2::client::RequestHead;
 
 use super::body::Ending;
 use super::upstream_h1::H1Stream;
 use super::upstream_h2::H2Stream;
-use crate::cluster::WorkerHost;
+use super::upstream_tunnel::TunnelStream;
+use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
 use crate::http::stream::UpstreamConnectionInfo;
-use crate::pool::{Acquired, UpstreamConnection};
+use crate::pool::{Acquired, TcpConnection};
 use crate::runtime::{Buffer, Deadline, Interrupt};
 use crate::server::Worker;
 use crate::transport_socket::tls::TlsInfo;
@@ -51,13 +52,8 @@ pub enum OutgoingHead {
     H1(Buffer),
     /// `None` where HTTP/2 cannot carry the request's target.
     H2(Option<Box<RequestHead>>),
-}
-
-/// What the request was, as far as its response's framing depends on it.
-#[derive(Debug, Clone, Copy)]
-pub struct RequestKind {
-    /// Whether the method was HEAD.
-    pub is_head: bool,
+    /// A tunnel has none.
+    None,
 }
 
 /// One request on its way to a host and its response on the way back.
@@ -68,6 +64,8 @@ pub enum UpstreamStream {
     H1(H1Stream),
     /// It is one of many on its connection.
     H2(Box<H2Stream>),
+    /// It is no HTTP: what comes out of the client's tunnel.
+    Tunnel(Box<TunnelStream>),
 }
 
 impl UpstreamStream {
@@ -87,31 +85,64 @@ impl UpstreamStream {
         }
     }
 
-    fn connection(&self) -> &UpstreamConnection {
+    /// Begins a tunnel on a connection just opened.
+    pub fn tunnel(worker: &Rc<Worker>, connection: TcpConnection) -> Self {
+        Self::Tunnel(Box::new(TunnelStream::begin(worker, connection)))
+    }
+
+    /// Whether the host gets bytes and no requests.
+    pub fn is_tunnel(&self) -> bool {
+        matches!(self, Self::Tunnel(_))
+    }
+
+    /// Whether the host speaks HTTP/1.
+    pub fn is_http1(&self) -> bool {
+        matches!(self, Self::H1(_))
+    }
+
+    fn cluster(&self) -> &WorkerCluster {
         match self {
-            Self::H1(stream) => stream.connection(),
-            Self::H2(stream) => stream.connection(),
+            Self::H1(stream) => stream.connection().cluster(),
+            Self::H2(stream) => stream.connection().cluster(),
+            Self::Tunnel(stream) => stream.connection().cluster(),
         }
     }
 
     /// The host at the other end.
     pub fn host(&self) -> &Rc<WorkerHost> {
-        self.connection().host()
+        match self {
+            Self::H1(stream) => stream.connection().host(),
+            Self::H2(stream) => stream.connection().host(),
+            Self::Tunnel(stream) => stream.connection().host(),
+        }
     }
 
     /// The connection's number and its beginning.
     pub fn info(&self) -> UpstreamConnectionInfo {
-        self.connection().info()
+        match self {
+            Self::H1(stream) => stream.connection().info(),
+            Self::H2(stream) => stream.connection().info(),
+            Self::Tunnel(stream) => stream.connection().info(),
+        }
     }
 
     /// What is known of the connection's TLS, where it has any.
     pub fn tls(&self) -> Option<Rc<TlsInfo>> {
-        self.connection().transport().tls().cloned()
+        let transport = match self {
+            Self::H1(stream) => stream.connection().transport(),
+            Self::H2(stream) => stream.connection().transport(),
+            Self::Tunnel(stream) => stream.connection().transport(),
+        };
+        transport.tls().cloned()
     }
 
     /// Our end's address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.connection().local_addr()
+        match self {
+            Self::H1(stream) => stream.connection().local_addr(),
+            Self::H2(stream) => stream.connection().local_addr(),
+            Self::Tunnel(stream) => stream.connection().local_addr(),
+        }
     }
 
     /// Ends the stream when the upstream takes too long.
@@ -119,6 +150,7 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.deadline(),
             Self::H2(stream) => stream.deadline(),
+            Self::Tunnel(stream) => stream.deadline(),
         }
     }
 
@@ -127,6 +159,7 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.wire_bytes(),
             Self::H2(stream) => stream.wire_bytes(),
+            Self::Tunnel(stream) => stream.wire_bytes(),
         }
     }
 
@@ -135,6 +168,7 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.is_reused(),
             Self::H2(stream) => stream.is_reused(),
+            Self::Tunnel(_) => false,
         }
     }
 
@@ -143,6 +177,7 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.interrupt(),
             Self::H2(stream) => stream.interrupt(),
+            Self::Tunnel(stream) => stream.interrupt(),
         }
     }
 
@@ -158,6 +193,7 @@ impl UpstreamStream {
                 }
                 OutgoingHead::H2(RequestHead::new(headers).map(Box::new))
             }
+            Self::Tunnel(_) => OutgoingHead::None,
         }
     }
 
@@ -179,6 +215,7 @@ impl UpstreamStream {
                 let sent = stream.send(head, piece.bytes(), ending).await;
                 (sent.map_err(|_| SendFailed), piece)
             }
+            Self::Tunnel(stream) => stream.send(piece, ending).await,
         }
     }
 
@@ -187,6 +224,7 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.abort(),
             Self::H2(stream) => stream.abort(),
+            Self::Tunnel(stream) => stream.abort(),
         }
     }
 
@@ -199,6 +237,10 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.read_head(head, request).await,
             Self::H2(stream) => stream.read_head(head).await,
+            Self::Tunnel(_) => {
+                TunnelStream::answer(head);
+                Ok(())
+            }
         }
     }
 
@@ -207,6 +249,7 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.first_piece(),
             Self::H2(stream) => stream.first_piece(),
+            Self::Tunnel(_) => Ok(Piece { data: Buffer::default(), is_last: false }),
         }
     }
 
@@ -215,6 +258,7 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.next_piece().await,
             Self::H2(stream) => stream.next_piece().await,
+            Self::Tunnel(stream) => stream.next_piece().await,
         }
     }
 
@@ -223,13 +267,17 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.take_trailers(),
             Self::H2(stream) => stream.take_trailers(),
+            Self::Tunnel(_) => None,
         }
     }
 
     /// The response is whole: the connection may serve on. `sent`: so is the request.
     pub fn finish(self, sent: bool) {
-        if let Self::H1(stream) = self {
-            stream.finish(sent);
+        match self {
+            Self::H1(stream) => stream.finish(sent),
+            // The host still waits for the rest of the request.
+            Self::H2(stream) if !sent => stream.count_reset(),
+            Self::H2(_) | Self::Tunnel(_) => {}
         }
     }
 
@@ -238,14 +286,20 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.discard(sent),
             Self::H2(stream) => stream.discard(),
+            Self::Tunnel(_) => {}
         }
     }
 
     /// Counts that nobody waits for the response any more.
     pub fn count_cancelled(&self) {
-        self.connection().cluster().stats().upstream_rq_tx_reset.inc();
-        if let Self::H1(stream) = self {
-            stream.count_cut_off();
+        match self {
+            Self::H1(stream) => {
+                self.cluster().stats().upstream_rq_tx_reset.inc();
+                stream.count_cut_off();
+            }
+            Self::H2(stream) => stream.count_reset(),
+            // Its connection counts its end.
+            Self::Tunnel(_) => {}
         }
     }
 
@@ -253,7 +307,18 @@ impl UpstreamStream {
     pub fn count_timed_out(&self) {
         match self {
             Self::H1(stream) => stream.count_cut_off(),
-            Self::H2(_) => self.connection().cluster().stats().upstream_rq_tx_reset.inc(),
+            Self::H2(stream) => stream.count_reset(),
+            Self::Tunnel(_) => {}
+        }
+    }
+
+    /// Counts that we end the stream because the client has gone, or has got all it will get.
+    pub fn count_cut_off(&self) {
+        match self {
+            Self::H1(stream) => stream.count_cut_off(),
+            Self::H2(stream) => stream.count_reset(),
+            // Its connection counts its end.
+            Self::Tunnel(_) => {}
         }
     }
 
@@ -262,15 +327,17 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.count_failure(failure),
             Self::H2(stream) => stream.count_failure(failure),
+            Self::Tunnel(stream) => stream.count_broken_off(),
         }
     }
 
     /// Counts that the rest of the response's body took too long.
     pub fn count_broken_off_late(&self) {
-        let stats = self.connection().cluster().stats();
+        let stats = self.cluster().stats();
         match self {
             Self::H1(_) => stats.upstream_cx_destroy_with_active_rq.inc(),
-            Self::H2(_) => stats.upstream_rq_tx_reset.inc(),
+            Self::H2(stream) => stream.count_reset(),
+            Self::Tunnel(_) => {}
         }
     }
 
@@ -279,6 +346,7 @@ impl UpstreamStream {
         match self {
             Self::H1(stream) => stream.count_broken_off(),
             Self::H2(stream) => stream.count_failure(failure),
+            Self::Tunnel(stream) => stream.count_broken_off(),
         }
     }
 }
@@ -291,7 +359,7 @@ impl OutgoingHead {
     fn into_h1(self) -> Option<Buffer> {
         match self {
             Self::H1(head) => Some(head),
-            Self::H2(_) => None,
+            Self::H2(_) | Self::None => None,
         }
     }
 }

@@ -1,23 +1,25 @@
 //! The upstream side of one HTTP/1.1 request: its head and body go out framed, the response's come
 //! back without framing. The router sees no more of the connection than this.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ringmain_proto_codec::h1::{BodyLength, HeadProgress, KeyFormat, ResponseHead, encode_request};
+use ringmain_proto_codec::h1::{
+    BodyLength, HeadProgress, KeyFormat, RequestKind, ResponseHead, encode_request,
+};
 use ringmain_proto_codec::limits::HeadLimits;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::body::{BodyReader, BodyWriter, Ending};
-use super::upstream::{Piece, RequestKind, ResponseFailure};
+use super::upstream::{Piece, ResponseFailure};
 use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
 use crate::pool::UpstreamConnection;
 use crate::runtime::{
-    Buffer, BufferPool, Deadline, Interrupt, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES,
+    Buffer, BufferPool, Deadline, Interrupt, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES,
 };
 use crate::server::Worker;
 use crate::stats::scopes::ClusterStats;
@@ -42,6 +44,8 @@ pub struct H1Stream {
     /// Bytes received and not yet looked at.
     received: RefCell<Buffer>,
     reuse: Cell<Reuse>,
+    /// The limit on how long a read that waits keeps its buffer, once HTTP is over.
+    patience: OnceCell<Patience>,
 }
 
 impl H1Stream {
@@ -62,6 +66,7 @@ impl H1Stream {
             body: RefCell::new(BodyReader::new(BodyLength::None, false)),
             received: RefCell::default(),
             reuse: Cell::new(Reuse::Never),
+            patience: OnceCell::new(),
         }
     }
 
@@ -114,6 +119,10 @@ impl H1Stream {
         let (result, mut message) = self.connection.write_all(message).await;
         message.consume(in_front);
         message.truncate(length);
+        if ending.is_some() && self.patience.get().is_some() {
+            // A client of HTTP/2 has ended its side (RFC 8441 §5).
+            self.connection.transport().end_writing();
+        }
         (result, message)
     }
 
@@ -165,6 +174,11 @@ impl H1Stream {
                 false => Reuse::Never,
             });
             self.received.replace(buffer);
+            let leaves_http = matches!(request, RequestKind::Connect | RequestKind::Upgrade)
+                && head.body == BodyLength::UntilClose;
+            if leaves_http && (head.status == 101 || request == RequestKind::Connect) {
+                let _first = self.patience.set(Patience::new(&self.worker.timers));
+            }
         } else {
             self.worker.buffers.give_back(buffer);
         }
@@ -182,7 +196,7 @@ impl H1Stream {
         let mut begun = false;
         loop {
             if !buffer.is_empty() {
-                match head.parse(buffer.bytes(), &mut progress, request.is_head, limits) {
+                match head.parse(buffer.bytes(), &mut progress, request, limits) {
                     Ok(Some(consumed)) if is_interim(head.status) => {
                         // Any number, as in Envoy: the route's timeout bounds them.
                         buffer.consume(consumed);
@@ -191,8 +205,10 @@ impl H1Stream {
                         progress = HeadProgress::default();
                         continue;
                     }
-                    // Nothing was asked that 101 could answer.
-                    Ok(Some(_)) if head.status == 101 => return Err(ResponseFailure::Protocol),
+                    // Nothing was asked that 101 could answer, or it names no protocol.
+                    Ok(Some(_)) if head.status == 101 && head.body.is_empty() => {
+                        return Err(ResponseFailure::Protocol);
+                    }
                     Ok(Some(consumed)) => {
                         buffer.consume(consumed);
                         return Ok(());
@@ -225,6 +241,9 @@ impl H1Stream {
     /// The next piece of the response's body, which is not yet whole.
     pub async fn next_piece(&self) -> Result<Piece, ResponseFailure> {
         let wanted = self.body.borrow().next_buffer(&self.worker.buffers);
+        if let Some(patience) = self.patience.get() {
+            return self.next_beyond_http(wanted, patience).await;
+        }
         let (count, buffer) = self.connection.read(wanted).await;
         if count > 0 {
             return self.take_data(buffer);
@@ -235,6 +254,21 @@ impl H1Stream {
         }
         self.worker.buffers.give_back(buffer);
         Err(ResponseFailure::ClosedPartial)
+    }
+
+    /// The next piece of what is no HTTP any more. Its end is the connection's, which Envoy does not
+    /// take for a good one.
+    async fn next_beyond_http(
+        &self,
+        buffer: Buffer,
+        patience: &Patience,
+    ) -> Result<Piece, ResponseFailure> {
+        let (count, buffer) = self.connection.read_lazily(buffer, patience).await;
+        if count > 0 {
+            return self.take_data(buffer);
+        }
+        self.worker.buffers.give_back(buffer);
+        Err(ResponseFailure::ClosedSilent)
     }
 
     fn take_data(&self, mut data: Buffer) -> Result<Piece, ResponseFailure> {
@@ -304,11 +338,13 @@ impl H1Stream {
         }
     }
 
-    /// Counts that the upstream has ended the connection inside the response's body.
+    /// Counts that the upstream has ended the connection inside the response's body, or behind HTTP.
     pub fn count_broken_off(self) {
         self.stats().upstream_cx_destroy_with_active_rq.inc();
         self.stats().upstream_cx_destroy_remote_with_active_rq.inc();
-        self.stats().upstream_cx_protocol_error.inc();
+        if self.patience.get().is_none() {
+            self.stats().upstream_cx_protocol_error.inc();
+        }
         self.connection.note_remote_close();
     }
 

@@ -120,7 +120,9 @@ impl H2Stream {
     fn open(&self, head: OutgoingHead, ends: bool) -> Result<(), StreamFailure> {
         let opened = match head {
             OutgoingHead::H2(Some(head)) => self.slot.request(*head, ends),
-            OutgoingHead::H2(None) | OutgoingHead::H1(_) => Err(StreamFailure::Protocol),
+            OutgoingHead::H2(None) | OutgoingHead::H1(_) | OutgoingHead::None => {
+                Err(StreamFailure::Protocol)
+            }
         };
         let stream = opened.inspect_err(|failure| self.unopened.set(Some(*failure)))?;
         self.stream.replace(Some(stream));
@@ -274,7 +276,15 @@ impl H2Stream {
     /// The response's head has come and is not wanted.
     pub fn discard(self) {
         if self.has_body() {
-            self.stats().upstream_rq_tx_reset.inc();
+            self.count_reset();
+        }
+    }
+
+    /// Counts that we reset the stream.
+    pub fn count_reset(&self) {
+        self.stats().upstream_rq_tx_reset.inc();
+        if let Some(stats) = self.connection().cluster().http2_stats() {
+            stats.tx_reset.inc();
         }
     }
 
@@ -282,8 +292,13 @@ impl H2Stream {
     /// response was whole.
     pub fn count_failure(&self, failure: ResponseFailure) {
         match failure {
-            ResponseFailure::RemoteReset => self.stats().upstream_rq_rx_reset.inc(),
-            ResponseFailure::Protocol => self.stats().upstream_rq_tx_reset.inc(),
+            ResponseFailure::RemoteReset => {
+                self.stats().upstream_rq_rx_reset.inc();
+                if let Some(stats) = self.connection().cluster().http2_stats() {
+                    stats.rx_reset.inc();
+                }
+            }
+            ResponseFailure::Protocol => self.count_reset(),
             // The connection counts its end; Envoy does not count what was refused.
             ResponseFailure::ClosedSilent
             | ResponseFailure::ClosedPartial

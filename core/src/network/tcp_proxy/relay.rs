@@ -3,13 +3,9 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::time::Duration;
 
 use crate::runtime::{Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES};
 use crate::transport_socket::Transport;
-
-/// How long a read that waits keeps its buffer.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How a direction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +41,8 @@ impl Relay<'_> {
         let mut buffer = first;
         let end = loop {
             if buffer.is_empty() {
-                let (read, returned) = self.receive(buffer).await;
+                let (read, returned) =
+                    self.from.read_lazily(buffer, self.buffers, &self.patience).await;
                 buffer = returned;
                 match read {
                     Ok(0) => break End::Finished,
@@ -70,26 +67,6 @@ impl Relay<'_> {
         self.buffers.give_back(buffer);
         self.end(end);
         end
-    }
-
-    /// A read that waits for long gives its buffer back until something has come.
-    async fn receive(&self, mut buffer: Buffer) -> (io::Result<usize>, Buffer) {
-        loop {
-            if buffer.capacity() == 0 {
-                buffer = self.buffers.small();
-            }
-            self.patience.arm(PATIENCE);
-            let (read, returned) = self.from.read_patiently(buffer, &self.patience).await;
-            self.patience.disarm();
-            match read {
-                Some(read) => return (read, returned),
-                None => {
-                    self.buffers.give_back(returned);
-                    self.from.readable().await;
-                    buffer = Buffer::default();
-                }
-            }
-        }
     }
 
     /// A full small buffer makes place for a large one, and back when little comes.

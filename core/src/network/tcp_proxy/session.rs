@@ -139,7 +139,7 @@ impl Session<'_> {
             }
             match self.attempt(cluster, criteria).await {
                 Ok(connection) => return Some(connection),
-                Err(TcpFailure::GivenUp) => return None,
+                Err(TcpFailure::GivenUp(())) => return None,
                 Err(TcpFailure::Overflow | TcpFailure::Connect(_)) => {}
             }
             if let Some(back_off) = back_off.as_mut().filter(|_| self.may_try_again()) {
@@ -159,20 +159,22 @@ impl Session<'_> {
         &self,
         cluster: &Rc<WorkerCluster>,
         criteria: Option<&MatchCriteria>,
-    ) -> Result<TcpConnection, TcpFailure> {
+    ) -> Result<TcpConnection, TcpFailure<()>> {
         let remote = self.exchange.borrow().info.remote.ip();
         let hash = self.proxy.config.hashes_source_ip.then(|| ip_hash(remote));
         let Some(host) = cluster.choose_host(&Pick { hash, criteria, ..Pick::default() }) else {
             cluster.stats().upstream_cx_none_healthy.inc();
             self.flag(ResponseFlag::NoHealthyUpstream);
-            return Err(TcpFailure::GivenUp);
+            return Err(TcpFailure::GivenUp(()));
         };
         let info = |change: &dyn Fn(&mut StreamInfo)| change(&mut self.exchange.borrow_mut().info);
         info(&|info| {
             info.attempts += 1;
             info.upstream_host = Some(host.clone());
         });
-        let connected = pool::connect_tcp(cluster, &host, || self.max_duration.fired()).await;
+        let given_up = || self.max_duration.fired().then_some(());
+        let priority = RoutingPriority::Default;
+        let connected = pool::connect_tcp(cluster, &host, priority, given_up).await;
         match &connected {
             Ok(connection) => info(&|info| {
                 info.upstream_connection = Some(connection.info());

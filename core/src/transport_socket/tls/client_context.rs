@@ -21,8 +21,8 @@ pub struct ClientContext {
 }
 
 impl ClientContext {
-    /// Compiles `source` for a worker.
-    pub fn new(source: &UpstreamTlsContext) -> Self {
+    /// Compiles `source` for a worker; `alpn_protocols` are offered where it names none.
+    pub fn new(source: &UpstreamTlsContext, alpn_protocols: &[&[u8]]) -> Self {
         let parameters = &source.common.tls_params;
         let provider = Arc::new(parameters.crypto_provider());
         let verifier = Verifier::new(source.common.validation_context.as_ref(), &provider)
@@ -38,7 +38,10 @@ impl ClientContext {
             ))),
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols.clone_from(&source.common.alpn_protocols);
+        config.alpn_protocols = match &source.common.alpn_protocols[..] {
+            [] => alpn_protocols.iter().map(|protocol| protocol.to_vec()).collect(),
+            named => named.to_vec(),
+        };
         config.enable_sni = !source.sni.is_empty() || source.auto_host_sni;
         config.resumption = match source.max_session_keys {
             0 => Resumption::disabled(),

@@ -238,7 +238,7 @@ mod target_and_host {
     fn connect_has_an_authority_and_no_path() {
         let read = accepted(&request_line("CONNECT h:80 HTTP/1.1"));
         assert_eq!(read.headers, pairs(&[(":method", "CONNECT"), (":authority", "h:80")]));
-        assert_eq!(read.body, BodyLength::None);
+        assert_eq!(read.body, BodyLength::UntilClose);
         refused(&request_line("CONNECT / HTTP/1.1"), RequestError::InvalidTarget);
     }
 
@@ -250,7 +250,7 @@ mod target_and_host {
         refused(connect("Content-Length: 5").as_bytes(), RequestError::BodyDisallowed);
         let chunked = RequestError::Framing(FramingError::UnsupportedTransferEncoding);
         refused(connect("Transfer-Encoding: chunked").as_bytes(), chunked);
-        assert_eq!(accepted(connect("Content-Length: 0").as_bytes()).body, BodyLength::None);
+        assert_eq!(accepted(connect("Content-Length: 0").as_bytes()).body, BodyLength::UntilClose);
     }
 
     /// RFC 9112 §3.2.4.
@@ -492,6 +492,16 @@ mod connection {
         assert!(!accepted(&with_line("Upgrade: websocket")).upgrade);
         assert!(!accepted(&with_line("Connection: upgrade")).upgrade);
         assert!(!accepted(&with_line("Connection: upgrade\r\nUpgrade:")).upgrade);
+    }
+
+    /// RFC 9110 §7.8: what follows is the other protocol's as soon as the server switches, and until
+    /// then nobody knows what it is.
+    #[test]
+    fn behind_an_upgrade_nothing_is_a_body() {
+        for field in ["A: b", "Content-Length: 3", "Transfer-Encoding: chunked"] {
+            let lines = format!("Connection: Upgrade\r\nUpgrade: websocket\r\n{field}");
+            assert_eq!(accepted(&with_line(&lines)).body, BodyLength::UntilClose, "{field}");
+        }
     }
 
     /// RFC 9113 §3.1 has no such upgrade any more; Envoy answers in HTTP/1.1 and forwards nothing of it.

@@ -30,13 +30,13 @@ fn snapshot(head: &ResponseHead, consumed: usize) -> Read {
 fn parse_by(
     bytes: &[u8],
     ends: impl Iterator<Item = usize>,
-    to_head: bool,
+    asked: RequestKind,
     limits: &HeadLimits,
 ) -> Outcome {
     let mut head = ResponseHead::default();
     let mut progress = HeadProgress::default();
     for end in ends {
-        if let Some(consumed) = head.parse(&bytes[..end], &mut progress, to_head, limits)? {
+        if let Some(consumed) = head.parse(&bytes[..end], &mut progress, asked, limits)? {
             return Ok(Some(snapshot(&head, consumed)));
         }
     }
@@ -44,19 +44,19 @@ fn parse_by(
 }
 
 /// Reads `bytes` whole, in two pieces split at every byte, and byte by byte: all the same.
-fn parse_with(bytes: &[u8], to_head: bool, limits: &HeadLimits) -> Outcome {
-    let whole = parse_by(bytes, [bytes.len()].into_iter(), to_head, limits);
+fn parse_with(bytes: &[u8], asked: RequestKind, limits: &HeadLimits) -> Outcome {
+    let whole = parse_by(bytes, [bytes.len()].into_iter(), asked, limits);
     for at in 0..bytes.len() {
-        let split = parse_by(bytes, [at, bytes.len()].into_iter(), to_head, limits);
+        let split = parse_by(bytes, [at, bytes.len()].into_iter(), asked, limits);
         assert_eq!(split, whole, "split at {at}: {}", bytes.escape_ascii());
     }
-    let trickled = parse_by(bytes, 0..=bytes.len(), to_head, limits);
+    let trickled = parse_by(bytes, 0..=bytes.len(), asked, limits);
     assert_eq!(trickled, whole, "byte by byte: {}", bytes.escape_ascii());
     whole
 }
 
 fn parse(bytes: &[u8]) -> Outcome {
-    parse_with(bytes, false, &HeadLimits::default())
+    parse_with(bytes, RequestKind::Other, &HeadLimits::default())
 }
 
 fn message(status_line: &str, fields: &[&str]) -> Vec<u8> {
@@ -83,7 +83,7 @@ fn accepted(bytes: &[u8]) -> Read {
 
 #[track_caller]
 fn accepted_to_head(bytes: &[u8]) -> Read {
-    let read = parse_with(bytes, true, &HeadLimits::default());
+    let read = parse_with(bytes, RequestKind::Head, &HeadLimits::default());
     read.expect("well-formed").expect("complete")
 }
 
@@ -110,7 +110,7 @@ fn a_head_is_reused_without_remembering() {
     for bytes in
         [message("HTTP/1.0 404 N", &["Connection: keep-alive", "Content-Length: 3"]), ok(&["A: b"])]
     {
-        let parsed = head.parse(&bytes, &mut HeadProgress::default(), false, &limits);
+        let parsed = head.parse(&bytes, &mut HeadProgress::default(), RequestKind::Other, &limits);
         assert_eq!(parsed, Ok(Some(bytes.len())));
         assert_eq!(snapshot(&head, bytes.len()), accepted(&bytes));
     }
@@ -203,7 +203,7 @@ fn framing_in_doubt_is_refused() {
         ),
     ] {
         refused(&ok(fields), ResponseError::Framing(error));
-        let to_head = parse_with(&ok(fields), true, &HeadLimits::default());
+        let to_head = parse_with(&ok(fields), RequestKind::Head, &HeadLimits::default());
         assert_eq!(to_head, Err(ResponseError::Framing(error)));
     }
     let http_10 = message("HTTP/1.0 200 OK", &["Transfer-Encoding: chunked"]);
@@ -245,6 +245,29 @@ fn an_interim_response_is_a_head_of_its_own() {
     assert_eq!(accepted(&bytes[first.consumed..]).status, 200);
 }
 
+/// RFC 9110 §7.8 and §9.3.6: behind such a head is another protocol, whatever the fields say.
+#[test]
+fn a_switch_or_a_tunnel_takes_the_rest_of_the_connection() {
+    let read = |bytes: &[u8], asked| {
+        let read = parse_with(bytes, asked, &HeadLimits::default());
+        let read = read.expect("accepted").expect("complete");
+        (read.body, read.keep_alive, read.headers.len())
+    };
+    let switch = message("HTTP/1.1 101 S", &["Connection: Upgrade", "Upgrade: websocket"]);
+    assert_eq!(read(&switch, RequestKind::Upgrade), (BodyLength::UntilClose, false, 2));
+    assert_eq!(read(&switch, RequestKind::Other).0, BodyLength::None);
+    let unnamed = message("HTTP/1.1 101 S", &["Connection: Upgrade"]);
+    assert_eq!(read(&unnamed, RequestKind::Upgrade).0, BodyLength::None);
+    for field in ["Content-Length: 3", "Transfer-Encoding: chunked", "A: b"] {
+        let left = usize::from(field == "A: b");
+        let tunnel = (BodyLength::UntilClose, false, left);
+        assert_eq!(read(&ok(&[field]), RequestKind::Connect), tunnel);
+    }
+    let refusal = message("HTTP/1.1 403 F", &["Content-Length: 2"]);
+    assert_eq!(read(&refusal, RequestKind::Connect), (BodyLength::Length(2), true, 1));
+    assert_eq!(read(&refusal, RequestKind::Upgrade), (BodyLength::Length(2), true, 1));
+}
+
 /// RFC 9112 §9.3.
 #[test]
 fn a_connection_is_reused_where_both_ends_of_the_message_are_known() {
@@ -259,18 +282,22 @@ fn a_connection_is_reused_where_both_ends_of_the_message_are_known() {
 fn a_head_is_bounded_in_size_and_number_of_fields() {
     let bytes = ok(&["A: 1", "B: 2"]);
     let bytes_max = bytes.len() as u32;
-    let fits = parse_with(&bytes, false, &HeadLimits { bytes_max, headers_max: 2 });
+    let fits = parse_with(&bytes, RequestKind::Other, &HeadLimits { bytes_max, headers_max: 2 });
     assert!(matches!(fits, Ok(Some(_))));
-    let large = parse_with(&bytes, false, &HeadLimits { bytes_max: bytes_max - 1, headers_max: 2 });
+    let large = parse_with(
+        &bytes,
+        RequestKind::Other,
+        &HeadLimits { bytes_max: bytes_max - 1, headers_max: 2 },
+    );
     assert_eq!(large, Err(ResponseError::HeadTooLarge));
-    let many = parse_with(&bytes, false, &HeadLimits { bytes_max, headers_max: 1 });
+    let many = parse_with(&bytes, RequestKind::Other, &HeadLimits { bytes_max, headers_max: 1 });
     assert_eq!(many, Err(ResponseError::TooManyHeaders));
     assert_eq!(ResponseError::TooManyHeaders.details(), "http1.too_many_headers");
     let fields = vec!["A: b"; FIELDS_ON_STACK + 1];
     let read = parse_by(
         &ok(&fields),
         [ok(&fields).len()].into_iter(),
-        false,
+        RequestKind::Other,
         &HeadLimits { headers_max: 1000, ..Default::default() },
     );
     assert_eq!(

@@ -23,7 +23,12 @@ impl Connection {
     /// Waits for the next piece.
     pub async fn receive(&self) -> Result<Received, ReceiveError> {
         let buffer = self.body.borrow().next_buffer(&self.record.worker.buffers);
-        match self.read(buffer).await {
+        let is_endless = self.body.borrow().is_endless();
+        let read = match is_endless {
+            true => self.read_lazily(buffer).await,
+            false => self.read(buffer).await,
+        };
+        match read {
             (0, _) if self.read_deadline.fired() => Err(ReceiveError::TimedOut),
             (0, _) => Err(ReceiveError::Gone),
             (count, data) => self.take_framing(data, count).map_err(ReceiveError::Broken),

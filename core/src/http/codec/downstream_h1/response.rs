@@ -91,14 +91,21 @@ impl Connection {
     fn encode_head(&self, exchange: &mut Exchange) -> After {
         let manager = &self.record.manager;
         let closes = self.closes_after(exchange);
+        let leaves_http = exchange.leaves_http();
         let Exchange { request, response, .. } = exchange;
         let is_head = request.headers.get(KnownHeader::Method) == Some(b"HEAD");
         let has_body = !response.body.is_empty();
-        let framing =
-            framing(response.status, &response.headers, is_head, has_body, request.version);
+        let framing = match leaves_http {
+            true => Framing::Said,
+            false => {
+                framing(response.status, &response.headers, is_head, has_body, request.version)
+            }
+        };
         let until_close = framing == Framing::UntilClose;
         let closes = closes || until_close;
-        set_connection(&mut response.headers, request.version, closes);
+        if !leaves_http {
+            set_connection(&mut response.headers, request.version, closes);
+        }
         if framing == Framing::Empty {
             response.headers.append_known(KnownHeader::ContentLength, b"0");
         }

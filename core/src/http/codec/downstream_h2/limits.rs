@@ -20,6 +20,7 @@ pub(super) fn server_options(manager: &ConnectionManager) -> ServerOptions {
         initial_stream_window_size: http2.initial_stream_window_size,
         initial_connection_window_size: http2.initial_connection_window_size,
         hpack_table_size: http2.hpack_table_size,
+        allow_connect: http2.allow_connect,
         header_list_bytes_max: limits
             .bytes_max
             .saturating_add(limits.headers_max.saturating_mul(FIELD_OVERHEAD_BYTES)),
@@ -45,6 +46,9 @@ impl Connection {
             frames.refuse();
         } else if self.premature_resets.are_too_many() {
             self.stats().downstream_rq_too_many_premature_resets.inc();
+            frames.refuse();
+        } else if self.fields.fired() {
+            self.stats().downstream_rq_header_timeout.inc();
             frames.refuse();
         } else if !self.draining.replace(true) {
             if self.idle.fired() {

@@ -23,6 +23,7 @@ impl Stream {
         ending: Option<Ending<'_>>,
     ) -> (Result<After, Gone>, Buffer) {
         self.note_closing(exchange);
+        self.tunnel.set(exchange.leaves_http());
         let recorded = self.connection.record.manager.recorded;
         exchange.info.times.downstream_tx_begin = recorded.times.then(Instant::now);
         if recorded.header_bytes {
@@ -90,7 +91,7 @@ impl Stream {
     /// The rest of the response will not come.
     pub fn break_off(&self) {
         self.connection.record.worker.http2_stats().tx_reset.inc();
-        self.inner.borrow_mut().break_off();
+        self.inner.borrow_mut().break_off(self.tunnel.get());
     }
 
     /// Counts what this response means for the connection, which a drain or a limit may end with it.

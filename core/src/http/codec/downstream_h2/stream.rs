@@ -39,6 +39,8 @@ pub struct Stream {
     pub(super) trailers: RefCell<Option<Box<HeaderMap>>>,
     /// The rest of the request is not wanted.
     pub(super) stopped: Cell<bool>,
+    /// Whether what goes over the stream is no HTTP any more.
+    pub(super) tunnel: Cell<bool>,
     /// Bytes of the request's body received and not yet told.
     pub(super) body_wire_bytes: Cell<u64>,
     /// Bytes of the response sent.
@@ -108,6 +110,7 @@ impl Stream {
             client: Rc::default(),
             trailers: RefCell::default(),
             stopped: Cell::new(false),
+            tunnel: Cell::new(false),
             body_wire_bytes: Cell::new(0),
             sent: Cell::new(0),
             connection: connection.clone(),
@@ -223,7 +226,7 @@ impl Stream {
     fn end(&self, after: After, exchange: &mut Exchange) {
         if after == After::Abort && !self.client.is_gone() {
             self.connection.record.worker.http2_stats().tx_reset.inc();
-            self.inner.borrow_mut().break_off();
+            self.inner.borrow_mut().break_off(self.tunnel.get());
         }
         exchange.info.downstream_bytes.sent = self.sent.get();
         exchange.info.downstream_bytes.received += self.body_wire_bytes.take();
