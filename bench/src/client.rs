@@ -35,6 +35,9 @@ impl<'a> Client<'a> {
         scenario: &'a Scenario,
         credentials: &Credentials,
     ) -> io::Result<Self> {
+        // Else the request waits for the delayed acknowledgement of the handshake's last record, where the
+        // peer has nothing to answer to that.
+        socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(TIMEOUT))?;
         socket.set_write_timeout(Some(TIMEOUT))?;
         let stream = if scenario.setup.downstream == Downstream::Tls {
