@@ -24,8 +24,6 @@ const FRAME_HEIGHT: u32 = 80;
 const LEGEND_SCENARIOS: f64 = 1.8;
 const LATENCY_HEIGHT: u32 = 480;
 const FONT: &str = "sans-serif";
-/// Part of the axis that is left free beyond the least and the greatest figure.
-const MARGIN: f64 = 1.3;
 const PERCENTILES: [(Metric, &str); 4] = [
     (Metric::P50Us, "50 %"),
     (Metric::P90Us, "90 %"),
@@ -183,13 +181,14 @@ fn name_at(names: &[&str], at: f64) -> String {
     names_at.map(|(_, name)| (*name).to_owned()).unwrap_or_default()
 }
 
-/// The part of a logarithmic axis that shows `figures`; none without any. What is not positive has no
-/// place on it.
+/// The decades that hold `figures`, whose ends the axis names; none without any. What is not positive has
+/// no place on a logarithmic axis.
 fn around(figures: impl Iterator<Item = f64>) -> Option<Range<f64>> {
-    let figures = figures.filter(|figure| *figure > 0.0);
-    let (min, max) = figures
-        .fold((f64::INFINITY, 0.0_f64), |(min, max), figure| (min.min(figure), max.max(figure)));
-    (max > 0.0).then(|| min / MARGIN..max * MARGIN)
+    let decades = figures.filter(|figure| *figure > 0.0).map(|figure| figure.log10().floor());
+    let (min, max) = decades.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), decade| {
+        (min.min(decade), max.max(decade))
+    });
+    (min <= max).then(|| 10_f64.powf(min)..10_f64.powf(max + 1.0))
 }
 
 /// Where a side stands about its scenario, so that none hides another.
@@ -208,5 +207,56 @@ fn color(side: Side) -> RGBColor {
         Side::Nginx => RGBColor(0, 158, 115),
         Side::Haproxy => RGBColor(204, 121, 167),
         Side::Relay => RGBColor(120, 120, 120),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario;
+    use crate::summary::Spread;
+
+    fn row(scenario: &str, side: Side, figures: &[(Metric, f64)]) -> Row {
+        let spread = |figure| Spread { median: figure, min: figure * 0.9, max: figure * 1.1 };
+        let figures = figures.iter().map(|&(metric, figure)| (metric, spread(figure)));
+        Row {
+            scenario: scenario::by_names(&[scenario.to_owned()]).unwrap()[0],
+            side,
+            release: String::new(),
+            outcome: Ok(figures.collect()),
+        }
+    }
+
+    fn assert_names(svg: &str, names: &[&str]) {
+        for name in names {
+            assert!(svg.lines().any(|line| line == *name), "{name} in {svg}");
+        }
+    }
+
+    #[test]
+    fn scenarios_sides_and_the_ends_of_the_axis_are_named() {
+        let rows = [
+            row("small", Side::Envoy, &[(Metric::CpuUs, 33.0)]),
+            row("small", Side::Nginx, &[(Metric::CpuUs, 16.0)]),
+            row("1m", Side::Envoy, &[(Metric::CpuUs, 814.0)]),
+        ];
+        let svg = by_scenario(&rows, Metric::CpuUs, "CPU").unwrap().unwrap();
+        assert_names(&svg, &["small", "1m", "Envoy", "nginx", "10", "100", "1000", "CPU"]);
+        assert!(by_scenario(&rows, Metric::IdleKib, "KiB").unwrap().is_none());
+        assert!(latency(&rows).unwrap().is_none());
+    }
+
+    #[test]
+    fn latencies_are_shown_by_percentile() {
+        let figures: Vec<_> = PERCENTILES.iter().map(|&(metric, _)| (metric, 500.0)).collect();
+        let svg = latency(&[row("open-loop", Side::Haproxy, &figures)]).unwrap().unwrap();
+        assert_names(&svg, &["50 %", "90 %", "99 %", "99.9 %", "HAProxy", "100", "1000"]);
+    }
+
+    #[test]
+    fn an_axis_has_whole_decades() {
+        assert_eq!(around([20.0, 814.0].into_iter()), Some(10.0..1000.0));
+        assert_eq!(around([10.0].into_iter()), Some(10.0..100.0));
+        assert_eq!(around([0.0].into_iter()), None);
     }
 }
