@@ -19,6 +19,7 @@ use wire::cluster::{ClusterDiscoveryType, DiscoveryType as WireType};
 pub use self::circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
 pub use self::dns::{DnsLookupFamily, DnsOptions, DnsResolver, FailureRefreshRate};
 pub use self::endpoint::{HealthStatus, LbEndpoint, LoadAssignment, LocalityLbEndpoints};
+pub use self::http_options::AutoSni;
 use self::http_options::HttpOptions;
 pub use self::http2_options::Http2ProtocolOptions;
 pub use self::load_balancing::{
@@ -32,6 +33,7 @@ use crate::cloud_map_cluster::CloudMapCluster;
 use crate::duration;
 use crate::ecs_cluster::EcsCluster;
 use crate::metadata::Metadata;
+use crate::proxy_protocol::UpstreamProxyProtocol;
 use crate::report::{At, Note, did_you_mean};
 use crate::transport_socket::UpstreamTransportSocket;
 use crate::wire::unpack;
@@ -72,8 +74,12 @@ pub struct Cluster {
     pub upstream_protocol: UpstreamProtocol,
     /// `circuit_breakers.thresholds` of the DEFAULT and HIGH priority.
     pub circuit_breakers: CircuitBreakers,
-    /// `transport_socket`.
+    /// `transport_socket`, or the one within that of the PROXY protocol.
     pub transport_socket: UpstreamTransportSocket,
+    /// `transport_socket` is that of the PROXY protocol.
+    pub proxy_protocol: Option<UpstreamProxyProtocol>,
+    /// `upstream_http_protocol_options`: the name that requests give to TLS.
+    pub auto_sni: AutoSni,
     /// `metadata`.
     pub metadata: Metadata,
 }
@@ -163,10 +169,12 @@ impl Cluster {
             at.error_at_key("the localities of hosts found by 'cluster_type' have no weights");
         }
         let connect_timeout = wire.connect_timeout.as_ref();
-        let transport_socket = UpstreamTransportSocket::from_wire(
-            wire.transport_socket.as_ref(),
-            &at.field("transport_socket"),
-        );
+        let (socket, socket_at) = (wire.transport_socket.as_ref(), at.field("transport_socket"));
+        let (proxy_protocol, transport_socket) =
+            match UpstreamProxyProtocol::around(socket, &socket_at) {
+                Some((proxy_protocol, inner)) => (Some(proxy_protocol), Some(inner)),
+                None => (None, UpstreamTransportSocket::from_wire(socket, &socket_at)),
+            };
         if let (UpstreamProtocol::Auto(_), Some(UpstreamTransportSocket::RawBuffer)) =
             (options.upstream_protocol, &transport_socket)
         {
@@ -198,6 +206,8 @@ impl Cluster {
             upstream_protocol: options.upstream_protocol,
             // Without one there is an error, and no proxy.
             transport_socket: transport_socket.unwrap_or_default(),
+            proxy_protocol,
+            auto_sni: options.auto_sni,
             circuit_breakers: CircuitBreakers::from_wire(wire.circuit_breakers.as_ref()),
         }
     }

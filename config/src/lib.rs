@@ -29,6 +29,7 @@ pub mod matcher;
 pub mod metadata;
 pub mod network_filter;
 pub mod overload;
+pub mod proxy_protocol;
 pub mod rbac;
 pub mod route;
 pub mod runtime;

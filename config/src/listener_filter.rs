@@ -10,6 +10,7 @@ use extensions::proxy_protocol::v3::ProxyProtocol as WireProxyProtocol;
 use extensions::tls_inspector::v3::TlsInspector as WireTlsInspector;
 use wire::listener_filter::ConfigType;
 
+use crate::proxy_protocol::PassThroughTlvs;
 use crate::report::At;
 use crate::wire::unpack;
 
@@ -48,6 +49,8 @@ pub struct ProxyProtocol {
     pub disallows_v2: bool,
     /// `stat_prefix`; empty means none.
     pub stat_prefix: String,
+    /// `pass_through_tlvs`, default none: vectors that are kept for hosts that want them.
+    pub pass_through_tlvs: PassThroughTlvs,
 }
 
 impl ListenerFilter {
@@ -94,6 +97,7 @@ impl ProxyProtocol {
             disallows_v1: disallows(WireVersion::V1),
             disallows_v2: disallows(WireVersion::V2),
             stat_prefix: wire.stat_prefix.clone(),
+            pass_through_tlvs: PassThroughTlvs::from_wire(wire.pass_through_tlvs.as_ref()),
         }
     }
 }

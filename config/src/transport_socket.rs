@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use core::transport_socket::ConfigType;
 use envoy_types::pb::envoy::config::core::v3 as core;
+use envoy_types::pb::envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport as WireProxyProtocol;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as tls;
 use prost::{Message, Name};
 
+use crate::proxy_protocol::UpstreamProxyProtocol;
 use crate::report::At;
 use crate::tls::{DownstreamTlsContext, UpstreamTlsContext};
 use crate::wire::unpack;
@@ -44,6 +46,9 @@ impl DownstreamTransportSocket {
                 "'UpstreamTlsContext' is for clusters; a filter chain has a 'DownstreamTlsContext'",
             );
         }
+        if held::<WireProxyProtocol>(wire).is_some() {
+            typed_at.error("'ProxyProtocolUpstreamTransport' is for clusters");
+        }
         Some(Self::RawBuffer)
     }
 }
@@ -60,6 +65,22 @@ impl UpstreamTransportSocket {
             typed_at.error("'DownstreamTlsContext' is for filter chains; a cluster has an 'UpstreamTlsContext'");
         }
         Some(Self::RawBuffer)
+    }
+}
+
+impl UpstreamProxyProtocol {
+    /// Reads the field `transport_socket`, at `at`, where it is one around another: both.
+    pub(crate) fn around(
+        wire: Option<&core::TransportSocket>,
+        at: &At<'_>,
+    ) -> Option<(Self, UpstreamTransportSocket)> {
+        let outer = held::<WireProxyProtocol>(wire)?;
+        let at = at.field("typed_config");
+        let inner = outer.transport_socket.as_ref();
+        Some((
+            Self::from_wire(&outer, &at)?,
+            UpstreamTransportSocket::from_wire(inner, &at.field("transport_socket"))?,
+        ))
     }
 }
 

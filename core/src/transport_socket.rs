@@ -3,6 +3,7 @@
 //! Codecs and proxies read and write a [`Transport`]. Deadlines, watches and everything else that
 //! ends a connection work on the socket beneath, see [`Transport::stream`].
 
+mod options;
 pub mod tls;
 
 use std::io;
@@ -10,6 +11,7 @@ use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::Duration;
 
+pub use self::options::{Tlvs, TransportOptions};
 use self::tls::{TlsInfo, TlsStream};
 use crate::runtime::{Buffer, BufferPool, Patience, Stream};
 

@@ -4,13 +4,15 @@
 //! [`parse`] is given all bytes received so far, as often as more have come. It promises never to take
 //! a byte that is not the header's.
 
+mod encode;
 mod v1;
 mod v2;
 
 use core::net::SocketAddr;
 
+pub use encode::write;
 pub use v1::SIGNATURE as V1_SIGNATURE;
-pub use v2::{FIXED_BYTES as V2_FIXED_BYTES, SIGNATURE as V2_SIGNATURE};
+pub use v2::{FIXED_BYTES as V2_FIXED_BYTES, SIGNATURE as V2_SIGNATURE, vectors};
 
 /// Which form of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,6 +26,33 @@ pub(super) struct HttpOptions {
     pub(super) max_headers_count: u32,
     pub(super) enable_trailers: bool,
     pub(super) upstream_protocol: UpstreamProtocol,
+    pub(super) auto_sni: AutoSni,
+}
+
+/// `envoy.config.core.v3.UpstreamHttpProtocolOptions`: the name that a request gives to the TLS of its
+/// connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AutoSni {
+    /// `auto_sni`, default false: the host that the request is for.
+    pub auto_sni: bool,
+    /// `auto_san_validation`, default false: the certificate has to be for that name.
+    pub auto_san_validation: bool,
+    /// `override_auto_sni_header`: the field that has the name, where the request has that field.
+    pub override_header: Option<String>,
+}
+
+impl AutoSni {
+    fn from_wire(wire: &core::UpstreamHttpProtocolOptions, at: &At<'_>) -> Self {
+        let header = wire.override_auto_sni_header.to_ascii_lowercase();
+        if wire.auto_san_validation && !wire.auto_sni {
+            at.field("auto_san_validation").error_at_key("needs 'auto_sni'");
+        }
+        Self {
+            auto_sni: wire.auto_sni,
+            auto_san_validation: wire.auto_san_validation,
+            override_header: Some(header).filter(|header| !header.is_empty()),
+        }
+    }
 }
 
 impl HttpOptions {
@@ -48,6 +75,7 @@ impl HttpOptions {
                     typed.common_http_protocol_options.as_ref(),
                     http1_options(&typed),
                     upstream_protocol(&typed, &at),
+                    typed.upstream_http_protocol_options.as_ref(),
                     &at,
                 )
             }
@@ -60,6 +88,7 @@ impl HttpOptions {
                     http2.map_or(UpstreamProtocol::Http1, |http2| {
                         UpstreamProtocol::Http2(Http2ProtocolOptions::from_wire(http2, &http2_at))
                     }),
+                    wire.upstream_http_protocol_options.as_ref(),
                     at,
                 )
             }
@@ -70,8 +99,12 @@ impl HttpOptions {
         common: Option<&core::HttpProtocolOptions>,
         http1: Option<&core::Http1ProtocolOptions>,
         upstream_protocol: UpstreamProtocol,
+        upstream: Option<&core::UpstreamHttpProtocolOptions>,
         at: &At<'_>,
     ) -> Self {
+        let auto_sni = upstream.map(|upstream| {
+            AutoSni::from_wire(upstream, &at.field("upstream_http_protocol_options"))
+        });
         let wire = common.cloned().unwrap_or_default();
         let at = at.field("common_http_protocol_options");
         let idle_timeout = wire.idle_timeout.as_ref();
@@ -81,6 +114,7 @@ impl HttpOptions {
             max_headers_count: wire.max_headers_count.map_or(MAX_HEADERS_COUNT, |max| max.value),
             enable_trailers: http1.is_some_and(|http1| http1.enable_trailers),
             upstream_protocol,
+            auto_sni: auto_sni.unwrap_or_default(),
         }
     }
 }

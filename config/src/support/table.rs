@@ -149,7 +149,8 @@ pub(super) const MESSAGES: &[Message] = &[
     Message { name: "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", ..NONE },
     Message {
         name: "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
-        supported: "allow_requests_without_proxy_protocol disallowed_versions stat_prefix",
+        supported: "allow_requests_without_proxy_protocol disallowed_versions stat_prefix \
+                    pass_through_tlvs",
         ..NONE
     },
     Message { name: "envoy.extensions.filters.listener.original_dst.v3.OriginalDst", ..NONE },
@@ -174,6 +175,22 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message { name: "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", ..NONE },
+    Message {
+        name: "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+        supported: "config transport_socket",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.ProxyProtocolConfig",
+        supported: "version pass_through_tlvs added_tlvs",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.ProxyProtocolPassThroughTLVs",
+        supported: "match_type tlv_type",
+        ..NONE
+    },
+    Message { name: "envoy.config.core.v3.TlvEntry", supported: "type value", ..NONE },
     Message {
         name: "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
         supported: "stat_prefix cluster weighted_clusters idle_timeout max_connect_attempts \
@@ -821,7 +838,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     lb_subset_config \
                     max_requests_per_connection \
                     common_http_protocol_options http_protocol_options \
-                    http2_protocol_options typed_extension_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
+                    http2_protocol_options typed_extension_protocol_options upstream_http_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
                     dns_failure_refresh_rate dns_jitter dns_resolvers use_tcp_for_dns_lookups \
                     dns_resolution_config typed_dns_resolver_config wait_for_warm_on_init \
                     cluster_type",
@@ -1043,7 +1060,12 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         supported: "common_http_protocol_options explicit_http_config auto_config \
-                    use_downstream_protocol_config",
+                    use_downstream_protocol_config upstream_http_protocol_options",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.UpstreamHttpProtocolOptions",
+        supported: "auto_sni auto_san_validation override_auto_sni_header",
         ..NONE
     },
     Message {
@@ -1304,6 +1326,7 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.config.core.v3.TransportSocket.typed_config",
         &[
+            "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
             "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
             "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
             "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",

@@ -145,7 +145,8 @@ impl WorkerCluster {
         let client_context = match &shared.config.transport_socket {
             UpstreamTransportSocket::RawBuffer => None,
             UpstreamTransportSocket::Tls(context) => {
-                Some(ClientContext::new(context, offered(shared.config.upstream_protocol)))
+                let offered = offered(shared.config.upstream_protocol);
+                Some(ClientContext::new(context, offered, &shared.config.auto_sni))
             }
         };
         Rc::new(Self {

@@ -10,6 +10,7 @@ use super::ResponseFlags;
 use crate::cluster::WorkerHost;
 use crate::listener::ConnectionInfo;
 use crate::router::RouteRef;
+use crate::transport_socket::Tlvs;
 use crate::transport_socket::tls::TlsInfo;
 
 /// Bytes of a message on one connection.
@@ -107,6 +108,10 @@ pub struct StreamInfo {
     random: Cell<Option<u64>>,
     /// The connection's other end.
     pub direct_remote: SocketAddr,
+    /// The client as the connection tells: its other end, or whom a PROXY header names.
+    pub connection_remote: SocketAddr,
+    /// What else the PROXY header said that is kept.
+    pub proxy_tlvs: Option<Tlvs>,
     /// The client's address as far as it can be trusted.
     pub remote: SocketAddr,
     /// Where the client wanted to go: our end of the downstream connection, or what a PROXY header
@@ -166,6 +171,8 @@ impl Default for StreamInfo {
             virtual_cluster: None,
             random: Cell::default(),
             direct_remote: UNKNOWN_ADDRESS,
+            connection_remote: UNKNOWN_ADDRESS,
+            proxy_tlvs: None,
             remote: UNKNOWN_ADDRESS,
             local: UNKNOWN_ADDRESS,
             direct_local: UNKNOWN_ADDRESS,
@@ -189,6 +196,8 @@ impl StreamInfo {
             started: Instant::now(),
             connection_id,
             direct_remote: connection.direct_remote,
+            connection_remote: connection.remote,
+            proxy_tlvs: connection.proxy_tlvs.clone(),
             remote: connection.remote,
             local: connection.local,
             direct_local: connection.direct_local,

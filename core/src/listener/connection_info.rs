@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
+use crate::transport_socket::Tlvs;
+
 /// Addresses of a connection, and what listener filters found out about it.
 #[derive(Debug, Clone)]
 pub struct ConnectionInfo {
@@ -14,6 +16,8 @@ pub struct ConnectionInfo {
     pub local: SocketAddr,
     /// Our end of the socket.
     pub direct_local: SocketAddr,
+    /// What else a PROXY header said that is kept.
+    pub proxy_tlvs: Option<Tlvs>,
     /// The name in the ClientHello, in lower case.
     pub requested_server_name: Option<Rc<str>>,
     /// Protocols that the ClientHello offers, or the one that the first bytes show.
@@ -30,6 +34,7 @@ impl ConnectionInfo {
             direct_remote: peer,
             local,
             direct_local: local,
+            proxy_tlvs: None,
             requested_server_name: None,
             requested_application_protocols: Vec::new(),
             transport_protocol: "raw_buffer",

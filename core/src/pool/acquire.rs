@@ -14,6 +14,7 @@ use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::codec::downstream::Downstream;
 use crate::runtime::{Deadline, Interrupt, Notify};
 use crate::server::Worker;
+use crate::transport_socket::TransportOptions;
 
 /// What a request asks of its connection.
 pub struct Acquire<'a> {
@@ -23,6 +24,8 @@ pub struct Acquire<'a> {
     pub priority: RoutingPriority,
     /// Whether only a new connection will do.
     pub fresh: bool,
+    /// What the request tells the connection's transport.
+    pub options: &'a Option<Rc<TransportOptions>>,
     /// When waiting for a connection of others ends.
     pub until: Option<Instant>,
     /// Why a connection that is being opened is not wanted any more; asked now and then.
@@ -95,7 +98,7 @@ async fn acquire_agreed(
     options: &Http2ProtocolOptions,
     asked: &Acquire<'_>,
 ) -> Result<Acquired, AcquireFailure> {
-    let idle = if asked.fresh { None } else { host.idle(asked.priority).take() };
+    let idle = if asked.fresh { None } else { host.idle(asked.priority).take(asked.options) };
     let connection = match idle {
         Some(connection) => connection,
         None => open_or_wait(cluster, host, asked).await?,
@@ -115,7 +118,7 @@ async fn acquire_connection(
     host: &Rc<WorkerHost>,
     asked: &Acquire<'_>,
 ) -> Result<UpstreamConnection, AcquireFailure> {
-    let idle = if asked.fresh { None } else { host.idle(asked.priority).take() };
+    let idle = if asked.fresh { None } else { host.idle(asked.priority).take(asked.options) };
     let connection = match idle {
         Some(connection) => connection,
         None => open_or_wait(cluster, host, asked).await?,
@@ -157,7 +160,7 @@ async fn open_or_wait(
     };
     match granted {
         Granted::Connection(connection) => Ok(connection),
-        Granted::Permit(permit) => connect(permit, Wanted::single(cluster), asked.given_up).await,
+        Granted::Permit(permit) => connect(permit, Wanted::single(cluster), asked).await,
         Granted::Failed(failure) => Err(AcquireFailure::Connect(failure)),
     }
 }
@@ -168,7 +171,7 @@ async fn wait(
     asked: &Acquire<'_>,
 ) -> Result<Granted, AcquireFailure> {
     let notify: Rc<Notify> = Rc::default();
-    let waiting = Waiting::enter(cluster, host, asked.priority, notify.clone());
+    let waiting = Waiting::enter(cluster, host, asked, notify.clone());
     let deadline = Deadline::of_wait(&cluster.timers, &notify);
     if let Some(until) = asked.until {
         deadline.arm_at(until);

@@ -9,11 +9,11 @@ use ringmain_config::cluster::UpstreamProtocol;
 use ringmain_proto_codec::auto::Protocol;
 
 use super::permit::ConnectionPermit;
-use super::{AcquireFailure, UpstreamConnection, waiting};
+use super::{Acquire, AcquireFailure, UpstreamConnection, waiting};
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::runtime::{self, Deadline, Stream};
-use crate::transport_socket::Transport;
+use crate::runtime::{self, Buffer, Deadline, Stream};
 use crate::transport_socket::tls::{self, HandshakeFailure};
+use crate::transport_socket::{Transport, TransportOptions};
 
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,18 +79,17 @@ impl Wanted {
 }
 
 /// Opens the connection that `permit` allows and counts what comes of it. Where it cannot be
-/// opened, the requests that wait for the same host fail too. `given_up` is asked now and then why
-/// the connection is not wanted any more.
+/// opened, the requests that wait for the same host fail too.
 pub(super) async fn connect(
     permit: ConnectionPermit,
     wanted: Wanted,
-    given_up: impl Fn() -> Option<AcquireFailure>,
+    asked: &Acquire<'_>,
 ) -> Result<UpstreamConnection, AcquireFailure> {
     let (cluster, host) = (permit.cluster.clone(), permit.host.clone());
     let stats = cluster.stats();
     let begun = Instant::now();
-    let opening = open(&cluster, &host);
-    let opened = match runtime::run_unless(opening, given_up).await {
+    let opening = open(&cluster, &host, asked.options.as_deref());
+    let opened = match runtime::run_unless(opening, asked.given_up).await {
         Ok(opened) => opened,
         Err(failure) => {
             count_unopened(&cluster, &host, wanted);
@@ -104,7 +103,8 @@ pub(super) async fn connect(
             let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
             let protocol = wanted.on(&transport);
-            Ok(UpstreamConnection::opened(transport, protocol, begun, permit))
+            let options = asked.options.clone();
+            Ok(UpstreamConnection::opened(transport, protocol, begun, permit, options))
         }
         Err(failure) => {
             count_unopened(&cluster, &host, wanted);
@@ -123,10 +123,11 @@ pub(super) async fn connect(
     }
 }
 
-/// A socket to `host`, and the TLS session on it; both within `connect_timeout`.
+/// A socket to `host`, the PROXY header and the TLS session on it; all within `connect_timeout`.
 pub(super) async fn open(
     cluster: &WorkerCluster,
     host: &WorkerHost,
+    options: Option<&TransportOptions>,
 ) -> Result<Transport, ConnectFailure> {
     let (address, limit) = (host.shared.address, cluster.shared.config.connect_timeout);
     let begun = Instant::now();
@@ -135,12 +136,19 @@ pub(super) async fn open(
         _ => ConnectFailure::Refused(error.raw_os_error()),
     })?;
     let stream = Rc::new(stream);
+    let deadline = Deadline::new(&cluster.timers, &stream, Shutdown::Both);
+    deadline.arm_at(begun + limit);
+    send_proxy_header(cluster, &stream, options).await.map_err(|failure| {
+        match deadline.fired() {
+            true => ConnectFailure::Timeout,
+            false => failure,
+        }
+    })?;
     let (Some(context), Some(stats)) = (&cluster.client_context, &cluster.shared.ssl) else {
         return Ok(Transport::Raw(stream));
     };
-    let deadline = Deadline::new(&cluster.timers, &stream, Shutdown::Both);
-    deadline.arm_at(begun + limit);
-    let name = context.server_name(&host.shared.hostname, address.ip());
+    let own_name = options.and_then(TransportOptions::server_name);
+    let name = context.server_name(own_name, &host.shared.hostname, address.ip());
     let stats = stats.of(cluster.worker);
     match tls::connect(stream, context, name, &cluster.buffers, stats).await {
         Ok(tls) => Ok(Transport::Tls(Box::new(tls))),
@@ -150,6 +158,24 @@ pub(super) async fn open(
             Err(ConnectFailure::Handshake(Some(reason.into())))
         }
     }
+}
+
+/// Says first whose connection it is, where the cluster asks for that.
+async fn send_proxy_header(
+    cluster: &WorkerCluster,
+    stream: &Stream,
+    options: Option<&TransportOptions>,
+) -> Result<(), ConnectFailure> {
+    let (Some(config), Some(options)) = (&cluster.shared.config.proxy_protocol, options) else {
+        return Ok(());
+    };
+    let header = options.proxy_header(config);
+    let mut buffer = Buffer::with_capacity(header.len());
+    let fits = buffer.append(&header);
+    debug_assert!(fits, "made to measure");
+    cluster.stats().upstream_cx_tx_bytes_total.add(header.len() as u64);
+    let (sent, _) = stream.write_all(buffer).await;
+    sent.map_err(|error| ConnectFailure::Refused(error.raw_os_error()))
 }
 
 /// Envoy counts a connection from its first attempt on.

@@ -16,7 +16,7 @@ use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::UpstreamConnectionInfo;
 use crate::runtime::{Buffer, Deadline, Patience, Stream};
 use crate::server::connection_ids;
-use crate::transport_socket::Transport;
+use crate::transport_socket::{Transport, TransportOptions};
 
 /// A connection to a host. Its end is counted when it is dropped.
 #[derive(Debug)]
@@ -27,6 +27,7 @@ pub struct UpstreamConnection {
     info: UpstreamConnectionInfo,
     protocol: Protocol,
     permit: ConnectionPermit,
+    options: Option<Rc<TransportOptions>>,
     opened: Instant,
     requests: Cell<u32>,
     /// Whether a request of `max_requests` is counted for it.
@@ -55,6 +56,7 @@ impl UpstreamConnection {
         protocol: Protocol,
         connect_begun: Instant,
         permit: ConnectionPermit,
+        options: Option<Rc<TransportOptions>>,
     ) -> Self {
         let (cluster, host) = (&permit.cluster, &permit.host);
         let stats = cluster.stats();
@@ -81,6 +83,7 @@ impl UpstreamConnection {
             info,
             protocol,
             permit,
+            options,
             opened,
             requests: Cell::new(0),
             claimed: false,
@@ -105,6 +108,11 @@ impl UpstreamConnection {
     /// Its bytes.
     pub fn transport(&self) -> &Transport {
         &self.transport
+    }
+
+    /// What was told its transport.
+    pub(super) fn options(&self) -> &Option<Rc<TransportOptions>> {
+        &self.options
     }
 
     /// Whether TLS has ended without the upstream saying so: what was received may not be all.

@@ -1,10 +1,12 @@
 //! Idle HTTP/1 connections of one host on one worker: last in, first out.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::UpstreamConnection;
 use crate::runtime::closed_or_readable;
+use crate::transport_socket::TransportOptions;
 
 /// Connections that wait for a request. A connection that the upstream closes is found by the
 /// sweep, which asks the kernel about all of them in one call, or when it is taken for a request
@@ -22,13 +24,15 @@ struct Idle {
 }
 
 impl IdleConnections {
-    /// The connection used last. The kernel is asked first whether the upstream has closed it or sent
+    /// The connection of these options used last. The kernel is asked first whether the upstream has closed it or sent
     /// something unasked, which the next request's client would get for its response; such
     /// connections are closed.
-    pub fn take(&self) -> Option<UpstreamConnection> {
+    pub fn take(&self, options: &Option<Rc<TransportOptions>>) -> Option<UpstreamConnection> {
         loop {
-            let last = self.waiting.borrow_mut().pop();
-            let connection = last?.connection;
+            let mut waiting = self.waiting.borrow_mut();
+            let last = waiting.iter().rposition(|idle| idle.connection.options() == options)?;
+            let connection = waiting.remove(last).connection;
+            drop(waiting);
             if connection.keep_alive_expired() {
                 connection.close_locally();
                 continue;

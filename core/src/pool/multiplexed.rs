@@ -16,6 +16,7 @@ use super::waiting::{self, Granted, Waiting};
 use super::{Acquire, AcquireFailure, ConnectFailure, UpstreamConnection};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::runtime::{Deadline, Interrupt, Notify};
+use crate::transport_socket::TransportOptions;
 
 /// The largest field section of a response; Envoy 1.40 passes 70,000 bytes by default.
 const RESPONSE_HEAD_BYTES_MAX: u32 = 120 * 1024;
@@ -34,12 +35,13 @@ pub struct MultiplexedConnections {
 }
 
 impl MultiplexedConnections {
-    /// A connection with room for one more stream.
-    fn with_room(&self) -> Option<Rc<H2Connection>> {
+    /// A connection of these options with room for one more stream.
+    fn with_room(&self, options: &Option<Rc<TransportOptions>>) -> Option<Rc<H2Connection>> {
         // Those that a GOAWAY has ended close when their last stream does.
         self.open.borrow_mut().retain(|connection| connection.room().is_some());
         let open = self.open.borrow();
-        open.iter().find(|connection| connection.room().is_some_and(|room| room > 0)).cloned()
+        let has_room = |one: &&Rc<H2Connection>| one.room().is_some_and(|room| room > 0);
+        open.iter().filter(|one| one.connection().options() == options).find(has_room).cloned()
     }
 
     /// Whether connections that are being opened will have room for `waiting` requests.
@@ -170,7 +172,7 @@ pub async fn acquire(
     asked: &Acquire<'_>,
 ) -> Result<Option<H2Slot>, AcquireFailure> {
     let connections = host.multiplexed(asked.priority);
-    let connection = match connections.with_room() {
+    let connection = match connections.with_room(asked.options) {
         Some(connection) => Some(connection),
         None => open_or_wait(cluster, host, options, asked).await?,
     };
@@ -234,7 +236,7 @@ async fn open_or_wait(
     // Others wait for this one, which has a stream for each of them beside our own.
     let others = options.max_concurrent_streams.saturating_sub(1);
     let _promise = Promise::of(connections, others as usize);
-    let opened = connect(permit, Wanted::multiplexed(cluster), asked.given_up).await;
+    let opened = connect(permit, Wanted::multiplexed(cluster), asked).await;
     let connection = opened.inspect_err(|failure| {
         if let AcquireFailure::Connect(failure) = failure {
             connections.failures.set(connections.failures.get() + 1);
@@ -292,7 +294,7 @@ async fn wait(
     let mut line = None;
     let by_alpn = matches!(cluster.shared.config.upstream_protocol, UpstreamProtocol::Auto(_));
     loop {
-        if let Some(connection) = connections.with_room() {
+        if let Some(connection) = connections.with_room(asked.options) {
             return Ok(Found::Room(connection));
         }
         if by_alpn && !host.agrees_on_http2() {
@@ -318,7 +320,7 @@ async fn wait(
         if line.is_none() && !connections.promises_room_for(connections.waiting()) {
             // No connection is on its way: the limits decide when there will be one.
             cluster.stats().upstream_cx_overflow.inc();
-            line = Some(Waiting::enter(cluster, host, asked.priority, notify.clone()));
+            line = Some(Waiting::enter(cluster, host, asked, notify.clone()));
             continue;
         }
         notify.notified().await;

@@ -15,7 +15,7 @@ use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::{UpstreamConnectionInfo, millis};
 use crate::runtime;
 use crate::server::connection_ids;
-use crate::transport_socket::Transport;
+use crate::transport_socket::{Transport, TransportOptions};
 
 /// An open connection. Its end is counted when it is dropped.
 #[derive(Debug)]
@@ -55,6 +55,7 @@ pub async fn connect_tcp<G>(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     priority: RoutingPriority,
+    options: Option<&TransportOptions>,
     given_up: impl Fn() -> Option<G>,
 ) -> Result<TcpConnection, TcpFailure<G>> {
     let stats = cluster.stats();
@@ -66,7 +67,7 @@ pub async fn connect_tcp<G>(
     let begun = Instant::now();
     stats.upstream_cx_total.inc();
     host.stats().cx_total.inc();
-    let connected = runtime::run_unless(open(cluster, host), given_up).await;
+    let connected = runtime::run_unless(open(cluster, host, options), given_up).await;
     drop(pending);
     match connected {
         Ok(Ok(transport)) => Ok(TcpConnection::opened(transport, begun, permit)),

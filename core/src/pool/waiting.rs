@@ -14,9 +14,10 @@ use std::rc::Rc;
 use ringmain_config::cluster::RoutingPriority;
 
 use super::permit::{ConnectionPermit, Limit};
-use super::{ConnectFailure, UpstreamConnection};
+use super::{Acquire, ConnectFailure, UpstreamConnection};
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::runtime::Notify;
+use crate::transport_socket::TransportOptions;
 
 /// The requests of one worker, cluster and priority that wait; the longest wait first.
 #[derive(Debug, Default)]
@@ -30,6 +31,7 @@ pub struct Line {
 struct Waiter {
     ticket: u64,
     host: Rc<WorkerHost>,
+    options: Option<Rc<TransportOptions>>,
     granted: RefCell<Option<Granted>>,
     notify: Rc<Notify>,
 }
@@ -52,8 +54,17 @@ impl Line {
     }
 
     fn first_for(&self, host: &Rc<WorkerHost>) -> Option<Rc<Waiter>> {
-        let queue = self.queue.borrow();
-        queue.iter().find(|waiter| Rc::ptr_eq(&waiter.host, host)).cloned()
+        self.first_where(|waiter| Rc::ptr_eq(&waiter.host, host))
+    }
+
+    fn first_that_can_use(&self, connection: &UpstreamConnection) -> Option<Rc<Waiter>> {
+        self.first_where(|waiter| {
+            Rc::ptr_eq(&waiter.host, connection.host()) && waiter.options == *connection.options()
+        })
+    }
+
+    fn first_where(&self, fits: impl Fn(&Waiter) -> bool) -> Option<Rc<Waiter>> {
+        self.queue.borrow().iter().find(|waiter| fits(waiter)).cloned()
     }
 }
 
@@ -70,13 +81,15 @@ impl<'a> Waiting<'a> {
     pub fn enter(
         cluster: &'a Rc<WorkerCluster>,
         host: &Rc<WorkerHost>,
-        priority: RoutingPriority,
+        asked: &Acquire<'_>,
         notify: Rc<Notify>,
     ) -> Self {
+        let priority = asked.priority;
         let breakers = &cluster.shared.breakers;
         let waiter = Rc::new(Waiter {
             ticket: breakers.draw_ticket(priority),
             host: host.clone(),
+            options: asked.options.clone(),
             granted: RefCell::default(),
             notify,
         });
@@ -243,7 +256,7 @@ pub fn offer(connection: UpstreamConnection) {
         connection.close_locally();
         return;
     }
-    match cluster.line(priority).first_for(&host) {
+    match cluster.line(priority).first_that_can_use(&connection) {
         Some(waiter) => grant(&cluster, priority, &waiter, Granted::Connection(connection)),
         None if is_scarce => connection.close_locally(),
         None => host.idle(priority).put(connection),

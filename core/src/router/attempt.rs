@@ -19,6 +19,7 @@ use crate::http::local_reply::{self, LocalReply};
 use crate::load_balancer::Pick;
 use crate::pool::{self, Acquire, AcquireFailure, Acquired, ConnectFailure};
 use crate::runtime::{Buffer, join};
+use crate::transport_socket::TransportOptions;
 
 /// How often a request may move on from a host that refuses the connection.
 const HOST_MOVES_MAX: usize = 3;
@@ -237,12 +238,20 @@ impl UpstreamRequest<'_, '_> {
         let looks = Cell::new(0);
         let given_up = || self.given_up(begun, &looks);
         self.body.gather(true);
-        let connected = pool::connect_tcp(&self.cluster, &host, self.priority, given_up).await;
+        let options = self.transport_options();
+        let (options, priority) = (options.as_deref(), self.priority);
+        let connected = pool::connect_tcp(&self.cluster, &host, priority, options, given_up).await;
         self.body.gather(false);
         match connected {
             Ok(connection) => Ok(UpstreamStream::tunnel(self.downstream.worker, connection)),
             Err(failure) => Err(self.not_acquired(&host, failure.into())),
         }
+    }
+
+    /// What the request tells the transport of its connection.
+    fn transport_options(&self) -> Option<Rc<TransportOptions>> {
+        let (info, headers) = (&self.exchange.info, &self.exchange.request.headers);
+        TransportOptions::of_request(&self.cluster.shared.config, info, headers)
     }
 
     /// What the request asks of its host.
@@ -288,6 +297,7 @@ impl UpstreamRequest<'_, '_> {
         let mut moves = if self.cluster.shared.aws.is_some() { HOST_MOVES_MAX } else { 0 };
         let begun = self.cluster.timers.coarse_now();
         let looks = Cell::new(0);
+        let options = self.transport_options();
         loop {
             self.retry.note_host(&host);
             self.exchange.info.upstream_host = Some(host.clone());
@@ -296,6 +306,7 @@ impl UpstreamRequest<'_, '_> {
                 priority: self.priority,
                 worker: self.downstream.worker,
                 fresh,
+                options: &options,
                 until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
                 given_up: &given_up,
                 client: self.downstream,

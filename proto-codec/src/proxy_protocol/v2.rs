@@ -10,12 +10,12 @@ pub const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family and protocol, length of the rest.
 pub const FIXED_BYTES: usize = 16;
 
-const VERSION_2: u8 = 2;
+pub(super) const VERSION_2: u8 = 2;
 const LOCAL: u8 = 0;
-const PROXY: u8 = 1;
-const INET: u8 = 1;
-const INET6: u8 = 2;
-const STREAM: u8 = 1;
+pub(super) const PROXY: u8 = 1;
+pub(super) const INET: u8 = 1;
+pub(super) const INET6: u8 = 2;
+pub(super) const STREAM: u8 = 1;
 const DATAGRAM: u8 = 2;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Progress<'_>, ()> {
@@ -47,6 +47,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Progress<'_>, ()> {
     }
     let length = FIXED_BYTES + length;
     Ok(Progress::Complete(ProxyHeader { version: Version::V2, length, addresses, tlvs }))
+}
+
+/// The vectors of a header that was read, each a type and a value.
+pub fn vectors(mut tlvs: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let ([kind, high, low], rest) = tlvs.split_first_chunk::<3>()?;
+        let (value, rest) = rest.split_at_checked(u16::from_be_bytes([*high, *low]).into())?;
+        tlvs = rest;
+        Some((*kind, value))
+    })
 }
 
 /// Types of one byte, lengths of two, and so many bytes (specification §2.2.1 ff.).

@@ -31,6 +31,7 @@ mod subsets;
 mod tcp_proxy;
 mod upgrades;
 mod upstream_failures;
+mod upstream_proxy_protocol;
 mod virtual_hosts;
 
 /// The plainest request there is.

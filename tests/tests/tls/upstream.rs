@@ -40,6 +40,8 @@ enum Answer {
     Whole,
     /// A body that lasts until the end, which comes without close_notify.
     Truncated,
+    /// The name that the client has asked for.
+    Named,
 }
 
 impl TlsUpstream {
@@ -82,9 +84,12 @@ fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>, answer: Answer) {
             continue;
         }
         received.clear();
+        let whole =
+            |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         let (text, ends) = match answer {
-            Answer::Whole => ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", false),
-            Answer::Truncated => ("HTTP/1.1 200 OK\r\n\r\nhalf", true),
+            Answer::Whole => (whole("ok"), false),
+            Answer::Truncated => ("HTTP/1.1 200 OK\r\n\r\nhalf".to_owned(), true),
+            Answer::Named => (whole(stream.conn.server_name().unwrap_or("nobody")), false),
         };
         if stream.write_all(text.as_bytes()).is_err() || stream.flush().is_err() || ends {
             return;
@@ -93,8 +98,20 @@ fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>, answer: Answer) {
 }
 
 fn start(program: Program, authority: &Authority, context: &str, common: &str, port: u16) -> Proxy {
+    start_with(program, authority, context, common, "", port)
+}
+
+/// The same with further fields of the cluster.
+fn start_with(
+    program: Program,
+    authority: &Authority,
+    context: &str,
+    common: &str,
+    more: &str,
+    port: u16,
+) -> Proxy {
     let cluster = format!(
-        "transport_socket:
+        "{more}transport_socket:
   name: tls
   typed_config:
     \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
@@ -154,6 +171,8 @@ fn one_that_is_not_accepted_is_told_as_by_envoy() {
          nobody }} }}\n"
     );
     compare("up", false, "", &named);
+    // Without a name to send, the configured ones count.
+    compare("up", false, "auto_sni_san_validation: true\n", &named);
     compare("up", false, "sni: other.example\nauto_sni_san_validation: true\n", TRUSTING);
     let pinned =
         format!("validation_context: {{ verify_certificate_hash: ['{}'] }}\n", "00".repeat(32));
@@ -196,5 +215,53 @@ fn a_body_that_is_cut_short_does_not_look_whole() {
         let (answer, _) = client.read_to_end();
         let answer = String::from_utf8_lossy(&answer).into_owned();
         assert!(answer.contains("half") && !answer.contains("0\r\n\r\n"), "{program}: {answer}");
+    }
+}
+
+/// Requests for several names over one connection of the client's: whom the upstream was asked for, and
+/// how many connections it took.
+#[test]
+fn requests_name_the_host_that_tls_asks_for() {
+    let authority = authority();
+    let dns = vec!["up.example", "second.example"];
+    authority.issue("up", &Subject { name: "upstream", dns, ..Subject::default() });
+    let upstream = TlsUpstream::start(&authority, "up", false, Answer::Named);
+    for options in [
+        "auto_sni: true",
+        "auto_sni: true, auto_san_validation: true",
+        "auto_sni: true, auto_san_validation: true, override_auto_sni_header: X-Name",
+    ] {
+        let options = format!(
+            "typed_extension_protocol_options:
+  envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+    \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+    explicit_http_config: {{ http_protocol_options: {{}} }}
+    upstream_http_protocol_options: {{ {options} }}
+"
+        );
+        assert_alike(|program| {
+            let context = "sni: configured.example\n";
+            let proxy = start_with(program, &authority, context, TRUSTING, &options, upstream.port);
+            let mut client = Client::connect(proxy.port("listener"));
+            let mut ask = |host: &str, more: &str| {
+                client.send(format!("GET / HTTP/1.1\r\nhost: {host}\r\n{more}\r\n"));
+                let answer = client.read_response().expect("an answer");
+                let status = answer.status();
+                (status, if status == Some(200) { answer.body } else { Vec::new() })
+            };
+            let answers = [
+                ask("up.example", ""),
+                ask("up.example:8080", ""),
+                ask("second.example", ""),
+                ask("other.example", ""),
+                ask("127.0.0.1", ""),
+                ask("[::1]:80", ""),
+                ask("up.example", "x-name: second.example\r\n"),
+                ask("up.example", "x-name:\r\n"),
+            ];
+            let stats = ["upstream_cx_total", "ssl.fail_verify_san"]
+                .map(|name| proxy.admin().stat(&format!("cluster.backend.{name}")));
+            (answers, stats)
+        });
     }
 }

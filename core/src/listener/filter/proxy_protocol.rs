@@ -3,13 +3,14 @@
 use ringmain_config::listener_filter as config;
 use ringmain_proto_codec::proxy_protocol::{
     MalformedHeader, Progress, ProxyHeader, V1_SIGNATURE, V2_FIXED_BYTES, V2_SIGNATURE, Version,
-    parse,
+    parse, vectors,
 };
 
 use super::{CONTINUE, Verdict};
 use crate::listener::ConnectionInfo;
 use crate::stats::scopes::{ProxyProtocolStats, ProxyProtocolVersionStats};
 use crate::stats::{Counter, PerWorker, Scope, WorkerId};
+use crate::transport_socket::Tlvs;
 
 /// The compiled filter.
 #[derive(Debug)]
@@ -113,6 +114,10 @@ impl ProxyProtocol {
             connection.remote = addresses.source;
             connection.local = addresses.destination;
         }
+        let kept = vectors(header.tlvs)
+            .filter(|(kind, _)| self.config.pass_through_tlvs.includes(*kind))
+            .map(|(kind, value)| (kind, value.into()));
+        connection.proxy_tlvs = Some(kept.collect()).filter(|kept: &Tlvs| !kept.is_empty());
         Verdict::Continue { consumed: header.length }
     }
 

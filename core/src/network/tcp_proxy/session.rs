@@ -23,7 +23,7 @@ use crate::router::{ExponentialBackOff, ip_hash};
 use crate::runtime::{self, Buffer, Deadline, Notify, Patience, join};
 use crate::server::{Worker, connection_ids};
 use crate::stats::scopes::TcpProxyStats;
-use crate::transport_socket::Transport;
+use crate::transport_socket::{Transport, TransportOptions};
 
 /// Serves a connection until both sides have ended it.
 pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnection) {
@@ -172,9 +172,11 @@ impl Session<'_> {
             info.attempts += 1;
             info.upstream_host = Some(host.clone());
         });
+        let config = &cluster.shared.config;
+        let options = TransportOptions::of_connection(config, &self.exchange.borrow().info);
         let given_up = || self.max_duration.fired().then_some(());
-        let priority = RoutingPriority::Default;
-        let connected = pool::connect_tcp(cluster, &host, priority, given_up).await;
+        let (options, priority) = (options.as_deref(), RoutingPriority::Default);
+        let connected = pool::connect_tcp(cluster, &host, priority, options, given_up).await;
         match &connected {
             Ok(connection) => info(&|info| {
                 info.upstream_connection = Some(connection.info());

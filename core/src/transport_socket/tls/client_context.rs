@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ringmain_config::cluster::AutoSni;
 use ringmain_config::tls::UpstreamTlsContext;
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::pki_types::ServerName;
@@ -10,7 +11,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, SignatureScheme};
 
 use super::observed::note;
-use super::verification::Verifier;
+use super::verification::{NameDemand, Verifier};
 
 /// TLS towards the hosts of a cluster.
 #[derive(Debug)]
@@ -21,12 +22,19 @@ pub struct ClientContext {
 }
 
 impl ClientContext {
-    /// Compiles `source` for a worker; `alpn_protocols` are offered where it names none.
-    pub fn new(source: &UpstreamTlsContext, alpn_protocols: &[&[u8]]) -> Self {
+    /// Compiles `source` for a worker; `alpn_protocols` are offered where it names none, and requests
+    /// name themselves as `auto_sni` says.
+    pub fn new(source: &UpstreamTlsContext, alpn_protocols: &[&[u8]], auto_sni: &AutoSni) -> Self {
         let parameters = &source.common.tls_params;
         let provider = Arc::new(parameters.crypto_provider());
         let verifier = Verifier::new(source.common.validation_context.as_ref(), &provider)
-            .demanding_server_name(source.auto_sni_san_validation);
+            .demanding_names(
+                match (auto_sni.auto_san_validation, source.auto_sni_san_validation) {
+                    (true, _) => NameDemand::Requested,
+                    (false, true) => NameDemand::Sent,
+                    (false, false) => NameDemand::Configured,
+                },
+            );
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&parameters.versions())
             .expect("the same was done when the configuration was loaded")
@@ -42,7 +50,7 @@ impl ClientContext {
             [] => alpn_protocols.iter().map(|protocol| protocol.to_vec()).collect(),
             named => named.to_vec(),
         };
-        config.enable_sni = !source.sni.is_empty() || source.auto_host_sni;
+        config.enable_sni = !source.sni.is_empty() || source.auto_host_sni || auto_sni.auto_sni;
         config.resumption = match source.max_session_keys {
             0 => Resumption::disabled(),
             max => Resumption::in_memory_sessions(max as usize),
@@ -54,11 +62,16 @@ impl ClientContext {
         }
     }
 
-    /// The name that a host is asked for: its own where that is wanted, the configured one, or its
-    /// address, which is not sent.
-    pub fn server_name(&self, hostname: &str, address: IpAddr) -> ServerName<'static> {
+    /// The name that a host is asked for: the request's, the host's own where that is wanted, the
+    /// configured one, or its address, which is not sent.
+    pub fn server_name(
+        &self,
+        requested: Option<&str>,
+        hostname: &str,
+        address: IpAddr,
+    ) -> ServerName<'static> {
         let own = (self.auto_host_sni && !hostname.is_empty()).then_some(hostname);
-        let name = own.unwrap_or(&self.sni);
+        let name = requested.or(own).unwrap_or(&self.sni);
         ServerName::try_from(name.to_owned())
             .unwrap_or_else(|_| ServerName::IpAddress(address.into()))
     }

@@ -2,6 +2,7 @@
 //! as Envoy holds them against a `CertificateValidationContext`. For both sides of the proxy.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ringmain_config::matcher::{StringMatcher, StringTest};
@@ -71,8 +72,18 @@ pub(super) struct Verifier {
     root_hints: Vec<DistinguishedName>,
     /// Whether clients must show a certificate.
     mandatory: bool,
-    /// `auto_sni_san_validation`: the certificate must have the name that was asked for.
-    demands_server_name: bool,
+    name_demand: NameDemand,
+}
+
+/// Which names a certificate has to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NameDemand {
+    /// What `match_typed_subject_alt_names` says.
+    Configured,
+    /// `auto_sni_san_validation`: the name that was sent; where none was, as configured.
+    Sent,
+    /// `auto_san_validation`: the name or the address that the request is for.
+    Requested,
 }
 
 impl Verifier {
@@ -89,7 +100,7 @@ impl Verifier {
             root_hints: hints.map_or_else(Vec::new, |rules| rules.roots.subjects()),
             rules: rules.cloned(),
             mandatory: false,
-            demands_server_name: false,
+            name_demand: NameDemand::Configured,
         }
     }
 
@@ -103,9 +114,9 @@ impl Verifier {
         self
     }
 
-    /// Demands that the certificate is for the name that was asked for.
-    pub(super) fn demanding_server_name(mut self, demands: bool) -> Self {
-        self.demands_server_name = demands;
+    /// Demands names of the certificate as `demand` says.
+    pub(super) fn demanding_names(mut self, demand: NameDemand) -> Self {
+        self.name_demand = demand;
         self
     }
 
@@ -195,15 +206,21 @@ impl Verifier {
         presented: &Presented<'_>,
     ) -> Result<(), (Refusal, CertificateError)> {
         let wanted = &rules.match_typed_subject_alt_names;
-        let server_name = presented.server_name.filter(|_| self.demands_server_name);
-        if wanted.is_empty() && server_name.is_none() {
+        if wanted.is_empty() && self.name_demand == NameDemand::Configured {
             return Ok(());
         }
         let certificate = Certificate::parse(presented.end_entity);
-        let has_name = match server_name {
-            Some(ServerName::DnsName(name)) => certificate.is_for(name.as_ref()),
-            Some(ServerName::IpAddress(_)) => true,
-            _ => wanted.iter().any(|matcher| matches_any(matcher, &certificate)),
+        let has_name = match (self.name_demand, presented.server_name) {
+            (NameDemand::Sent | NameDemand::Requested, Some(ServerName::DnsName(name))) => {
+                certificate.is_for(name.as_ref())
+            }
+            (NameDemand::Requested, Some(ServerName::IpAddress(ip))) => {
+                certificate.ip_sans.contains(&IpAddr::from(*ip).to_string())
+            }
+            _ => {
+                let matches = |matcher| matches_any(matcher, &certificate);
+                wanted.is_empty() || wanted.iter().any(matches)
+            }
         };
         if has_name {
             return Ok(());
