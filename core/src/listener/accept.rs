@@ -15,7 +15,7 @@ use super::{
 use crate::http::codec::downstream_h1::{self, Arrived, End, ParkedConnection};
 use crate::http::stream::millis;
 use crate::network::{self, CountedConnection, Refused, Unserved};
-use crate::runtime::{self, Buffer, Deadline, Engine, Stream};
+use crate::runtime::{self, Buffer, Deadline, Engine, Interrupt, Stream};
 use crate::server::{ListeningSocket, Worker};
 use crate::transport_socket::{Transport, tls};
 
@@ -256,6 +256,9 @@ impl Acceptor {
         let stream = transport.stream().clone();
         let deadline = Deadline::new(&worker.timers, &stream, Shutdown::Both);
         deadline.arm(tls.connect_timeout);
+        // A drain ends a handshake that gets nowhere like a connection without a request.
+        let slot = worker.connections.register(Interrupt::socket(&stream, Shutdown::Both));
+        slot.set_idle(true);
         let context = worker.server_contexts.get(tls.context);
         let failure = match tls::accept(stream, input, &context, &worker.buffers, ssl).await {
             Ok(tls) => {

@@ -89,3 +89,20 @@ fn after_insults_the_proxy_serves() {
         assert_eq!(rig.proxy.admin().stat("server.connection_panics"), 0, "{program}");
     }
 }
+
+#[test]
+fn a_drain_does_not_wait_for_a_handshake() {
+    let authority = authority();
+    let template = tls_front(SERVER, "", "", "");
+    for program in Program::ringmains() {
+        let mut rig = Rig::start(program, &authority, &template);
+        let mut stuck = TcpStream::connect((Ipv4Addr::LOCALHOST, rig.port())).expect("it listens");
+        stuck.write_all(b"\x16\x03\x01").expect("the proxy takes it");
+        let active = format!("listener.127.0.0.1_{}.downstream_cx_active", rig.port());
+        rig.proxy.admin().wait_for_stat(&active, 1);
+        rig.proxy.terminate();
+        assert_eq!(rig.proxy.wait_exit().code(), Some(0), "{program}");
+        let told = rig.proxy.stderr();
+        assert!(!told.contains("cut after"), "{program}: {told}");
+    }
+}
