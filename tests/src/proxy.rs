@@ -175,6 +175,11 @@ impl Proxy {
         self.process.stdout()
     }
 
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> u64 {
+        self.process.descriptors()
+    }
+
     /// Lets it open some `further` descriptors: more where it has some of high numbers.
     pub fn limit_descriptors(&self, further: u64) {
         self.process.limit_descriptors(self.process.descriptors() + further);

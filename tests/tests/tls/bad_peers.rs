@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use ringmain_tests::client::Client;
 use ringmain_tests::proxy::Program;
 use ringmain_tests::tls::Handshake;
-use ringmain_tests::wait::PATIENCE;
+use ringmain_tests::wait::{PATIENCE, eventually};
 
 use crate::rig::{GET, Rig, SERVER, VERSIONS, assert_alike, authority, tls_front};
 
@@ -96,8 +96,7 @@ fn a_drain_does_not_wait_for_a_handshake() {
     let template = tls_front(SERVER, "", "", "");
     for program in Program::ringmains() {
         let mut rig = Rig::start(program, &authority, &template);
-        let mut stuck = TcpStream::connect((Ipv4Addr::LOCALHOST, rig.port())).expect("it listens");
-        stuck.write_all(b"\x16\x03\x01").expect("the proxy takes it");
+        let _stuck = begin(rig.port());
         let active = format!("listener.127.0.0.1_{}.downstream_cx_active", rig.port());
         rig.proxy.admin().wait_for_stat(&active, 1);
         rig.proxy.terminate();
@@ -105,4 +104,35 @@ fn a_drain_does_not_wait_for_a_handshake() {
         let told = rig.proxy.stderr();
         assert!(!told.contains("cut after"), "{program}: {told}");
     }
+}
+
+#[test]
+fn a_thousand_slow_handshakes_leave_nothing_behind() {
+    const AT_ONCE: u64 = 250;
+    let authority = authority();
+    let template = tls_front(SERVER, "", "", "");
+    for program in Program::ringmains() {
+        let rig = Rig::start(program, &authority, &template);
+        let active = format!("listener.127.0.0.1_{}.downstream_cx_active", rig.port());
+        let handshake = Handshake::new(&authority, "server.example", &VERSIONS);
+        let is_served = || handshake.connect(rig.port()).ask(GET).is_ok();
+        assert!(is_served(), "{program}");
+        rig.proxy.admin().wait_for_stat(&active, 0);
+        let before = rig.proxy.descriptors();
+        for _ in 0..4 {
+            let stuck: Vec<TcpStream> = (0..AT_ONCE).map(|_| begin(rig.port())).collect();
+            rig.proxy.admin().wait_for_stat(&active, AT_ONCE);
+            assert!(is_served(), "{program}: who is slow holds nobody up");
+            drop(stuck);
+            rig.proxy.admin().wait_for_stat(&active, 0);
+        }
+        eventually("the descriptors", || (rig.proxy.descriptors() <= before).then_some(()));
+    }
+}
+
+/// A connection whose handshake has begun and goes no further.
+fn begin(port: u16) -> TcpStream {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the proxy listens");
+    stream.write_all(b"\x16\x03\x01").expect("the proxy takes it");
+    stream
 }
