@@ -99,7 +99,9 @@ fn check(cases: Vec<Case>) {
     for program in Program::ringmains() {
         let upstream = Upstream::start(vec![ok()]);
         let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
-        let options = "http2_protocol_options: { max_concurrent_streams: 10 }";
+        // The client reads to the end, which is to come soon.
+        let options = "delayed_close_timeout: 0.05s
+http2_protocol_options: { max_concurrent_streams: 10 }";
         let proxy = Proxy::start(program, &front_proxy(options, "", ""), &values);
         let port = proxy.port("listener");
         for Case { rule, sent, ends } in &cases {
