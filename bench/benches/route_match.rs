@@ -23,6 +23,7 @@ fn table(virtual_hosts: Vec<VirtualHost>) -> RouteTable {
         vhost_header: None,
         ignore_path_parameters_in_path_matching: false,
         most_specific_header_mutations_wins: false,
+        request_mirror_policies: Vec::new(),
         per_filter_configs: Default::default(),
     })
 }
@@ -41,6 +42,7 @@ fn host(domain: Domain, prefixes: impl Iterator<Item = String>) -> VirtualHost {
         retry_policy: None,
         request_body_buffer_limit: None,
         metadata: Default::default(),
+        request_mirror_policies: Vec::new(),
         per_filter_configs: Default::default(),
     }
 }

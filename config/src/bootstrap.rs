@@ -132,7 +132,7 @@ fn local_cluster(wire: &wire::Bootstrap, names: &ClusterNames<'_>, at: &At<'_>) 
     let index = names.index(name);
     if index.is_none() {
         let at = at.field("cluster_manager");
-        at.field("local_cluster_name").error(names.unknown("cluster manager", name));
+        at.field("local_cluster_name").error(names.unknown("cluster manager", "cluster", name));
     }
     index
 }

@@ -124,9 +124,9 @@ impl<'a> ClusterNames<'a> {
         self.0.get(name).copied()
     }
 
-    /// What to say of a name that is not among them.
-    pub(crate) fn unknown(&self, user: &str, name: &str) -> Note {
-        Note::from(format!("{user}: unknown cluster '{name}'"))
+    /// What to say of a name that is not among them, where `user` has it for a `purpose`.
+    pub(crate) fn unknown(&self, user: &str, purpose: &str, name: &str) -> Note {
+        Note::from(format!("{user}: unknown {purpose} '{name}'"))
             .help(did_you_mean(name, self.0.keys().copied()))
     }
 }

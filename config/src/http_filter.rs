@@ -1,6 +1,7 @@
 //! HTTP filters before the router: one file for each, and what routes say of them
 //! ([`PerFilterConfigs`]).
 
+mod buffer;
 mod cors;
 mod fault;
 mod header_mutation;
@@ -16,6 +17,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::google::protobuf::Any;
 use wire::http_filter::ConfigType;
 
+pub use self::buffer::Buffer;
 pub use self::cors::CorsPolicy;
 pub use self::fault::{AbortError, FaultAbort, FaultDelay, HttpFault};
 pub use self::header_mutation::{HeaderMutationFilter, Mutation, Mutations};
@@ -42,6 +44,8 @@ pub struct HttpFilter {
 /// What a filter is, by the type of its `typed_config`.
 #[derive(Debug, Clone)]
 pub enum HttpFilterConfig {
+    /// `envoy.extensions.filters.http.buffer.v3.Buffer`.
+    Buffer(Buffer),
     /// `envoy.extensions.filters.http.cors.v3.Cors`.
     Cors,
     /// `envoy.extensions.filters.http.fault.v3.HTTPFault`.
@@ -85,7 +89,8 @@ impl HttpFilter {
         match &self.config {
             HttpFilterConfig::HeaderMutation(filter) => filter.mutations.header_options(),
             HttpFilterConfig::LocalRateLimit(filter) => filter.header_options(),
-            HttpFilterConfig::Cors
+            HttpFilterConfig::Buffer(_)
+            | HttpFilterConfig::Cors
             | HttpFilterConfig::Fault(_)
             | HttpFilterConfig::HealthCheck(_)
             | HttpFilterConfig::Rbac(_) => Vec::new(),
@@ -97,6 +102,9 @@ impl HttpFilterConfig {
     fn from_wire(any: &Any, at: &At<'_>) -> Option<Self> {
         if unpack::<filters::cors::v3::Cors>(any).is_some() {
             return Some(Self::Cors);
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::Buffer(Buffer::from_wire(&wire)));
         }
         if let Some(wire) = unpack(any) {
             return Some(Self::Fault(HttpFault::from_wire(&wire, at)));

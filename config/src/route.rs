@@ -36,7 +36,9 @@ mod direct_response;
 mod domain;
 mod entry;
 mod hash_policy;
+mod internal_redirect_policy;
 mod redirect;
+mod request_mirror_policy;
 mod retry_policy;
 mod rewrite;
 mod route_action;
@@ -49,12 +51,14 @@ mod virtual_host;
 mod weighted_clusters;
 
 pub use self::action::Action;
-pub use self::cluster_specifier::{ClusterName, ClusterSpecifier};
+pub use self::cluster_specifier::{ClusterName, ClusterReference, ClusterSpecifier};
 pub use self::direct_response::DirectResponse;
 pub use self::domain::Domain;
 pub use self::entry::Route;
 pub use self::hash_policy::{HashCookie, HashPolicy, HashSource};
+pub use self::internal_redirect_policy::{InternalRedirectPolicy, RedirectPredicate};
 pub use self::redirect::{RedirectAction, RedirectPath};
+pub use self::request_mirror_policy::{MirrorHost, RequestMirrorPolicy};
 pub use self::retry_policy::{
     BackOff, RateLimitedBackOff, ResetHeader, ResetHeaderFormat, RetryOn, RetryPolicy,
 };
@@ -68,7 +72,7 @@ pub use self::scoped_routes::{Extract, HeaderValueExtractor, Scope as RouteScope
 pub use self::uri_template::UriTemplate;
 pub use self::virtual_cluster::VirtualCluster;
 pub use self::virtual_host::{TlsRequirement, VirtualHost};
-pub use self::weighted_clusters::{ClusterWeight, RandomValue, WeightedClusters, WeightedName};
+pub use self::weighted_clusters::{ClusterWeight, RandomValue, WeightedClusters};
 
 const MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES: u32 = 4096;
 
@@ -93,6 +97,8 @@ pub struct RouteConfiguration {
     pub ignore_path_parameters_in_path_matching: bool,
     /// `most_specific_header_mutations_wins`, default false: the widest level acts last.
     pub most_specific_header_mutations_wins: bool,
+    /// `request_mirror_policies`, for virtual hosts without any.
+    pub request_mirror_policies: Vec<RequestMirrorPolicy>,
     /// `typed_per_filter_config`.
     pub per_filter_configs: PerFilterConfigs,
 }
@@ -140,6 +146,11 @@ impl RouteConfiguration {
             vhost_header: non_empty(&wire.vhost_header.to_ascii_lowercase()),
             ignore_path_parameters_in_path_matching: wire.ignore_path_parameters_in_path_matching,
             most_specific_header_mutations_wins: wire.most_specific_header_mutations_wins,
+            request_mirror_policies: RequestMirrorPolicy::list_from_wire(
+                &wire.request_mirror_policies,
+                &scope,
+                at,
+            ),
             per_filter_configs: scope.per_filter_configs(&wire.typed_per_filter_config, at),
         }
     }

@@ -134,7 +134,7 @@ impl TcpProxy {
 fn named(name: &str, clusters: &ClusterNames<'_>, at: &At<'_>) -> ClusterName {
     let index = clusters.index(name);
     if index.is_none() {
-        at.warn(clusters.unknown("tcp_proxy", name));
+        at.warn(clusters.unknown("tcp_proxy", "cluster", name));
     }
     ClusterName { name: name.to_owned(), index }
 }

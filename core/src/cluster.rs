@@ -13,4 +13,4 @@ pub use circuit_breakers::{CircuitBreakers, Resource};
 pub use health_flags::{HealthFlag, HealthFlags};
 pub use host::{Host, HostDescription, HostSet};
 pub use shared::{Cluster, ClusterHistograms};
-pub use worker_cluster::{WorkerCluster, WorkerHost};
+pub use worker_cluster::{Membership, WorkerCluster, WorkerHost};

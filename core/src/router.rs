@@ -9,7 +9,9 @@ mod filter;
 mod hash_policy;
 mod header_mutation;
 mod host_rewrite;
+mod internal_redirect;
 mod look_up;
+mod mirror;
 mod outcome;
 mod path_rewrite;
 mod radix_tree;
@@ -27,12 +29,14 @@ mod timeout;
 mod upgrade;
 mod upstream_request;
 mod virtual_host;
+mod whole_body;
 
 pub use filter::{
     serve, write_https_location, write_location, write_own_location, write_upstream_request,
 };
 pub use hash_policy::ip_hash;
-pub use header_mutation::{Direction, add_headers, apply_header_mutations};
+pub use header_mutation::{Direction, add_headers, apply_header_mutations, mutate_headers};
+pub use internal_redirect::Redirects;
 pub use look_up::{Stop, choose, has_scheme, look_up};
 pub use request_group::{RequestGroup, RequestGroups};
 pub use retry::ExponentialBackOff;
@@ -42,3 +46,4 @@ pub use route_table::{Found, RouteRef, RouteTable, path_of};
 pub use scoped_routes::Routes;
 pub use upgrade::{asked_protocol, is_allowed as is_upgrade_allowed};
 pub use virtual_host::{CompiledVirtualHost, serving_domain};
+pub use whole_body::receive_whole_body;

@@ -94,6 +94,7 @@ fn host(domain: Domain) -> VirtualHost {
         retry_policy: None,
         request_body_buffer_limit: None,
         metadata: Default::default(),
+        request_mirror_policies: Vec::new(),
         per_filter_configs: Default::default(),
     }
 }
@@ -142,6 +143,7 @@ fn configuration(virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
         vhost_header: None,
         ignore_path_parameters_in_path_matching: false,
         most_specific_header_mutations_wins: false,
+        request_mirror_policies: Vec::new(),
         per_filter_configs: Default::default(),
     }
 }

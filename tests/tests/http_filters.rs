@@ -10,6 +10,17 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
 
 /// A proxy with one filter before the router.
 fn start(program: Program, package: &str, message: &str, fields: &str) -> (Proxy, Upstream) {
+    start_as(program, package, message, fields, &front_proxy("", "", ""))
+}
+
+/// The same, of which the rest is `template`.
+fn start_as(
+    program: Program,
+    package: &str,
+    message: &str,
+    fields: &str,
+    template: &str,
+) -> (Proxy, Upstream) {
     let upstream = Upstream::start(vec![ok()]);
     let filter = format!(
         "- name: filter\n  typed_config:\n    \"@type\": type.googleapis.com/envoy.extensions.filters.http.{package}.v3.{message}\n{}",
@@ -17,7 +28,7 @@ fn start(program: Program, package: &str, message: &str, fields: &str) -> (Proxy
     );
     let router = "          - name: router\n";
     let filters = format!("{}{router}", indented(&filter, 10));
-    let template = front_proxy("", "", "").replace(router, &filters);
+    let template = template.replace(router, &filters);
     let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
     (Proxy::start(program, &template, &values), upstream)
 }
@@ -62,6 +73,50 @@ headers: [{ name: ':path', string_match: { exact: /health } }]";
             let response = client.read_response().expect("a response");
             assert_eq!(response.status(), Some(expected), "{program}");
             assert_eq!(response.header("x-envoy-immediate-health-check-fail"), Some("true"));
+        }
+    }
+}
+
+#[test]
+fn health_checks_fail_with_too_few_healthy_hosts() {
+    let fields = "pass_through_mode: false
+headers: [{ name: ':path', string_match: { exact: /health } }]
+cluster_min_healthy_percentages: { backend: { value: 50 } }";
+    let unhealthy = "- { health_status: UNHEALTHY, endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: {{upstream}} } } } }\n";
+    for program in [vec![Program::Envoy], Program::ringmains()].concat() {
+        for (more, expected) in [(1, 200), (2, 503)] {
+            let hosts = front_proxy("", "", "") + &indented(&unhealthy.repeat(more), 8);
+            let (proxy, _upstream) =
+                start_as(program, "health_check", "HealthCheck", fields, &hosts);
+            let health = GET.replace("GET /", "GET /health");
+            assert_eq!(status(&proxy, &health), Some(expected), "{program} {more}");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_is_waited_for_has_its_time() {
+    let fields = "max_request_bytes: 1000";
+    let half = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhello";
+    for program in Program::ringmains() {
+        for (limit, stat, body) in [
+            ("stream_idle_timeout: 0.1s", "downstream_rq_idle_timeout", "stream timeout"),
+            ("request_timeout: 0.1s", "downstream_rq_timeout", "request timeout"),
+            (
+                "common_http_protocol_options: { max_stream_duration: 0.1s }",
+                "downstream_rq_max_duration_reached",
+                "downstream duration timeout",
+            ),
+        ] {
+            let template = front_proxy(limit, "", "");
+            let (proxy, upstream) = start_as(program, "buffer", "Buffer", fields, &template);
+            let mut client = Client::connect(proxy.port("listener"));
+            client.send(half);
+            let response = client.read_response().expect("a response");
+            assert_eq!(response.status(), Some(408), "{program} {limit}");
+            assert_eq!(response.body, body.as_bytes(), "{program} {limit}");
+            proxy.admin().wait_for_stat(&format!("http.ingress.{stat}"), 1);
+            assert_eq!(upstream.connections().len(), 0, "{program} {limit}");
         }
     }
 }

@@ -51,8 +51,14 @@ impl Mutations {
         let Some(wire) = wire else { return Self::default() };
         let at = at.field("mutations");
         Self {
-            request_mutations: list(&wire.request_mutations, &at.field("request_mutations")),
-            response_mutations: list(&wire.response_mutations, &at.field("response_mutations")),
+            request_mutations: Mutation::list_from_wire(
+                &wire.request_mutations,
+                &at.field("request_mutations"),
+            ),
+            response_mutations: Mutation::list_from_wire(
+                &wire.response_mutations,
+                &at.field("response_mutations"),
+            ),
         }
     }
 }
@@ -60,20 +66,25 @@ impl Mutations {
 impl Mutations {
     pub(super) fn header_options(&self) -> Vec<&HeaderValueOption> {
         let all = self.request_mutations.iter().chain(&self.response_mutations);
-        all.filter_map(|mutation| match mutation {
-            Mutation::Append(option) => Some(option),
-            Mutation::Remove(_) | Mutation::RemoveOnMatch(_) => None,
-        })
-        .collect()
+        all.filter_map(Mutation::header_option).collect()
     }
 }
 
-fn list(wire: &[rules::HeaderMutation], at: &At<'_>) -> Vec<Mutation> {
-    let mutations = wire.iter().enumerate();
-    mutations.filter_map(|(index, wire)| Mutation::from_wire(wire, &at.index(index))).collect()
-}
-
 impl Mutation {
+    /// Reads the list that `at` stands for.
+    pub(crate) fn list_from_wire(wire: &[rules::HeaderMutation], at: &At<'_>) -> Vec<Self> {
+        let mutations = wire.iter().enumerate();
+        mutations.filter_map(|(index, wire)| Self::from_wire(wire, &at.index(index))).collect()
+    }
+
+    /// What it adds, where it does.
+    pub(crate) fn header_option(&self) -> Option<&HeaderValueOption> {
+        match self {
+            Self::Append(option) => Some(option),
+            Self::Remove(_) | Self::RemoveOnMatch(_) => None,
+        }
+    }
+
     fn from_wire(wire: &rules::HeaderMutation, at: &At<'_>) -> Option<Self> {
         match wire.action.as_ref()? {
             Action::Append(option) => {

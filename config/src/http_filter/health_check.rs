@@ -1,5 +1,6 @@
 //! `envoy.extensions.filters.http.health_check.v3`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::extensions::filters::http::health_check::v3 as wire;
@@ -17,6 +18,10 @@ pub struct HealthCheck {
     pub cache_time: Option<Duration>,
     /// `headers`, which tell health checks from other requests; all have to be fulfilled.
     pub headers: Vec<HeaderMatcher>,
+    /// `cluster_min_healthy_percentages`, by name: how much of each cluster, in whole percent, has to be
+    /// healthy or degraded for an answer of 200. Nobody is asked where there are none, or in
+    /// `pass_through_mode`.
+    pub cluster_min_healthy_percentages: BTreeMap<String, u64>,
 }
 
 impl HealthCheck {
@@ -31,6 +36,12 @@ impl HealthCheck {
             pass_through_mode,
             cache_time,
             headers: HeaderMatcher::list_from_wire(&wire.headers, "headers", at),
+            cluster_min_healthy_percentages: wire
+                .cluster_min_healthy_percentages
+                .iter()
+                // Envoy cuts fractions off; the field rules bound the value.
+                .map(|(name, percent)| (name.clone(), percent.value as u64))
+                .collect(),
         }
     }
 }

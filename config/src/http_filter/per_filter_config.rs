@@ -6,7 +6,8 @@ use envoy_types::pb::envoy::config::route::v3::FilterConfig;
 use envoy_types::pb::google::protobuf::Any;
 
 use super::{
-    CorsPolicy, HttpFault, HttpFilter, HttpFilterConfig, LocalRateLimit, Mutations, RbacFilter,
+    Buffer, CorsPolicy, HttpFault, HttpFilter, HttpFilterConfig, LocalRateLimit, Mutations,
+    RbacFilter,
 };
 use crate::header_mutation::HeaderValueOption;
 use crate::report::At;
@@ -29,6 +30,8 @@ pub enum PerFilterConfig {
 /// A filter's configuration for a part of the routes.
 #[derive(Debug, Clone)]
 pub enum PerRoute {
+    /// `envoy.extensions.filters.http.buffer.v3.BufferPerRoute`; none is `disabled`.
+    Buffer(Option<Buffer>),
     /// `envoy.extensions.filters.http.cors.v3.CorsPolicy`.
     Cors(CorsPolicy),
     /// `envoy.extensions.filters.http.fault.v3.HTTPFault`.
@@ -45,6 +48,9 @@ impl PerRoute {
     fn from_wire(any: &Any, at: &At<'_>) -> Option<Self> {
         use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
 
+        if let Some(wire) = unpack(any) {
+            return Some(Self::Buffer(Buffer::per_route(&wire)));
+        }
         if let Some(wire) = unpack(any) {
             return Some(Self::Cors(CorsPolicy::from_wire(&wire, at)));
         }
@@ -67,7 +73,8 @@ impl PerRoute {
     fn suits(&self, filter: &HttpFilterConfig) -> bool {
         matches!(
             (self, filter),
-            (Self::Cors(_), HttpFilterConfig::Cors)
+            (Self::Buffer(_), HttpFilterConfig::Buffer(_))
+                | (Self::Cors(_), HttpFilterConfig::Cors)
                 | (Self::Fault(_), HttpFilterConfig::Fault(_))
                 | (Self::HeaderMutation(_), HttpFilterConfig::HeaderMutation(_))
                 | (Self::LocalRateLimit(_), HttpFilterConfig::LocalRateLimit(_))

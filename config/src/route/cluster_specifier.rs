@@ -30,6 +30,15 @@ pub struct ClusterName {
     pub index: Option<usize>,
 }
 
+/// One of several clusters that a route names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterReference {
+    /// `name` or `cluster`.
+    Cluster(ClusterName),
+    /// `cluster_header`, lower case: the request's first field of that name says the cluster.
+    Header(String),
+}
+
 impl ClusterSpecifier {
     pub(super) fn from_wire(
         wire: Option<&WireSpecifier>,
@@ -59,9 +68,14 @@ impl ClusterSpecifier {
 
 impl ClusterName {
     pub(super) fn from_wire(name: &str, scope: &Scope<'_>, at: &At<'_>) -> Self {
+        Self::named(name, "cluster", scope, at)
+    }
+
+    /// The cluster that a route has for `purpose`, as messages call it.
+    pub(super) fn named(name: &str, purpose: &str, scope: &Scope<'_>, at: &At<'_>) -> Self {
         let index = scope.clusters.index(name);
         if index.is_none() && scope.validate_clusters {
-            at.error(scope.clusters.unknown("route", name));
+            at.error(scope.clusters.unknown("route", purpose, name));
         }
         Self { name: name.to_owned(), index }
     }

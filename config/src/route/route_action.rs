@@ -6,7 +6,8 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::route_action::{ClusterNotFoundResponseCode as WireNotFound, HostRewriteSpecifier};
 
 use super::{
-    ClusterSpecifier, HashPolicy, HostRewrite, PathMatch, PathRewrite, RetryPolicy, Scope,
+    ClusterSpecifier, HashPolicy, HostRewrite, InternalRedirectPolicy, PathMatch, PathRewrite,
+    RequestMirrorPolicy, RetryPolicy, Scope,
 };
 use crate::cluster::RoutingPriority;
 use crate::duration;
@@ -41,6 +42,10 @@ pub struct RouteAction {
     pub max_stream_duration: Option<MaxStreamDuration>,
     /// `retry_policy`; absent means the virtual host's.
     pub retry_policy: Option<RetryPolicy>,
+    /// `internal_redirect_policy`; absent means that redirects are passed on.
+    pub internal_redirect_policy: Option<InternalRedirectPolicy>,
+    /// `request_mirror_policies`; none means those of the virtual host.
+    pub request_mirror_policies: Vec<RequestMirrorPolicy>,
     /// `priority`, default DEFAULT.
     pub priority: RoutingPriority,
     /// `hash_policy`.
@@ -116,6 +121,12 @@ impl RouteAction {
                 .as_ref()
                 .map(|wire| MaxStreamDuration::from_wire(wire, &at.field("max_stream_duration"))),
             retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
+            internal_redirect_policy: InternalRedirectPolicy::from_wire(wire, at),
+            request_mirror_policies: RequestMirrorPolicy::list_from_wire(
+                &wire.request_mirror_policies,
+                scope,
+                at,
+            ),
             priority: RoutingPriority::from_wire(wire.priority()),
             hash_policy: HashPolicy::list_from_wire(&wire.hash_policy, at),
             upgrade_configs: UpgradeConfigs::of_route(&wire.upgrade_configs, at),

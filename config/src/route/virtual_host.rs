@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::virtual_host::TlsRequirementType as WireTlsRequirement;
 
-use super::{Domain, RetryPolicy, Route, Scope, VirtualCluster, buffer_limit};
+use super::{Domain, RequestMirrorPolicy, RetryPolicy, Route, Scope, VirtualCluster, buffer_limit};
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
 use crate::metadata::Metadata;
@@ -36,6 +36,8 @@ pub struct VirtualHost {
     pub retry_policy: Option<RetryPolicy>,
     /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`, for routes without one.
     pub request_body_buffer_limit: Option<u64>,
+    /// `request_mirror_policies`, for routes without any.
+    pub request_mirror_policies: Vec<RequestMirrorPolicy>,
     /// `metadata`.
     pub metadata: Metadata,
     /// `typed_per_filter_config`.
@@ -99,6 +101,11 @@ impl VirtualHost {
                 let older = wire.per_request_buffer_limit_bytes.as_ref();
                 buffer_limit(wire.request_body_buffer_limit.as_ref(), older)
             },
+            request_mirror_policies: RequestMirrorPolicy::list_from_wire(
+                &wire.request_mirror_policies,
+                scope,
+                at,
+            ),
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
             per_filter_configs: scope.per_filter_configs(&wire.typed_per_filter_config, at),
         }

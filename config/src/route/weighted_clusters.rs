@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::weighted_cluster::cluster_weight::HostRewriteSpecifier;
 use wire::weighted_cluster::{ClusterWeight as WireWeight, RandomValueSpecifier};
 
-use super::cluster_specifier::{ClusterName, header_name};
+use super::cluster_specifier::{ClusterName, ClusterReference, header_name};
 use super::{Scope, non_empty};
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
@@ -36,7 +36,7 @@ pub enum RandomValue {
 #[derive(Debug, Clone)]
 pub struct ClusterWeight {
     /// `name` or `cluster_header`.
-    pub cluster: WeightedName,
+    pub cluster: ClusterReference,
     /// `weight`; 0 takes no requests.
     pub weight: u32,
     /// `metadata_match`, on top of the route's.
@@ -49,15 +49,6 @@ pub struct ClusterWeight {
     pub host_rewrite_literal: Option<String>,
     /// `typed_per_filter_config`.
     pub per_filter_configs: PerFilterConfigs,
-}
-
-/// How a weighted cluster is named.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WeightedName {
-    /// `name`.
-    Cluster(ClusterName),
-    /// `cluster_header`, lower case.
-    Header(String),
 }
 
 impl WeightedClusters {
@@ -108,11 +99,13 @@ impl ClusterWeight {
                 at.error_at_key("one of name, cluster_header is required");
                 None
             }
-            (name, "") => {
-                Some(WeightedName::Cluster(ClusterName::from_wire(name, scope, &at.field("name"))))
-            }
+            (name, "") => Some(ClusterReference::Cluster(ClusterName::from_wire(
+                name,
+                scope,
+                &at.field("name"),
+            ))),
             ("", header) => {
-                header_name(header, &at.field("cluster_header")).map(WeightedName::Header)
+                header_name(header, &at.field("cluster_header")).map(ClusterReference::Header)
             }
             _ => {
                 at.field("cluster_header")

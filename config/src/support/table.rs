@@ -422,6 +422,16 @@ pub(super) const MESSAGES: &[Message] = &[
         harmless: "is_optional",
         ..NONE
     },
+    Message {
+        name: "envoy.extensions.filters.http.buffer.v3.Buffer",
+        supported: "max_request_bytes",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
+        supported: "disabled buffer",
+        ..NONE
+    },
     Message { name: "envoy.extensions.filters.http.cors.v3.Cors", ..NONE },
     Message {
         name: "envoy.extensions.filters.http.cors.v3.CorsPolicy",
@@ -453,7 +463,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message { name: "envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay", ..NONE },
     Message {
         name: "envoy.extensions.filters.http.health_check.v3.HealthCheck",
-        supported: "pass_through_mode cache_time headers",
+        supported: "pass_through_mode cache_time headers cluster_min_healthy_percentages",
         ..NONE
     },
     Message {
@@ -559,7 +569,8 @@ pub(super) const MESSAGES: &[Message] = &[
                     response_headers_to_add response_headers_to_remove validate_clusters \
                     most_specific_header_mutations_wins max_direct_response_body_size_bytes metadata \
                     ignore_port_in_host_matching vhost_header \
-                    ignore_path_parameters_in_path_matching typed_per_filter_config",
+                    ignore_path_parameters_in_path_matching typed_per_filter_config \
+                    request_mirror_policies",
         ..NONE
     },
     Message {
@@ -619,7 +630,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     response_headers_to_add response_headers_to_remove metadata \
                     include_request_attempt_count include_attempt_count_in_response retry_policy \
                     per_request_buffer_limit_bytes request_body_buffer_limit \
-                    typed_per_filter_config virtual_clusters",
+                    typed_per_filter_config virtual_clusters request_mirror_policies",
         ..NONE
     },
     Message { name: "envoy.config.route.v3.VirtualCluster", supported: "name headers", ..NONE },
@@ -718,7 +729,35 @@ pub(super) const MESSAGES: &[Message] = &[
                     regex_rewrite path_rewrite host_rewrite_literal host_rewrite_header \
                     host_rewrite_path_regex host_rewrite append_x_forwarded_host retry_policy priority \
                     max_stream_duration auto_host_rewrite path_rewrite_policy hash_policy \
-                    metadata_match upgrade_configs",
+                    request_mirror_policies internal_redirect_policy internal_redirect_action \
+                    max_internal_redirects metadata_match upgrade_configs",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.InternalRedirectPolicy",
+        supported: "max_internal_redirects redirect_response_codes predicates \
+                    allow_cross_scheme_redirect response_headers_to_copy",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig",
+        supported: "allowed_route_names",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteAction.RequestMirrorPolicy",
+        supported: "cluster cluster_header runtime_fraction disable_shadow_host_suffix_append \
+                    request_headers_mutations host_rewrite_literal",
+        // There is no tracing that it could be sampled for.
+        harmless: "trace_sampled",
         ..NONE
     },
     Message {
@@ -1249,6 +1288,7 @@ pub(super) const MESSAGES: &[Message] = &[
 /// What a level of a route configuration may say of an HTTP filter.
 const PER_ROUTE: &[&str] = &[
     "envoy.config.route.v3.FilterConfig",
+    "envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
     "envoy.extensions.filters.http.cors.v3.CorsPolicy",
     "envoy.extensions.filters.http.fault.v3.HTTPFault",
     "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
@@ -1266,6 +1306,9 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
         &[
             "envoy.extensions.formatter.metadata.v3.Metadata",
             "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
+            "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig",
+            "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig",
+            "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig",
             "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest",
             "envoy.extensions.load_balancing_policies.maglev.v3.Maglev",
             "envoy.extensions.load_balancing_policies.random.v3.Random",
@@ -1309,6 +1352,7 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.typed_config",
         &[
+            "envoy.extensions.filters.http.buffer.v3.Buffer",
             "envoy.extensions.filters.http.cors.v3.Cors",
             "envoy.extensions.filters.http.fault.v3.HTTPFault",
             "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",

@@ -10,7 +10,7 @@ use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
 use super::{Bells, Cluster, Host, HostSet};
-use crate::load_balancer::{Balancer, Hosts, Pick, Plan};
+use crate::load_balancer::{Balancer, Health, Hosts, Pick, Plan};
 use crate::pool::{self, IdleConnections, Line, MultiplexedConnections};
 use crate::random::Random;
 use crate::runtime::{BufferPool, Timers};
@@ -50,6 +50,15 @@ struct Current {
     hosts: Vec<Rc<WorkerHost>>,
     /// None before the first hosts are told.
     balancer: Option<Balancer>,
+}
+
+/// How many hosts a cluster has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    /// All of them.
+    pub total: u64,
+    /// Those that are healthy or degraded.
+    pub available: u64,
 }
 
 /// The hosts as the balancer asks about them.
@@ -224,6 +233,29 @@ impl WorkerCluster {
         self.shared.http2.as_ref().map(|stats| stats.of(self.worker))
     }
 
+    /// Counts a response, and the same by whether the request came from an internal address.
+    pub fn count_response(&self, status: u16, internal: bool) {
+        let shared = &self.shared;
+        self.stats().upstream_rq_completed.inc();
+        shared.response_codes.of(self.worker).count(status);
+        let by_origin = match internal {
+            true => &shared.internal_response_codes,
+            false => &shared.external_response_codes,
+        };
+        by_origin.of(self.worker).count(status);
+    }
+
+    /// Records how long a response took, likewise.
+    pub fn record_rq_time(&self, time_ms: u64, internal: bool) {
+        let ids = &self.shared.histograms;
+        let by_origin = match internal {
+            true => ids.internal_upstream_rq_time,
+            false => ids.external_upstream_rq_time,
+        };
+        self.histograms.record(ids.upstream_rq_time, time_ms);
+        self.histograms.record(by_origin, time_ms);
+    }
+
     /// Takes over new hosts, or a new plan for those that are there. Hosts that stay keep their
     /// connections; the idle connections of hosts that left close, their busy ones finish first.
     pub fn set_hosts(&self, set: &Arc<HostSet>, plan: &Arc<Plan>) {
@@ -265,6 +297,22 @@ impl WorkerCluster {
             agrees_on_http2: Cell::default(),
             alternate: Cell::default(),
         }
+    }
+
+    /// How many hosts there are.
+    pub fn membership(&self) -> Membership {
+        let current = self.current.borrow();
+        let is_available =
+            |host: &&Rc<WorkerHost>| host.shared.health().health() != Health::Unhealthy;
+        Membership {
+            total: current.hosts.len() as u64,
+            available: current.hosts.iter().filter(is_available).count() as u64,
+        }
+    }
+
+    /// Whether there is any host.
+    pub fn has_hosts(&self) -> bool {
+        !self.current.borrow().hosts.is_empty()
     }
 
     /// The host for a request; none where no host takes any.

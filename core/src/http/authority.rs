@@ -3,6 +3,7 @@
 
 use ringmain_config::http_connection_manager::{HttpConnectionManager, StripHostPort};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
+use smallvec::SmallVec;
 
 /// Gives the request the authority that `config` asks for. `local_port` is the listener's; `scratch`
 /// is room to build it in.
@@ -37,6 +38,12 @@ pub fn normalize_authority(
 /// `authority` without the port that it may name.
 pub fn without_port(authority: &[u8]) -> &[u8] {
     port_start(authority).map_or(authority, |colon| &authority[..colon])
+}
+
+/// Puts `suffix` behind the name in `authority`, before the port that it may have.
+pub fn with_suffix(authority: &[u8], suffix: &[u8]) -> SmallVec<[u8; 128]> {
+    let (host, port) = authority.split_at(without_port(authority).len());
+    [host, suffix, port].into_iter().flatten().copied().collect()
 }
 
 /// Where the colon before the port is. Colons within the brackets of an IPv6 address are no such.

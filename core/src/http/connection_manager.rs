@@ -108,19 +108,22 @@ impl ConnectionManager {
 fn recorded(config: &config::HttpConnectionManager, routes: &Routes) -> Recorded {
     let mut mutations = Vec::new();
     let mut per_filter = Vec::new();
+    let mut mirrors = Vec::new();
     for table in routes.tables() {
         per_filter.push(&table.config.per_filter_configs);
         mutations.extend([&table.config.request_headers, &table.config.response_headers]);
+        mirrors.extend(&table.config.request_mirror_policies);
         for virtual_host in table.virtual_hosts() {
             let virtual_host = &virtual_host.config;
             per_filter.push(&virtual_host.per_filter_configs);
             mutations.extend([&virtual_host.request_headers, &virtual_host.response_headers]);
+            mirrors.extend(&virtual_host.request_mirror_policies);
             for route in &virtual_host.routes {
                 per_filter.push(&route.per_filter_configs);
                 mutations.extend([&route.request_headers, &route.response_headers]);
-                if let Action::Route(action) = &route.action
-                    && let ClusterSpecifier::Weighted(clusters) = &action.cluster
-                {
+                let Action::Route(action) = &route.action else { continue };
+                mirrors.extend(&action.request_mirror_policies);
+                if let ClusterSpecifier::Weighted(clusters) = &action.cluster {
                     for cluster in &clusters.clusters {
                         per_filter.push(&cluster.per_filter_configs);
                         mutations.extend([&cluster.request_headers, &cluster.response_headers]);
@@ -136,7 +139,8 @@ fn recorded(config: &config::HttpConnectionManager, routes: &Routes) -> Recorded
     let local_replies = config.local_reply_config.iter();
     let mappers = local_replies.clone().flat_map(|replies| &replies.mappers);
     let of_replies = mappers.clone().flat_map(|mapper| &mapper.headers_to_add);
-    let headers = headers.chain(of_filters).chain(of_replies);
+    let of_mirrors = mirrors.iter().flat_map(|policy| policy.header_options());
+    let headers = headers.chain(of_filters).chain(of_replies).chain(of_mirrors);
     let in_headers = headers.flat_map(|option| option.value.operators());
     let formats = config.access_log.iter().map(|log| &log.format);
     let formats = formats

@@ -9,12 +9,18 @@ use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::filter_chain::FilterStates;
 use super::stream::StreamInfo;
+use crate::router::Redirects;
+use crate::runtime::Buffer;
 
 /// A request, its response and their record.
 #[derive(Debug, Default)]
 pub struct Exchange {
     /// The request's head, changed on its way through.
     pub request: RequestHead,
+    /// The request's body, where all of it is here before the router asks for it.
+    pub body: Option<WholeBody>,
+    /// Redirects that were followed.
+    pub redirects: Redirects,
     /// The response's head, changed on its way back.
     pub response: ResponseHead,
     /// The response's trailers, where they are passed on.
@@ -29,6 +35,15 @@ pub struct Exchange {
     pub encoded: Vec<u8>,
     /// Room for building a value.
     pub scratch: Vec<u8>,
+}
+
+/// A request's body that has come to its end.
+#[derive(Debug, Default)]
+pub struct WholeBody {
+    /// Its bytes.
+    pub data: Buffer,
+    /// Its trailers, where they are passed on.
+    pub trailers: Option<Box<HeaderMap>>,
 }
 
 impl Exchange {
@@ -47,6 +62,8 @@ impl Exchange {
     /// Makes ready for the next request.
     fn clear(&mut self) {
         self.request.clear();
+        self.body = None;
+        self.redirects.clear();
         self.response.clear();
         self.response_trailers = None;
         self.info = StreamInfo::default();

@@ -3,6 +3,7 @@
 //! A filter looks at what it is shown and gives a verdict; it calls nobody. The
 //! [filter chain](super::filter_chain) asks the filters in order and does what they say.
 
+mod buffer;
 mod cors;
 mod fault;
 mod header_mutation;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringmain_config::header_mutation::HeaderValueOption;
-use ringmain_config::http_filter::{CorsPolicy, HttpFilterConfig, Mutations, PerRoute};
+use ringmain_config::http_filter::{Buffer, CorsPolicy, HttpFilterConfig, Mutations, PerRoute};
 use ringmain_config::route::Action;
 
 use super::ConnectionManager;
@@ -23,6 +24,7 @@ use super::exchange::Exchange;
 use super::local_reply::LocalReply;
 use crate::server::Worker;
 use crate::stats::{Scope, Stat};
+use buffer::BufferFilter;
 use cors::CorsFilter;
 use fault::{FaultFilter, FaultSettings};
 use header_mutation::HeaderMutationFilter;
@@ -33,6 +35,8 @@ use rbac::{RbacFilter, RbacPolicies};
 /// A filter, compiled.
 #[derive(Debug)]
 pub enum Filter {
+    /// `envoy.filters.http.buffer`.
+    Buffer(BufferFilter),
     /// `envoy.filters.http.cors`.
     Cors(CorsFilter),
     /// `envoy.filters.http.fault`.
@@ -50,6 +54,8 @@ pub enum Filter {
 /// A filter's own configuration for some of the routes, compiled.
 #[derive(Debug)]
 pub enum RouteFilter {
+    /// `BufferPerRoute`; none is `disabled`.
+    Buffer(Option<Buffer>),
     /// `CorsPolicy`.
     Cors(CorsPolicy),
     /// `HTTPFault`.
@@ -104,6 +110,12 @@ pub enum Verdict<'m> {
     Continue,
     /// It waits this long; then the filter is asked once more.
     Wait(Duration),
+    /// It waits until all of its body is in `Exchange::body`, and is refused where that is longer; then
+    /// the filter is asked once more.
+    Buffer {
+        /// The longest body.
+        bytes_max: usize,
+    },
     /// It is answered with this.
     Reply(FilterReply<'m>),
 }
@@ -152,6 +164,7 @@ impl Filter {
     /// Compiles `config` for `workers` workers.
     pub fn new(config: &HttpFilterConfig, workers: usize) -> Self {
         match config {
+            HttpFilterConfig::Buffer(config) => Self::Buffer(BufferFilter::new(*config)),
             HttpFilterConfig::Cors => Self::Cors(CorsFilter::new(workers)),
             HttpFilterConfig::HeaderMutation(config) => {
                 Self::HeaderMutation(HeaderMutationFilter::new(config.clone()))
@@ -170,6 +183,7 @@ impl Filter {
     /// What becomes of the request.
     pub fn on_request<'m>(&'m self, view: &mut FilterView<'_, 'm>) -> Verdict<'m> {
         match self {
+            Self::Buffer(filter) => filter.on_request(view),
             Self::Cors(filter) => filter.on_request(view),
             Self::Fault(filter) => filter.on_request(view),
             Self::HealthCheck(filter) => filter.on_request(view),
@@ -189,7 +203,7 @@ impl Filter {
             Self::HeaderMutation(filter) => filter.on_response(view),
             Self::HealthCheck(filter) => filter.on_response(view),
             Self::LocalRateLimit(filter) => filter.on_response(view),
-            Self::Fault(_) | Self::Rbac(_) => {}
+            Self::Buffer(_) | Self::Fault(_) | Self::Rbac(_) => {}
         }
     }
 
@@ -207,7 +221,7 @@ impl Filter {
             Self::Fault(filter) => filter.stats(http, stats),
             Self::LocalRateLimit(filter) => filter.stats(stats),
             Self::Rbac(filter) => filter.stats(http, stats),
-            Self::HeaderMutation(_) | Self::HealthCheck(_) => {}
+            Self::Buffer(_) | Self::HeaderMutation(_) | Self::HealthCheck(_) => {}
         }
     }
 }
@@ -216,6 +230,7 @@ impl RouteFilter {
     /// Compiles `config` for `workers` workers.
     pub fn new(config: &PerRoute, workers: usize) -> Self {
         match config {
+            PerRoute::Buffer(buffer) => Self::Buffer(*buffer),
             PerRoute::Fault(fault) => Self::Fault(FaultSettings::new(fault)),
             PerRoute::LocalRateLimit(limit) => {
                 Self::LocalRateLimit(Box::new(LocalRateLimitFilter::new(limit, workers)))

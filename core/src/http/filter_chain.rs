@@ -16,7 +16,7 @@ use super::ConnectionManager;
 use super::codec::downstream::{After, Downstream};
 use super::exchange::Exchange;
 use super::filter::{Filter, FilterState, FilterView, Verdict};
-use crate::router::Routes;
+use crate::router::{Routes, receive_whole_body};
 use crate::runtime;
 use crate::server::Worker;
 use crate::stats::{Scope, Stat};
@@ -85,6 +85,13 @@ pub async fn run(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Option
                     // Its own memory: waits are rare, and each connection would hold room for it.
                     if !Box::pin(wait(downstream, duration)).await {
                         return Some(downstream.client_gone(exchange));
+                    }
+                }
+                Verdict::Buffer { bytes_max } => {
+                    // Likewise.
+                    let receiving = Box::pin(receive_whole_body(bytes_max, downstream, exchange));
+                    if let Some(after) = receiving.await {
+                        return Some(after);
                     }
                 }
                 Verdict::Reply(reply) => {

@@ -218,6 +218,10 @@ pub const RESPONSE_DURATION: LocalReply = LocalReply { status: 504, ..REQUEST_DU
 pub const REQUEST_TIMEOUT: LocalReply =
     LocalReply::new(408, "request timeout", "request_overall_timeout", None);
 
+/// The request's body is longer than an HTTP filter keeps.
+pub const PAYLOAD_TOO_LARGE: LocalReply =
+    LocalReply::new(413, "Payload Too Large", "request_payload_too_large", None);
+
 /// `request_headers_timeout` has passed.
 pub const REQUEST_HEADER_TIMEOUT: LocalReply =
     LocalReply::new(408, "request header timeout", "request_header_timeout", None);

@@ -206,6 +206,31 @@ impl StreamInfo {
         }
     }
 
+    /// A record that says no more than who the client is.
+    pub fn of_same_client(&self) -> Self {
+        Self {
+            remote: self.remote,
+            direct_remote: self.direct_remote,
+            connection_remote: self.connection_remote,
+            local: self.local,
+            direct_local: self.direct_local,
+            proxy_tlvs: self.proxy_tlvs.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The record of the next hop of the request, which is here whole, from one that has just `begun`.
+    pub fn next_hop(&self, begun: Self) -> Self {
+        Self {
+            request_parsed: true,
+            request_received: Some(begun.started),
+            internal: self.internal,
+            bytes_received: self.bytes_received,
+            downstream_bytes: self.downstream_bytes,
+            ..begun
+        }
+    }
+
     /// The stream's random number: drawn when first asked for, and the same from then on.
     pub fn random(&self, draw: impl FnOnce() -> u64) -> u64 {
         let random = self.random.get().unwrap_or_else(draw);

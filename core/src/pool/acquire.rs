@@ -11,7 +11,7 @@ use super::permit::{ConnectionPermit, PendingRequest};
 use super::waiting::{Granted, Waiting};
 use super::{ConnectFailure, H2Slot, UpstreamConnection, multiplexed};
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::http::codec::downstream::Downstream;
+use crate::http::codec::downstream::{ClientWatch, Downstream};
 use crate::runtime::{Deadline, Interrupt, Notify};
 use crate::server::Worker;
 use crate::transport_socket::TransportOptions;
@@ -30,8 +30,20 @@ pub struct Acquire<'a> {
     pub until: Option<Instant>,
     /// Why a connection that is being opened is not wanted any more; asked now and then.
     pub given_up: &'a dyn Fn() -> Option<AcquireFailure>,
-    /// The client: when it goes, waiting ends.
-    pub client: &'a Downstream<'a>,
+    /// The client, where there is one: when it goes, waiting ends.
+    pub client: Option<&'a Downstream<'a>>,
+}
+
+impl Acquire<'_> {
+    /// Has `notify` told when the client goes.
+    pub(super) fn watch_client(&self, notify: &Rc<Notify>) -> Option<ClientWatch> {
+        self.client.map(|client| client.watch(Interrupt::wait(notify)))
+    }
+}
+
+/// Whether the client that is watched has gone.
+pub(super) fn is_gone(watch: Option<&ClientWatch>) -> bool {
+    watch.is_some_and(ClientWatch::client_gone)
 }
 
 /// Why there is no connection for a request.
@@ -87,7 +99,9 @@ fn http2_options<'a>(
     match &cluster.shared.config.upstream_protocol {
         UpstreamProtocol::Http1 => None,
         UpstreamProtocol::Http2(options) | UpstreamProtocol::Auto(options) => Some(options),
-        UpstreamProtocol::Downstream(options) => Some(options).filter(|_| asked.client.is_http2()),
+        UpstreamProtocol::Downstream(options) => {
+            Some(options).filter(|_| asked.client.is_some_and(Downstream::is_http2))
+        }
     }
 }
 
@@ -176,14 +190,14 @@ async fn wait(
     if let Some(until) = asked.until {
         deadline.arm_at(until);
     }
-    let watch = asked.client.watch(Interrupt::wait(&notify));
+    let watch = asked.watch_client(&notify);
     loop {
         if let Some(granted) = waiting.take() {
             return Ok(granted);
         }
         let failure = if deadline.fired() {
             AcquireFailure::Expired
-        } else if watch.client_gone() {
+        } else if is_gone(watch.as_ref()) {
             AcquireFailure::ClientGone
         } else {
             notify.notified().await;

@@ -9,13 +9,14 @@ use ringmain_config::cluster::{Http2ProtocolOptions, UpstreamProtocol};
 use ringmain_proto_codec::auto::Protocol;
 use ringmain_proto_codec::h2::client::ClientOptions;
 
+use super::acquire::is_gone;
 use super::connect::{Wanted, connect};
 use super::h2_connection::{H2Connection, H2Slot};
 use super::permit::{ConnectionPermit, PendingRequest, RequestPermit};
 use super::waiting::{self, Granted, Waiting};
 use super::{Acquire, AcquireFailure, ConnectFailure, UpstreamConnection};
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::runtime::{Deadline, Interrupt, Notify};
+use crate::runtime::{Deadline, Notify};
 use crate::transport_socket::TransportOptions;
 
 /// The largest field section of a response; Envoy 1.40 passes 70,000 bytes by default.
@@ -290,7 +291,7 @@ async fn wait(
     if let Some(until) = asked.until {
         deadline.arm_at(until);
     }
-    let watch = asked.client.watch(Interrupt::wait(&notify));
+    let watch = asked.watch_client(&notify);
     let mut line = None;
     let by_alpn = matches!(cluster.shared.config.upstream_protocol, UpstreamProtocol::Auto(_));
     loop {
@@ -310,7 +311,7 @@ async fn wait(
             cluster.stats().upstream_rq_pending_failure_eject.inc();
             return Err(AcquireFailure::Connect(failure));
         }
-        if deadline.fired() || watch.client_gone() {
+        if deadline.fired() || is_gone(watch.as_ref()) {
             cluster.stats().upstream_rq_cancelled.inc();
             return Err(match deadline.fired() {
                 true => AcquireFailure::Expired,

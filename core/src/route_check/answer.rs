@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use ringmain_config::route::{Action, ClusterSpecifier, Route, WeightedName};
+use ringmain_config::route::{Action, ClusterReference, ClusterSpecifier, Route};
 use ringmain_proto_codec::KnownHeader;
 use ringmain_proto_codec::h1::HeadProgress;
 
@@ -210,8 +210,10 @@ impl<'a> Asking<'a> {
                 let entry = chosen.and_then(|at| clusters.clusters.get(at as usize));
                 entry.map(|entry| {
                     let by = match &entry.cluster {
-                        WeightedName::Cluster(_) => String::new(),
-                        WeightedName::Header(header) => format!(", named by the header '{header}'"),
+                        ClusterReference::Cluster(_) => String::new(),
+                        ClusterReference::Header(header) => {
+                            format!(", named by the header '{header}'")
+                        }
                     };
                     format!("weight {} of {}{by}", entry.weight, clusters.total_weight)
                 })

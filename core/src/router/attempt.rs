@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use ringmain_proto_codec::KnownHeader;
 
+use super::internal_redirect;
 use super::request_body::{RequestBody, RequestEnd, Sending};
 use super::response_relay::{self, Relayed};
 use super::retry::ResetReason;
@@ -30,6 +31,8 @@ enum Answer {
     Relayed(Relayed),
     /// The retry policy will have another one; the wait before that is told.
     Unwanted(std::time::Duration),
+    /// It is a redirect that is followed.
+    Redirected,
     /// There is none.
     Missing(ResponseFailure),
 }
@@ -131,10 +134,10 @@ impl UpstreamRequest<'_, '_> {
 
     /// The response's head is here: passes the response on unless the policy wants another one.
     async fn answer(&mut self, upstream: &UpstreamStream) -> Answer {
+        if self.body.is_too_much() {
+            self.abandon_retries();
+        }
         if self.retry.is_on() {
-            if self.body.is_too_much() {
-                self.abandon_retries();
-            }
             let verdict = self.retry.judge_response(&self.exchange.response);
             if let Some(wait) = self.note(verdict) {
                 return Answer::Unwanted(wait);
@@ -143,8 +146,12 @@ impl UpstreamRequest<'_, '_> {
                 self.cluster.stats().upstream_rq_retry_success.inc();
                 self.groups.count(|group| group.upstream_rq_retry_success.inc());
             }
-            self.retry.abandon();
         }
+        if self.is_redirected() {
+            return Answer::Redirected;
+        }
+        self.keeps_body = false;
+        self.retry.abandon();
         self.timeouts.try_answered();
         self.downstream.request_deadline().disarm();
         if self.exchange.leaves_http() {
@@ -167,6 +174,23 @@ impl UpstreamRequest<'_, '_> {
             && upstream.is_http1()
     }
 
+    /// Whether the response is a redirect that is followed.
+    fn is_redirected(&mut self) -> bool {
+        let Some(policy) = self.redirect_policy else { return false };
+        if !policy.redirect_response_codes.contains(&self.exchange.response.status) {
+            return false;
+        }
+        let can_be_sent_again = self.keeps_body && self.body.ended() == Some(RequestEnd::Complete);
+        let followed =
+            can_be_sent_again && internal_redirect::follow(policy, self.downstream, self.exchange);
+        let stats = self.cluster.stats();
+        match followed {
+            true => stats.upstream_internal_redirect_succeeded_total.inc(),
+            false => stats.upstream_internal_redirect_failed_total.inc(),
+        }
+        followed
+    }
+
     fn finish_attempt(
         &mut self,
         upstream: UpstreamStream,
@@ -182,6 +206,10 @@ impl UpstreamRequest<'_, '_> {
             Answer::Unwanted(wait) => {
                 self.discard(upstream, sent);
                 Err(Setback::Again(wait))
+            }
+            Answer::Redirected => {
+                upstream.discard(sent);
+                Err(Failure::Redirected.into())
             }
             Answer::Missing(failure) => Err(self.failed(upstream, failure)),
         }
@@ -309,7 +337,7 @@ impl UpstreamRequest<'_, '_> {
                 options: &options,
                 until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
                 given_up: &given_up,
-                client: self.downstream,
+                client: Some(self.downstream),
             };
             self.body.gather(true);
             let acquired = pool::acquire(&self.cluster, &host, &asked).await;
@@ -388,13 +416,14 @@ fn connect_reply(failure: &ConnectFailure) -> LocalReply {
 }
 
 /// A request in the active counters, until dropped.
-struct ActiveRequest {
+pub(super) struct ActiveRequest {
     cluster: Rc<WorkerCluster>,
     host: Rc<WorkerHost>,
 }
 
 impl ActiveRequest {
-    fn begin(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>) -> Self {
+    /// Counts a request sent to `host`.
+    pub(super) fn begin(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>) -> Self {
         cluster.stats().upstream_rq_total.inc();
         cluster.stats().upstream_rq_active.inc();
         host.stats().rq_total.inc();

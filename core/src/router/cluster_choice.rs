@@ -1,6 +1,6 @@
 //! Which cluster a request goes to, of those that its route names.
 
-use ringmain_config::route::{ClusterSpecifier, RandomValue, WeightedClusters, WeightedName};
+use ringmain_config::route::{ClusterReference, ClusterSpecifier, RandomValue, WeightedClusters};
 use ringmain_proto_codec::HeaderMap;
 
 use crate::server::ClusterNames;
@@ -32,12 +32,21 @@ pub fn choose_cluster(
                 RandomValue::Header(header) => number_in(header, headers),
             };
             let index = pick(clusters, value.unwrap_or_else(random));
-            let cluster = match &clusters.clusters[index].cluster {
-                WeightedName::Cluster(name) => name.index,
-                WeightedName::Header(header) => named_by(header, headers, names),
-            };
+            let cluster = choose_named(&clusters.clusters[index].cluster, headers, names);
             ClusterChoice { cluster, weighted: u32::try_from(index).ok() }
         }
+    }
+}
+
+/// The index of the cluster that `reference` names, if there is one.
+pub fn choose_named(
+    reference: &ClusterReference,
+    headers: &HeaderMap,
+    names: &ClusterNames,
+) -> Option<usize> {
+    match reference {
+        ClusterReference::Cluster(name) => name.index,
+        ClusterReference::Header(header) => named_by(header, headers, names),
     }
 }
 
@@ -76,7 +85,7 @@ mod tests {
 
     fn weighted(weights: &[u32], random_value: RandomValue) -> ClusterSpecifier {
         let cluster = |(index, weight): (usize, &u32)| ClusterWeight {
-            cluster: WeightedName::Cluster(name(index)),
+            cluster: ClusterReference::Cluster(name(index)),
             weight: *weight,
             metadata_match: None,
             request_headers: Default::default(),

@@ -11,14 +11,16 @@ use smallvec::SmallVec;
 
 use super::header_mutation::{Direction, apply_header_mutations};
 use super::host_rewrite::{AutoHostRewrite, rewrite_host};
+use super::internal_redirect::begin_again;
 use super::look_up::{Stop, choose, has_scheme, look_up};
+use super::mirror::{Mirroring, policies_of};
 use super::path_rewrite::rewrite_path;
 use super::redirect::redirect_location;
 use super::request_group::CountedGroups;
 use super::retry::RetryState;
 use super::stream_duration::stream_limit;
 use super::timeout::{StreamTimeouts, effective_timeouts, set_expectation};
-use super::upstream_request::{self, Forwarding};
+use super::upstream_request::{self, Forwarded, Forwarding};
 use super::{Found, RouteRef, upgrade};
 use crate::access_log::{AccessLogType, write_header_value};
 use crate::http::ConnectionManager;
@@ -30,25 +32,34 @@ use crate::server::Compiled;
 
 /// Serves a request whose head is complete.
 pub async fn serve(downstream: &Downstream<'_>, exchange: &mut Exchange) -> After {
+    loop {
+        match serve_hop(downstream, exchange).await {
+            Forwarded::Answered(after) => return after,
+            Forwarded::Redirected => begin_again(downstream, exchange),
+        }
+    }
+}
+
+async fn serve_hop(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Forwarded {
     let found = match find_route(downstream, exchange) {
         Ok(found) => found,
-        Err(refusal) => return refuse(downstream, exchange, refusal).await,
+        Err(refusal) => return refuse(downstream, exchange, refusal).await.into(),
     };
     if let Some(after) = filter_chain::run(downstream, exchange).await {
-        return after;
+        return after.into();
     }
     downstream.stats().rq_total.inc();
     match found {
         Found::Route(found) => take_route(downstream, exchange, found).await,
         Found::Nothing => {
             downstream.stats().no_route.inc();
-            downstream.reply(&local_reply::ROUTE_NOT_FOUND, exchange).await
+            downstream.reply(&local_reply::ROUTE_NOT_FOUND, exchange).await.into()
         }
         Found::TlsRedirect => {
             downstream.stats().rq_direct_response.inc();
             write_https_location(exchange);
             let redirect = Refusal::Redirect { status: 301, details: "direct_response" };
-            refuse(downstream, exchange, redirect).await
+            refuse(downstream, exchange, redirect).await.into()
         }
     }
 }
@@ -57,15 +68,17 @@ async fn take_route(
     downstream: &Downstream<'_>,
     exchange: &mut Exchange,
     found: RouteRef,
-) -> After {
+) -> Forwarded {
     let route = downstream.manager.routes.route(found);
     match &route.action {
         Action::Route(action) => forward(downstream, exchange, found, route, action).await,
-        Action::Redirect(redirect) => redirected(downstream, exchange, redirect, route).await,
-        Action::DirectResponse(response) => answered(downstream, exchange, response).await,
+        Action::Redirect(redirect) => {
+            redirected(downstream, exchange, redirect, route).await.into()
+        }
+        Action::DirectResponse(response) => answered(downstream, exchange, response).await.into(),
         Action::NonForwarding => {
             downstream.stats().no_cluster.inc();
-            downstream.reply(&local_reply::NON_FORWARDING, exchange).await
+            downstream.reply(&local_reply::NON_FORWARDING, exchange).await.into()
         }
     }
 }
@@ -317,12 +330,12 @@ async fn forward<'a>(
     found: RouteRef,
     route: &'a Route,
     action: &'a RouteAction,
-) -> After {
+) -> Forwarded {
     let manager = downstream.manager;
     let Some(cluster) = exchange.info.cluster else {
         downstream.stats().no_cluster.inc();
         let reply = local_reply::cluster_not_found(action.cluster_not_found_status);
-        return downstream.reply(&reply, exchange).await;
+        return downstream.reply(&reply, exchange).await.into();
     };
     let groups = &manager.request_groups;
     exchange.info.virtual_cluster = groups.virtual_cluster(found, &exchange.request.headers);
@@ -354,6 +367,7 @@ fn plan<'a>(
     let stream = stream_limit(max_duration, manager.config.max_stream_duration, headers);
     let started = exchange.info.started;
     let kept_max = route.request_body_buffer_limit.or(virtual_host.request_body_buffer_limit);
+    let kept_max = kept_max.map_or(BUFFER_LIMIT_BYTES, |max| max.try_into().unwrap_or(usize::MAX));
     let virtual_cluster = exchange.info.virtual_cluster;
     let weighted = exchange.info.weighted_cluster.and_then(|at| manager.routes.weighted(found, at));
     let own_criteria = action.metadata_match.as_ref();
@@ -369,10 +383,16 @@ fn plan<'a>(
         limits,
         timeouts: StreamTimeouts::new(action, &manager.config, limits, stream, started),
         retry,
-        kept_max: kept_max.map_or(BUFFER_LIMIT_BYTES, |max| max.try_into().unwrap_or(usize::MAX)),
+        kept_max,
+        redirect_policy: action.internal_redirect_policy.as_ref(),
         tells_expectation: !manager.config.router.suppress_envoy_headers,
         tells_attempts: virtual_host.include_request_attempt_count,
         timeout_is_no_content,
+        mirroring: Mirroring {
+            policies: policies_of(&manager.routes, found, &action.request_mirror_policies),
+            kept_max,
+            timeout: limits.response,
+        },
         auto_host: action.auto_host_rewrite.then_some(AutoHostRewrite {
             append_x_forwarded_host: action.append_x_forwarded_host,
             suppress_envoy_headers: manager.config.router.suppress_envoy_headers,

@@ -1,6 +1,7 @@
 //! Header additions and removals of weighted cluster, route, virtual host and route configuration.
 
 use ringmain_config::header_mutation::{AppendAction, HeaderMutations, HeaderValueOption};
+use ringmain_config::http_filter::Mutation;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
@@ -104,6 +105,32 @@ pub fn add_headers(
         }
     }
     exchange.scratch = values;
+}
+
+/// Applies mutations one after the other; each sees what those before it did.
+pub fn mutate_headers(
+    mutations: &[Mutation],
+    manager: &ConnectionManager,
+    compiled: &Compiled,
+    direction: Direction,
+    exchange: &mut Exchange,
+) {
+    for mutation in mutations {
+        let headers = headers_of(exchange, direction);
+        match mutation {
+            Mutation::Append(option) => {
+                let option = std::slice::from_ref(option);
+                add_headers(option, manager, compiled, direction, exchange);
+            }
+            Mutation::Remove(name) => {
+                headers.remove_by_name(name.as_bytes());
+            }
+            Mutation::RemoveOnMatch(matcher) => {
+                let is_pseudo = |name: &[u8]| name.starts_with(b":");
+                headers.retain(|header| is_pseudo(header.name) || !matcher.matches(header.name));
+            }
+        }
+    }
 }
 
 impl Pending<'_> {

@@ -40,7 +40,9 @@ pub fn look_up(
     draw: impl Fn() -> u64,
     exchange: &mut Exchange,
 ) -> Result<Found, Stop> {
-    if let Some(reply) = refuse_nominated(&exchange.request.headers) {
+    // What follows a redirect was made fit at the first hop.
+    let is_first_hop = exchange.redirects.is_empty();
+    if is_first_hop && let Some(reply) = refuse_nominated(&exchange.request.headers) {
         return Err(Stop::Nominated(reply));
     }
     let path = exchange.request.headers.get(KnownHeader::Path);
@@ -50,7 +52,9 @@ pub fn look_up(
     }
     normalize(manager, exchange)?;
     let Exchange { request, info, .. } = exchange;
-    prepare_request(manager, request, info, local_ip, request_ids);
+    if is_first_hop {
+        prepare_request(manager, request, info, local_ip, request_ids);
+    }
     let random = || info.random(&draw);
     let tls = info.downstream_tls.as_deref();
     Ok(manager.routes.find(&RouteRequest { headers: &request.headers, random: &random, tls }))

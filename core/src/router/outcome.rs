@@ -106,6 +106,7 @@ impl UpstreamRequest<'_, '_> {
         let after = match relayed {
             Relayed::Whole(after) => {
                 upstream.finish(sent);
+                self.record_time();
                 after
             }
             Relayed::Unswitched(after) => {
@@ -139,7 +140,6 @@ impl UpstreamRequest<'_, '_> {
             _ => host.stats().rq_success.inc(),
         }
         self.count_response(status);
-        self.record_time();
         Ok(after)
     }
 
@@ -169,14 +169,8 @@ impl UpstreamRequest<'_, '_> {
 
     fn record_time(&self) {
         let Some(received) = self.exchange.info.request_received else { return };
-        let ids = &self.cluster.shared.histograms;
-        let by_origin = match self.exchange.info.internal {
-            true => ids.internal_upstream_rq_time,
-            false => ids.external_upstream_rq_time,
-        };
         let time_ms = millis(received.elapsed());
-        self.cluster.histograms.record(ids.upstream_rq_time, time_ms);
-        self.cluster.histograms.record(by_origin, time_ms);
+        self.cluster.record_rq_time(time_ms, self.exchange.info.internal);
         for id in self.groups.upstream_rq_time() {
             self.cluster.histograms.record(id, time_ms);
         }
@@ -187,15 +181,7 @@ impl UpstreamRequest<'_, '_> {
         if self.exchange.info.health_check {
             return;
         }
-        let worker = self.cluster.worker;
-        let shared = &self.cluster.shared;
-        self.cluster.stats().upstream_rq_completed.inc();
-        shared.response_codes.of(worker).count(status);
-        let by_origin = match self.exchange.info.internal {
-            true => &shared.internal_response_codes,
-            false => &shared.external_response_codes,
-        };
-        by_origin.of(worker).count(status);
+        self.cluster.count_response(status, self.exchange.info.internal);
         self.groups.count_response(status);
     }
 }

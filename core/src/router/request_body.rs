@@ -12,11 +12,15 @@ use std::time::Instant;
 
 use ringmain_proto_codec::{ChunkError, HeaderMap};
 
+use super::mirror::Mirrors;
 use super::timeout::{Expired, StreamTimeouts};
 use crate::http::codec::body::Ending;
 use crate::http::codec::downstream::{ClientWatch, Downstream, ReceiveError, Received};
 use crate::http::codec::upstream::{OutgoingHead, UpstreamStream};
+use crate::http::exchange::WholeBody;
+use crate::http::local_reply::{self, LocalReply};
 use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES};
+use crate::stats::scopes::HttpStats;
 
 /// How the request's body ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +35,36 @@ pub enum RequestEnd {
     Expired(Expired),
 }
 
+impl RequestEnd {
+    /// What the client gets where it is no good end, which is counted; none where there is no client.
+    pub fn reply(self, stats: &HttpStats) -> Option<LocalReply> {
+        match self {
+            Self::Complete | Self::ClientGone => None,
+            Self::Broken(error) => {
+                stats.downstream_cx_protocol_error.inc();
+                Some(local_reply::bad_request_body(error))
+            }
+            Self::Expired(expired) => {
+                expired.count(stats);
+                Some(expired.request_reply())
+            }
+        }
+    }
+}
+
+/// Why not all of a body was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreceived {
+    /// It is longer than what may be kept.
+    TooLong,
+    /// It has ended before its end.
+    Ended(RequestEnd),
+}
+
 /// A request's body.
 #[derive(Debug)]
 pub struct RequestBody {
+    mirrors: Mirrors,
     trailers: OnceCell<Box<HeaderMap>>,
     kept: RefCell<Kept>,
     /// A piece that no attempt has taken yet.
@@ -106,11 +137,12 @@ enum Piece {
 }
 
 impl RequestBody {
-    /// A body of which up to `kept_max` bytes are kept to be sent again. `held`: until
-    /// [`RequestBody::let_go`].
-    pub fn new(kept_max: Option<usize>, held: bool) -> Self {
+    /// A body of which up to `kept_max` bytes are kept to be sent again, and all goes to `mirrors` too.
+    /// `held`: until [`RequestBody::let_go`].
+    pub fn new(kept_max: Option<usize>, held: bool, mirrors: Mirrors) -> Self {
         Self {
             held: Cell::new(held),
+            mirrors,
             trailers: OnceCell::new(),
             kept: RefCell::new(kept_max.map_or(Kept::Nothing, |max| Kept::UpTo(max, Vec::new()))),
             ready: RefCell::new(None),
@@ -123,10 +155,21 @@ impl RequestBody {
         }
     }
 
-    /// Takes what of the body has come with the head. Returns it where it is the whole body.
-    pub fn begin(&self, downstream: &Downstream<'_>) -> Result<Option<Buffer>, ChunkError> {
-        let Received { data, last } = downstream.body_at_hand()?;
+    /// Takes `whole`, or what of the body has come with the head. Returns it where it is the whole body.
+    pub fn begin(
+        &self,
+        downstream: &Downstream<'_>,
+        whole: Option<WholeBody>,
+    ) -> Result<Option<Buffer>, ChunkError> {
+        let Received { data, last } = match whole {
+            Some(WholeBody { data, trailers }) => {
+                self.set_trailers(trailers);
+                Received { data, last: true }
+            }
+            None => downstream.body_at_hand()?,
+        };
         self.bytes.set(data.len() as u64);
+        self.mirrors.push(data.bytes());
         if !last {
             self.hand_over(data, &downstream.worker.buffers);
             return Ok(None);
@@ -137,11 +180,29 @@ impl RequestBody {
 
     /// All of it has come.
     fn complete(&self, downstream: &Downstream<'_>) {
-        if let Some(trailers) = downstream.take_trailers() {
+        self.set_trailers(downstream.take_trailers());
+        self.mirrors.complete(self.trailers.get().map(Box::as_ref));
+        self.end.set(Some(RequestEnd::Complete));
+    }
+
+    fn set_trailers(&self, trailers: Option<Box<HeaderMap>>) {
+        if let Some(trailers) = trailers {
             // A body ends once.
             let _first = self.trailers.set(trailers);
         }
-        self.end.set(Some(RequestEnd::Complete));
+    }
+
+    /// The trailers, for a request that takes this one's place.
+    pub fn copy_of_trailers(&self) -> Option<Box<HeaderMap>> {
+        self.trailers.get().cloned()
+    }
+
+    /// What is kept of it.
+    pub fn kept(&self) -> Buffer {
+        match &*self.kept.borrow() {
+            Kept::Nothing => Buffer::default(),
+            Kept::UpTo(_, data) | Kept::TooMuch(data) => Buffer::holding(Buffer::default(), data),
+        }
     }
 
     /// The end that is sent behind the last piece.
@@ -191,6 +252,29 @@ impl RequestBody {
         }
     }
 
+    /// Receives all of the body, as far as that may be kept.
+    pub async fn receive_whole(
+        &self,
+        downstream: &Downstream<'_>,
+        timeouts: &StreamTimeouts,
+    ) -> Result<Buffer, Unreceived> {
+        let broken = |error| Unreceived::Ended(RequestEnd::Broken(error));
+        if let Some(whole) = self.begin(downstream, None).map_err(broken)? {
+            let kept_max = match &*self.kept.borrow() {
+                Kept::UpTo(max, _) => *max,
+                Kept::Nothing | Kept::TooMuch(_) => 0,
+            };
+            return if whole.len() > kept_max { Err(Unreceived::TooLong) } else { Ok(whole) };
+        }
+        while !self.is_too_much() && self.end.get().is_none() {
+            match self.receive_piece(downstream, timeouts).await {
+                Ok(received) => self.note_received(received, downstream, timeouts),
+                Err(end) => return Err(Unreceived::Ended(end)),
+            }
+        }
+        if self.is_too_much() { Err(Unreceived::TooLong) } else { Ok(self.kept()) }
+    }
+
     fn note_received(
         &self,
         Received { data, last }: Received,
@@ -198,6 +282,7 @@ impl RequestBody {
         timeouts: &StreamTimeouts,
     ) {
         self.bytes.set(self.bytes.get() + data.len() as u64);
+        self.mirrors.push(data.bytes());
         match self.discarding.get() {
             true => downstream.worker.buffers.give_back(data),
             false => self.hand_over(data, &downstream.worker.buffers),
@@ -401,6 +486,7 @@ impl RequestBody {
             return;
         }
         self.discarding.set(true);
+        self.mirrors.give_up();
         if let Some(piece) = self.ready.borrow_mut().take() {
             downstream.worker.buffers.give_back(piece);
         }

@@ -129,12 +129,29 @@ impl StreamTimeouts {
     ) -> Self {
         Self {
             response: limits.response,
+            per_try: limits.per_try,
+            per_try_idle: limits.per_try_idle,
+            ..Self::while_receiving(Some(action), manager, stream, started)
+        }
+    }
+
+    /// The limits of a request that is received before it is known where it goes on to; `action` is
+    /// its route's, as far as that forwards.
+    pub fn while_receiving(
+        action: Option<&RouteAction>,
+        manager: &HttpConnectionManager,
+        stream: Option<Duration>,
+        started: Instant,
+    ) -> Self {
+        let of_route = action.and_then(|action| action.idle_timeout);
+        Self {
+            response: None,
             response_until: Cell::new(None),
             request_until: manager.request_timeout.map(|timeout| started + timeout),
             stream_until: stream.map(|timeout| started + timeout),
-            idle: action.idle_timeout.unwrap_or(manager.stream_idle_timeout),
-            per_try: limits.per_try,
-            per_try_idle: limits.per_try_idle,
+            idle: of_route.unwrap_or(manager.stream_idle_timeout),
+            per_try: None,
+            per_try_idle: None,
             try_begun: Cell::new(None),
             try_until: Cell::new(None),
             answered: Cell::new(false),

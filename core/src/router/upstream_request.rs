@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use ringmain_config::cluster::RoutingPriority;
 use ringmain_config::match_criteria::MatchCriteria;
-use ringmain_config::route::HashPolicy;
-use ringmain_proto_codec::h1::BodyLength;
-use ringmain_proto_codec::{ChunkError, KnownHeader};
+use ringmain_config::route::{HashPolicy, InternalRedirectPolicy};
+use ringmain_proto_codec::KnownHeader;
+use ringmain_proto_codec::h1::{BodyLength, RequestHead};
 
 use super::hash_policy::{Ends, request_hash};
 use super::host_rewrite::AutoHostRewrite;
+use super::mirror::{Mirroring, mirror};
 use super::request_body::{RequestBody, RequestEnd};
 use super::request_group::CountedGroups;
 use super::retry::{ResetReason, RetryState, Verdict, Wait};
@@ -24,8 +25,8 @@ use crate::cluster::WorkerCluster;
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream::{After, Downstream};
 use crate::http::codec::upstream::{OutgoingHead, UpstreamStream};
-use crate::http::exchange::Exchange;
-use crate::http::local_reply::{self, LocalReply};
+use crate::http::exchange::{Exchange, WholeBody};
+use crate::http::local_reply::LocalReply;
 use crate::pool::RetryPermit;
 use crate::runtime::{self, Buffer, join};
 
@@ -49,6 +50,8 @@ pub struct Forwarding<'a> {
     pub retry: RetryState<'a>,
     /// How much of the body is kept for sending it again, in bytes.
     pub kept_max: usize,
+    /// Which redirects are followed.
+    pub redirect_policy: Option<&'a InternalRedirectPolicy>,
     /// `x-envoy-expected-rq-timeout-ms` is written.
     pub tells_expectation: bool,
     /// `x-envoy-attempt-count` is written.
@@ -59,6 +62,8 @@ pub struct Forwarding<'a> {
     pub auto_host: Option<AutoHostRewrite>,
     /// The tunnel that a CONNECT asks for ends here: the host gets bytes and no request.
     pub terminates_connect: bool,
+    /// Where copies of it go.
+    pub mirroring: Mirroring<'a>,
 }
 
 /// A request under way to its cluster.
@@ -75,6 +80,9 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     pub(super) body: &'d RequestBody,
     pub(super) timeouts: &'d StreamTimeouts,
     pub(super) retry: RetryState<'a>,
+    pub(super) redirect_policy: Option<&'a InternalRedirectPolicy>,
+    /// The body is kept, so that the request may be sent again.
+    pub(super) keeps_body: bool,
     /// The retry that was decided on last, as long as it runs.
     retrying: Option<RetryPermit>,
     limits: RouteTimeouts,
@@ -92,6 +100,22 @@ pub(super) enum Failure {
     Own(LocalReply),
     /// There is no client any more.
     ClientGone,
+    /// It is a redirect, which is followed: the request's head and body are those of the next hop.
+    Redirected,
+}
+
+/// What became of a request.
+pub enum Forwarded {
+    /// It is over; what follows on the client's connection.
+    Answered(After),
+    /// It is to be routed again, as `Exchange` has it now.
+    Redirected,
+}
+
+impl From<After> for Forwarded {
+    fn from(after: After) -> Self {
+        Self::Answered(after)
+    }
 }
 
 /// Why an attempt was not the last word.
@@ -115,16 +139,18 @@ pub async fn forward<'a>(
     downstream: &Downstream<'a>,
     exchange: &mut Exchange,
     forwarding: Forwarding<'a>,
-) -> After {
+) -> Forwarded {
     let cluster = downstream.worker.cluster(forwarding.cluster).clone();
-    let kept_max = forwarding.retry.is_on().then_some(forwarding.kept_max);
-    let body = RequestBody::new(kept_max, exchange.info.upgrade);
+    let keeps_body = forwarding.retry.is_on() || forwarding.redirect_policy.is_some();
+    let kept_max = keeps_body.then_some(forwarding.kept_max);
+    let mirrors = mirror(forwarding.mirroring, downstream, exchange, &cluster);
+    let body = RequestBody::new(kept_max, exchange.info.upgrade, mirrors);
     let alternative = forwarding.timeout_is_no_content;
     let hash = match cluster.shared.config.load_balancing.policy.hashes() {
         true => hash_of(exchange, forwarding.hash_policy),
         false => None,
     };
-    let begun = body.begin(downstream);
+    let begun = body.begin(downstream, exchange.body.take());
     let mut request = UpstreamRequest {
         downstream,
         exchange,
@@ -136,6 +162,8 @@ pub async fn forward<'a>(
         body: &body,
         timeouts: &forwarding.timeouts,
         retry: forwarding.retry,
+        redirect_policy: forwarding.redirect_policy,
+        keeps_body,
         retrying: None,
         limits: forwarding.limits,
         tells_expectation: forwarding.tells_expectation,
@@ -144,25 +172,23 @@ pub async fn forward<'a>(
         terminates_connect: forwarding.terminates_connect,
     };
     let outcome = match begun {
-        Err(error) => Err(request.bad_body(error)),
+        Err(error) => Err(request.request_broke_off(RequestEnd::Broken(error))),
         Ok(message) => request.run(message, kept_max).await,
     };
-    let outcome = outcome.map_err(|failure| match failure {
-        Failure::Reply(mut reply) => {
+    let after = match outcome {
+        Ok(after) => after,
+        Err(Failure::Reply(mut reply)) => {
             if alternative && reply.status == 504 {
                 (reply.status, reply.body) = (204, "");
             }
             request.count_response(reply.status);
-            Some(reply)
+            downstream.reply(&reply, exchange).await
         }
-        Failure::Own(reply) => Some(reply),
-        Failure::ClientGone => None,
-    });
-    match outcome {
-        Ok(after) => after,
-        Err(Some(reply)) => downstream.reply(&reply, exchange).await,
-        Err(None) => downstream.client_gone(exchange),
-    }
+        Err(Failure::Own(reply)) => downstream.reply(&reply, exchange).await,
+        Err(Failure::ClientGone) => downstream.client_gone(exchange),
+        Err(Failure::Redirected) => return Forwarded::Redirected,
+    };
+    after.into()
 }
 
 fn hash_of(exchange: &mut Exchange, policies: &[HashPolicy]) -> Option<u64> {
@@ -178,10 +204,7 @@ impl UpstreamRequest<'_, '_> {
         whole: Option<Buffer>,
         kept_max: Option<usize>,
     ) -> Result<After, Failure> {
-        let method = self.exchange.request.headers.get(KnownHeader::Method).unwrap_or_default();
-        if self.exchange.request.body == BodyLength::None && expects_body(method) {
-            self.exchange.request.headers.set(KnownHeader::ContentLength, b"0");
-        }
+        announce_empty_body(&mut self.exchange.request);
         if self.exchange.info.upgrade && upgrade::is_websocket(&self.exchange.request) {
             // As in Envoy the handshake alone has a limit; another protocol's has none.
             self.timeouts.request_received(Instant::now());
@@ -211,7 +234,10 @@ impl UpstreamRequest<'_, '_> {
                 Err(Setback::Replay) => replayed = true,
                 Err(Setback::Again(wait)) => self.back_off(wait).await?,
                 Err(Setback::Failed(failure)) => {
-                    self.downstream.worker.buffers.give_back(body);
+                    match failure {
+                        Failure::Redirected => self.keep_for_next_hop(body),
+                        _ => self.downstream.worker.buffers.give_back(body),
+                    }
                     return Err(failure);
                 }
             }
@@ -231,11 +257,22 @@ impl UpstreamRequest<'_, '_> {
         if body.is_too_much() {
             self.abandon_retries();
         }
+        if matches!(result, Err(Failure::Redirected)) {
+            self.keep_for_next_hop(body.kept());
+        }
         if result.is_err() && body.received_at().is_some() {
             // It came while no attempt was there to note it.
             self.exchange.info.request_received = body.received_at();
         }
         result
+    }
+
+    /// The next hop of a redirect gets the same body, unless it is a request that has none.
+    fn keep_for_next_hop(&mut self, data: Buffer) {
+        self.exchange.body = Some(match self.exchange.request.body {
+            BodyLength::None => WholeBody::default(),
+            _ => WholeBody { data, trailers: self.body.copy_of_trailers() },
+        });
     }
 
     fn note_body(&mut self) {
@@ -274,24 +311,14 @@ impl UpstreamRequest<'_, '_> {
 
     /// What the request's end means for the client, where it is no good one.
     pub(super) fn request_broke_off(&self, end: RequestEnd) -> Failure {
-        match end {
-            RequestEnd::Complete | RequestEnd::ClientGone => Failure::ClientGone,
-            RequestEnd::Broken(error) => self.bad_body(error),
-            RequestEnd::Expired(expired) => {
-                expired.count(self.downstream.stats());
-                Failure::Own(expired.request_reply())
-            }
-        }
+        end.reply(self.downstream.stats()).map_or(Failure::ClientGone, Failure::Own)
     }
 
-    fn bad_body(&self, error: ChunkError) -> Failure {
-        self.downstream.stats().downstream_cx_protocol_error.inc();
-        Failure::Own(local_reply::bad_request_body(error))
-    }
-
+    /// The body is too large to be kept: the request is sent once.
     pub(super) fn abandon_retries(&mut self) {
-        if self.retry.is_on() {
+        if self.keeps_body {
             self.cluster.stats().retry_or_shadow_abandoned.inc();
+            self.keeps_body = false;
             self.retry.abandon();
         }
     }
@@ -402,6 +429,10 @@ impl UpstreamRequest<'_, '_> {
 }
 
 /// Envoy says `content-length: 0` for a request without a body unless the method has none anyway.
-fn expects_body(method: &[u8]) -> bool {
-    !matches!(method, b"GET" | b"HEAD" | b"DELETE" | b"TRACE" | b"CONNECT")
+pub(super) fn announce_empty_body(request: &mut RequestHead) {
+    let method = request.headers.get(KnownHeader::Method).unwrap_or_default();
+    let expects_body = !matches!(method, b"GET" | b"HEAD" | b"DELETE" | b"TRACE" | b"CONNECT");
+    if request.body == BodyLength::None && expects_body {
+        request.headers.set(KnownHeader::ContentLength, b"0");
+    }
 }

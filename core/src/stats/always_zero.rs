@@ -22,7 +22,6 @@ pub const CLUSTER: Names = Names {
         upstream_cx_preconnect_skipped upstream_flow_control_backed_up_total \
         upstream_flow_control_drained_total upstream_flow_control_paused_reading_total \
         upstream_flow_control_resumed_reading_total upstream_http3_broken \
-        upstream_internal_redirect_failed_total upstream_internal_redirect_succeeded_total \
         upstream_rq_0rtt \
         upstream_rq_maintenance_mode upstream_rq_max_duration_reached \
         upstream_rq_rx_reset_no_error",

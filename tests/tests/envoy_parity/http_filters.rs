@@ -3,6 +3,7 @@
 use ringmain_tests::parity::{Case, case};
 use ringmain_tests::template::indented;
 
+mod buffer;
 mod cors;
 mod fault;
 mod header_mutation;

@@ -17,7 +17,7 @@ use crate::http::exchange::Exchange;
 use crate::http::filter::FilterReply;
 use crate::http::filter_chain;
 use crate::http::local_reply::{self, LocalReply, Reply};
-use crate::http::stream::millis;
+use crate::http::stream::{StreamInfo, millis};
 use crate::http::{ConnectionManager, ResponseFlag};
 use crate::runtime::{Buffer, Deadline, Interrupt, Watch};
 use crate::server::Worker;
@@ -300,12 +300,32 @@ impl<'a> Downstream<'a> {
         }
     }
 
+    /// The record of a request that begins now.
+    pub fn new_record(&self) -> StreamInfo {
+        let record = match self.codec {
+            Codec::Http1(connection) => &connection.record,
+            Codec::Http2(stream) => &stream.connection.record,
+        };
+        let mut info = StreamInfo::begin(record.id, &record.info);
+        info.downstream_tls.clone_from(&record.tls);
+        info
+    }
+
+    /// Counts a request that begins.
+    pub fn count_request(&self) {
+        let stats = self.stats();
+        stats.downstream_rq_total.inc();
+        match self.codec {
+            Codec::Http1(_) => stats.downstream_rq_http1_total.inc(),
+            Codec::Http2(_) => stats.downstream_rq_http2_total.inc(),
+        }
+        stats.downstream_rq_active.inc();
+    }
+
     /// Counts and logs a request that is over.
     pub(super) fn finish(&self, exchange: &mut Exchange) {
-        filter_chain::on_end(self.manager, self.worker, exchange);
         let info = &exchange.info;
         let stats = self.stats();
-        stats.downstream_rq_active.dec();
         if info.upgrade {
             stats.downstream_cx_upgrades_active.dec();
         }
@@ -317,6 +337,14 @@ impl<'a> Downstream<'a> {
             self.manager.responses.of(worker).count(info.response_code);
             self.manager.listener_responses.of(worker).count(info.response_code);
         }
+        self.finish_hop(exchange);
+    }
+
+    /// Counts and logs a request as far as there may be more of it, under another name.
+    pub fn finish_hop(&self, exchange: &mut Exchange) {
+        filter_chain::on_end(self.manager, self.worker, exchange);
+        self.stats().downstream_rq_active.dec();
+        let info = &exchange.info;
         self.worker
             .histograms
             .record(self.manager.histograms.downstream_rq_time, millis(info.elapsed()));

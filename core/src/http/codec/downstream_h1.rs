@@ -23,7 +23,6 @@ use super::downstream_h2;
 use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
-use crate::http::stream::StreamInfo;
 use crate::http::{ConnectionManager, ResponseFlag};
 use crate::listener::{ConnectionInfo, ConnectionSlot, NewConnection};
 use crate::router;
@@ -47,7 +46,7 @@ pub struct Connection {
     input: RefCell<Buffer>,
     patience: Patience,
     slot: ConnectionSlot,
-    record: ConnectionRecord,
+    pub(super) record: ConnectionRecord,
     /// The body of the request under way.
     body: RefCell<BodyReader>,
     /// How its response goes out.
@@ -209,14 +208,10 @@ impl Connection {
 
     async fn serve_next(&self, exchange: &mut Exchange) -> After {
         let record = &self.record;
-        exchange.info = StreamInfo::begin(record.id, &record.info);
-        exchange.info.downstream_tls.clone_from(&record.tls);
+        exchange.info = self.downstream().new_record();
         let awaited = self.await_head(exchange).await;
         record.requests.set(record.requests.get() + 1);
-        let stats = self.stats();
-        stats.downstream_rq_total.inc();
-        stats.downstream_rq_http1_total.inc();
-        stats.downstream_rq_active.inc();
+        self.downstream().count_request();
         let after = match awaited {
             Awaited::Request => self.serve_request(exchange).await,
             Awaited::Refused(error) => self.refuse(&error, exchange).await,

@@ -51,7 +51,7 @@ pub(super) struct Begun {
 #[derive(Debug)]
 pub struct Connection {
     transport: Transport,
-    record: ConnectionRecord,
+    pub(super) record: ConnectionRecord,
     slot: ConnectionSlot,
     io: MemoryIoHandle<Buffer>,
     guard: RefCell<FloodGuard>,

@@ -1,10 +1,10 @@
 //! `envoy.filters.http.header_mutation`: changes headers by the filter's mutations, then by those of
 //! the route's levels.
 
-use ringmain_config::http_filter::{HeaderMutationFilter as Config, Mutation, Mutations};
+use ringmain_config::http_filter::{HeaderMutationFilter as Config, Mutations};
 
 use super::{FilterView, RouteFilter};
-use crate::router::{Direction, add_headers};
+use crate::router::{Direction, mutate_headers};
 
 /// The filter.
 #[derive(Debug)]
@@ -39,30 +39,10 @@ impl HeaderMutationFilter {
     }
 }
 
-/// Applies mutations one after the other; each sees what those before it did.
 fn apply(mutations: &Mutations, direction: Direction, view: &mut FilterView<'_, '_>) {
     let list = match direction {
         Direction::Request => &mutations.request_mutations,
         Direction::Response => &mutations.response_mutations,
     };
-    for mutation in list {
-        let headers = match direction {
-            Direction::Request => &mut view.exchange.request.headers,
-            Direction::Response => &mut view.exchange.response.headers,
-        };
-        match mutation {
-            Mutation::Append(option) => {
-                let (manager, compiled) = (view.manager, &view.worker.compiled);
-                let option = std::slice::from_ref(option);
-                add_headers(option, manager, compiled, direction, view.exchange);
-            }
-            Mutation::Remove(name) => {
-                headers.remove_by_name(name.as_bytes());
-            }
-            Mutation::RemoveOnMatch(matcher) => {
-                let is_pseudo = |name: &[u8]| name.starts_with(b":");
-                headers.retain(|header| is_pseudo(header.name) || !matcher.matches(header.name));
-            }
-        }
-    }
+    mutate_headers(list, view.manager, &view.worker.compiled, direction, view.exchange);
 }

@@ -1,5 +1,6 @@
 //! `envoy.filters.http.health_check`: answers health checks for the process, or passes them on.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -7,10 +8,12 @@ use ringmain_config::http_filter::HealthCheck;
 use ringmain_proto_codec::KnownHeader;
 
 use super::{FilterState, FilterView, Verdict};
+use crate::cluster::Membership;
 use crate::http::ResponseFlag;
 use crate::http::header_matching::{CompiledHeaderMatcher, all_match};
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::millis;
+use crate::server::Worker;
 
 /// The filter.
 #[derive(Debug)]
@@ -18,6 +21,7 @@ pub struct HealthCheckFilter {
     pass_through_mode: bool,
     headers: Box<[CompiledHeaderMatcher]>,
     cache: Option<CachedAnswer>,
+    cluster_min_healthy_percentages: BTreeMap<String, u64>,
 }
 
 /// The answer of the upstream, which all workers may give in its place for a while.
@@ -63,6 +67,7 @@ impl HealthCheckFilter {
             pass_through_mode: config.pass_through_mode,
             headers: CompiledHeaderMatcher::list(&config.headers),
             cache: config.cache_time.map(CachedAnswer::new),
+            cluster_min_healthy_percentages: config.cluster_min_healthy_percentages.clone(),
         }
     }
 
@@ -80,12 +85,34 @@ impl HealthCheckFilter {
             (status, "health_check_cached")
         } else if self.pass_through_mode {
             return Verdict::Continue;
-        } else {
+        } else if self.cluster_min_healthy_percentages.is_empty() {
             (200, "health_check_ok")
+        } else {
+            match self.unhealthy_cluster(view.worker) {
+                Some(details) => (503, details),
+                None => (200, "health_check_ok_cluster_healthy"),
+            }
         };
         let is_good = matches!(status, 200..=299);
         let flag = (!is_good).then_some(ResponseFlag::FailedLocalHealthCheck);
         Verdict::Reply(LocalReply { status, body: "", details, flag }.into())
+    }
+
+    /// What is wrong with the first cluster that has not enough healthy hosts.
+    fn unhealthy_cluster(&self, worker: &Worker) -> Option<&'static str> {
+        self.cluster_min_healthy_percentages.iter().find_map(|(name, min_percent)| {
+            let Some(cluster) = worker.compiled.cluster_names.get(name.as_bytes()) else {
+                return Some("health_check_failed_no_cluster_found");
+            };
+            match worker.cluster(*cluster).membership() {
+                Membership { total: 0, .. } if *min_percent == 0 => None,
+                Membership { total: 0, .. } => Some("health_check_failed_cluster_empty"),
+                Membership { total, available } if available * 100 < total * min_percent => {
+                    Some("health_check_failed_cluster_unhealthy")
+                }
+                Membership { .. } => None,
+            }
+        })
     }
 
     pub(super) fn on_response(&self, view: &mut FilterView<'_, '_>) {

@@ -30,3 +30,28 @@ fn modes() {
         checked("grpc", "pass_through_mode: false").ask("POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\n\r\n"),
     ]);
 }
+
+#[test]
+fn clusters_with_enough_healthy_hosts() {
+    let minimum = |name, cluster: &str, percent: &str| {
+        checked(name, &format!("pass_through_mode: false\ncluster_min_healthy_percentages: {{ {cluster}: {{ value: {percent} }} }}"))
+            .ask(HEALTH)
+            .ask(GET)
+    };
+    let to_nobody = "- match: { prefix: / }\n  route: { cluster: '{{empty}}' }";
+    compare(vec![
+        minimum("healthy", "healthy_cluster", "100").shows("health_check_ok_cluster_healthy"),
+        minimum("unknown", "nobody", "50").shows("health_check_failed_no_cluster_found"),
+        minimum("empty", "empty_empty", "50")
+            .routes(to_nobody)
+            .shows("health_check_failed_cluster_empty"),
+        minimum("empty_is_enough", "empty_is_enough_empty", "0.5")
+            .routes(to_nobody)
+            .shows("health_check_ok"),
+        checked(
+            "not_asked",
+            "pass_through_mode: true\ncluster_min_healthy_percentages: { nobody: { value: 50 } }",
+        )
+        .ask(HEALTH),
+    ]);
+}

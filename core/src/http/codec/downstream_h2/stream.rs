@@ -17,7 +17,6 @@ use crate::http::codec::connection_record::ConnectionRecord;
 use crate::http::codec::downstream::{After, Codec, Downstream};
 use crate::http::exchange::Exchange;
 use crate::http::local_reply;
-use crate::http::stream::StreamInfo;
 use crate::router;
 use crate::runtime::{Deadline, Interrupt, Notify};
 
@@ -27,7 +26,7 @@ const PREMATURE: Duration = Duration::from_secs(1);
 /// A request and its response.
 #[derive(Debug)]
 pub struct Stream {
-    pub(super) connection: Rc<Connection>,
+    pub(in crate::http::codec) connection: Rc<Connection>,
     pub(super) inner: RefCell<ServerStream<Outgoing>>,
     /// Wakes the task when a deadline fires or receiving ends.
     pub(super) wake: Rc<Notify>,
@@ -125,18 +124,14 @@ impl Stream {
     /// Notes and counts that a request has begun.
     fn begin(&self, head: &IncomingHead, exchange: &mut Exchange) {
         let record = &self.connection.record;
-        exchange.info = StreamInfo::begin(record.id, &record.info);
-        exchange.info.downstream_tls.clone_from(&record.tls);
+        exchange.info = self.downstream().new_record();
         head.write_to(&mut exchange.request);
         exchange.info.request_parsed = true;
         if exchange.request.body.is_empty() {
             exchange.info.request_received = Some(exchange.info.started);
         }
         record.requests.set(record.requests.get() + 1);
-        let stats = self.connection.stats();
-        stats.downstream_rq_total.inc();
-        stats.downstream_rq_http2_total.inc();
-        stats.downstream_rq_active.inc();
+        self.downstream().count_request();
     }
 
     async fn answer(&self, exchange: &mut Exchange) -> After {
