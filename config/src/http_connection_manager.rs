@@ -9,6 +9,7 @@ use core::http1_protocol_options::header_key_format::HeaderFormat;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3 as router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as wire;
+use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3 as early;
 use wire::http_connection_manager::{
     CodecType as WireCodec, ForwardClientCertDetails as WireForward,
     PathWithEscapedSlashesAction as WireSlashes, RouteSpecifier as WireRoutes,
@@ -20,9 +21,10 @@ use crate::access_log::AccessLog;
 use crate::address::CidrRange;
 use crate::cluster::ClusterNames;
 use crate::duration;
-use crate::http_filter::HttpFilter;
+use crate::http_filter::{HttpFilter, Mutation, warn_of_filters_without_effect};
 use crate::http2_protocol_options::Http2ProtocolOptions;
 use crate::local_reply_config::LocalReplyConfig;
+use crate::original_ip_detection::OriginalIpDetection;
 use crate::report::At;
 use crate::route::{RouteConfiguration, ScopedRoutes};
 use crate::upgrade_configs::UpgradeConfigs;
@@ -96,6 +98,13 @@ pub struct HttpConnectionManager {
     pub xff_num_trusted_hops: u32,
     /// `skip_xff_append`, default false.
     pub skip_xff_append: bool,
+    /// `original_ip_detection_extensions`, asked in order until one finds the client's address; none
+    /// means that `x-forwarded-for` is asked.
+    pub original_ip_detection: Vec<OriginalIpDetection>,
+    /// `early_header_mutation_extensions`: what is changed in a request's headers before anything else.
+    pub early_header_mutations: Vec<Mutation>,
+    /// `add_user_agent`, default false: requests say which service and node they come from.
+    pub add_user_agent: bool,
     /// `via`, default empty (none is added).
     pub via: String,
     /// `generate_request_id`, default true.
@@ -265,6 +274,9 @@ impl HttpConnectionManager {
             HttpFilter::list_from_wire(&wire.http_filters, &at.field("http_filters"));
         let specifier = wire.route_specifier.as_ref();
         let routes = RouteSpecifier::from_wire(specifier, clusters, &http_filters, at);
+        if let Some(routes) = &routes {
+            warn_of_filters_without_effect(&http_filters, routes, &at.field("http_filters"));
+        }
         let strip_host_port = StripHostPort::from_wire(wire, at);
         Some(Self {
             stat_prefix: wire.stat_prefix.clone(),
@@ -360,6 +372,9 @@ impl HttpConnectionManager {
             use_remote_address: wire.use_remote_address.is_some_and(|used| used.value),
             xff_num_trusted_hops: wire.xff_num_trusted_hops,
             skip_xff_append: wire.skip_xff_append,
+            original_ip_detection: OriginalIpDetection::list_from_wire(wire, at),
+            early_header_mutations: early_header_mutations(wire, at),
+            add_user_agent: wire.add_user_agent.is_some_and(|add| add.value),
             via: wire.via.clone(),
             generate_request_id: wire.generate_request_id.is_none_or(|generate| generate.value),
             preserve_external_request_id: wire.preserve_external_request_id,
@@ -487,6 +502,26 @@ impl Http1ProtocolOptions {
 
 fn non_empty(text: &str) -> Option<String> {
     Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The mutations of all `early_header_mutation_extensions`, in order.
+fn early_header_mutations(wire: &wire::HttpConnectionManager, at: &At<'_>) -> Vec<Mutation> {
+    let at = at.field("early_header_mutation_extensions");
+    let mut mutations = Vec::new();
+    for (index, extension) in wire.early_header_mutation_extensions.iter().enumerate() {
+        let at = at.index(index);
+        let at = at.field("typed_config");
+        // The field rules have seen to its presence.
+        let Some(any) = &extension.typed_config else { continue };
+        match unpack::<early::HeaderMutation>(any) {
+            Some(early) => {
+                let at = at.field("mutations");
+                mutations.extend(Mutation::list_from_wire(&early.mutations, &at));
+            }
+            None => at.error_at_key("this changes no headers early"),
+        }
+    }
+    mutations
 }
 
 fn client_cert_details(wire: &wire::HttpConnectionManager) -> ClientCertDetails {

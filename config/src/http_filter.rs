@@ -9,6 +9,7 @@ mod health_check;
 mod local_ratelimit;
 mod per_filter_config;
 mod rbac;
+mod without_effect;
 
 use std::collections::HashSet;
 
@@ -26,6 +27,7 @@ pub use self::local_ratelimit::LocalRateLimit;
 pub(crate) use self::per_filter_config::from_wire as per_filter_configs;
 pub use self::per_filter_config::{PerFilterConfig, PerFilterConfigs, PerRoute};
 pub use self::rbac::RbacFilter;
+pub(crate) use self::without_effect::warn as warn_of_filters_without_effect;
 use crate::header_mutation::HeaderValueOption;
 use crate::report::At;
 use crate::wire::unpack;
@@ -33,6 +35,8 @@ use crate::wire::unpack;
 /// `envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter`, but the router.
 #[derive(Debug, Clone)]
 pub struct HttpFilter {
+    /// Its place in `http_filters`, from 0.
+    pub(crate) index: usize,
     /// `name`, by which routes speak of it.
     pub name: String,
     /// `disabled`, default false: it serves only routes that enable it.
@@ -77,7 +81,7 @@ impl HttpFilter {
                     filter.name
                 ));
             }
-            list.push(Self { name: filter.name.clone(), disabled: filter.disabled, config });
+            list.push(Self { index, name: filter.name.clone(), disabled: filter.disabled, config });
         }
         list
     }

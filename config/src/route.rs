@@ -1,6 +1,7 @@
 //! Route configurations (`envoy.config.route.v3`).
 
 use std::collections::HashMap;
+use std::iter::once;
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
 use envoy_types::pb::google::protobuf::{Any, UInt32Value, UInt64Value};
@@ -153,6 +154,17 @@ impl RouteConfiguration {
             ),
             per_filter_configs: scope.per_filter_configs(&wire.typed_per_filter_config, at),
         }
+    }
+}
+
+impl RouteConfiguration {
+    /// What each of its levels says of HTTP filters.
+    pub(crate) fn per_filter_configs_of_all_levels(
+        &self,
+    ) -> impl Iterator<Item = &PerFilterConfigs> {
+        let of_hosts = self.virtual_hosts.iter();
+        once(&self.per_filter_configs)
+            .chain(of_hosts.flat_map(VirtualHost::per_filter_configs_of_all_levels))
     }
 }
 

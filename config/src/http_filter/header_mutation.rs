@@ -78,7 +78,7 @@ impl Mutation {
     }
 
     /// What it adds, where it does.
-    pub(crate) fn header_option(&self) -> Option<&HeaderValueOption> {
+    pub fn header_option(&self) -> Option<&HeaderValueOption> {
         match self {
             Self::Append(option) => Some(option),
             Self::Remove(_) | Self::RemoveOnMatch(_) => None,

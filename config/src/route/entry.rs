@@ -1,8 +1,10 @@
 //! One entry of a virtual host's `routes`.
 
+use std::iter::once;
+
 use envoy_types::pb::envoy::config::route::v3 as wire;
 
-use super::{Action, PathMatch, RouteMatch, Scope, buffer_limit, non_empty};
+use super::{Action, ClusterSpecifier, PathMatch, RouteMatch, Scope, buffer_limit, non_empty};
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
 use crate::metadata::Metadata;
@@ -55,6 +57,21 @@ impl Route {
             routes.push(route);
         }
         routes
+    }
+
+    /// What the route and its weighted clusters say of HTTP filters.
+    pub(super) fn per_filter_configs_of_all_levels(
+        &self,
+    ) -> impl Iterator<Item = &PerFilterConfigs> {
+        let clusters = match &self.action {
+            Action::Route(action) => match &action.cluster {
+                ClusterSpecifier::Weighted(weighted) => &weighted.clusters[..],
+                _ => &[],
+            },
+            _ => &[],
+        };
+        let of_clusters = clusters.iter().map(|cluster| &cluster.per_filter_configs);
+        once(&self.per_filter_configs).chain(of_clusters)
     }
 
     fn from_wire(wire: &wire::Route, scope: &Scope<'_>, at: &At<'_>) -> Option<Self> {

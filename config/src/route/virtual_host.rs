@@ -1,6 +1,7 @@
 //! Virtual hosts.
 
 use std::collections::HashSet;
+use std::iter::once;
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::virtual_host::TlsRequirementType as WireTlsRequirement;
@@ -56,6 +57,14 @@ pub enum TlsRequirement {
 }
 
 impl VirtualHost {
+    /// What the virtual host and its routes say of HTTP filters.
+    pub(super) fn per_filter_configs_of_all_levels(
+        &self,
+    ) -> impl Iterator<Item = &PerFilterConfigs> {
+        once(&self.per_filter_configs)
+            .chain(self.routes.iter().flat_map(Route::per_filter_configs_of_all_levels))
+    }
+
     pub(super) fn list_from_wire(
         wire: &[wire::VirtualHost],
         scope: &Scope<'_>,

@@ -334,8 +334,9 @@ pub(super) const MESSAGES: &[Message] = &[
                     scoped_routes normalize_path merge_slashes path_with_escaped_slashes_action \
                     strip_any_host_port strip_matching_host_port strip_trailing_host_dot \
                     access_log_options flush_access_log_on_new_request local_reply_config \
-                    http2_protocol_options upgrade_configs",
-        limited: "codec_type=AUTO|HTTP1|HTTP2 add_user_agent=false \
+                    http2_protocol_options upgrade_configs original_ip_detection_extensions \
+                    early_header_mutation_extensions add_user_agent",
+        limited: "codec_type=AUTO|HTTP1|HTTP2 \
                   stream_error_on_invalid_http_message=false \
                   add_proxy_protocol_connection_state=false",
         ..NONE
@@ -350,6 +351,26 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.extensions.filters.network.http_connection_manager.v3.\
                HttpConnectionManager.HcmAccessLogOptions",
         supported: "flush_access_log_on_new_request",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",
+        supported: "xff_num_trusted_hops xff_trusted_cidrs skip_xff_append",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.http.original_ip_detection.xff.v3.XffTrustedCidrs",
+        supported: "cidrs",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
+        supported: "header_name allow_extension_to_set_address_as_trusted reject_with_status",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        supported: "mutations",
         ..NONE
     },
     Message {
@@ -1306,6 +1327,9 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
         &[
             "envoy.extensions.formatter.metadata.v3.Metadata",
             "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
+            "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
+            "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",
             "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig",
             "envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig",
             "envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig",

@@ -2,7 +2,7 @@
 
 use ringmain_config::access_log::AccessLog;
 use ringmain_config::http_connection_manager as config;
-use ringmain_config::http_filter::{HttpFilter, PerFilterConfig};
+use ringmain_config::http_filter::{HttpFilter, Mutation, PerFilterConfig};
 use ringmain_config::listener::TrafficDirection;
 use ringmain_config::route::{Action, ClusterSpecifier};
 use ringmain_proto_codec::h1::{KeyFormat, RequestOptions, UnderscoreAction};
@@ -140,7 +140,8 @@ fn recorded(config: &config::HttpConnectionManager, routes: &Routes) -> Recorded
     let mappers = local_replies.clone().flat_map(|replies| &replies.mappers);
     let of_replies = mappers.clone().flat_map(|mapper| &mapper.headers_to_add);
     let of_mirrors = mirrors.iter().flat_map(|policy| policy.header_options());
-    let headers = headers.chain(of_filters).chain(of_replies).chain(of_mirrors);
+    let early = config.early_header_mutations.iter().filter_map(Mutation::header_option);
+    let headers = headers.chain(of_filters).chain(of_replies).chain(of_mirrors).chain(early);
     let in_headers = headers.flat_map(|option| option.value.operators());
     let formats = config.access_log.iter().map(|log| &log.format);
     let formats = formats

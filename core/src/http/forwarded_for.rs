@@ -3,10 +3,14 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
+use ringmain_config::original_ip_detection::{
+    CustomHeaderDetection, OriginalIpDetection, XffDetection,
+};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
 use super::ConnectionManager;
+use super::local_reply::{self, LocalReply};
 use super::request_headers::append_to_list;
 
 /// The outcome for one request.
@@ -20,30 +24,116 @@ pub struct ClientAddress {
     pub edge: bool,
 }
 
+/// Who the client is, as far as that was found out.
+struct Detected {
+    /// Where that was found.
+    address: Option<SocketAddr>,
+    /// Whether the address can make the request an internal one.
+    may_be_internal: bool,
+    /// Whether our peer stays out of `x-forwarded-for`.
+    skips_append: bool,
+}
+
+impl Detected {
+    fn nobody() -> Self {
+        Self { address: None, may_be_internal: false, skips_append: true }
+    }
+}
+
 /// Decides who the client is and appends our peer to `x-forwarded-for` where configured.
 pub fn client_address(
     manager: &ConnectionManager,
     headers: &mut HeaderMap,
     peer: SocketAddr,
     local_ip: IpAddr,
-) -> ClientAddress {
+) -> Result<ClientAddress, LocalReply> {
     let config = &manager.config;
     let hops = config.xff_num_trusted_hops as usize;
-    let (trusted, single) = if config.use_remote_address {
-        let single = !headers.contains(KnownHeader::XForwardedFor);
+    let detected = if config.use_remote_address {
         let trusted = hops.checked_sub(1).and_then(|hops| from_right(headers, hops));
-        if !config.skip_xff_append {
-            append(headers, if peer.ip().is_loopback() { local_ip } else { peer.ip() });
+        Detected {
+            address: Some(trusted.unwrap_or(peer)),
+            may_be_internal: !headers.contains(KnownHeader::XForwardedFor),
+            skips_append: config.skip_xff_append,
         }
-        (Some(trusted.unwrap_or(peer)), single)
+    } else if config.original_ip_detection.is_empty() {
+        behind_hops(headers, hops)
     } else {
-        (from_right(headers, hops), is_single(headers))
+        detect(&config.original_ip_detection, headers, peer)?
     };
-    let internal = single && trusted.is_some_and(|trusted| is_internal(manager, trusted.ip()));
-    ClientAddress {
-        remote: trusted.unwrap_or(peer),
+    if !detected.skips_append {
+        append(headers, if peer.ip().is_loopback() { local_ip } else { peer.ip() });
+    }
+    let is_internal = |address: SocketAddr| is_internal(manager, address.ip());
+    let internal = detected.may_be_internal && detected.address.is_some_and(is_internal);
+    Ok(ClientAddress {
+        remote: detected.address.unwrap_or(peer),
         internal,
         edge: config.use_remote_address && !internal,
+    })
+}
+
+fn behind_hops(headers: &HeaderMap, hops: usize) -> Detected {
+    let address = from_right(headers, hops);
+    Detected { address, may_be_internal: is_single(headers), ..Detected::nobody() }
+}
+
+/// What the first of `extensions` finds that finds anything.
+fn detect(
+    extensions: &[OriginalIpDetection],
+    headers: &HeaderMap,
+    peer: SocketAddr,
+) -> Result<Detected, LocalReply> {
+    let mut detected = Detected::nobody();
+    for extension in extensions {
+        detected = match extension {
+            OriginalIpDetection::Xff(xff) => by_xff(xff, headers, peer),
+            OriginalIpDetection::CustomHeader(custom) => by_header(custom, headers)?,
+        };
+        if detected.address.is_some() {
+            break;
+        }
+    }
+    Ok(detected)
+}
+
+fn by_xff(config: &XffDetection, headers: &HeaderMap, peer: SocketAddr) -> Detected {
+    let trusted = &config.xff_trusted_cidrs;
+    let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
+    let found = if trusted.is_empty() {
+        behind_hops(headers, config.xff_num_trusted_hops as usize)
+    } else if is_trusted(peer.ip()) {
+        let address = first_untrusted(headers, is_trusted);
+        Detected { address, may_be_internal: is_single(headers), ..Detected::nobody() }
+    } else {
+        // As in Envoy: who is not trusted is told of in any case.
+        return Detected { skips_append: false, ..Detected::nobody() };
+    };
+    Detected { skips_append: config.skip_xff_append, ..found }
+}
+
+/// From the right end of `x-forwarded-for` the first address that is not trusted, or else the last.
+fn first_untrusted(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Option<SocketAddr> {
+    let mut last = None;
+    for entry in headers.get(KnownHeader::XForwardedFor)?.rsplit(|byte| *byte == b',') {
+        let address = parse(entry)?;
+        last = Some(address);
+        if !is_trusted(address.ip()) {
+            break;
+        }
+    }
+    last
+}
+
+fn by_header(config: &CustomHeaderDetection, headers: &HeaderMap) -> Result<Detected, LocalReply> {
+    let address = headers.get_by_name(config.header_name.as_bytes()).and_then(parse);
+    match (address, config.reject_with_status) {
+        (None, Some(status)) => Err(local_reply::undetected(status)),
+        _ => Ok(Detected {
+            address,
+            may_be_internal: config.allow_extension_to_set_address_as_trusted,
+            ..Detected::nobody()
+        }),
     }
 }
 
@@ -54,8 +144,12 @@ fn is_internal(manager: &ConnectionManager, address: IpAddr) -> bool {
 /// The address `skip` places from the right end of `x-forwarded-for`, port 0.
 fn from_right(headers: &HeaderMap, skip: usize) -> Option<SocketAddr> {
     let list = headers.get(KnownHeader::XForwardedFor)?;
-    let entry = list.rsplit(|byte| *byte == b',').nth(skip)?;
-    let text = std::str::from_utf8(entry.trim_ascii()).ok()?;
+    list.rsplit(|byte| *byte == b',').nth(skip).and_then(parse)
+}
+
+/// An address without a port, port 0.
+fn parse(text: &[u8]) -> Option<SocketAddr> {
+    let text = std::str::from_utf8(text.trim_ascii()).ok()?;
     text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 0))
 }
 

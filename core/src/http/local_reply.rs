@@ -99,6 +99,11 @@ pub const ABSOLUTE_PATH_REJECTED: LocalReply =
 pub const PATH_NORMALIZATION_FAILED: LocalReply =
     LocalReply::new(400, "", "path_normalization_failed", None);
 
+/// No `original_ip_detection_extensions` find the client's address.
+pub const fn undetected(status: u16) -> LocalReply {
+    LocalReply::new(status, "", "rejecting_because_detection_failed", None)
+}
+
 /// An upgrade that no `upgrade_configs` allows.
 pub const UPGRADE_FAILED: LocalReply = LocalReply::new(403, "", "upgrade_failed", None);
 

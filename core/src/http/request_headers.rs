@@ -1,7 +1,6 @@
 //! Preparing a request's headers before routing (Envoy's header rules for the connection manager).
 
 use std::io::Write;
-use std::net::IpAddr;
 
 use ringmain_proto_codec::h1::RequestHead;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
@@ -13,6 +12,7 @@ use super::forwarded_for::client_address;
 use super::local_reply::{self, LocalReply};
 use super::request_id::RequestIds;
 use super::stream::StreamInfo;
+use crate::server::Compiled;
 
 /// Headers that only internal clients may set.
 const INTERNAL_ONLY: [KnownHeader; 14] = [
@@ -40,14 +40,15 @@ const EDGE_ONLY: [KnownHeader; 4] = [
     KnownHeader::XEnvoyDownstreamServiceNode,
 ];
 
-/// Makes the headers of `head` what the filters and the router may see, and notes in `info` who the client is.
+/// Makes the headers of `head` what the filters and the router may see, and notes in `info` who the
+/// client is. Where that must be known and is not, the request is to be refused.
 pub fn prepare_request(
     manager: &ConnectionManager,
+    compiled: &Compiled,
     head: &mut RequestHead,
     info: &mut StreamInfo,
-    local_ip: IpAddr,
     request_ids: &RequestIds,
-) {
+) -> Result<(), LocalReply> {
     let config = &manager.config;
     let headers = &mut head.headers;
     if head.upgrade {
@@ -58,7 +59,7 @@ pub fn prepare_request(
     }
     fold_lists(headers);
     headers.remove(KnownHeader::XEnvoyInternal);
-    let client = client_address(manager, headers, info.remote, local_ip);
+    let client = client_address(manager, headers, info.remote, compiled.local_ip)?;
     info.remote = client.remote;
     info.internal = client.internal;
     let untrusted_proto = config.use_remote_address && config.xff_num_trusted_hops == 0;
@@ -71,6 +72,9 @@ pub fn prepare_request(
         headers.set(KnownHeader::XEnvoyInternal, b"true");
     } else {
         remove_untrusted(headers, client.edge);
+    }
+    if config.add_user_agent {
+        add_user_agent(compiled, headers);
     }
     append_via(headers, &config.via);
     if client.edge {
@@ -85,6 +89,19 @@ pub fn prepare_request(
         }
     }
     forward_client_cert(config, info.downstream_tls.as_deref(), headers);
+    Ok(())
+}
+
+/// `add_user_agent`: which service and node the request comes from.
+fn add_user_agent(compiled: &Compiled, headers: &mut HeaderMap) {
+    let (cluster, node) = (compiled.service_cluster.as_bytes(), compiled.service_node.as_bytes());
+    headers.set(KnownHeader::XEnvoyDownstreamServiceCluster, cluster);
+    if headers.get(KnownHeader::UserAgent).is_none_or(<[u8]>::is_empty) {
+        headers.set(KnownHeader::UserAgent, cluster);
+    }
+    if !node.is_empty() {
+        headers.set(KnownHeader::XEnvoyDownstreamServiceNode, node);
+    }
 }
 
 /// `:scheme`, which HTTP/2 brings, follows `x-forwarded-proto` elsewhere where that names a scheme of

@@ -96,9 +96,9 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     fn look_up(&self, exchange: &mut Exchange, answer: &mut Answer) {
         let draw = || self.random;
-        let local_ip = self.tables.compiled.local_ip;
+        let compiled = &self.tables.compiled;
         let ids = &self.tables.request_ids;
-        let found = match router::look_up(self.manager, local_ip, ids, draw, exchange) {
+        let found = match router::look_up(self.manager, compiled, ids, draw, exchange) {
             Ok(found) => found,
             Err(stop) => return stopped(stop, exchange, answer),
         };
@@ -224,7 +224,7 @@ impl<'a> Asking<'a> {
 
 fn stopped(stop: Stop, exchange: &Exchange, answer: &mut Answer) {
     let reply = match stop {
-        Stop::Nominated(reply) => reply,
+        Stop::Nominated(reply) | Stop::Undetected(reply) => reply,
         Stop::NotRelative => local_reply::ABSOLUTE_PATH_REJECTED,
         Stop::PathRejected => local_reply::PATH_NORMALIZATION_FAILED,
         Stop::PathRedirect => {

@@ -124,7 +124,7 @@ fn find_route(downstream: &Downstream<'_>, exchange: &mut Exchange) -> Result<Fo
         return Err(local_reply::OVERLOADED.into());
     }
     let draw = || worker.random.next();
-    let found = look_up(manager, worker.compiled.local_ip, &worker.request_ids, draw, exchange)
+    let found = look_up(manager, &worker.compiled, &worker.request_ids, draw, exchange)
         .map_err(|stop| stopped(downstream, exchange, stop))?;
     let has_scheme = has_scheme(&exchange.request.headers);
     let protocol = upgrade::asked_protocol(&exchange.request);
@@ -176,6 +176,10 @@ fn stopped(downstream: &Downstream<'_>, exchange: &mut Exchange, stop: Stop) -> 
         Stop::NotRelative => {
             stats.downstream_rq_non_relative_path.inc();
             local_reply::ABSOLUTE_PATH_REJECTED.into()
+        }
+        Stop::Undetected(reply) => {
+            stats.downstream_rq_rejected_via_ip_detection.inc();
+            reply.into()
         }
         Stop::PathRejected => {
             stats.downstream_rq_failed_path_normalization.inc();

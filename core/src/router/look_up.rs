@@ -1,12 +1,11 @@
 //! From a request's head to its route: what is refused beforehand, path and authority as they are to
 //! be, the header rules, the tables. Needs no connection, so that it can also be asked offline.
 
-use std::net::IpAddr;
-
 use ringmain_config::route::Action;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::cluster_choice::choose_cluster;
+use super::header_mutation::{Direction, mutate_headers};
 use super::{Found, RouteRef, RouteRequest};
 use crate::http::ConnectionManager;
 use crate::http::authority::normalize_authority;
@@ -16,7 +15,7 @@ use crate::http::local_reply::LocalReply;
 use crate::http::path_normalization::{PathOutcome, normalize_path};
 use crate::http::request_headers::{prepare_request, refuse_nominated};
 use crate::http::request_id::RequestIds;
-use crate::server::ClusterNames;
+use crate::server::{ClusterNames, Compiled};
 
 /// Why no route was looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +28,15 @@ pub enum Stop {
     PathRejected,
     /// The client is sent to the path as it is now.
     PathRedirect,
+    /// `original_ip_detection_extensions` do not find the client's address.
+    Undetected(LocalReply),
 }
 
 /// Makes the request's head what the router may see and finds what takes it. `draw` gives the stream's
 /// random number.
 pub fn look_up(
     manager: &ConnectionManager,
-    local_ip: IpAddr,
+    compiled: &Compiled,
     request_ids: &RequestIds,
     draw: impl Fn() -> u64,
     exchange: &mut Exchange,
@@ -51,9 +52,14 @@ pub fn look_up(
         return Err(Stop::NotRelative);
     }
     normalize(manager, exchange)?;
+    if is_first_hop {
+        let early = &manager.config.early_header_mutations;
+        mutate_headers(early, manager, compiled, Direction::Request, exchange);
+    }
     let Exchange { request, info, .. } = exchange;
     if is_first_hop {
-        prepare_request(manager, request, info, local_ip, request_ids);
+        prepare_request(manager, compiled, request, info, request_ids)
+            .map_err(Stop::Undetected)?;
     }
     let random = || info.random(&draw);
     let tls = info.downstream_tls.as_deref();

@@ -60,6 +60,8 @@ pub struct Compiled {
     pub hostname: String,
     /// `node.cluster`.
     pub service_cluster: String,
+    /// `node.id`.
+    pub service_node: String,
 }
 
 /// Histograms of the process, in milliseconds.
@@ -150,6 +152,7 @@ impl Compiled {
             local_ip: local_ip(),
             hostname: hostname(),
             service_cluster: bootstrap.node.cluster.clone(),
+            service_node: bootstrap.node.id.clone(),
         }
     }
 }

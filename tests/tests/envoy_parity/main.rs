@@ -4,6 +4,7 @@
 mod access_log_filters;
 mod access_log_operators;
 mod bodies;
+mod client_address;
 mod cluster_choice;
 mod connections;
 mod differences;

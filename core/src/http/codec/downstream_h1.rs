@@ -283,10 +283,13 @@ impl Connection {
 
     fn head_limit(&self) -> Option<Duration> {
         let config = &self.record.manager.config;
-        [config.request_headers_timeout, config.request_timeout, config.stream_idle_timeout]
-            .into_iter()
-            .flatten()
-            .min()
+        let limits = [
+            config.request_headers_timeout,
+            config.request_timeout,
+            config.max_stream_duration,
+            config.stream_idle_timeout,
+        ];
+        limits.into_iter().flatten().min()
     }
 
     fn head_timed_out(&self) -> Awaited {
@@ -298,6 +301,9 @@ impl Connection {
         } else if limit == config.request_timeout {
             self.stats().downstream_rq_timeout.inc();
             Awaited::TimedOut(local_reply::REQUEST_TIMEOUT)
+        } else if limit == config.max_stream_duration {
+            self.stats().downstream_rq_max_duration_reached.inc();
+            Awaited::TimedOut(local_reply::REQUEST_DURATION)
         } else {
             self.stats().downstream_rq_idle_timeout.inc();
             Awaited::TimedOut(local_reply::REQUEST_IDLE)
