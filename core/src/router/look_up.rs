@@ -58,8 +58,7 @@ pub fn look_up(
     }
     let Exchange { request, info, .. } = exchange;
     if is_first_hop {
-        prepare_request(manager, compiled, request, info, request_ids)
-            .map_err(Stop::Undetected)?;
+        prepare_request(manager, compiled, request, info, request_ids).map_err(Stop::Undetected)?;
     }
     let random = || info.random(&draw);
     let tls = info.downstream_tls.as_deref();
