@@ -1,7 +1,6 @@
 //! Writing a header, for an upstream that wants to know the client.
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::io::Write;
 
 use super::v2::{FIXED_BYTES, INET, INET6, PROXY, SIGNATURE, STREAM, VERSION_2};
 use super::{Addresses, Version};
@@ -32,15 +31,14 @@ fn of_one_family(ends: Addresses) -> Addresses {
 
 fn write_v1(Addresses { source, destination }: Addresses, out: &mut Vec<u8>) {
     let family = if source.is_ipv4() { "TCP4" } else { "TCP6" };
-    write!(
-        out,
+    let line = format!(
         "PROXY {family} {} {} {} {}\r\n",
         source.ip(),
         destination.ip(),
         source.port(),
         destination.port()
-    )
-    .expect("writing to memory does not fail");
+    );
+    out.extend_from_slice(line.as_bytes());
 }
 
 fn write_v2(ends: Addresses, tlvs: &[(u8, &[u8])], out: &mut Vec<u8>) {
