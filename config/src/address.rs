@@ -93,8 +93,8 @@ impl EndpointAddress {
     }
 }
 
-/// The address that a listener binds to.
-pub(crate) fn listen_address(wire: Option<&wire::Address>, at: &At<'_>) -> Option<SocketAddr> {
+/// An IP address and port.
+pub(crate) fn socket_address(wire: Option<&wire::Address>, at: &At<'_>) -> Option<SocketAddr> {
     let (host, port) = host_and_port(wire, at)?;
     let ip = parse_ip(host, &at.field("socket_address").field("address"))?;
     Some(SocketAddr::new(ip, port))

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::bootstrap::v3 as wire;
@@ -39,6 +40,8 @@ pub struct Bootstrap {
     pub overload_manager: OverloadManager,
     /// `layered_runtime`.
     pub runtime: Runtime,
+    /// `cluster_manager.outlier_detection.event_log_path`.
+    pub outlier_event_log: Option<PathBuf>,
     /// The most connections of all listeners together: by the overload manager, else by the runtime
     /// key `overload.global_downstream_max_connections`. Absent means no limit.
     pub max_downstream_connections: Option<u64>,
@@ -109,6 +112,7 @@ impl Bootstrap {
                 .as_ref()
                 .and_then(|admin| Admin::from_wire(admin, &at.field("admin"))),
             local_cluster: local_cluster(wire, &names, at),
+            outlier_event_log: outlier_event_log(wire),
             listeners,
             clusters,
             stats_flush_interval: duration::or(
@@ -124,6 +128,11 @@ impl Bootstrap {
             runtime,
         }
     }
+}
+
+fn outlier_event_log(wire: &wire::Bootstrap) -> Option<PathBuf> {
+    let path = &wire.cluster_manager.as_ref()?.outlier_detection.as_ref()?.event_log_path;
+    (!path.is_empty()).then(|| PathBuf::from(path))
 }
 
 fn local_cluster(wire: &wire::Bootstrap, names: &ClusterNames<'_>, at: &At<'_>) -> Option<usize> {
@@ -165,7 +174,7 @@ impl Admin {
         if !wire.access_log_path.is_empty() {
             access_log.push(AccessLog::to_file(&wire.access_log_path));
         }
-        let address = address::listen_address(wire.address.as_ref(), &at.field("address"))?;
+        let address = address::socket_address(wire.address.as_ref(), &at.field("address"))?;
         Some(Self { address, access_log })
     }
 }

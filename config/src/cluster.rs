@@ -3,9 +3,11 @@
 mod circuit_breakers;
 mod dns;
 mod endpoint;
+mod health_check;
 mod http2_options;
 mod http_options;
 mod load_balancing;
+mod outlier_detection;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,6 +21,10 @@ use wire::cluster::{ClusterDiscoveryType, DiscoveryType as WireType};
 pub use self::circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
 pub use self::dns::{DnsLookupFamily, DnsOptions, DnsResolver, FailureRefreshRate};
 pub use self::endpoint::{HealthStatus, LbEndpoint, LoadAssignment, LocalityLbEndpoints};
+pub use self::health_check::{
+    CodecClientType, EndpointHealthCheckConfig, GrpcHealthCheck, HealthCheck, HealthChecker,
+    HttpHealthCheck, Intervals, StatusRanges, TcpHealthCheck,
+};
 pub use self::http_options::AutoSni;
 use self::http_options::HttpOptions;
 pub use self::http2_options::Http2ProtocolOptions;
@@ -26,6 +32,9 @@ pub use self::load_balancing::{
     ConsistentHashing, FallbackPolicy, HashFunction, LbPolicy, LbSubsetConfig, LbSubsetSelector,
     LeastRequest, LoadBalancing, LocalityLbConfig, Maglev, RingHash, SelectorFallback, SlowStart,
     ZoneAwareLbConfig,
+};
+pub use self::outlier_detection::{
+    EjectionLimits, FailurePercentage, OutlierDetection, SuccessRate,
 };
 use crate::aws::DiscoveryLimits;
 use crate::aws::wire::{cloud_map, ecs};
@@ -80,6 +89,13 @@ pub struct Cluster {
     pub proxy_protocol: Option<UpstreamProxyProtocol>,
     /// `upstream_http_protocol_options`: the name that requests give to TLS.
     pub auto_sni: AutoSni,
+    /// `health_checks`: at most one.
+    pub health_check: Option<HealthCheck>,
+    /// `common_lb_config.ignore_new_hosts_until_first_hc`, default false: new hosts count for nothing
+    /// before they were checked.
+    pub ignore_new_hosts_until_first_hc: bool,
+    /// `outlier_detection`.
+    pub outlier_detection: Option<OutlierDetection>,
     /// `metadata`.
     pub metadata: Metadata,
 }
@@ -175,6 +191,11 @@ impl Cluster {
                 Some((proxy_protocol, inner)) => (Some(proxy_protocol), Some(inner)),
                 None => (None, UpstreamTransportSocket::from_wire(socket, &socket_at)),
             };
+        if proxy_protocol.is_some() && !wire.health_checks.is_empty() {
+            at.field("health_checks").error_at_key(
+                "health checks through the PROXY protocol are known to Envoy, not supported by ringmain",
+            );
+        }
         if let (UpstreamProtocol::Auto(_), Some(UpstreamTransportSocket::RawBuffer)) =
             (options.upstream_protocol, &transport_socket)
         {
@@ -203,6 +224,18 @@ impl Cluster {
                 .filter(|max| *max > 0),
             max_response_headers_count: options.max_headers_count,
             enable_trailers: options.enable_trailers,
+            health_check: HealthCheck::from_wire(
+                &wire.health_checks,
+                &options.upstream_protocol,
+                at,
+            ),
+            outlier_detection: wire.outlier_detection.as_ref().map(|outliers| {
+                OutlierDetection::from_wire(outliers, &at.field("outlier_detection"))
+            }),
+            ignore_new_hosts_until_first_hc: wire
+                .common_lb_config
+                .as_ref()
+                .is_some_and(|common| common.ignore_new_hosts_until_first_hc),
             upstream_protocol: options.upstream_protocol,
             // Without one there is an error, and no proxy.
             transport_socket: transport_socket.unwrap_or_default(),

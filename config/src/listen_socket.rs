@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use envoy_types::pb::envoy::config::listener::v3 as wire;
 
-use crate::address::listen_address;
+use crate::address::socket_address;
 use crate::report::At;
 use crate::socket_option::{SocketOption, TcpKeepalive};
 
@@ -25,7 +25,7 @@ impl ListenSocket {
     pub(crate) fn list_from_wire(wire: &wire::Listener, at: &At<'_>) -> Option<Vec<Self>> {
         let options_at = at.field("socket_options");
         let first = Self {
-            address: listen_address(wire.address.as_ref(), &at.field("address"))?,
+            address: socket_address(wire.address.as_ref(), &at.field("address"))?,
             tcp_keepalive: wire.tcp_keepalive.map(TcpKeepalive::from_wire),
             socket_options: SocketOption::list_from_wire(&wire.socket_options, &options_at),
         };
@@ -43,7 +43,7 @@ impl ListenSocket {
             SocketOption::list_from_wire(&options.socket_options, &at.field("socket_options"))
         });
         Some(Self {
-            address: listen_address(wire.address.as_ref(), &at.field("address"))?,
+            address: socket_address(wire.address.as_ref(), &at.field("address"))?,
             tcp_keepalive: wire.tcp_keepalive.map(TcpKeepalive::from_wire).or(self.tcp_keepalive),
             socket_options: options.unwrap_or_else(|| self.socket_options.clone()),
         })

@@ -88,6 +88,15 @@ impl SubstitutionFormat {
         Self::parse_with(text, formatters).map_err(|error| at.error(error)).ok()
     }
 
+    /// Its text, without what operators would add.
+    pub fn literal(&self) -> String {
+        let literals = self.parts.iter().map(|part| match part {
+            FormatPart::Literal(text) => text.as_str(),
+            FormatPart::Operator { .. } => "",
+        });
+        literals.collect()
+    }
+
     /// Its operators, in order.
     pub fn operators(&self) -> impl Iterator<Item = &Operator> {
         self.parts.iter().filter_map(|part| match part {

@@ -5,7 +5,7 @@
 //! reads a request from them, the [`router`] finds its route, a [`cluster`] and its [`load_balancer`]
 //! name a host, the [`pool`] has a connection to it, and the response goes back the same way. Beside
 //! the path: [`server`] starts and ends it all, [`runtime`] is the ground every worker stands on,
-//! [`discovery`] finds hosts, [`budget`] counts what all workers share, [`token_bucket`] how fast,
+//! [`discovery`] finds hosts, [`health_check`] asks them how they are, [`outlier_detection`] sees it by their answers, [`budget`] counts what all workers share, [`token_bucket`] how fast,
 //! [`rbac`] tells who may, [`stats`], [`access_log`] and [`admin`] tell what happened, and
 //! [`route_check`] tells what would happen.
 
@@ -15,10 +15,12 @@ pub mod budget;
 pub mod cluster;
 pub mod config_command;
 pub mod discovery;
+pub mod health_check;
 pub mod http;
 pub mod listener;
 pub mod load_balancer;
 pub mod network;
+pub mod outlier_detection;
 pub mod pool;
 pub mod random;
 pub mod rbac;

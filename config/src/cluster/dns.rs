@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::extensions::network::dns_resolver::cares::v3::CaresD
 use envoy_types::pb::google::protobuf::Duration as WireDuration;
 use wire::cluster::DnsLookupFamily as WireLegacyFamily;
 
-use crate::address::listen_address;
+use crate::address::socket_address;
 use crate::duration;
 use crate::report::At;
 use crate::wire::unpack;
@@ -230,6 +230,6 @@ impl DnsResolver {
 }
 
 fn addresses(wire: &[core::Address], at: &At<'_>) -> Vec<SocketAddr> {
-    let address = |(index, one)| listen_address(Some(one), &at.index(index));
+    let address = |(index, one)| socket_address(Some(one), &at.index(index));
     wire.iter().enumerate().filter_map(address).collect()
 }

@@ -7,7 +7,8 @@ use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::endpoint::v3 as endpoint;
 use serde_json::Value;
 
-use crate::address::EndpointAddress;
+use super::EndpointHealthCheckConfig;
+use crate::address::{EndpointAddress, socket_address};
 use crate::bootstrap::Locality;
 use crate::metadata::lb_metadata;
 use crate::report::At;
@@ -69,6 +70,8 @@ pub struct LbEndpoint {
     pub address: EndpointAddress,
     /// `endpoint.hostname`, default empty.
     pub hostname: String,
+    /// `endpoint.health_check_config`.
+    pub health_check_config: EndpointHealthCheckConfig,
     /// `load_balancing_weight`, default 1.
     pub load_balancing_weight: u32,
     /// `health_status`.
@@ -140,9 +143,28 @@ impl LbEndpoint {
         Some(Self {
             address: address?,
             hostname: endpoint.hostname.clone(),
+            health_check_config: health_check_config(
+                endpoint.health_check_config.as_ref(),
+                &at.field("health_check_config"),
+            ),
             load_balancing_weight: wire.load_balancing_weight.map_or(1, |weight| weight.value),
             health_status: HealthStatus::from_wire(wire.health_status()),
             metadata: lb_metadata(wire.metadata.as_ref()),
         })
+    }
+}
+
+fn health_check_config(
+    wire: Option<&endpoint::endpoint::HealthCheckConfig>,
+    at: &At<'_>,
+) -> EndpointHealthCheckConfig {
+    let Some(wire) = wire else { return EndpointHealthCheckConfig::default() };
+    let address = wire.address.as_ref();
+    EndpointHealthCheckConfig {
+        // The field rules have seen to its range.
+        port_value: u16::try_from(wire.port_value).unwrap_or_default(),
+        address: address.and_then(|address| socket_address(Some(address), &at.field("address"))),
+        hostname: wire.hostname.clone(),
+        disable_active_health_check: wire.disable_active_health_check,
     }
 }

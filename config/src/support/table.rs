@@ -32,7 +32,12 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.bootstrap.v3.ClusterManager",
-        supported: "local_cluster_name",
+        supported: "local_cluster_name outlier_detection",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.bootstrap.v3.ClusterManager.OutlierDetection",
+        supported: "event_log_path",
         ..NONE
     },
     Message {
@@ -901,7 +906,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     http2_protocol_options typed_extension_protocol_options upstream_http_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
                     dns_failure_refresh_rate dns_jitter dns_resolvers use_tcp_for_dns_lookups \
                     dns_resolution_config typed_dns_resolver_config wait_for_warm_on_init \
-                    cluster_type",
+                    cluster_type health_checks outlier_detection",
         harmless: "per_connection_buffer_limit_bytes",
         limited: "type=STATIC|STRICT_DNS|LOGICAL_DNS \
                   lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM|RING_HASH|MAGLEV|LOAD_BALANCING_POLICY_CONFIG \
@@ -910,7 +915,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.cluster.v3.Cluster.CommonLbConfig",
         supported: "healthy_panic_threshold zone_aware_lb_config locality_weighted_lb_config \
-                    consistent_hashing_lb_config",
+                    consistent_hashing_lb_config ignore_new_hosts_until_first_hc",
         // Changes are told at once, however many there are.
         harmless: "update_merge_window",
         ..NONE
@@ -1214,6 +1219,22 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "budget_percent min_retry_concurrency",
         ..NONE
     },
+    Message {
+        name: "envoy.config.cluster.v3.OutlierDetection",
+        supported: "consecutive_5xx interval base_ejection_time max_ejection_percent \
+                    enforcing_consecutive_5xx enforcing_success_rate success_rate_minimum_hosts \
+                    success_rate_request_volume success_rate_stdev_factor \
+                    consecutive_gateway_failure enforcing_consecutive_gateway_failure \
+                    split_external_local_origin_errors consecutive_local_origin_failure \
+                    enforcing_consecutive_local_origin_failure \
+                    enforcing_local_origin_success_rate failure_percentage_threshold \
+                    enforcing_failure_percentage enforcing_failure_percentage_local_origin \
+                    failure_percentage_minimum_hosts failure_percentage_request_volume \
+                    max_ejection_time max_ejection_time_jitter \
+                    successful_active_health_check_uneject_host always_eject_one_host",
+        limited: "detect_degraded_hosts=false",
+        ..NONE
+    },
     Message { name: "envoy.type.v3.Percent", supported: "value", ..NONE },
     Message {
         name: "envoy.config.endpoint.v3.ClusterLoadAssignment",
@@ -1236,7 +1257,55 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "endpoint metadata load_balancing_weight health_status",
         ..NONE
     },
-    Message { name: "envoy.config.endpoint.v3.Endpoint", supported: "address hostname", ..NONE },
+    Message {
+        name: "envoy.config.endpoint.v3.Endpoint",
+        supported: "address hostname health_check_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.endpoint.v3.Endpoint.HealthCheckConfig",
+        supported: "port_value hostname address disable_active_health_check",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.HealthCheck",
+        supported: "timeout interval initial_jitter interval_jitter interval_jitter_percent \
+                    unhealthy_threshold healthy_threshold reuse_connection http_health_check \
+                    tcp_health_check grpc_health_check no_traffic_interval \
+                    no_traffic_healthy_interval unhealthy_interval unhealthy_edge_interval \
+                    healthy_edge_interval event_log_path event_logger \
+                    always_log_health_check_failures always_log_health_check_success tls_options",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.HealthCheck.HttpHealthCheck",
+        supported: "host path send receive response_buffer_size request_headers_to_add \
+                    request_headers_to_remove expected_statuses retriable_statuses \
+                    service_name_matcher method",
+        limited: "codec_client_type=HTTP1|HTTP2",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.HealthCheck.TcpHealthCheck",
+        supported: "send receive",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.HealthCheck.GrpcHealthCheck",
+        supported: "service_name authority initial_metadata",
+        ..NONE
+    },
+    Message { name: "envoy.config.core.v3.HealthCheck.Payload", supported: "text binary", ..NONE },
+    Message {
+        name: "envoy.config.core.v3.HealthCheck.TlsOptions",
+        supported: "alpn_protocols",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink",
+        supported: "event_log_path",
+        ..NONE
+    },
     Message {
         name: "envoy.config.accesslog.v3.AccessLog",
         supported: "name filter typed_config",
@@ -1327,6 +1396,7 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
         &[
             "envoy.extensions.formatter.metadata.v3.Metadata",
             "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
+            "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink",
             "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
             "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
             "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",

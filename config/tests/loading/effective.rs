@@ -30,6 +30,8 @@ fn files() -> Vec<String> {
                filter_chains: {filters: {name: tcp, typed_config: {\"@type\": \
                type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, \
                stat_prefix: a, cluster: b}}}}, clusters: {name: b}}";
+    let health = "health_checks: {timeout: 1s, interval: 1s, unhealthy_threshold: 1, \
+                  healthy_threshold: 1, http_health_check: {path: /}}";
     vec![
         tcp.to_owned(),
         good_files::FRONT_PROXY.to_owned(),
@@ -38,6 +40,8 @@ fn files() -> Vec<String> {
         file("route", metadata),
         file("cluster", breakers),
         file("cluster", "common_http_protocol_options: {max_requests_per_connection: 5}"),
+        file("cluster", health),
+        file("cluster", "outlier_detection: {}"),
         file("cluster", ecs),
         file("cluster", cloud_map),
     ]

@@ -98,6 +98,13 @@ pub struct LogControl {
 }
 
 impl LogControl {
+    /// Has `lines` written. Where the writer is behind they are lost.
+    pub fn write(&self, sink: LogSink, lines: Vec<u8>) {
+        if self.sender.try_send(LogMessage::Batch(Batch { sink, lines })).is_err() {
+            tracing::warn!("the access log writer is behind; an event is not logged");
+        }
+    }
+
     /// Has the files opened anew, after what was sent before has been written.
     pub fn reopen(&self) {
         if self.sender.try_send(LogMessage::Reopen).is_err() {

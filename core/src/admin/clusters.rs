@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{respond, stats_query};
 use crate::cluster::{Cluster, HealthFlag, Host, HostSet};
+use crate::outlier_detection::Origin;
 use crate::server::Control;
 use crate::stats::Kind;
 
@@ -63,6 +64,15 @@ fn limits(cluster: &Cluster, priority: RoutingPriority) -> [(&'static str, u32);
 fn write_cluster(text: &mut String, cluster: &Cluster, hosts: &HostSet) -> std::fmt::Result {
     let name = &cluster.config.name;
     writeln!(text, "{name}::observability_name::{}", cluster.stat_name())?;
+    if let Some(detector) = &cluster.outlier_detector {
+        for (prefix, origin) in ["", "local_origin_"].into_iter().zip(Origin::ALL) {
+            let threshold = detector.threshold(origin);
+            let average = percent(threshold.map(|threshold| threshold.average));
+            let ejection = percent(threshold.map(|threshold| threshold.ejection));
+            writeln!(text, "{name}::outlier::{prefix}success_rate_average::{average}")?;
+            writeln!(text, "{name}::outlier::{prefix}success_rate_ejection_threshold::{ejection}")?;
+        }
+    }
     for (priority, of) in ["default", "high"].into_iter().zip(RoutingPriority::ALL) {
         for (limit, value) in limits(cluster, of) {
             writeln!(text, "{name}::{priority}_priority::{limit}::{value}")?;
@@ -92,12 +102,30 @@ fn host_rows(host: &Host) -> Vec<(&'static str, String)> {
         ("metadata", metadata_text(host)),
         ("canary", host.is_canary().to_string()),
         ("priority", host.priority.to_string()),
-        ("success_rate", "-1".to_owned()),
-        ("local_origin_success_rate", "-1".to_owned()),
+        ("success_rate", percent(success_rate(host, Origin::External))),
+        ("local_origin_success_rate", percent(success_rate(host, Origin::Local))),
     ]);
     // Envoy has no such row; hosts without metadata look as they do there.
     rows.retain(|(name, value)| *name != "metadata" || !value.is_empty());
     rows
+}
+
+/// The rate of good answers in the last interval; none where there were too few, or nobody counts.
+fn success_rate(host: &Host, origin: Origin) -> Option<f64> {
+    host.outlier_monitor.get()?.success_rate(origin)
+}
+
+/// Six significant digits, without zeros at the end, as Envoy writes it; -1 is none.
+fn percent(value: Option<f64>) -> String {
+    let Some(value) = value else { return "-1".to_owned() };
+    // Of percent, the logarithm is a small number, or that of zero.
+    let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
+    let decimals = usize::try_from(5 - magnitude).unwrap_or_default();
+    let text = format!("{value:.decimals$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
 }
 
 /// The `envoy.lb` metadata as JSON.
@@ -126,12 +154,21 @@ fn describe(cluster: &Cluster, hosts: &HostSet) -> Value {
     };
     let default = threshold(RoutingPriority::Default, None);
     let high = threshold(RoutingPriority::High, Some("HIGH"));
-    json!({
-        "name": cluster.config.name,
-        "host_statuses": hosts.hosts.iter().map(|host| describe_host(host)).collect::<Vec<_>>(),
-        "circuit_breakers": { "thresholds": [default, high] },
-        "observability_name": cluster.stat_name(),
-    })
+    let ejection_threshold = |origin| {
+        let threshold = cluster.outlier_detector.as_ref()?.threshold(origin)?;
+        Some(json!({ "value": threshold.ejection }))
+    };
+    let mut described = json!({ "name": cluster.config.name });
+    if let Some(threshold) = ejection_threshold(Origin::External) {
+        described["success_rate_ejection_threshold"] = threshold;
+    }
+    described["host_statuses"] = hosts.hosts.iter().map(|host| describe_host(host)).collect();
+    if let Some(threshold) = ejection_threshold(Origin::Local) {
+        described["local_origin_success_rate_ejection_threshold"] = threshold;
+    }
+    described["circuit_breakers"] = json!({ "thresholds": [default, high] });
+    described["observability_name"] = json!(cluster.stat_name());
+    described
 }
 
 fn describe_host(host: &Host) -> Value {
@@ -157,13 +194,19 @@ fn describe_host(host: &Host) -> Value {
         }},
         "stats": stats,
         "health_status": health_status(host),
-        "weight": host.weight(),
     });
+    if let Some(rate) = success_rate(host, Origin::External) {
+        described["success_rate"] = json!({ "value": rate });
+    }
+    described["weight"] = json!(host.weight());
     if host.priority > 0 {
         described["priority"] = json!(host.priority);
     }
     if !host.hostname.is_empty() {
         described["hostname"] = json!(host.hostname);
+    }
+    if let Some(rate) = success_rate(host, Origin::Local) {
+        described["local_origin_success_rate"] = json!({ "value": rate });
     }
     described["locality"] = locality(&host.locality);
     if !host.metadata.is_empty() {

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use ringmain_config::bootstrap::Locality;
-use ringmain_config::cluster::HealthStatus;
+use ringmain_config::cluster::{EndpointHealthCheckConfig, HealthStatus};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::{HealthFlag, HealthFlags};
 use crate::load_balancer::{Health, LocalCluster, Member, Plan, PlanContext, count_members};
+use crate::outlier_detection::HostMonitor;
 use crate::stats::PerWorker;
 use crate::stats::scopes::HostStats;
 
@@ -35,6 +37,8 @@ pub struct HostDescription {
     pub locality: Locality,
     /// The `envoy.lb` metadata.
     pub metadata: BTreeMap<String, Value>,
+    /// What it says of its own health checks.
+    pub health_check_config: EndpointHealthCheckConfig,
 }
 
 impl HostDescription {
@@ -49,6 +53,7 @@ impl HostDescription {
             priority: 0,
             locality: Locality::default(),
             metadata: BTreeMap::new(),
+            health_check_config: EndpointHealthCheckConfig::default(),
         }
     }
 }
@@ -73,6 +78,13 @@ pub struct Host {
     pub locality: Locality,
     /// The `envoy.lb` metadata.
     pub metadata: BTreeMap<String, Value>,
+    /// What it says of its own health checks.
+    pub health_check_config: EndpointHealthCheckConfig,
+    /// Rung by workers when a response of its own says that it is to be taken out; absent where
+    /// nobody checks it.
+    pub health_alarm: OnceLock<Notify>,
+    /// What is noted of its answers; absent where nobody watches them.
+    pub outlier_monitor: OnceLock<HostMonitor>,
     /// Counters for admin `/clusters`.
     pub stats: PerWorker<HostStats>,
     /// Written by the control thread. Workers see what follows from it in the next plan.
@@ -106,6 +118,9 @@ impl Host {
             priority,
             locality: description.locality,
             metadata: description.metadata,
+            health_check_config: description.health_check_config,
+            health_alarm: OnceLock::new(),
+            outlier_monitor: OnceLock::new(),
             stats: PerWorker::new(workers),
             weight: AtomicU32::new(weight.max(1)),
             health: HealthFlags::new(description.health_status),
@@ -164,6 +179,14 @@ impl Host {
         self.change_health(|health| health.set(flag, on))
     }
 
+    /// A response of the host asks for it to be taken out (`x-envoy-immediate-health-check-fail`):
+    /// tells who checks it, if anybody does.
+    pub fn raise_health_alarm(&self) {
+        if let Some(alarm) = self.health_alarm.get() {
+            alarm.notify_one();
+        }
+    }
+
     /// How long ago it became healthy.
     pub fn healthy_for(&self) -> Duration {
         let since = self.healthy_since_ms.load(Ordering::Relaxed);
@@ -206,6 +229,7 @@ impl Host {
             && self.priority == description.priority
             && self.locality == description.locality
             && self.metadata == description.metadata
+            && self.health_check_config == description.health_check_config
     }
 
     /// Takes over what may change of a host; whether anything did.

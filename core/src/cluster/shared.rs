@@ -1,11 +1,17 @@
 //! What all workers share of a cluster: its settings and its counters.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{self as config, UpstreamProtocol};
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
 use super::{CircuitBreakers, HostSet};
+use crate::access_log::LogSink;
+use crate::health_check::HealthChecks;
 use crate::load_balancer::{LocalCluster, Plan, PlanContext};
+use crate::outlier_detection::OutlierDetector;
 use crate::stats::scopes::{
     ApiCallStats, AwsStats, ClusterStats, DiscoveryStats, DnsStats, Http2Stats, LbStats,
 };
@@ -47,6 +53,10 @@ pub struct Cluster {
     pub retry_response_codes: PerWorker<ResponseCodes>,
     /// The histograms of this cluster.
     pub histograms: ClusterHistograms,
+    /// Its active health checks, where it has any.
+    pub health_checks: Option<Arc<HealthChecks>>,
+    /// Its outlier detection, where it has any.
+    pub outlier_detector: Option<Arc<OutlierDetector>>,
 }
 
 /// `cluster.<name>.` histograms, in milliseconds where nothing else is said.
@@ -68,12 +78,15 @@ pub struct ClusterHistograms {
 
 impl Cluster {
     /// Compiles `config`, the cluster at `index`, for `workers` workers and adds its histograms to
-    /// `table`.
+    /// `table`. Its outliers are told to `outlier_events`;
+    /// `event_sink` says which of the log sinks stands for a file.
     pub fn new(
         config: config::Cluster,
         index: usize,
         workers: usize,
         table: &mut HistogramTable,
+        outlier_events: Option<LogSink>,
+        mut event_sink: impl FnMut(&Path) -> LogSink,
     ) -> Self {
         let scope = Scope::cluster(stat_name(&config));
         let mut histogram = |name| table.add(&scope, name);
@@ -91,7 +104,16 @@ impl Cluster {
             upstream_cx_length_ms,
             upstream_rq_per_cx,
         };
+        let health_checks = config.health_check.clone().map(|check| {
+            let sinks = check.event_logs.iter().map(|path| event_sink(path)).collect();
+            Arc::new(HealthChecks::new(check, sinks, config.ignore_new_hosts_until_first_hc))
+        });
+        let outlier_detector = config
+            .outlier_detection
+            .map(|config| Arc::new(OutlierDetector::new(config, outlier_events)));
         Self {
+            health_checks,
+            outlier_detector,
             aws: config.discovery.aws_limits().map(|_| Default::default()),
             ssl: matches!(config.transport_socket, UpstreamTransportSocket::Tls(_))
                 .then(|| PerWorker::new(workers)),
@@ -127,6 +149,16 @@ impl Cluster {
             local,
             stats: &self.planning,
         })
+    }
+
+    /// Has `hosts` checked and watched; those that are not among `known` are new.
+    pub fn expect(&self, hosts: &HostSet, known: &HostSet, workers: usize) {
+        if let Some(checks) = &self.health_checks {
+            checks.expect(hosts, known);
+        }
+        if let Some(detector) = &self.outlier_detector {
+            detector.expect(hosts, workers);
+        }
     }
 
     /// The stats of discovery by an AWS API; of a cluster that is found so.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
-use super::{Bells, Cluster, Host, HostSet};
+use super::{Bells, Cluster, HealthFlag, Host, HostSet};
 use crate::load_balancer::{Balancer, Health, Hosts, Pick, Plan};
+use crate::outlier_detection::Outcome;
 use crate::pool::{self, IdleConnections, Line, MultiplexedConnections};
 use crate::random::Random;
 use crate::runtime::{BufferPool, Timers};
@@ -98,6 +99,8 @@ pub struct WorkerHost {
     /// Whether the last connection that agreed on a protocol by ALPN has agreed on HTTP/2.
     agrees_on_http2: Cell<bool>,
     alternate: Cell<bool>,
+    /// Whether its health checks fail or it is ejected, as last told.
+    failed: Cell<bool>,
 }
 
 impl WorkerHost {
@@ -124,6 +127,19 @@ impl WorkerHost {
     /// A connection has agreed on HTTP/2, or not.
     pub fn note_agreed(&self, http2: bool) {
         self.agrees_on_http2.set(http2);
+    }
+
+    /// A host that has failed its checks or was ejected may do better on other connections, as Envoy
+    /// has it: those that wait are closed.
+    fn note_health(&self) {
+        let health = self.shared.health();
+        let failed =
+            health.has(HealthFlag::FailedActiveHc) || health.has(HealthFlag::FailedOutlierCheck);
+        if failed && !self.failed.get() {
+            self.idle.iter().for_each(IdleConnections::close_all);
+            self.multiplexed.iter().for_each(MultiplexedConnections::drain);
+        }
+        self.failed.set(failed);
     }
 
     /// True every other time.
@@ -273,6 +289,8 @@ impl WorkerCluster {
             host.idle.iter().for_each(IdleConnections::retire);
             host.multiplexed.iter().for_each(MultiplexedConnections::retire);
         }
+        let hosts: Vec<_> = self.current.borrow().hosts.to_vec();
+        hosts.iter().for_each(|host| host.note_health());
     }
 
     /// The hosts that have left.
@@ -296,6 +314,7 @@ impl WorkerCluster {
             multiplexed: Default::default(),
             agrees_on_http2: Cell::default(),
             alternate: Cell::default(),
+            failed: Cell::default(),
         }
     }
 
@@ -323,6 +342,13 @@ impl WorkerCluster {
         let stats = self.shared.lb.of(self.worker);
         let index = balancer.as_mut()?.choose(pick, &asked, stats)?;
         hosts.get(index as usize).cloned()
+    }
+
+    /// Notes what came of sending something to `host`, where outliers are looked for.
+    pub fn note_outcome(&self, host: &WorkerHost, outcome: Outcome) {
+        if let Some(detector) = &self.shared.outlier_detector {
+            detector.note(&host.shared, self.worker, outcome);
+        }
     }
 
     /// Closes idle connections that the upstream has closed or that have waited too long.

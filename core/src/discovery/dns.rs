@@ -194,6 +194,7 @@ impl Entry {
             priority: self.priority + found.rank,
             locality: self.locality.clone(),
             metadata: self.endpoint.metadata.clone(),
+            health_check_config: self.endpoint.health_check_config.clone(),
             ..HostDescription::new(found.address)
         }
     }

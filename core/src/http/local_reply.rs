@@ -414,6 +414,24 @@ pub fn grpc_status(status: u16) -> u8 {
     }
 }
 
+/// The status of HTTP that a gRPC status stands for; none where it is no number.
+pub fn http_status(grpc_status: &[u8]) -> Option<u16> {
+    Some(match std::str::from_utf8(grpc_status).ok()?.parse().ok()? {
+        0_u32 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    })
+}
+
 fn percent_encode(text: &[u8], value: &mut Vec<u8>) {
     for byte in text {
         match byte {

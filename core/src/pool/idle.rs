@@ -57,6 +57,11 @@ impl IdleConnections {
     /// The host has left the cluster: closes what waits, and from now on what comes back.
     pub fn retire(&self) {
         self.retired.set(true);
+        self.close_all();
+    }
+
+    /// Closes what waits.
+    pub fn close_all(&self) {
         for idle in self.waiting.take() {
             idle.connection.close_locally();
         }

@@ -91,6 +91,11 @@ impl MultiplexedConnections {
     /// The host has left the cluster: connections end with their last stream.
     pub fn retire(&self) {
         self.retired.set(true);
+        self.drain();
+    }
+
+    /// Connections end with their last stream; others take their place.
+    pub fn drain(&self) {
         let open = self.open.take();
         open.iter().for_each(|connection| connection.drain());
     }

@@ -13,6 +13,7 @@ use super::permit::{ConnectionPermit, PendingRequest};
 use super::{AcquireFailure, ConnectFailure};
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::{UpstreamConnectionInfo, millis};
+use crate::outlier_detection::Outcome;
 use crate::runtime;
 use crate::server::connection_ids;
 use crate::transport_socket::{Transport, TransportOptions};
@@ -70,8 +71,12 @@ pub async fn connect_tcp<G>(
     let connected = runtime::run_unless(open(cluster, host, options), given_up).await;
     drop(pending);
     match connected {
-        Ok(Ok(transport)) => Ok(TcpConnection::opened(transport, begun, permit)),
+        Ok(Ok(transport)) => {
+            cluster.note_outcome(host, Outcome::ConnectedFinally);
+            Ok(TcpConnection::opened(transport, begun, permit))
+        }
         Ok(Err(failure)) => {
+            cluster.note_outcome(host, Outcome::Failed);
             count_unopened(&permit, &failure);
             Err(TcpFailure::Connect(failure))
         }

@@ -18,6 +18,7 @@ use crate::http::codec::upstream::{ResponseFailure, UpstreamStream};
 use crate::http::header_bytes;
 use crate::http::local_reply::{self, LocalReply};
 use crate::load_balancer::Pick;
+use crate::outlier_detection::Outcome;
 use crate::pool::{self, Acquire, AcquireFailure, Acquired, ConnectFailure};
 use crate::runtime::{Buffer, join};
 use crate::transport_socket::TransportOptions;
@@ -346,6 +347,9 @@ impl UpstreamRequest<'_, '_> {
                 Ok(acquired) => return Ok(acquired),
                 Err(failure) => failure,
             };
+            if matches!(failure, AcquireFailure::Connect(_)) {
+                self.cluster.note_outcome(&host, Outcome::Failed);
+            }
             let other = match failure {
                 AcquireFailure::Connect(_) => (0..moves).find_map(|_| {
                     let other = self.cluster.choose_host(&Pick { attempt: 1, ..self.pick() })?;
@@ -386,6 +390,7 @@ impl UpstreamRequest<'_, '_> {
         info.upstream_local = upstream.local_addr();
         info.upstream_tls = upstream.tls();
         info.times.upstream_tx_begin = self.downstream.manager.recorded.times.then(Instant::now);
+        self.cluster.note_outcome(upstream.host(), Outcome::Connected);
         let received = self.body.ended() == Some(RequestEnd::Complete);
         self.timeouts.try_begins(received);
         self.groups.count(|group| group.upstream_rq_total.inc());
@@ -398,6 +403,9 @@ impl UpstreamRequest<'_, '_> {
         self.exchange.response.clear();
         let result = upstream.read_head(&mut self.exchange.response, request).await;
         self.exchange.info.response_started = Some(Instant::now());
+        if result.is_ok() {
+            self.note_answer(upstream.host());
+        }
         if self.downstream.manager.recorded.header_bytes {
             let bytes = header_bytes::received_fields(&self.exchange.response.headers);
             self.exchange.info.upstream_bytes.headers_received = bytes;

@@ -1,15 +1,20 @@
 //! What an attempt came to: counted, flagged, and turned into what the client gets.
 
+use ringmain_proto_codec::KnownHeader;
+
 use super::request_body::RequestEnd;
 use super::response_relay::Relayed;
 use super::retry::ResetReason;
 use super::timeout::Expired;
 use super::upstream_request::{Failure, Setback, UpstreamRequest};
+use crate::cluster::WorkerHost;
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream::After;
 use crate::http::codec::upstream::{ResponseFailure, UpstreamStream};
+use crate::http::header_matching::is_grpc_request;
 use crate::http::local_reply;
 use crate::http::stream::millis;
+use crate::outlier_detection::Outcome;
 
 impl UpstreamRequest<'_, '_> {
     /// Counts a request whose response has not come within the route's `timeout`.
@@ -25,12 +30,30 @@ impl UpstreamRequest<'_, '_> {
         upstream.count_cancelled();
     }
 
+    /// A host has answered: notes what its answer says of it.
+    pub(super) fn note_answer(&self, host: &WorkerHost) {
+        let response = &self.exchange.response;
+        if response.headers.contains(KnownHeader::XEnvoyImmediateHealthCheckFail) {
+            host.shared.raise_health_alarm();
+        }
+        if self.cluster.shared.outlier_detector.is_some() {
+            // Of a gRPC call that has ended already, the status says more than that of HTTP.
+            let of_call = match is_grpc_request(&self.exchange.request.headers) {
+                true => response.headers.get(KnownHeader::GrpcStatus),
+                false => None,
+            };
+            let status = of_call.and_then(local_reply::http_status).unwrap_or(response.status);
+            self.cluster.note_outcome(host, Outcome::Status(status));
+        }
+    }
+
     /// What follows a response that did not come.
     pub(super) fn failed(&mut self, upstream: UpstreamStream, failure: ResponseFailure) -> Setback {
         if upstream.deadline().fired() {
             return self.expired(&upstream);
         }
         upstream.host().stats().rq_error.inc();
+        self.cluster.note_outcome(upstream.host(), Outcome::Failed);
         upstream.count_failure(failure);
         let (reason, reply) = match failure {
             ResponseFailure::ClosedSilent => {
@@ -58,6 +81,9 @@ impl UpstreamRequest<'_, '_> {
             return self.request_broke_off(RequestEnd::Expired(expired)).into();
         }
         expired.count(self.downstream.stats());
+        if matches!(expired, Expired::Response | Expired::PerTry | Expired::PerTryIdle) {
+            self.cluster.note_outcome(upstream.host(), Outcome::TimedOut);
+        }
         match expired {
             Expired::Response => {
                 self.count_timeout();
@@ -159,6 +185,7 @@ impl UpstreamRequest<'_, '_> {
             reply.flag_into(&mut info.flags);
             info.details = reply.details;
         } else {
+            self.cluster.note_outcome(upstream.host(), Outcome::Failed);
             upstream.count_broken_off(failure);
             let (flag, details) = after_response_started(failure);
             let info = &mut self.exchange.info;

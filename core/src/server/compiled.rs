@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 use ringmain_config::access_log::{AccessLog, AccessLogSink};
@@ -125,12 +126,20 @@ impl Compiled {
         let names = bootstrap.clusters.iter().enumerate();
         let cluster_names =
             names.map(|(index, cluster)| (cluster.name.as_bytes().into(), index)).collect();
+        let outlier_events = bootstrap
+            .outlier_event_log
+            .clone()
+            .map(|path| sink_index(&AccessLogSink::File(path), &mut log_sinks));
         let clusters = bootstrap
             .clusters
             .iter()
             .enumerate()
             .map(|(index, config)| {
-                Arc::new(Cluster::new(config.clone(), index, workers, &mut histograms))
+                let sink_of =
+                    |path: &Path| sink_index(&AccessLogSink::File(path.to_owned()), &mut log_sinks);
+                let config = config.clone();
+                let histograms = &mut histograms;
+                Arc::new(Cluster::new(config, index, workers, histograms, outlier_events, sink_of))
             })
             .collect();
         let process_histograms = ProcessHistograms::new(&mut histograms, bootstrap.admin.is_some());
@@ -182,7 +191,7 @@ fn compile_listener(
     let direction = config.traffic_direction;
     let mut filter_chains = Vec::new();
     for (chain, config) in config.filter_chains.iter().enumerate() {
-        let sink_of = |log: &AccessLog| sink_index(log, log_sinks);
+        let sink_of = |log: &AccessLog| sink_index(&log.sink, log_sinks);
         let place = FilterChainPlace { listener: index, filter_chain: chain };
         let terminal = match &config.filters.terminal {
             config::TerminalFilter::HttpConnectionManager(manager) => {
@@ -233,10 +242,10 @@ fn compile_listener(
 }
 
 /// Logs to the same place share a sink, so that their lines do not mix.
-fn sink_index(log: &AccessLog, sinks: &mut Vec<AccessLogSink>) -> LogSink {
-    let known = sinks.iter().position(|sink| *sink == log.sink);
+fn sink_index(sink: &AccessLogSink, sinks: &mut Vec<AccessLogSink>) -> LogSink {
+    let known = sinks.iter().position(|known| known == sink);
     LogSink::new(known.unwrap_or_else(|| {
-        sinks.push(log.sink.clone());
+        sinks.push(sink.clone());
         sinks.len() - 1
     }))
 }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::configuration::Written;
 use super::{Command, Compiled};
-use crate::access_log::LogControl;
+use crate::access_log::{LogControl, LogSink};
 use crate::cluster::HostSet;
 use crate::discovery::report::PollerReport;
 use crate::load_balancer::Plan;
@@ -92,9 +92,11 @@ pub struct Control {
 
 /// What the workers know of a cluster's hosts.
 #[derive(Debug, Default)]
-struct Told {
-    hosts: Arc<HostSet>,
-    plan: Arc<Plan>,
+pub struct Told {
+    /// The hosts.
+    pub hosts: Arc<HostSet>,
+    /// How to choose among them.
+    pub plan: Arc<Plan>,
 }
 
 /// How often a command is offered again to a worker whose mailbox is full.
@@ -181,6 +183,11 @@ impl Control {
         self.hosts[index].borrow().hosts.clone()
     }
 
+    /// The same, to be told of changes.
+    pub fn watch_hosts(&self, index: usize) -> watch::Receiver<Told> {
+        self.hosts[index].subscribe()
+    }
+
     /// How workers choose among them.
     pub fn plan(&self, index: usize) -> Arc<Plan> {
         self.hosts[index].borrow().plan.clone()
@@ -188,6 +195,10 @@ impl Control {
 
     /// Tells every worker the hosts of the cluster at `index`, and what that means for others.
     pub async fn set_hosts(&self, index: usize, hosts: Arc<HostSet>) {
+        let known = self.hosts(index);
+        if !Arc::ptr_eq(&known, &hosts) {
+            self.compiled.clusters[index].expect(&hosts, &known, self.compiled.workers);
+        }
         self.plan_and_tell(index, hosts).await;
         if self.boot.local_cluster == Some(index) {
             // How many proxies there are in each zone decides how far requests stay in theirs.
@@ -304,6 +315,11 @@ impl Control {
         for answer in collected {
             self.histograms.add(&answer.await.unwrap_or_default());
         }
+    }
+
+    /// Writes a line of an event log.
+    pub fn log_event(&self, sink: LogSink, line: Vec<u8>) {
+        self.logs.write(sink, line);
     }
 
     /// Opens the access logs anew, after they were rotated.

@@ -27,7 +27,7 @@ use crate::access_log::{LogBuffers, LogWriter, OpenError};
 use crate::cluster::Bells;
 use crate::runtime::{self, Mailbox, Post, mailbox};
 use crate::stats::WorkerId;
-use crate::{admin, discovery};
+use crate::{admin, discovery, health_check, outlier_detection};
 
 /// Why the process does not start, or ended other than asked for.
 #[derive(Debug, thiserror::Error)]
@@ -289,7 +289,7 @@ async fn serve(
     }
     control.set_state(ServerState::Initializing);
     tokio::select! {
-        () = first_discovery(&control) => {}
+        () = first_looks(&control) => {}
         () = signals.terminate() => return Ok(()),
     }
     control.tell_all(|| Command::Listen).await;
@@ -330,6 +330,17 @@ async fn end(control: &Control, signals: &mut Signals) -> Result<(), StartError>
         }
         () = signals.terminate() => Err(StartError::Forced(control.active_connections())),
     }
+}
+
+/// The listeners open when every cluster knows its hosts and, where they are checked, their health.
+async fn first_looks(control: &Arc<Control>) {
+    first_discovery(control).await;
+    outlier_detection::start(control);
+    let (first, mut done) = mpsc::channel(1);
+    health_check::start(control, &first);
+    drop(first);
+    // Nobody sends. Each check ends by its time-out, so there is no other limit, as in Envoy.
+    let _channel_closed = done.recv().await;
 }
 
 /// How long the listeners wait for clusters to find their first hosts.

@@ -393,6 +393,53 @@ stats_block! {
 }
 
 stats_block! {
+    /// `cluster.<name>.health_check.` counters; the control thread writes them.
+    HealthCheckStats {
+        counters {
+            attempt,
+            failure,
+            network_failure,
+            passive_failure,
+            success,
+            verify_cluster,
+        }
+        gauges {}
+    }
+}
+
+stats_block! {
+    /// `cluster.<name>.outlier_detection.`; the control thread writes them.
+    OutlierStats {
+        counters {
+            ejections_consecutive_5xx,
+            ejections_detected_consecutive_5xx,
+            ejections_detected_consecutive_gateway_failure,
+            ejections_detected_consecutive_local_origin_failure,
+            /// Envoy's, of `detect_degraded_hosts`.
+            ejections_detected_degradation,
+            ejections_detected_failure_percentage,
+            ejections_detected_local_origin_failure_percentage,
+            ejections_detected_local_origin_success_rate,
+            ejections_detected_success_rate,
+            ejections_enforced_consecutive_5xx,
+            ejections_enforced_consecutive_gateway_failure,
+            ejections_enforced_consecutive_local_origin_failure,
+            ejections_enforced_failure_percentage,
+            ejections_enforced_local_origin_failure_percentage,
+            ejections_enforced_local_origin_success_rate,
+            ejections_enforced_success_rate,
+            ejections_enforced_total,
+            ejections_overflow,
+            ejections_success_rate,
+            ejections_total,
+        }
+        gauges {
+            ejections_active,
+        }
+    }
+}
+
+stats_block! {
     /// `cluster.<name>.ecs.` and `cluster.<name>.cloud_map.`; the control thread writes them.
     AwsStats {
         counters {

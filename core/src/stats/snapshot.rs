@@ -9,7 +9,8 @@ use super::scopes::{Http2Stats, HttpStats, ListenerStats, ResponseClassStats};
 use super::{
     Counter, Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero,
 };
-use crate::cluster::{Cluster, HealthFlags, Resource};
+use crate::cluster::{Cluster, HealthFlag, HealthFlags, HostSet, Resource};
+use crate::health_check::HealthChecks;
 use crate::http::ConnectionManager;
 use crate::listener::{Listener, ListenerFilter, TerminalFilter};
 use crate::load_balancer::{Health, Plan, TableSizes};
@@ -141,6 +142,12 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     scope.gauge("membership_healthy", of_health(Health::Healthy), stats);
     scope.gauge("membership_degraded", of_health(Health::Degraded), stats);
     scope.gauge("membership_excluded", count(&HealthFlags::is_excluded), stats);
+    if let Some(checks) = &cluster.health_checks {
+        health_check_stats(&scope.within("health_check"), checks, &hosts, stats);
+    }
+    if let Some(detector) = &cluster.outlier_detector {
+        scope.within("outlier_detection").single(&detector.stats, stats);
+    }
     table_sizes(&scope, &cluster.config.load_balancing.policy, &control.plan(index), stats);
     subsets(&scope, &control.plan(index), control.compiled.balancers(), stats);
     circuit_breakers(&scope, cluster, stats);
@@ -151,6 +158,20 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     response_codes(&internal, &cluster.internal_response_codes, Completed::IsTheSum, stats);
     let retry = scope.within("retry");
     response_codes(&retry, &cluster.retry_response_codes, Completed::IsTheSum, stats);
+}
+
+fn health_check_stats(
+    scope: &Scope,
+    checks: &HealthChecks,
+    hosts: &HostSet,
+    stats: &mut Vec<Stat>,
+) {
+    scope.single(&checks.stats, stats);
+    let checked = || hosts.hosts.iter().filter(|host| HealthChecks::include(host));
+    let failed = checked().filter(|host| host.health().has(HealthFlag::FailedActiveHc)).count();
+    let degraded = checked().filter(|host| host.health().has(HealthFlag::DegradedActiveHc)).count();
+    scope.gauge("healthy", checked().count() - failed, stats);
+    scope.gauge("degraded", degraded, stats);
 }
 
 /// The tables of consistent hashing, for policies that have any; of several, Envoy tells the last one's.

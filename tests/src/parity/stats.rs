@@ -108,7 +108,7 @@ fn is_chosen(name: &str, stat: &str) -> bool {
     let cluster = stat.strip_prefix("cluster.").and_then(|rest| rest.strip_prefix(name));
     match cluster.and_then(|rest| rest.split_once('.')) {
         Some(("_cluster" | "_refused" | "_empty" | "_silent" | "_mirror", leaf)) => {
-            CLUSTER.contains(&leaf) || is_by_status(leaf)
+            CLUSTER.contains(&leaf) || is_by_status(leaf) || leaf.starts_with("outlier_detection.")
         }
         _ => false,
     }

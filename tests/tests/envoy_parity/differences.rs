@@ -7,7 +7,8 @@ use ringmain_tests::h2_upstream::{H2Upstream, HTTP2};
 use ringmain_tests::parity::{Case, Observation, case, observe};
 use ringmain_tests::proxy::{Program, Proxy, run_ringmain};
 use ringmain_tests::template::{Values, fill, front_proxy, indented};
-use ringmain_tests::upstream::{Act, ok, reply};
+use ringmain_tests::upstream::{Act, Upstream, ok, reply};
+use ringmain_tests::wait::eventually;
 use ringmain_tests::workspace;
 
 use crate::GET;
@@ -466,5 +467,42 @@ fn a_refused_client_reaches_no_upstream() {
         let proxy = Proxy::start(program, &config, &values);
         let (bytes, _) = Client::connect(proxy.port("listener")).read_to_end();
         assert!(bytes.is_empty() && upstream.connections().is_empty(), "{program}");
+    }
+}
+
+/// With two hosts and the default of 10 percent Envoy ejects nobody: a bad host gets half of all
+/// requests for ever. Here it goes as long as another healthy one is left; `always_eject_one_host:
+/// false` is Envoy's way.
+#[test]
+fn a_bad_host_of_a_small_cluster_is_ejected_while_another_is_left() {
+    let bad = Upstream::start(vec![reply("HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n")]);
+    let good = Upstream::start(vec![ok()]);
+    let values: Values = [("bad", &bad), ("good", &good)]
+        .map(|(name, upstream)| (name.to_owned(), upstream.address().port().to_string()))
+        .into();
+    let ejected = |program: Program, fields: &str| {
+        let text = front_proxy(
+            "",
+            "",
+            &format!("outlier_detection: {{ interval: 60s, consecutive_5xx: 2, {fields} }}"),
+        );
+        let line = text.lines().find(|line| line.contains("{{upstream}}")).expect("an endpoint");
+        let both = ["bad", "good"].map(|name| line.replace("upstream", name)).join("\n");
+        let proxy = Proxy::start(program, &text.replace(line, &both), &values);
+        for _ in 0..8 {
+            let mut client = Client::connect(proxy.port("listener"));
+            client.send(GET);
+            client.read_response().expect("a response");
+        }
+        let stat = |leaf: &str| {
+            proxy.admin().stat(&format!("cluster.backend.outlier_detection.ejections_{leaf}"))
+        };
+        eventually("a verdict", || (stat("active") + stat("overflow") > 0).then_some(()));
+        stat("active")
+    };
+    assert_eq!(ejected(Program::Envoy, ""), 0);
+    for program in Program::ringmains() {
+        assert_eq!(ejected(program, ""), 1, "{program}");
+        assert_eq!(ejected(program, "always_eject_one_host: false"), 0, "{program}");
     }
 }

@@ -110,8 +110,18 @@ fn start_with(
     more: &str,
     port: u16,
 ) -> Proxy {
-    let cluster = format!(
-        "{more}transport_socket:
+    let values = Values::from([
+        ("upstream".into(), port.to_string()),
+        ("certificates".into(), authority.folder().display().to_string()),
+    ]);
+    let cluster = format!("{more}{}", tls_fields(context, common));
+    Proxy::start(program, &front_proxy(LOG, "", &cluster), &values)
+}
+
+/// The transport socket of a cluster.
+fn tls_fields(context: &str, common: &str) -> String {
+    format!(
+        "transport_socket:
   name: tls
   typed_config:
     \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
@@ -119,12 +129,7 @@ fn start_with(
 {}",
         indented(context, 4),
         if common.is_empty() { "      {}\n".to_owned() } else { indented(common, 6) }
-    );
-    let values = Values::from([
-        ("upstream".into(), port.to_string()),
-        ("certificates".into(), authority.folder().display().to_string()),
-    ]);
-    Proxy::start(program, &front_proxy(LOG, "", &cluster), &values)
+    )
 }
 
 /// The answer, the log line, and the counters of the cluster that tell of TLS and of connecting.
@@ -262,6 +267,34 @@ fn requests_name_the_host_that_tls_asks_for() {
             let stats = ["upstream_cx_total", "ssl.fail_verify_san"]
                 .map(|name| proxy.admin().stat(&format!("cluster.backend.{name}")));
             (answers, stats)
+        });
+    }
+}
+
+#[test]
+fn health_checks_go_through_the_clusters_tls() {
+    const CHECKS: &str = "health_checks:
+- timeout: 60s
+  interval: 60s
+  unhealthy_threshold: 1
+  healthy_threshold: 1
+  tls_options: { alpn_protocols: [http/1.1] }
+";
+    let authority = authority();
+    let upstream = TlsUpstream::start(&authority, "server", false, Answer::Whole);
+    for (checker, sni, healthy) in [
+        ("http_health_check: { path: / }", "server.example", 1),
+        ("tcp_health_check: {}", "server.example", 1),
+        ("http_health_check: { path: / }", "other.example", 0),
+        ("tcp_health_check: {}", "other.example", 0),
+    ] {
+        assert_alike(|program| {
+            let context = format!("sni: {sni}\nauto_sni_san_validation: true\n");
+            let checks = format!("{CHECKS}  {checker}\n");
+            let proxy = start_with(program, &authority, &context, TRUSTING, &checks, upstream.port);
+            let stats = proxy.admin().stats("cluster.backend.(health_check|membership_healthy)");
+            assert_eq!(stats["cluster.backend.membership_healthy"], healthy.to_string());
+            stats
         });
     }
 }

@@ -62,6 +62,11 @@ impl ClientContext {
         }
     }
 
+    /// As rustls takes it.
+    pub fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+
     /// The name that a host is asked for: the request's, the host's own where that is wanted, the
     /// configured one, or its address, which is not sent.
     pub fn server_name(

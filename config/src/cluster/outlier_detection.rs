@@ -1,0 +1,158 @@
+//! Outlier detection (`envoy.config.cluster.v3.OutlierDetection`): which hosts are ejected for what
+//! they answer, and for how long.
+
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::cluster::v3 as wire;
+use envoy_types::pb::google::protobuf::UInt32Value;
+
+use crate::duration;
+use crate::report::At;
+
+const INTERVAL: Duration = Duration::from_secs(10);
+const BASE_EJECTION_TIME: Duration = Duration::from_secs(30);
+const MAX_EJECTION_TIME: Duration = Duration::from_secs(300);
+
+/// `envoy.config.cluster.v3.OutlierDetection`. An `enforcing` value is how many of a hundred
+/// findings eject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutlierDetection {
+    /// `consecutive_5xx`, default 5.
+    pub consecutive_5xx: u32,
+    /// `enforcing_consecutive_5xx`, default 100.
+    pub enforcing_consecutive_5xx: u32,
+    /// `consecutive_gateway_failure`, default 5: statuses 502, 503 and 504.
+    pub consecutive_gateway_failure: u32,
+    /// `enforcing_consecutive_gateway_failure`, default 0.
+    pub enforcing_consecutive_gateway_failure: u32,
+    /// `split_external_local_origin_errors`, default false: what fails before an answer counts as a
+    /// 503 or 504.
+    pub split_external_local_origin_errors: bool,
+    /// `consecutive_local_origin_failure`, default 5.
+    pub consecutive_local_origin_failure: u32,
+    /// `enforcing_consecutive_local_origin_failure`, default 100.
+    pub enforcing_consecutive_local_origin_failure: u32,
+    /// `interval`, default 10 s: between two looks at rates and at who may come back.
+    pub interval: Duration,
+    /// How long hosts stay out, and how many of them.
+    pub ejection: EjectionLimits,
+    /// Hosts far below the average.
+    pub success_rate: SuccessRate,
+    /// Hosts that fail too often.
+    pub failure_percentage: FailurePercentage,
+    /// `successful_active_health_check_uneject_host`, default true.
+    pub successful_active_health_check_uneject_host: bool,
+}
+
+/// How long hosts stay out, and how many at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EjectionLimits {
+    /// `base_ejection_time`, default 30 s: times how often in a row the host was ejected.
+    pub base_ejection_time: Duration,
+    /// `max_ejection_time`, default 300 s or `base_ejection_time`, whichever is longer.
+    pub max_ejection_time: Duration,
+    /// `max_ejection_time_jitter`, default 0: up to so much longer, at random.
+    pub max_ejection_time_jitter: Duration,
+    /// `max_ejection_percent`, default 10.
+    pub max_ejection_percent: u32,
+    /// `always_eject_one_host`. Absent means: where another healthy host is left.
+    pub always_eject_one_host: Option<bool>,
+}
+
+/// The `success_rate_` fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SuccessRate {
+    /// `success_rate_minimum_hosts`, default 5.
+    pub minimum_hosts: u32,
+    /// `success_rate_request_volume`, default 100 in an interval.
+    pub request_volume: u32,
+    /// `success_rate_stdev_factor`, default 1900: thousandths of the standard deviation.
+    pub stdev_factor: u32,
+    /// `enforcing_success_rate`, default 100.
+    pub enforcing: u32,
+    /// `enforcing_local_origin_success_rate`, default 100.
+    pub enforcing_local_origin: u32,
+}
+
+/// The `failure_percentage_` fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailurePercentage {
+    /// `failure_percentage_threshold`, default 85.
+    pub threshold: u32,
+    /// `failure_percentage_minimum_hosts`, default 5.
+    pub minimum_hosts: u32,
+    /// `failure_percentage_request_volume`, default 50 in an interval.
+    pub request_volume: u32,
+    /// `enforcing_failure_percentage`, default 0.
+    pub enforcing: u32,
+    /// `enforcing_failure_percentage_local_origin`, default 0.
+    pub enforcing_local_origin: u32,
+}
+
+fn or(wire: Option<UInt32Value>, default: u32) -> u32 {
+    wire.map_or(default, |value| value.value)
+}
+
+impl OutlierDetection {
+    /// Reads the field `outlier_detection`, at `at`.
+    pub(super) fn from_wire(wire: &wire::OutlierDetection, at: &At<'_>) -> Self {
+        Self {
+            consecutive_5xx: or(wire.consecutive_5xx, 5),
+            enforcing_consecutive_5xx: or(wire.enforcing_consecutive_5xx, 100),
+            consecutive_gateway_failure: or(wire.consecutive_gateway_failure, 5),
+            enforcing_consecutive_gateway_failure: or(
+                wire.enforcing_consecutive_gateway_failure,
+                0,
+            ),
+            split_external_local_origin_errors: wire.split_external_local_origin_errors,
+            consecutive_local_origin_failure: or(wire.consecutive_local_origin_failure, 5),
+            enforcing_consecutive_local_origin_failure: or(
+                wire.enforcing_consecutive_local_origin_failure,
+                100,
+            ),
+            interval: duration::or(wire.interval.as_ref(), INTERVAL, at, "interval"),
+            ejection: EjectionLimits::from_wire(wire, at),
+            success_rate: SuccessRate {
+                minimum_hosts: or(wire.success_rate_minimum_hosts, 5),
+                request_volume: or(wire.success_rate_request_volume, 100),
+                stdev_factor: or(wire.success_rate_stdev_factor, 1900),
+                enforcing: or(wire.enforcing_success_rate, 100),
+                enforcing_local_origin: or(wire.enforcing_local_origin_success_rate, 100),
+            },
+            failure_percentage: FailurePercentage {
+                threshold: or(wire.failure_percentage_threshold, 85),
+                minimum_hosts: or(wire.failure_percentage_minimum_hosts, 5),
+                request_volume: or(wire.failure_percentage_request_volume, 50),
+                enforcing: or(wire.enforcing_failure_percentage, 0),
+                enforcing_local_origin: or(wire.enforcing_failure_percentage_local_origin, 0),
+            },
+            successful_active_health_check_uneject_host: wire
+                .successful_active_health_check_uneject_host
+                .is_none_or(|uneject| uneject.value),
+        }
+    }
+}
+
+impl EjectionLimits {
+    fn from_wire(wire: &wire::OutlierDetection, at: &At<'_>) -> Self {
+        let or_default =
+            |wire: &Option<_>, default, name| duration::or(wire.as_ref(), default, at, name);
+        let base = or_default(&wire.base_ejection_time, BASE_EJECTION_TIME, "base_ejection_time");
+        let longest = MAX_EJECTION_TIME.max(base);
+        let max = or_default(&wire.max_ejection_time, longest, "max_ejection_time");
+        if max < base {
+            at.field("max_ejection_time").error("must not be below base_ejection_time");
+        }
+        Self {
+            base_ejection_time: base,
+            max_ejection_time: max,
+            max_ejection_time_jitter: or_default(
+                &wire.max_ejection_time_jitter,
+                Duration::ZERO,
+                "max_ejection_time_jitter",
+            ),
+            max_ejection_percent: or(wire.max_ejection_percent, 10),
+            always_eject_one_host: wire.always_eject_one_host.map(|always| always.value),
+        }
+    }
+}

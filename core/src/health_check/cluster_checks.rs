@@ -1,0 +1,81 @@
+//! The sessions of one cluster: one for each of its hosts, which come and go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+
+use super::HealthChecks;
+use super::connection::CheckTls;
+use super::session::Session;
+use super::task::OwnedTask;
+use crate::cluster::{Cluster, HostSet};
+use crate::server::Control;
+
+/// Has the hosts of `cluster` checked, for ever. `first` is let go of when the hosts
+/// of now have been checked once.
+pub async fn run(
+    control: Arc<Control>,
+    cluster: Arc<Cluster>,
+    checks: Arc<HealthChecks>,
+    first: mpsc::Sender<()>,
+) {
+    let index = cluster.index;
+    let mut told = control.watch_hosts(index);
+    let tls = CheckTls::new(&cluster, &checks.config).map(Arc::new);
+    let mut sessions = Sessions {
+        control: control.clone(),
+        first: cluster.config.wait_for_warm_on_init.then_some(first),
+        cluster,
+        checks,
+        tls,
+        changed: Arc::default(),
+        of_hosts: HashMap::new(),
+    };
+    let mut known = Arc::<HostSet>::default();
+    loop {
+        let hosts = told.borrow_and_update().hosts.clone();
+        if !Arc::ptr_eq(&hosts, &known) {
+            sessions.follow(&hosts);
+            known = hosts;
+        }
+        sessions.first = None;
+        tokio::select! {
+            changed = told.changed() => if changed.is_err() { return },
+            // However many hosts have changed since, the workers are told once.
+            () = sessions.changed.notified() => control.tell_health(index).await,
+        }
+    }
+}
+
+struct Sessions {
+    control: Arc<Control>,
+    cluster: Arc<Cluster>,
+    checks: Arc<HealthChecks>,
+    tls: Option<Arc<CheckTls>>,
+    changed: Arc<Notify>,
+    first: Option<mpsc::Sender<()>>,
+    /// By the id of the host.
+    of_hosts: HashMap<u64, OwnedTask>,
+}
+
+impl Sessions {
+    /// Ends the sessions of hosts that have left and starts those of hosts that have come.
+    fn follow(&mut self, hosts: &HostSet) {
+        let mut before = std::mem::take(&mut self.of_hosts);
+        for host in hosts.hosts.iter().filter(|host| HealthChecks::include(host)) {
+            let session = before.remove(&host.id).unwrap_or_else(|| {
+                let session = Session::new(
+                    self.control.clone(),
+                    self.cluster.clone(),
+                    self.checks.clone(),
+                    host.clone(),
+                    self.changed.clone(),
+                    self.first.clone(),
+                );
+                OwnedTask::spawn(session.run(self.tls.clone()))
+            });
+            self.of_hosts.insert(host.id, session);
+        }
+    }
+}

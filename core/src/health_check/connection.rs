@@ -1,0 +1,81 @@
+//! Connections for checks: on the control thread, apart from those of requests.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ringmain_config::cluster::{AutoSni, HealthCheck};
+use ringmain_config::transport_socket::UpstreamTransportSocket;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::tls_socket::TlsSocket;
+use crate::cluster::{Cluster, Host};
+use crate::transport_socket::tls::ClientContext;
+
+/// Bytes both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// TLS towards the hosts of a cluster, as its checks use it.
+#[derive(Debug)]
+pub struct CheckTls {
+    context: ClientContext,
+    config: Arc<ClientConfig>,
+}
+
+impl CheckTls {
+    /// That of `cluster`, where it has TLS.
+    pub fn new(cluster: &Cluster, check: &HealthCheck) -> Option<Self> {
+        let UpstreamTransportSocket::Tls(context) = &cluster.config.transport_socket else {
+            return None;
+        };
+        let context = ClientContext::new(context, &[], &AutoSni::default());
+        let mut config = ClientConfig::clone(context.config());
+        if !check.alpn_protocols.is_empty() {
+            config.alpn_protocols.clone_from(&check.alpn_protocols);
+        }
+        Some(Self { context, config: Arc::new(config) })
+    }
+}
+
+/// Whom a session asks, and how he is to be known by TLS.
+#[derive(Debug, Clone)]
+pub struct Target {
+    address: SocketAddr,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl Target {
+    /// `host`, or what it has named for its checks.
+    pub fn new(host: &Host, tls: Option<&CheckTls>) -> Self {
+        let own = &host.health_check_config;
+        let mut address = own.address.unwrap_or(host.address);
+        if own.port_value != 0 {
+            address.set_port(own.port_value);
+        }
+        let name = |tls: &CheckTls| tls.context.server_name(None, &host.hostname, address.ip());
+        Self { address, tls: tls.map(|tls| (tls.config.clone(), name(tls))) }
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Opens a connection; with TLS, after the handshake.
+    pub async fn connect(&self) -> io::Result<Box<dyn Duplex>> {
+        let socket = TcpStream::connect(self.address).await?;
+        socket.set_nodelay(true)?;
+        match &self.tls {
+            None => Ok(Box::new(socket)),
+            Some((config, name)) => {
+                let config = config.clone();
+                Ok(Box::new(TlsSocket::connect(socket, config, name.clone()).await?))
+            }
+        }
+    }
+}
