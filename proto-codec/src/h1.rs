@@ -15,6 +15,7 @@ mod request_target;
 mod response_head;
 
 pub use body_length::BodyLength;
+pub(crate) use body_length::Framing;
 pub use chunked::{ChunkedDecoder, Decoded, LAST_CHUNK, encode_trailers, write_chunk_size};
 pub use encode::{KeyFormat, encode_request, encode_response, encode_response_http_10};
 pub use head_progress::HeadProgress;

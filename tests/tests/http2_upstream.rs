@@ -355,6 +355,56 @@ fn a_response_may_come_before_the_request_has_ended() {
     }
 }
 
+/// The beginning of what would be a response of its own to an HTTP/1 client.
+const SMUGGLED: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nEVIL";
+
+/// RFC 9110 §6.4.1: what a response without a body has for one reaches nobody.
+#[test]
+fn content_of_a_response_that_has_none_is_not_passed_on() {
+    for program in Program::ringmains() {
+        for (status, method) in [("204", "GET"), ("304", "GET"), ("200", "HEAD")] {
+            for pause in [Duration::ZERO, PAUSE] {
+                let rig = Rig::start(program, move |peer, request| {
+                    peer.send(headers(request.stream, &[(":status", status)], 0));
+                    std::thread::sleep(pause);
+                    peer.send(data(request.stream, SMUGGLED, END_STREAM));
+                });
+                let mut client = rig.client();
+                client.send(format!(
+                    "{method} / HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n"
+                ));
+                let (received, _) = client.read_to_end();
+                let received = String::from_utf8_lossy(&received);
+                assert!(received.starts_with("HTTP/1.1 "), "{program}, {status}: {received}");
+                assert!(!received.contains("EVIL"), "{program}, {status}: {received}");
+                rig.settle();
+            }
+        }
+    }
+}
+
+/// RFC 9110 §8.6, RFC 9113 §8.1.1.
+#[test]
+fn responses_of_doubtful_length_are_refused() {
+    let cases: [&[(&str, &str)]; 5] = [
+        &[(":status", "200"), ("content-length", "")],
+        &[(":status", "200"), ("content-length", "+2")],
+        &[(":status", "200"), ("content-length", "02")],
+        &[(":status", "200"), ("content-length", "2"), ("content-length", "2")],
+        &[(":status", "204"), ("content-length", "2")],
+    ];
+    for program in Program::ringmains() {
+        for fields in cases {
+            let rig = Rig::start(program, move |peer, request| {
+                peer.send(headers(request.stream, fields, 0));
+                peer.send(data(request.stream, "ok", END_STREAM));
+            });
+            assert_eq!(rig.ask(GET).status(), Some(502), "{program}, {fields:?}");
+            rig.settle();
+        }
+    }
+}
+
 /// What a client saw, and what the cluster counted.
 fn outcome(
     program: Program,

@@ -27,14 +27,14 @@ impl BodyLength {
 
 /// What a head says about its body.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Framing {
+pub(crate) struct Framing {
     length: Option<u64>,
     chunked: bool,
 }
 
 impl Framing {
     /// Takes a `content-length` field.
-    pub(super) fn content_length(&mut self, value: &[u8]) -> Result<(), FramingError> {
+    pub(crate) fn content_length(&mut self, value: &[u8]) -> Result<(), FramingError> {
         // RFC 9112 §6.3 lets a recipient take equal duplicates for one; we need not.
         if self.length.is_some() {
             return Err(FramingError::DuplicateContentLength);
@@ -60,7 +60,7 @@ impl Framing {
     }
 
     /// Whether a body is announced, if only an empty chunked one.
-    pub(super) fn announces_body(&self) -> bool {
+    pub(crate) fn announces_body(&self) -> bool {
         self.chunked || self.length.is_some_and(|length| length > 0)
     }
 

@@ -7,11 +7,12 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream, client};
+use http::Method;
 
 use super::header_conversion;
 use super::io::MemoryIo;
 use super::ping::Pings;
-use crate::h1::{BodyLength, ResponseHead, Version};
+use crate::h1::{BodyLength, RequestKind, ResponseHead, Version};
 use crate::{HeaderMap, KnownHeader};
 
 /// What a connection is made with: `http2_protocol_options` in Envoy's words.
@@ -74,6 +75,9 @@ pub struct ClientStream {
     receiving: Option<RecvStream>,
     /// The protocol that was asked for.
     protocol: Option<Protocol>,
+    request: RequestKind,
+    /// Whether the response has no body, whatever the peer sends (RFC 9110 §6.4.1).
+    bodiless: bool,
 }
 
 /// A head that has come.
@@ -137,10 +141,21 @@ impl ClientHandle {
         ends: bool,
     ) -> Result<ClientStream, StreamFailure> {
         let protocol = head.0.extensions().get::<Protocol>().cloned();
+        let request = match *head.0.method() {
+            _ if protocol.is_some() => RequestKind::Upgrade,
+            Method::CONNECT => RequestKind::Connect,
+            Method::HEAD => RequestKind::Head,
+            _ => RequestKind::Other,
+        };
         match self.requests.send_request(head.0, ends) {
-            Ok((awaited, sending)) => {
-                Ok(ClientStream { sending, awaited, receiving: None, protocol })
-            }
+            Ok((awaited, sending)) => Ok(ClientStream {
+                sending,
+                awaited,
+                receiving: None,
+                protocol,
+                request,
+                bodiless: false,
+            }),
             // The peer knows nothing of it.
             Err(_) => Err(StreamFailure::Refused),
         }
@@ -217,7 +232,25 @@ impl ClientStream {
         }
         head.body = if body.is_end_stream() { BodyLength::None } else { BodyLength::UntilClose };
         self.receiving = Some(body);
+        let Ok(framing) = header_conversion::framing(&parts.headers) else {
+            return Poll::Ready(Err(self.refuse()));
+        };
+        let is_empty = head.status == 204 && self.request != RequestKind::Connect;
+        if is_empty && framing.announces_body() {
+            return Poll::Ready(Err(self.refuse()));
+        }
+        if is_empty {
+            // RFC 9110 §8.6 forbids even a length of zero.
+            head.headers.remove(KnownHeader::ContentLength);
+        }
+        self.bodiless = is_empty || head.status == 304 || self.request == RequestKind::Head;
         Poll::Ready(Ok(ReceivedHead::Final))
+    }
+
+    /// Resets the stream for a malformed response (RFC 9113 §8.1.1).
+    fn refuse(&mut self) -> StreamFailure {
+        self.sending.send_reset(Reason::PROTOCOL_ERROR);
+        StreamFailure::Protocol
     }
 
     /// Whether all of the response's body has come. Trailers may still follow.
@@ -232,7 +265,15 @@ impl ClientStream {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, StreamFailure>>> {
         let Some(body) = &mut self.receiving else { return Poll::Ready(None) };
-        body.poll_data(context).map_err(|error| failure(&error))
+        let data = body.poll_data(context).map_err(|error| failure(&error));
+        match data {
+            // To an HTTP/1 client it would be the next response.
+            Poll::Ready(Some(Ok(bytes))) if self.bodiless && !bytes.is_empty() => {
+                self.release(bytes.len());
+                Poll::Ready(Some(Err(self.refuse())))
+            }
+            data => data,
+        }
     }
 
     /// Lets the peer send `bytes` more.

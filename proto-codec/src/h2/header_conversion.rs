@@ -5,7 +5,8 @@ use h2::ext::Protocol;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
-use crate::{HeaderMap, KnownHeader};
+use crate::h1::Framing;
+use crate::{FramingError, HeaderMap, KnownHeader};
 
 /// Fields that belong to one HTTP/1 connection (RFC 9113 §8.2.2).
 const CONNECTION_FIELDS: [KnownHeader; 6] = [
@@ -79,6 +80,16 @@ pub(super) fn append(fields: &http::HeaderMap, headers: &mut HeaderMap) {
     for (name, value) in fields {
         headers.append(name.as_str().as_bytes(), value.as_bytes());
     }
+}
+
+/// What a head's `fields` say of its body's length, by the rules of HTTP/1, which the next hop may
+/// speak. The `h2` crate lets an empty length pass, and equal ones.
+pub(super) fn framing(fields: &http::HeaderMap) -> Result<Framing, FramingError> {
+    let mut framing = Framing::default();
+    for length in fields.get_all(http::header::CONTENT_LENGTH) {
+        framing.content_length(length.as_bytes())?;
+    }
+    Ok(framing)
 }
 
 #[cfg(test)]
