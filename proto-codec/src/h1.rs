@@ -21,6 +21,7 @@ pub use encode::{KeyFormat, encode_request, encode_response, encode_response_htt
 pub use head_progress::HeadProgress;
 pub use reason_phrase::reason_phrase;
 pub use request_head::{RequestHead, RequestOptions, UnderscoreAction};
+pub(crate) use request_target::is_authority;
 pub use response_head::{RequestKind, ResponseHead};
 
 /// The HTTP version of a message.

@@ -285,6 +285,10 @@ fn malformed_requests_are_refused() {
         ("no method", GET[1..].to_vec()),
         ("no path", [&GET[..2], &GET[3..]].concat()),
         ("no scheme", [&GET[..1], &GET[2..]].concat()),
+        ("two lengths", get(&[("content-length", "0"), ("content-length", "0")])),
+        ("a host that is none", [&GET[..3], &[("host", "b c/d")]].concat()),
+        ("two hosts", [&GET[..3], &[("host", "b"), ("host", "c")]].concat()),
+        ("user information", [&GET[..3], &[(":authority", "u@a")]].concat()),
     ];
     for program in Program::ringmains() {
         let rig = Rig::start(program, vec![ok()]);
@@ -293,6 +297,16 @@ fn malformed_requests_are_refused() {
             let code = outcome.reset.or(outcome.goaway);
             assert_eq!(code, Some(PROTOCOL_ERROR), "{program}, {name}: {outcome:?}");
         }
+        for length in ["", "+4", "04", "four", "4, 4"] {
+            let fields = [&POST[..], &[("content-length", length)]].concat();
+            let mut client = H2Client::open(rig.port());
+            client.send([headers(1, &fields, 0), data(1, "four", END_STREAM)].concat());
+            assert_eq!(client.outcome(1).reset, Some(PROTOCOL_ERROR), "{program}, {length:?}");
+        }
+        let mut client = H2Client::open(rig.port());
+        let trailers = headers(1, &[("content-length", "4")], END_STREAM);
+        client.send([headers(1, &POST, 0), data(1, "four", 0), trailers].concat());
+        assert_eq!(client.outcome(1).reset, Some(PROTOCOL_ERROR), "{program}, trailers");
         let length = [&POST[..], &[("content-length", "5")]].concat();
         let mut client = H2Client::open(rig.port());
         client.send([headers(1, &length, 0), data(1, "four", END_STREAM)].concat());

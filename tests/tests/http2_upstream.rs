@@ -405,6 +405,21 @@ fn responses_of_doubtful_length_are_refused() {
     }
 }
 
+/// `max_headers_count`, which counts `:status`.
+#[test]
+fn responses_with_too_many_fields_are_as_envoys() {
+    compare(
+        "too many fields",
+        "",
+        &Opening::default(),
+        |peer, request| {
+            let fields = [&[(":status", "200")][..], &[("x", "y"); 100]].concat();
+            peer.send(headers(request.stream, &fields, END_STREAM));
+        },
+        &[GET],
+    );
+}
+
 /// What a client saw, and what the cluster counted.
 fn outcome(
     program: Program,

@@ -70,7 +70,7 @@ impl Framing {
     }
 
     /// The length as the fields say it, or `otherwise`.
-    pub(super) fn body_length(&self, otherwise: BodyLength) -> BodyLength {
+    pub(crate) fn body_length(&self, otherwise: BodyLength) -> BodyLength {
         match self.length {
             _ if self.chunked => BodyLength::Chunked,
             Some(length) => BodyLength::Length(length),

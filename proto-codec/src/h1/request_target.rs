@@ -81,7 +81,7 @@ impl<'a> RequestTarget<'a> {
 }
 
 /// Whether `authority` is a `uri-host [":" port]`.
-pub(super) fn is_authority(authority: &[u8]) -> bool {
+pub(crate) fn is_authority(authority: &[u8]) -> bool {
     split_authority(authority).is_some()
 }
 

@@ -13,6 +13,7 @@ use super::header_conversion;
 use super::io::MemoryIo;
 use super::ping::Pings;
 use crate::h1::{BodyLength, RequestKind, ResponseHead, Version};
+use crate::limits::HeadLimits;
 use crate::{HeaderMap, KnownHeader};
 
 /// What a connection is made with: `http2_protocol_options` in Envoy's words.
@@ -202,11 +203,12 @@ impl ClientStream {
         self.sending.send_reset(Reason::CANCEL);
     }
 
-    /// Reads the next head; the final response's into `head`.
+    /// Reads the next head; the final response's into `head`, held to `limits`.
     pub fn poll_head(
         &mut self,
         context: &mut Context<'_>,
         head: &mut ResponseHead,
+        limits: &HeadLimits,
     ) -> Poll<Result<ReceivedHead, StreamFailure>> {
         if let Poll::Ready(Some(interim)) = self.awaited.poll_informational(context) {
             let interim = interim.map_err(|error| failure(&error));
@@ -232,6 +234,11 @@ impl ClientStream {
         }
         head.body = if body.is_end_stream() { BodyLength::None } else { BodyLength::UntilClose };
         self.receiving = Some(body);
+        if exceeds(&parts.headers, limits) {
+            self.sending.send_reset(Reason::INTERNAL_ERROR);
+            // Envoy's word for it.
+            return Poll::Ready(Err(StreamFailure::RemoteReset));
+        }
         let Ok(framing) = header_conversion::framing(&parts.headers) else {
             return Poll::Ready(Err(self.refuse()));
         };
@@ -301,6 +308,12 @@ impl ClientStream {
     }
 }
 
+/// Whether `fields`, and `:status` before them, are more than `limits` allow.
+fn exceeds(fields: &http::HeaderMap, limits: &HeadLimits) -> bool {
+    let bytes: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    fields.len() >= limits.headers_max as usize || bytes > limits.bytes_max as usize
+}
+
 fn failure(error: &h2::Error) -> StreamFailure {
     if error.is_reset() && error.is_remote() {
         match error.reason() {
@@ -313,5 +326,23 @@ fn failure(error: &h2::Error) -> StreamFailure {
         StreamFailure::Protocol
     } else {
         StreamFailure::ConnectionEnded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_held_to_number_and_bytes() {
+        let mut fields = http::HeaderMap::new();
+        fields.append("x", HeaderValue::from_static("1234"));
+        let limits = |headers_max, bytes_max| HeadLimits { bytes_max, headers_max };
+        assert!(!exceeds(&fields, &limits(2, 5)));
+        assert!(exceeds(&fields, &limits(2, 4)));
+        // `:status` is the other one.
+        assert!(exceeds(&fields, &limits(1, 5)));
     }
 }

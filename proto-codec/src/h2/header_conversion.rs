@@ -95,6 +95,7 @@ pub(super) fn framing(fields: &http::HeaderMap) -> Result<Framing, FramingError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::h1::BodyLength;
 
     fn headers(fields: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -124,6 +125,24 @@ mod tests {
             .map(|(name, value)| (name.as_str(), value.as_bytes()))
             .collect();
         assert_eq!(fields, [("x-one", &b"1"[..]), ("x-one", b"2"), ("accept", b"*/*")]);
+    }
+
+    #[test]
+    fn a_length_is_plain_and_single() {
+        let framing_of = |lengths: &[&str]| {
+            let mut fields = http::HeaderMap::new();
+            for length in lengths {
+                let value = HeaderValue::from_str(length).expect("a value");
+                fields.append(http::header::CONTENT_LENGTH, value);
+            }
+            framing(&fields).map(|it| it.body_length(BodyLength::Chunked))
+        };
+        assert_eq!(framing_of(&[]), Ok(BodyLength::Chunked));
+        assert_eq!(framing_of(&["5"]), Ok(BodyLength::Length(5)));
+        for lengths in [&[""][..], &["x"], &["+5"], &["5, 5"]] {
+            assert_eq!(framing_of(lengths), Err(FramingError::InvalidContentLength));
+        }
+        assert_eq!(framing_of(&["5", "5"]), Err(FramingError::DuplicateContentLength));
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! The server's side of HTTP/2: one connection, the requests that come on it.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream, server};
+use http::header::HOST;
 use http::{Method, Response, StatusCode};
 
 use super::header_conversion;
 use super::io::MemoryIo;
 use super::ping::Pings;
-use crate::h1::{BodyLength, RequestHead, ResponseHead, Version};
+use crate::h1::{BodyLength, RequestHead, ResponseHead, Version, is_authority};
 use crate::{HeaderMap, KnownHeader};
 
 /// What a connection is made with: `http2_protocol_options` in Envoy's words.
@@ -58,7 +59,7 @@ pub struct Incoming<D: Buf> {
 #[derive(Debug)]
 pub struct IncomingHead {
     parts: http::request::Parts,
-    ends: bool,
+    body: BodyLength,
 }
 
 /// One request and its response.
@@ -104,17 +105,20 @@ impl<B: AsRef<[u8]>, D: Buf> ServerConnection<B, D> {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Incoming<D>, Ended>>> {
-        self.0.poll_accept(context).map(|next| {
-            next.map(|next| match next {
-                Ok((request, respond)) => {
-                    let (parts, receiving) = request.into_parts();
-                    let ends = receiving.is_end_stream();
-                    let stream = ServerStream { receiving, sending: Sending::Head(respond) };
-                    Ok(Incoming { head: IncomingHead { parts, ends }, stream })
-                }
-                Err(error) => Err(ended(&error)),
-            })
-        })
+        loop {
+            let (request, mut respond) = match ready!(self.0.poll_accept(context)) {
+                Some(Ok(next)) => next,
+                Some(Err(error)) => return Poll::Ready(Some(Err(ended(&error)))),
+                None => return Poll::Ready(None),
+            };
+            let (parts, receiving) = request.into_parts();
+            if let Some(head) = IncomingHead::new(parts, receiving.is_end_stream()) {
+                let stream = ServerStream { receiving, sending: Sending::Head(respond) };
+                return Poll::Ready(Some(Ok(Incoming { head, stream })));
+            }
+            // As the crate does with what it refuses itself.
+            respond.send_reset(Reason::PROTOCOL_ERROR);
+        }
     }
 
     /// The connection's pings; given once.
@@ -135,6 +139,32 @@ impl<B: AsRef<[u8]>, D: Buf> ServerConnection<B, D> {
 }
 
 impl IncomingHead {
+    /// `None` where the request is malformed (RFC 9113 §8.1.1), in the strict reading that HTTP/1 has,
+    /// which the next hop may speak.
+    fn new(parts: http::request::Parts, ends: bool) -> Option<Self> {
+        let framing = header_conversion::framing(&parts.headers).ok()?;
+        let body = match ends {
+            true => BodyLength::None,
+            false if parts.method == Method::CONNECT => BodyLength::UntilClose,
+            false => framing.body_length(BodyLength::Chunked),
+        };
+        let head = Self { parts, body };
+        head.has_valid_authority().then_some(head)
+    }
+
+    /// One `uri-host [":" port]` (RFC 9110 §7.2), or none.
+    fn has_valid_authority(&self) -> bool {
+        let is_single = self.parts.uri.authority().is_some()
+            || self.parts.headers.get_all(HOST).iter().count() <= 1;
+        is_single && self.authority().is_none_or(|it| it.is_empty() || is_authority(it))
+    }
+
+    /// `:authority`, or `host` where that is missing (RFC 9113 §8.3.1).
+    fn authority(&self) -> Option<&[u8]> {
+        let host = || self.parts.headers.get(HOST).map(http::HeaderValue::as_bytes);
+        self.parts.uri.authority().map(|it| it.as_str().as_bytes()).or_else(host)
+    }
+
     /// Writes the request into `head`, with the fields of one name together and crumbs of `cookie`
     /// joined (RFC 9113 §8.2.3). An extended CONNECT becomes what HTTP/1 has for it: GET with `upgrade`
     /// (RFC 8441 §5).
@@ -152,8 +182,7 @@ impl IncomingHead {
             let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
             headers.append_known(KnownHeader::Path, path.as_bytes());
         }
-        let host = || self.parts.headers.get(http::header::HOST).map(http::HeaderValue::as_bytes);
-        if let Some(authority) = uri.authority().map(|it| it.as_str().as_bytes()).or_else(host) {
+        if let Some(authority) = self.authority() {
             headers.append_known(KnownHeader::Authority, authority);
         }
         if let Some(scheme) = uri.scheme_str() {
@@ -164,7 +193,7 @@ impl IncomingHead {
                 && value.as_bytes().eq_ignore_ascii_case(b"100-continue")
             {
                 head.expect_continue = true;
-            } else if !matches!(*name, http::header::COOKIE | http::header::HOST) {
+            } else if !matches!(*name, http::header::COOKIE | HOST) {
                 headers.append(name.as_str().as_bytes(), value.as_bytes());
             }
         }
@@ -173,19 +202,7 @@ impl IncomingHead {
             headers.append_known(KnownHeader::Upgrade, protocol.as_str().as_bytes());
             headers.append_known(KnownHeader::Connection, b"upgrade");
         }
-        head.body = self.body_length(headers);
-    }
-
-    fn body_length(&self, headers: &HeaderMap) -> BodyLength {
-        if self.ends {
-            return BodyLength::None;
-        }
-        if self.parts.method == Method::CONNECT {
-            return BodyLength::UntilClose;
-        }
-        let declared = headers.get(KnownHeader::ContentLength);
-        let declared = declared.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
-        declared.map_or(BodyLength::Chunked, BodyLength::Length)
+        head.body = self.body;
     }
 }
 
@@ -225,13 +242,26 @@ impl<D: Buf> ServerStream<D> {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Result<Option<Box<HeaderMap>>, Ended>> {
-        self.receiving.poll_trailers(context).map_err(|error| ended(&error)).map_ok(|trailers| {
-            trailers.map(|fields| {
-                let mut trailers = Box::<HeaderMap>::default();
-                header_conversion::append(&fields, &mut trailers);
-                trailers
-            })
-        })
+        let trailers =
+            ready!(self.receiving.poll_trailers(context)).map_err(|error| ended(&error))?;
+        let Some(fields) = trailers else { return Poll::Ready(Ok(None)) };
+        if fields.contains_key(http::header::CONTENT_LENGTH) {
+            // RFC 9110 §6.5.1: a length behind the content says something else to who merges them.
+            self.refuse();
+            return Poll::Ready(Err(Ended::Protocol));
+        }
+        let mut trailers = Box::<HeaderMap>::default();
+        header_conversion::append(&fields, &mut trailers);
+        Poll::Ready(Ok(Some(trailers)))
+    }
+
+    /// Resets the stream for a malformed request (RFC 9113 §8.1.1).
+    fn refuse(&mut self) {
+        match &mut self.sending {
+            Sending::Head(respond) => respond.send_reset(Reason::PROTOCOL_ERROR),
+            Sending::Body(body) => body.send_reset(Reason::PROTOCOL_ERROR),
+            Sending::Nothing => {}
+        }
     }
 
     /// Ready when the peer has reset the stream or the connection has ended.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use ringmain_proto_codec::HeaderMap;
 use ringmain_proto_codec::h1::ResponseHead;
 use ringmain_proto_codec::h2::client::{ClientStream, ReceivedHead, StreamFailure};
+use ringmain_proto_codec::limits::HeadLimits;
 
 use super::body::Ending;
 use super::upstream::{OutgoingHead, Piece, ResponseFailure};
@@ -178,9 +179,15 @@ impl H2Stream {
             return Poll::Ready(Err(StreamFailure::ConnectionEnded));
         }
         match &mut *self.stream.borrow_mut() {
-            Some(stream) => stream.poll_head(context, head),
+            Some(stream) => stream.poll_head(context, head, &self.limits()),
             None => Poll::Pending,
         }
+    }
+
+    /// What a response's head may hold. Envoy's default for its bytes.
+    fn limits(&self) -> HeadLimits {
+        let headers_max = self.connection().cluster().shared.config.max_response_headers_count;
+        HeadLimits { headers_max, ..HeadLimits::default() }
     }
 
     /// Whether the response has a body or trailers.
