@@ -37,10 +37,13 @@ impl Rig {
     }
 
     fn with(program: Program, replies: Vec<Reply>, hcm: &str, cluster: &str) -> Self {
+        Self::with_template(program, replies, &front_proxy(&[LOG, hcm].concat(), "", cluster))
+    }
+
+    fn with_template(program: Program, replies: Vec<Reply>, template: &str) -> Self {
         let upstream = Upstream::start(replies);
         let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
-        let hcm = [LOG, hcm].concat();
-        let proxy = Proxy::start(program, &front_proxy(&hcm, "", cluster), &values);
+        let proxy = Proxy::start(program, template, &values);
         Self { program, proxy, upstream }
     }
 
@@ -234,6 +237,43 @@ fn a_client_that_leaves_ends_its_requests() {
         rig.wait_for_stat("http.ingress.downstream_cx_active", 0);
         rig.wait_for_stat("http.ingress.downstream_rq_active", 0);
         rig.wait_for_stat("cluster.backend.upstream_cx_active", 0);
+    }
+}
+
+#[test]
+fn clients_that_leave_inside_a_response_end_it() {
+    let begun = vec![
+        Act::ReadBody,
+        Act::Send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n".to_vec()),
+        Act::Stall,
+    ];
+    for program in both() {
+        let rig = Rig::with_template(
+            program,
+            vec![begun.clone(), begun.clone()],
+            &front_proxy(LOG, "timeout: 0s", ""),
+        );
+        let mut client = H2Client::open(rig.port());
+        let mut answered = |stream| {
+            client.request(stream, &GET);
+            while client.next_frame().is_some_and(|frame| frame.kind != kind::DATA) {}
+        };
+        answered(1);
+        answered(3);
+        client.send(reset(1, code::CANCEL));
+        rig.wait_for_stat("cluster.backend.upstream_rq_active", 1);
+        client.close();
+        rig.wait_for_stat("http.ingress.downstream_rq_active", 0);
+        rig.wait_for_stat("cluster.backend.upstream_rq_active", 0);
+        rig.wait_for_stat("cluster.backend.upstream_cx_active", 0);
+        for line in [
+            "GET / HTTP/2 200 DR http2.remote_reset 0 3\n",
+            "GET / HTTP/2 200 DC downstream_remote_disconnect 0 3\n",
+        ] {
+            ringmain_tests::wait::eventually("a log line", || {
+                rig.proxy.file("access.log").contains(line).then_some(())
+            });
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use ringmain_tests::message::End;
 use ringmain_tests::proxy::{Program, Proxy, run_ringmain};
 use ringmain_tests::template::{Values, fill, front_proxy};
 use ringmain_tests::upstream::{Act, Reply, Upstream, ok};
-use ringmain_tests::wait::PATIENCE;
+use ringmain_tests::wait::{PATIENCE, eventually};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
 const UNFINISHED_POST: &str =
@@ -85,6 +85,28 @@ fn clients_that_leave_while_the_upstream_thinks() {
             client.reset();
         }
         proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
+    });
+}
+
+#[test]
+fn clients_that_leave_while_the_upstream_says_no_more() {
+    const CLIENTS: usize = 20;
+    let begun = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n".to_vec();
+    let begun = vec![Act::ReadBody, Act::Send(begun), Act::Stall];
+    let mut replies = vec![begun; CLIENTS];
+    replies.push(ok());
+    survives(&replies, |proxy, _| {
+        let before = proxy.descriptors();
+        for count in 0..CLIENTS {
+            let mut client = connect(proxy);
+            client.send(GET);
+            assert_eq!(client.read_head().map(|head| head.status()), Ok(Some(200)));
+            if count % 2 == 0 { client.reset() } else { drop(client) }
+        }
+        proxy.admin().wait_for_stat("cluster.backend.upstream_cx_active", 0);
+        proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+        eventually("the descriptors of before", || (proxy.descriptors() <= before).then_some(()));
+        assert_eq!(proxy.admin().stat("cluster.backend.upstream_rq_timeout"), 0);
     });
 }
 

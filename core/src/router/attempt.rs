@@ -162,8 +162,9 @@ impl UpstreamRequest<'_, '_> {
             let relayed = response_relay::relay_unswitched(self.downstream, self.exchange).await;
             return Answer::Relayed(relayed);
         }
+        let (downstream, body, timeouts) = (self.downstream, self.body, self.timeouts);
         Answer::Relayed(
-            response_relay::relay(self.downstream, self.exchange, upstream, self.timeouts).await,
+            response_relay::relay(downstream, self.exchange, upstream, body, timeouts).await,
         )
     }
 

@@ -149,15 +149,16 @@ impl UpstreamRequest<'_, '_> {
                 self.broke_off(upstream, failure);
                 self.downstream.after_broken_off(self.exchange)
             }
-            Relayed::ClientGone => {
+            Relayed::ClientGone if !self.exchange.leaves_http() => {
                 self.exchange.info.reset = true;
-                if self.exchange.leaves_http() {
-                    upstream.count_cut_off();
-                    self.downstream.note_gone(self.exchange);
-                } else {
-                    self.cluster.stats().upstream_rq_cancelled.inc();
-                    self.downstream.note_gone_while_sending(self.exchange);
-                }
+                self.cluster.stats().upstream_rq_cancelled.inc();
+                self.downstream.note_gone_while_sending(self.exchange);
+                After::Abort
+            }
+            Relayed::ClientLeft | Relayed::ClientGone => {
+                self.exchange.info.reset = true;
+                upstream.count_cut_off();
+                self.downstream.note_gone(self.exchange);
                 After::Abort
             }
         };

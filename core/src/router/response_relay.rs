@@ -1,7 +1,9 @@
 //! The response on its way back: head prepared and sent with what has come of the body, then the
 //! rest as it comes.
 
+use std::future::{Future, poll_fn};
 use std::io::Write;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use ringmain_proto_codec::h1::BodyLength;
@@ -9,6 +11,7 @@ use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
 use super::header_mutation::{Direction, apply_header_mutations};
+use super::request_body::{RequestBody, RequestEnd};
 use super::timeout::StreamTimeouts;
 use crate::http::codec::body::Ending;
 use crate::http::codec::downstream::{After, Downstream};
@@ -31,15 +34,19 @@ pub enum Relayed {
     Refused(LocalReply),
     /// The upstream broke off after the head was sent: the client must see that by a close.
     BrokenOff(ResponseFailure),
+    /// The client has left while more was awaited from the upstream.
+    ClientLeft,
     /// The client takes no more.
     ClientGone,
 }
 
 /// Sends the response whose head is in `exchange`, and its body as it comes from `upstream`.
+/// `request`: the body on its way in the other direction.
 pub async fn relay(
     downstream: &Downstream<'_>,
     exchange: &mut Exchange,
     upstream: &UpstreamStream,
+    request: &RequestBody,
     timeouts: &StreamTimeouts,
 ) -> Relayed {
     let Ok(Piece { data, is_last }) = upstream.first_piece() else {
@@ -58,12 +65,13 @@ pub async fn relay(
         exchange.info.response_received = exchange.info.response_started;
         return Relayed::Whole(after);
     }
-    match relay_rest(downstream, exchange, upstream, timeouts).await {
+    match relay_rest(downstream, exchange, upstream, request, timeouts).await {
         Rest::Whole => Relayed::Whole(after),
         Rest::BrokenOff(failure) => {
             downstream.break_off();
             Relayed::BrokenOff(failure)
         }
+        Rest::ClientLeft => Relayed::ClientLeft,
         Rest::ClientGone => Relayed::ClientGone,
     }
 }
@@ -142,6 +150,7 @@ fn set_attempt_count(exchange: &mut Exchange) {
 enum Rest {
     Whole,
     BrokenOff(ResponseFailure),
+    ClientLeft,
     ClientGone,
 }
 
@@ -150,13 +159,16 @@ async fn relay_rest(
     downstream: &Downstream<'_>,
     exchange: &mut Exchange,
     upstream: &UpstreamStream,
+    request: &RequestBody,
     timeouts: &StreamTimeouts,
 ) -> Rest {
     loop {
         timeouts.arm_response(upstream.deadline());
-        let Piece { data, is_last } = match upstream.next_piece().await {
+        let leaves_http = exchange.leaves_http();
+        let awaited = await_piece(downstream, upstream, request, leaves_http).await;
+        let Piece { data, is_last } = match awaited {
             Ok(piece) => piece,
-            Err(failure) => return Rest::BrokenOff(failure),
+            Err(rest) => return rest,
         };
         exchange.response_trailers = note_piece(&data, is_last, upstream, exchange);
         let trailers = exchange.response_trailers.as_deref();
@@ -174,4 +186,36 @@ async fn relay_rest(
     exchange.info.times.downstream_tx_end = downstream.manager.recorded.times.then_some(now);
     exchange.info.response_received = Some(now);
     Rest::Whole
+}
+
+/// The next piece, as long as there is a client for it.
+async fn await_piece(
+    downstream: &Downstream<'_>,
+    upstream: &UpstreamStream,
+    request: &RequestBody,
+    leaves_http: bool,
+) -> Result<Piece, Rest> {
+    let mut watch = None;
+    let mut next = pin!(upstream.next_piece());
+    let next = poll_fn(|context| {
+        let polled = next.as_mut().poll(context);
+        if polled.is_pending() && watch.is_none() {
+            // As long as a body or a tunnel is read from an HTTP/1 client, that tells of its end.
+            let received = request.ended() == Some(RequestEnd::Complete) && !leaves_http;
+            watch =
+                (received || downstream.is_http2()).then(|| downstream.watch(upstream.interrupt()));
+        }
+        polled
+    })
+    .await;
+    match next {
+        // The upstream's end was our doing, even where it looks like a good one.
+        next if watch.is_some_and(|watch| watch.client_gone()) => {
+            if let Ok(Piece { data, .. }) = next {
+                downstream.worker.buffers.give_back(data);
+            }
+            Err(Rest::ClientLeft)
+        }
+        next => next.map_err(Rest::BrokenOff),
+    }
 }

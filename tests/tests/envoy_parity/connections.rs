@@ -1,7 +1,7 @@
 //! Connections: how long they live and what closes them.
 
 use ringmain_tests::client::Step;
-use ringmain_tests::parity::{case, compare};
+use ringmain_tests::parity::{Case, case, compare};
 use ringmain_tests::upstream::{Act, ok, reply};
 
 use crate::GET;
@@ -119,6 +119,17 @@ fn http_10() {
     ]);
 }
 
+/// A client that has got a part of its response, and an upstream that says nothing more.
+fn half_response(name: &'static str) -> Case {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    case(name)
+        .upstream(vec![Act::ReadBody, Act::Send(head.as_bytes().to_vec()), Act::Stall])
+        .send(GET)
+        .step(Step::ReadHead)
+        .step(Step::ReadBytes(8))
+        .shows("details downstream_remote_disconnect")
+}
+
 #[test]
 fn endings() {
     compare(vec![
@@ -133,6 +144,12 @@ fn endings() {
             .step(Step::Reset)
             .ask(GET)
             .shows("downstream_cx_total: 2"),
+        half_response("half_close_inside_response")
+            .step(Step::HalfClose)
+            .step(Step::ReadToEnd)
+            .shows("200 DC"),
+        half_response("close_inside_response").step(Step::Reconnect).shows("200 DC"),
+        half_response("reset_inside_response").step(Step::Reset).shows("200 DC"),
         case("slow_upstream_reply")
             .upstream(vec![
                 Act::ReadBody,

@@ -1,7 +1,7 @@
 //! Where ringmain is meant to differ from Envoy, and why. Each entry is proven: both sides must do
 //! exactly what it says.
 
-use ringmain_tests::client::{Client, Step};
+use ringmain_tests::client::Client;
 use ringmain_tests::h2_frame::{END_STREAM, code, headers, reset};
 use ringmain_tests::h2_upstream::{H2Upstream, HTTP2};
 use ringmain_tests::parity::{Case, Observation, case, observe};
@@ -268,33 +268,7 @@ fn broken_chunks() -> Vec<Difference> {
 
 /// Connections that end, or fill, at an awkward moment.
 fn connections() -> Vec<Difference> {
-    vec![half_closed_client(), pipelined_behind_local_reply(), replay_on_reused_connection()]
-}
-
-fn half_closed_client() -> Difference {
-    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab".to_vec();
-    let seen = |bytes: &str| Outcome {
-        client: format!(
-            "HTTP/1.1 200 OK\ncontent-length: 4\n{ANSWERED}bytes \"{bytes}\"\n[closed]\n"
-        ),
-        ..forwarded(&plain_get(""))
-    };
-    Difference {
-        reason: "a client may close its sending side and still read (RFC 9112 §9.6); Envoy takes it for gone",
-        case: case("half_closed_client")
-            .upstream(vec![
-                Act::ReadBody,
-                Act::Send(head),
-                Act::OfferClose,
-                Act::Send(b"cd".to_vec()),
-            ])
-            .send(GET)
-            .step(Step::ReadHead)
-            .step(Step::HalfClose)
-            .step(Step::ReadToEnd),
-        envoy: seen("ab"),
-        ringmain: seen("abcd"),
-    }
+    vec![pipelined_behind_local_reply(), replay_on_reused_connection()]
 }
 
 fn pipelined_behind_local_reply() -> Difference {
