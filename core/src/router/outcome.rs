@@ -178,8 +178,13 @@ impl UpstreamRequest<'_, '_> {
             upstream.count_broken_off_late();
             let expired = self.timeouts.expired_response();
             let reply = expired.response_reply();
-            if expired == Expired::Response {
-                self.count_timeout();
+            match expired {
+                Expired::Response => self.count_timeout(),
+                Expired::PerTryIdle => {
+                    self.cluster.note_outcome(upstream.host(), Outcome::TimedOut);
+                    self.cluster.stats().upstream_rq_per_try_idle_timeout.inc();
+                }
+                _ => {}
             }
             expired.count(self.downstream.stats());
             let info = &mut self.exchange.info;

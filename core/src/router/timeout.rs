@@ -206,14 +206,19 @@ impl StreamTimeouts {
     /// Arms `deadline`, on the upstream connection, for whichever limit comes first while the
     /// response's head is awaited.
     pub fn arm_head(&self, deadline: &Deadline) {
-        let idle = [self.idle, self.per_try_idle].into_iter().flatten().min();
         let limits = [self.response_until.get(), self.stream_until, self.try_until.get()];
-        Self::arm(deadline, limits, idle);
+        Self::arm(deadline, limits, self.idle_of_try());
     }
 
     /// Arms `deadline`, on the upstream connection, for whichever limit comes first.
     pub fn arm_response(&self, deadline: &Deadline) {
-        Self::arm(deadline, [self.response_until.get(), self.stream_until, None], self.idle);
+        let limits = [self.response_until.get(), self.stream_until, None];
+        Self::arm(deadline, limits, self.idle_of_try());
+    }
+
+    /// How long an attempt may be silent.
+    fn idle_of_try(&self) -> Option<Duration> {
+        [self.idle, self.per_try_idle].into_iter().flatten().min()
     }
 
     /// When a request that waits for a connection since `now` has waited too long.

@@ -187,6 +187,15 @@ fn attempts_that_take_too_long() {
             .shows("upstream_per_try_timeout"),
         policy("per_try_alone", "per_try_timeout: 0.2s").upstream(stall.clone()).ask(GET).shows("504"),
         policy("per_try_idle", "retry_on: 5xx, per_try_idle_timeout: 0.2s").upstream(stall.clone()).upstream(ok()).ask(GET),
+        policy("per_try_idle_inside_response", "retry_on: 5xx, per_try_idle_timeout: 0.2s")
+            .upstream(vec![
+                Act::ReadBody,
+                Act::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc".to_vec()),
+                Act::Stall,
+            ])
+            .ask(GET)
+            .shows("200 UT")
+            .shows("details upstream_per_try_idle_timeout"),
         case("per_try_longer_than_all")
             .routes("- match: { prefix: / }\n  route: { cluster: '{{cluster}}', timeout: 0.2s, retry_policy: { retry_on: 5xx, per_try_timeout: 0.3s } }")
             .upstream(stall.clone())
