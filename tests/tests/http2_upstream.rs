@@ -545,6 +545,16 @@ fn resets_are_answered_as_envoy_does() {
         &[GET],
     );
     compare(
+        "reset at once behind the head",
+        "",
+        &opening,
+        |peer, request| {
+            let head = headers(request.stream, &[(":status", "200")], 0);
+            peer.send([head, reset(request.stream, code::INTERNAL_ERROR)].concat());
+        },
+        &[GET],
+    );
+    compare(
         "refused and sent again",
         "retry_policy: { retry_on: refused-stream }",
         &opening,
@@ -568,6 +578,16 @@ fn broken_connections_are_answered_as_envoy_does() {
         |peer, request| {
             peer.send(headers(request.stream, &[(":status", "200")], 0));
             std::thread::sleep(PAUSE);
+            peer.close();
+        },
+        &[GET],
+    );
+    compare(
+        "closed at once behind the head",
+        "",
+        &opening,
+        |peer, request| {
+            peer.send(headers(request.stream, &[(":status", "200")], 0));
             peer.close();
         },
         &[GET],

@@ -49,8 +49,11 @@ pub async fn relay(
     request: &RequestBody,
     timeouts: &StreamTimeouts,
 ) -> Relayed {
-    let Ok(Piece { data, is_last }) = upstream.first_piece() else {
-        return Relayed::Refused(local_reply::PROTOCOL_ERROR);
+    let Piece { data, is_last } = match upstream.first_piece() {
+        Ok(piece) => piece,
+        Err(ResponseFailure::Protocol) => return Relayed::Refused(local_reply::PROTOCOL_ERROR),
+        // The head came well; the failure comes again when the next piece is asked for.
+        Err(_) => Piece { data: Buffer::default(), is_last: false },
     };
     prepare_head(downstream, exchange);
     let trailers = note_piece(&data, is_last, upstream, exchange);

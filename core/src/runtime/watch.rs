@@ -1,4 +1,4 @@
-//! Noticing that a client has gone while its response is awaited.
+//! Noticing that a client has gone while its response, or more of it, is awaited.
 //!
 //! Nothing is read from a client then, so nothing would tell. A watch costs no operation of its
 //! own: a sweep asks the kernel about all clients that have waited for a while in one poll(2).
