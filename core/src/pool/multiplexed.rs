@@ -19,7 +19,8 @@ use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::runtime::{Deadline, Notify};
 use crate::transport_socket::TransportOptions;
 
-/// The largest field section of a response; Envoy 1.40 passes 70,000 bytes by default.
+/// The largest field section of a response that the `h2` crate reads, with its 32 bytes a field; the limit of 60 KiB
+/// of fields, as HTTP/1 has it, is held behind that.
 const RESPONSE_HEAD_BYTES_MAX: u32 = 120 * 1024;
 
 /// Connections that take requests, and requests that wait for one.
