@@ -1,7 +1,8 @@
 //! TLS on either side of the proxy (`envoy.extensions.transport_sockets.tls.v3`).
 //!
 //! Certificates, keys, authorities and revocation lists are read and checked at load. A context
-//! remembers where they came from and can be read anew, see [`DownstreamTlsContext::reload`].
+//! remembers where they came from and can be read anew, see [`DownstreamTlsContext::reload`] and
+//! [`UpstreamTlsContext::reload`].
 
 mod certificate;
 mod common;

@@ -1,9 +1,12 @@
 //! `envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`.
 
+use std::path::PathBuf;
+
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as wire;
 
-use super::common::CommonTlsContext;
+use super::common::{self, CommonTlsContext};
 use super::parameters::TlsVersion;
+use super::reloaded;
 use crate::report::At;
 
 /// Longest name that SNI carries here: that of a host.
@@ -22,6 +25,7 @@ pub struct UpstreamTlsContext {
     pub auto_sni_san_validation: bool,
     /// `max_session_keys`, default 1; 0 turns resumption off.
     pub max_session_keys: u32,
+    wire: wire::UpstreamTlsContext,
 }
 
 impl UpstreamTlsContext {
@@ -50,6 +54,17 @@ impl UpstreamTlsContext {
             auto_host_sni: wire.auto_host_sni,
             auto_sni_san_validation: wire.auto_sni_san_validation,
             max_session_keys: wire.max_session_keys.map_or(1, |max| max.value),
+            wire: wire.clone(),
         })
+    }
+
+    /// The files that it is made of.
+    pub fn files(&self) -> Vec<PathBuf> {
+        common::files(self.wire.common_tls_context.as_ref())
+    }
+
+    /// The same context with the content that its files have now.
+    pub fn reload(&self) -> Result<Self, String> {
+        reloaded(|at| Self::from_wire(&self.wire, at))
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
+use ringmain_config::tls::UpstreamTlsContext;
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
 use super::{Bells, Cluster, HealthFlag, Host, HostSet};
@@ -34,7 +35,7 @@ pub struct WorkerCluster {
     pub bells: Arc<Bells>,
     random: Rc<Random>,
     /// TLS towards its hosts, where it has that.
-    pub client_context: Option<ClientContext>,
+    client_context: RefCell<Option<Rc<ClientContext>>>,
     /// This worker's spare buffers.
     pub buffers: Rc<BufferPool>,
     lines: [Line; 2],
@@ -156,6 +157,11 @@ fn offered(protocol: UpstreamProtocol) -> &'static [&'static [u8]] {
     }
 }
 
+fn client_context(source: &UpstreamTlsContext, shared: &Cluster) -> Rc<ClientContext> {
+    let offered = offered(shared.config.upstream_protocol);
+    Rc::new(ClientContext::new(source, offered, &shared.config.auto_sni))
+}
+
 impl WorkerCluster {
     /// A cluster without hosts yet.
     pub fn new(
@@ -169,13 +175,10 @@ impl WorkerCluster {
     ) -> Rc<Self> {
         let client_context = match &shared.config.transport_socket {
             UpstreamTransportSocket::RawBuffer => None,
-            UpstreamTransportSocket::Tls(context) => {
-                let offered = offered(shared.config.upstream_protocol);
-                Some(ClientContext::new(context, offered, &shared.config.auto_sni))
-            }
+            UpstreamTransportSocket::Tls(source) => Some(client_context(source, &shared)),
         };
         Rc::new(Self {
-            client_context,
+            client_context: RefCell::new(client_context),
             buffers,
             shared,
             worker,
@@ -188,6 +191,16 @@ impl WorkerCluster {
             busy: Default::default(),
             current: RefCell::default(),
         })
+    }
+
+    /// TLS towards its hosts, where it has that, for a connection that begins.
+    pub fn client_context(&self) -> Option<Rc<ClientContext>> {
+        self.client_context.borrow().clone()
+    }
+
+    /// From now on, TLS towards its hosts is `source`.
+    pub fn set_client_context(&self, source: &UpstreamTlsContext) {
+        self.client_context.replace(Some(client_context(source, &self.shared)));
     }
 
     /// The requests that wait for a connection.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ringmain_config::tls::UpstreamTlsContext;
 use tokio::sync::{Notify, mpsc};
 
 use super::HealthChecks;
@@ -22,7 +23,9 @@ pub async fn run(
 ) {
     let index = cluster.index;
     let mut told = control.watch_hosts(index);
-    let tls = CheckTls::new(&cluster, &checks.config).map(Arc::new);
+    let mut sources = control.watch_client_sources();
+    let source = sources.borrow_and_update()[index].clone();
+    let tls = source.map(|source| CheckTls::new(source, &checks.config));
     let mut sessions = Sessions {
         control: control.clone(),
         first: cluster.config.wait_for_warm_on_init.then_some(first),
@@ -43,6 +46,10 @@ pub async fn run(
         tokio::select! {
             changed = told.changed() => if changed.is_err() { return },
             // However many hosts have changed since, the workers are told once.
+            changed = sources.changed() => {
+                if changed.is_err() { return }
+                sessions.follow_tls(&sources.borrow_and_update()[index]);
+            }
             () = sessions.changed.notified() => control.tell_health(index).await,
         }
     }
@@ -52,7 +59,7 @@ struct Sessions {
     control: Arc<Control>,
     cluster: Arc<Cluster>,
     checks: Arc<HealthChecks>,
-    tls: Option<Arc<CheckTls>>,
+    tls: Option<CheckTls>,
     changed: Arc<Notify>,
     first: Option<mpsc::Sender<()>>,
     /// By the id of the host.
@@ -73,9 +80,16 @@ impl Sessions {
                     self.changed.clone(),
                     self.first.clone(),
                 );
-                OwnedTask::spawn(session.run(self.tls.clone()))
+                OwnedTask::spawn(session.run(self.tls.as_ref()))
             });
             self.of_hosts.insert(host.id, session);
+        }
+    }
+
+    /// Has checks use the certificates that are in use now.
+    fn follow_tls(&mut self, source: &Option<Arc<UpstreamTlsContext>>) {
+        if let (Some(tls), Some(source)) = (&mut self.tls, source) {
+            tls.follow(source, &self.checks.config);
         }
     }
 }

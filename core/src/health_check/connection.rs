@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ringmain_config::cluster::{AutoSni, HealthCheck};
-use ringmain_config::transport_socket::UpstreamTransportSocket;
+use ringmain_config::tls::UpstreamTlsContext;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use super::tls_socket::TlsSocket;
-use crate::cluster::{Cluster, Host};
+use crate::cluster::Host;
 use crate::transport_socket::tls::ClientContext;
 
 /// Bytes both ways.
@@ -20,33 +21,45 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// TLS towards the hosts of a cluster, as its checks use it.
+/// TLS towards the hosts of a cluster, as its checks use it. Certificates may change.
 #[derive(Debug)]
 pub struct CheckTls {
+    source: Arc<UpstreamTlsContext>,
     context: ClientContext,
-    config: Arc<ClientConfig>,
+    config: watch::Sender<Arc<ClientConfig>>,
 }
 
 impl CheckTls {
-    /// That of `cluster`, where it has TLS.
-    pub fn new(cluster: &Cluster, check: &HealthCheck) -> Option<Self> {
-        let UpstreamTransportSocket::Tls(context) = &cluster.config.transport_socket else {
-            return None;
-        };
-        let context = ClientContext::new(context, &[], &AutoSni::default());
-        let mut config = ClientConfig::clone(context.config());
-        if !check.alpn_protocols.is_empty() {
-            config.alpn_protocols.clone_from(&check.alpn_protocols);
-        }
-        Some(Self { context, config: Arc::new(config) })
+    /// That of a cluster whose contexts come from `source`.
+    pub fn new(source: Arc<UpstreamTlsContext>, check: &HealthCheck) -> Self {
+        let context = ClientContext::new(&source, &[], &AutoSni::default());
+        let config = watch::Sender::new(config_of(&context, check));
+        Self { source, context, config }
     }
+
+    /// Connections that begin from now on are made as `source` says, where that is another one.
+    pub fn follow(&mut self, source: &Arc<UpstreamTlsContext>, check: &HealthCheck) {
+        if !Arc::ptr_eq(&self.source, source) {
+            self.source = source.clone();
+            self.context = ClientContext::new(source, &[], &AutoSni::default());
+            self.config.send_replace(config_of(&self.context, check));
+        }
+    }
+}
+
+fn config_of(context: &ClientContext, check: &HealthCheck) -> Arc<ClientConfig> {
+    let mut config = ClientConfig::clone(context.config());
+    if !check.alpn_protocols.is_empty() {
+        config.alpn_protocols.clone_from(&check.alpn_protocols);
+    }
+    Arc::new(config)
 }
 
 /// Whom a session asks, and how he is to be known by TLS.
 #[derive(Debug, Clone)]
 pub struct Target {
     address: SocketAddr,
-    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    tls: Option<(watch::Receiver<Arc<ClientConfig>>, ServerName<'static>)>,
 }
 
 impl Target {
@@ -58,7 +71,7 @@ impl Target {
             address.set_port(own.port_value);
         }
         let name = |tls: &CheckTls| tls.context.server_name(None, &host.hostname, address.ip());
-        Self { address, tls: tls.map(|tls| (tls.config.clone(), name(tls))) }
+        Self { address, tls: tls.map(|tls| (tls.config.subscribe(), name(tls))) }
     }
 
     /// `http` or `https`.
@@ -73,7 +86,7 @@ impl Target {
         match &self.tls {
             None => Ok(Box::new(socket)),
             Some((config, name)) => {
-                let config = config.clone();
+                let config = config.borrow().clone();
                 Ok(Box::new(TlsSocket::connect(socket, config, name.clone()).await?))
             }
         }

@@ -51,8 +51,12 @@ impl Session {
     }
 
     /// Checks for ever.
-    pub async fn run(mut self, tls: Option<Arc<CheckTls>>) {
-        let target = Target::new(&self.host, tls.as_deref());
+    pub fn run(self, tls: Option<&CheckTls>) -> impl Future<Output = ()> + use<> {
+        let target = Target::new(&self.host, tls);
+        self.check(target)
+    }
+
+    async fn check(mut self, target: Target) {
         let mut checker = Checker::new(self.config(), target, &self.authority());
         tokio::time::sleep(interval::within(self.config().initial_jitter, rand::random())).await;
         loop {

@@ -144,13 +144,13 @@ pub(super) async fn open(
             false => failure,
         }
     })?;
-    let (Some(context), Some(stats)) = (&cluster.client_context, &cluster.shared.ssl) else {
+    let (Some(context), Some(stats)) = (cluster.client_context(), &cluster.shared.ssl) else {
         return Ok(Transport::Raw(stream));
     };
     let own_name = options.and_then(TransportOptions::server_name);
     let name = context.server_name(own_name, &host.shared.hostname, address.ip());
     let stats = stats.of(cluster.worker);
-    match tls::connect(stream, context, name, &cluster.buffers, stats).await {
+    match tls::connect(stream, &context, name, &cluster.buffers, stats).await {
         Ok(tls) => Ok(Transport::Tls(Box::new(tls))),
         Err(_) if deadline.fired() => Err(ConnectFailure::Timeout),
         Err(HandshakeFailure::Closed) => Err(ConnectFailure::Handshake(None)),

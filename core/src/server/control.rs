@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ringmain_config::bootstrap::{Locality, Node};
 use ringmain_config::overload::OverloadManager;
 use ringmain_config::runtime::Runtime;
-use ringmain_config::tls::CommonTlsContext;
+use ringmain_config::tls::{CommonTlsContext, UpstreamTlsContext};
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 use tokio::sync::{mpsc, watch};
 
@@ -82,6 +82,7 @@ pub struct Control {
     /// What becomes of certificates that change.
     pub tls_stats: TlsReloadStats,
     server_contexts: watch::Sender<Vec<Arc<ServerContext>>>,
+    client_sources: watch::Sender<ClientSources>,
     hosts: Vec<watch::Sender<Told>>,
     posts: Vec<Post<Command>>,
     logs: LogControl,
@@ -89,6 +90,9 @@ pub struct Control {
     reports: watch::Sender<BTreeMap<String, PollerReport>>,
     shutdown: mpsc::Sender<()>,
 }
+
+/// TLS towards the hosts of each cluster, where it has that.
+pub type ClientSources = Vec<Option<Arc<UpstreamTlsContext>>>;
 
 /// What the workers know of a cluster's hosts.
 #[derive(Debug, Default)]
@@ -117,6 +121,7 @@ impl Control {
             reports: watch::Sender::default(),
             tls_stats: TlsReloadStats::default(),
             server_contexts: watch::Sender::new(compiled.server_contexts.clone()),
+            client_sources: watch::Sender::new(client_sources(&compiled)),
             compiled,
             boot,
             admin_stats: AdminStats::default(),
@@ -251,16 +256,34 @@ impl Control {
         self.tell_all(|| Command::SetServerContext { index, context: context.clone() }).await;
     }
 
-    /// All TLS contexts: those of the filter chains as they are now, then those of the clusters.
+    /// TLS of the clusters as last told to the workers.
+    pub fn client_sources(&self) -> ClientSources {
+        self.client_sources.borrow().clone()
+    }
+
+    /// The same, to be told of changes.
+    pub fn watch_client_sources(&self) -> watch::Receiver<ClientSources> {
+        self.client_sources.subscribe()
+    }
+
+    /// Gives every worker another TLS context towards the hosts of the cluster at `cluster`.
+    pub async fn set_client_source(&self, cluster: usize, source: Arc<UpstreamTlsContext>) {
+        self.client_sources.send_modify(|sources| sources[cluster] = Some(source.clone()));
+        self.tell_all(|| Command::SetClientContext { cluster, source: source.clone() }).await;
+    }
+
+    /// Whether any filter chain or cluster has TLS.
+    pub fn has_tls(&self) -> bool {
+        let has_client = || self.client_sources.borrow().iter().any(Option::is_some);
+        !self.compiled.server_contexts.is_empty() || has_client()
+    }
+
+    /// All TLS contexts as they are now: those of the filter chains, then those of the clusters.
     pub fn tls_contexts(&self) -> Vec<CommonTlsContext> {
         let downstream = self.server_contexts();
-        let upstream = self.compiled.clusters.iter();
-        let upstream = upstream.filter_map(|cluster| match &cluster.config.transport_socket {
-            UpstreamTransportSocket::Tls(context) => Some(context.common.clone()),
-            UpstreamTransportSocket::RawBuffer => None,
-        });
         let downstream = downstream.iter().map(|context| context.source().common.clone());
-        downstream.chain(upstream).collect()
+        let upstream = self.client_sources().into_iter().flatten();
+        downstream.chain(upstream.map(|source| source.common.clone())).collect()
     }
 
     /// Writes down where a poller stands, for admin `/ecs`.
@@ -343,4 +366,13 @@ impl Control {
             .max(0)
             .cast_unsigned()
     }
+}
+
+fn client_sources(compiled: &Compiled) -> ClientSources {
+    let sockets = compiled.clusters.iter().map(|cluster| &cluster.config.transport_socket);
+    let source = |socket: &UpstreamTransportSocket| match socket {
+        UpstreamTransportSocket::Tls(source) => Some(source.clone()),
+        UpstreamTransportSocket::RawBuffer => None,
+    };
+    sockets.map(source).collect()
 }

@@ -1,7 +1,7 @@
-//! TLS of the filter chains over time: certificates whose files have changed are read anew, ticket
-//! keys are replaced. The workers get whole contexts; what cannot be read leaves the old one in use.
+//! TLS over time: certificates whose files have changed are read anew, ticket keys are replaced. The
+//! workers get whole contexts; what cannot be read leaves the old one in use.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,36 +14,54 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What tells that a file is another one.
 type Stamp = Option<(SystemTime, u64)>;
 
-/// One context and what is known of its age.
-struct Kept {
-    stamps: Vec<Stamp>,
+/// The files of one context, as they were when it was made.
+struct Files(Vec<Stamp>);
+
+/// The context of a filter chain, and what is known of its age.
+struct KeptServer {
+    files: Files,
     key_since: Instant,
 }
 
-/// Keeps the contexts of all filter chains fresh, for ever.
+/// Keeps the contexts of all filter chains and clusters fresh, for ever.
 pub async fn keep_tls_fresh(control: Arc<Control>) {
-    let contexts = control.server_contexts();
-    let mut kept: Vec<Kept> = contexts
+    let mut servers: Vec<KeptServer> = control
+        .server_contexts()
         .iter()
-        .map(|context| Kept { stamps: stamps(context), key_since: Instant::now() })
+        .map(|context| KeptServer {
+            files: Files::of(&context.source().files()),
+            key_since: Instant::now(),
+        })
+        .collect();
+    let clients = control.client_sources();
+    let mut clients: Vec<Option<Files>> = clients
+        .iter()
+        .map(|source| source.as_ref().map(|source| Files::of(&source.files())))
         .collect();
     loop {
         tokio::time::sleep(LOOK).await;
         for (index, context) in control.server_contexts().into_iter().enumerate() {
-            if let Some(fresh) = kept[index].refresh(&context, &control) {
+            if let Some(fresh) = servers[index].refresh(&context, &control) {
                 control.set_server_context(index, Arc::new(fresh)).await;
+            }
+        }
+        for (cluster, source) in control.client_sources().into_iter().enumerate() {
+            let (Some(source), Some(files)) = (source, &mut clients[cluster]) else { continue };
+            if files.have_changed(&source.files())
+                && let Some(fresh) = told(&control, &source.files(), source.reload())
+            {
+                control.set_client_source(cluster, Arc::new(fresh)).await;
             }
         }
     }
 }
 
-impl Kept {
+impl KeptServer {
     /// Another context, where there is a reason for one.
     fn refresh(&mut self, context: &ServerContext, control: &Control) -> Option<ServerContext> {
-        let stamps = stamps(context);
-        if stamps != self.stamps {
-            self.stamps = stamps;
-            return reload(context, control);
+        let files = context.source().files();
+        if self.files.have_changed(&files) {
+            return told(control, &files, context.reload());
         }
         let rotation = context.ticket_rotation()?;
         if self.key_since.elapsed() < rotation {
@@ -54,10 +72,23 @@ impl Kept {
     }
 }
 
-fn reload(context: &ServerContext, control: &Control) -> Option<ServerContext> {
-    match context.reload() {
+impl Files {
+    fn of(paths: &[PathBuf]) -> Self {
+        Self(paths.iter().map(|path| stamp(path)).collect())
+    }
+
+    /// Whether one has changed since the last time.
+    fn have_changed(&mut self, paths: &[PathBuf]) -> bool {
+        let before = std::mem::replace(self, Self::of(paths));
+        before.0 != self.0
+    }
+}
+
+/// Logs and counts what a reload came to.
+fn told<T>(control: &Control, files: &[PathBuf], reloaded: Result<T, String>) -> Option<T> {
+    match reloaded {
         Ok(fresh) => {
-            tracing::info!(files = ?context.source().files(), "certificates are read anew");
+            tracing::info!(?files, "certificates are read anew");
             control.tls_stats.certificate_reload.inc();
             Some(fresh)
         }
@@ -67,10 +98,6 @@ fn reload(context: &ServerContext, control: &Control) -> Option<ServerContext> {
             None
         }
     }
-}
-
-fn stamps(context: &ServerContext) -> Vec<Stamp> {
-    context.source().files().iter().map(|path| stamp(path)).collect()
 }
 
 fn stamp(path: &Path) -> Stamp {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ringmain_config::overload::OverloadActionKind;
+use ringmain_config::tls::UpstreamTlsContext;
 use tokio::sync::oneshot;
 
 use super::{Compiled, ListeningSocket, connection_ids};
@@ -52,6 +53,13 @@ pub enum Command {
         index: usize,
         /// What new connections get.
         context: Arc<ServerContext>,
+    },
+    /// Certificates towards the hosts of a cluster have changed.
+    SetClientContext {
+        /// Index of the cluster.
+        cluster: usize,
+        /// What new connections are opened with.
+        source: Arc<UpstreamTlsContext>,
     },
     /// Close the connections that were idle at the last such command and ever since.
     CloseIdle,
@@ -227,6 +235,9 @@ impl Worker {
             }
             Command::SetServerContext { index, context } => {
                 self.server_contexts.set(index, context);
+            }
+            Command::SetClientContext { cluster, source } => {
+                self.clusters[cluster].set_client_context(&source);
             }
             Command::CloseIdle => self.connections.close_idle(),
         }

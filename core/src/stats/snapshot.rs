@@ -402,7 +402,7 @@ fn server_stats(control: &Control, stats: &mut Vec<Stat>) {
         server.gauge(name, value, stats);
     }
     server.block(&compiled.worker_stats, stats);
-    if !compiled.server_contexts.is_empty() {
+    if control.has_tls() {
         server.single(&control.tls_stats, stats);
     }
     for worker in 0..compiled.workers {

@@ -298,3 +298,53 @@ fn health_checks_go_through_the_clusters_tls() {
         });
     }
 }
+
+/// The certificate that is shown and the authority that is trusted change; health checks follow.
+#[test]
+fn other_certificates_serve_new_connections_to_hosts() {
+    const OWN: &str = "tls_certificates:
+- certificate_chain: { filename: '{{certificates}}/own.crt' }
+  private_key: { filename: '{{certificates}}/own.key' }
+validation_context:
+  trusted_ca: { filename: '{{certificates}}/trusted.crt' }
+";
+    const CHECKS: &str = "health_checks:
+- timeout: 60s
+  interval: 0.2s
+  no_traffic_interval: 0.2s
+  unhealthy_threshold: 1
+  healthy_threshold: 1
+  http_health_check: { path: / }
+common_lb_config: { healthy_panic_threshold: { value: 0 } }
+";
+    for program in Program::ringmains() {
+        let authority = authority();
+        let own = Subject { name: "own", ..Subject::default() };
+        authority.self_sign("own", &own);
+        authority.self_sign("trusted", &own);
+        let upstream = TlsUpstream::start(&authority, "server", true, Answer::Whole);
+        for more in ["", CHECKS] {
+            let proxy = start_with(program, &authority, "", OWN, more, upstream.port);
+            let ask = || {
+                let mut client = Client::connect(proxy.port("listener"));
+                client.send(GET);
+                client.read_response().ok()?.status()
+            };
+            assert_eq!(ask(), Some(503), "{program}: nobody vouches for the upstream");
+            let copy = |from: &str| {
+                let folder = authority.folder();
+                std::fs::copy(folder.join(from), folder.join("trusted.crt")).expect("writable");
+            };
+            copy("ca.crt");
+            let trusts = || proxy.admin().stat("server.certificate_reload");
+            eventually("the authority", || (trusts() == 1).then_some(()));
+            assert_eq!(ask(), Some(503), "{program}: nobody vouches for the proxy");
+            authority.issue("own", &own);
+            eventually("both certificates", || (ask() == Some(200)).then_some(()));
+            let certs = proxy.admin().get("/certs").text();
+            assert!(certs.contains("own.crt") && certs.contains("trusted.crt"), "{certs}");
+            authority.self_sign("own", &own);
+            copy("own.crt");
+        }
+    }
+}
