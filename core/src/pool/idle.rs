@@ -9,8 +9,7 @@ use crate::runtime::closed_or_readable;
 use crate::transport_socket::TransportOptions;
 
 /// Connections that wait for a request. A connection that the upstream closes is found by the
-/// sweep, which asks the kernel about all of them in one call, or when it is taken for a request
-/// that could not be sent twice.
+/// sweep, which asks the kernel about all of them in one call, or when it is taken.
 #[derive(Debug, Default)]
 pub struct IdleConnections {
     waiting: RefCell<Vec<Idle>>,
@@ -24,9 +23,9 @@ struct Idle {
 }
 
 impl IdleConnections {
-    /// The connection of these options used last. The kernel is asked first whether the upstream has closed it or sent
-    /// something unasked, which the next request's client would get for its response; such
-    /// connections are closed.
+    /// The connection of these options used last. One that the upstream has closed, or on which it
+    /// has sent something unasked, which the next request's client would get for its response, is
+    /// closed.
     pub fn take(&self, options: &Option<Rc<TransportOptions>>) -> Option<UpstreamConnection> {
         loop {
             let mut waiting = self.waiting.borrow_mut();
@@ -37,10 +36,11 @@ impl IdleConnections {
                 connection.close_locally();
                 continue;
             }
-            if !is_closed_or_readable(&connection) {
-                return Some(connection);
+            if connection.transport().holds_bytes() || connection.stream().has_stirred() {
+                connection.note_remote_close();
+                continue;
             }
-            connection.note_remote_close();
+            return Some(connection);
         }
     }
 
@@ -48,6 +48,10 @@ impl IdleConnections {
     pub fn put(&self, connection: UpstreamConnection) {
         if self.retired.get() {
             connection.close_locally();
+            return;
+        }
+        if !connection.stream().rest() {
+            connection.note_remote_close();
             return;
         }
         let since = connection.deadline().coarse_now();
@@ -115,10 +119,4 @@ impl IdleConnections {
             .count();
         waiting.drain(..expired).collect()
     }
-}
-
-fn is_closed_or_readable(connection: &UpstreamConnection) -> bool {
-    let mut closed = connection.transport().holds_bytes();
-    closed_or_readable(std::iter::once(&**connection.stream()), |_| closed = true);
-    closed
 }

@@ -1,5 +1,6 @@
 //! Which I/O engine a worker runs on: io_uring where the kernel lets us, else epoll.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -146,9 +147,20 @@ fn ring_builder(flags: RingFlags) -> io_uring::Builder {
     builder
 }
 
+thread_local! {
+    /// The engine of this thread.
+    static ENGINE: Cell<Option<Engine>> = const { Cell::new(None) };
+}
+
+/// Whether this thread is a worker on epoll.
+pub(super) fn is_epoll() -> bool {
+    ENGINE.get() == Some(Engine::Epoll)
+}
+
 /// Runs `main` and what it spawns on this thread until `main` ends. The ring belongs to the thread
 /// that makes it, so this must be called on the worker's own thread.
 pub fn run<F: Future>(plan: &EnginePlan, main: F) -> io::Result<F::Output> {
+    ENGINE.set(Some(plan.engine));
     match plan.engine {
         Engine::IoUring => Ok(RuntimeBuilder::<IoUringDriver>::new()
             .with_entries(RING_ENTRIES)

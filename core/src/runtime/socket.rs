@@ -2,9 +2,12 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
+use std::future::Future;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelableAsyncReadRent};
@@ -14,7 +17,7 @@ use rustix::net::SendFlags;
 
 use super::buffer::Outgoing;
 use super::fairness::Turn;
-use super::{Buffer, Patience};
+use super::{Buffer, Patience, engine};
 
 /// A connected TCP socket. Reads and writes may run at the same time, one of each.
 #[derive(Debug)]
@@ -86,6 +89,31 @@ impl Stream {
         // SAFETY: `readable` takes a shared reference; see `shared` for why that may stand beside
         // an operation in flight.
         unsafe { &*self.inner.get() }.readable(false).await
+    }
+
+    /// Nothing is expected of the peer from now on. False where something has come, or its end.
+    pub fn rest(&self) -> bool {
+        // epoll is asked now: that takes back the event of what was read, so that the next read waits
+        // for an event of its own instead of being tried in vain first. A ring has no such state.
+        !engine::is_epoll() || !self.is_readable_now(false)
+    }
+
+    /// Whether something, or the peer's end, has come since [`Stream::rest`].
+    pub fn has_stirred(&self) -> bool {
+        if engine::is_epoll() {
+            // Known from the event loop's last turn, without asking the kernel.
+            return self.is_readable_now(true);
+        }
+        let mut stirred = false;
+        closed_or_readable(std::iter::once(self), |_| stirred = true);
+        stirred
+    }
+
+    /// For epoll only: a ring would keep the operation that this lets go of.
+    fn is_readable_now(&self, relaxed: bool) -> bool {
+        // SAFETY: as in `readable`.
+        let readable = pin!(unsafe { &*self.inner.get() }.readable(relaxed));
+        readable.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     /// Ends one or both directions. An operation in flight in such a direction completes at once,
