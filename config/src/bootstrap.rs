@@ -36,6 +36,8 @@ pub struct Bootstrap {
     pub local_cluster: Option<usize>,
     /// `stats_flush_interval`, default 5 s.
     pub stats_flush_interval: Duration,
+    /// `enable_dispatcher_stats`, default false.
+    pub enable_dispatcher_stats: bool,
     /// `overload_manager`.
     pub overload_manager: OverloadManager,
     /// `layered_runtime`.
@@ -113,6 +115,7 @@ impl Bootstrap {
                 .and_then(|admin| Admin::from_wire(admin, &at.field("admin"))),
             local_cluster: local_cluster(wire, &names, at),
             outlier_event_log: outlier_event_log(wire),
+            enable_dispatcher_stats: wire.enable_dispatcher_stats,
             listeners,
             clusters,
             stats_flush_interval: duration::or(

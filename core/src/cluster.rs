@@ -6,6 +6,7 @@ mod circuit_breakers;
 mod health_flags;
 mod host;
 mod shared;
+mod told_hosts;
 mod worker_cluster;
 
 pub use bells::Bells;
@@ -13,4 +14,5 @@ pub use circuit_breakers::{CircuitBreakers, Resource};
 pub use health_flags::{HealthFlag, HealthFlags};
 pub use host::{Host, HostDescription, HostSet};
 pub use shared::{Cluster, ClusterHistograms};
+pub use told_hosts::{HostSlots, ToldHosts};
 pub use worker_cluster::{Membership, WorkerCluster, WorkerHost};

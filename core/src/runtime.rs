@@ -19,6 +19,7 @@ mod panic;
 mod socket;
 mod socket_options;
 mod timer;
+mod turns;
 mod watch;
 
 pub use buffer::{
@@ -34,24 +35,26 @@ pub use notify::{Interrupt, Notify};
 pub use panic::catch_panic;
 pub use socket::{Stream, closed_or_readable};
 pub use timer::{Deadline, Patience, TICK, Timers};
+pub use turns::measure as measure_turns;
 pub use watch::{Watch, Watches};
 
 use std::future::Future;
+use std::time::Duration;
 
 /// Starts `task` on this worker; it runs until it ends by itself.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
     // The handle is not kept: connections report through their counters, not through a join.
-    drop(monoio::spawn(task));
+    drop(monoio::spawn(turns::Task::new(task)));
 }
 
-/// Calls `act` once a `period` on this worker, for ever.
-pub async fn every(period: std::time::Duration, mut act: impl FnMut()) {
+/// Calls `act` once a `period` on this worker, for ever, with how much later than due that is.
+pub async fn every(period: Duration, mut act: impl FnMut(Duration)) {
     // One interval, not a sleep each time: that would allocate at every turn.
     let mut interval = monoio::time::interval(period);
     loop {
-        interval.tick().await;
-        fairness::note_tick();
-        act();
+        let due = interval.tick().await;
+        let now = fairness::note_tick();
+        act(now.saturating_duration_since(due.into()));
     }
 }
 
@@ -74,6 +77,6 @@ pub async fn run_unless<F: Future, R>(
 }
 
 /// Sleeps at least `duration` on this worker.
-pub async fn sleep(duration: std::time::Duration) {
+pub async fn sleep(duration: Duration) {
     monoio::time::sleep(duration).await;
 }

@@ -7,6 +7,7 @@ pub mod connection_ids;
 mod control;
 mod demo;
 mod drain;
+mod host_plans;
 pub mod log;
 pub mod overload;
 mod signals;
@@ -16,7 +17,7 @@ mod tls_upkeep;
 mod upkeep;
 mod worker;
 
-pub use compiled::{ClusterNames, Compiled};
+pub use compiled::{ClusterNames, Compiled, Dispatcher};
 pub use control::{Boot, Control, ServerState};
 pub use drain::drain_listeners;
 pub use sockets::ListeningSocket;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use ringmain::access_log::{LogBuffers, LogWriter};
-use ringmain::cluster::{Bells, Host, HostDescription, HostSet};
+use ringmain::cluster::{Bells, Host, HostDescription, HostSet, HostSlots, ToldHosts};
 use ringmain::runtime::{EngineChoice, mailbox, plan};
 use ringmain::server::{Command, Compiled, ListeningSocket, WorkerSeed, run_worker};
 use ringmain::stats::WorkerId;
@@ -119,6 +119,7 @@ fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
     let compiled = Arc::new(Compiled::new(&loaded.bootstrap, vec![vec![address]], 1));
     let writer = LogWriter::start(&compiled.log_sinks).expect("no logs to open");
     let (post, mail) = mailbox(16).expect("an eventfd");
+    let host_slots = Arc::new(HostSlots::new(std::iter::once(post.bell()), 1));
     let seed = WorkerSeed {
         id: WorkerId(0),
         core: None,
@@ -127,6 +128,7 @@ fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
         sockets: vec![ListeningSocket { listener: 0, address, socket }],
         logs: LogBuffers::new(compiled.log_sinks.len(), writer.sender()),
         bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
+        host_slots: host_slots.clone(),
     };
     let worker = thread::spawn(move || {
         COUNTED.set(true);
@@ -135,7 +137,7 @@ fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
     let host = Host::new(HostDescription::new(upstream()), 1);
     let hosts = Arc::new(HostSet { hosts: vec![Arc::new(host)] });
     let plan = Arc::new(compiled.clusters[0].plan(&hosts, None, None));
-    post.send(Command::SetHosts { cluster: 0, hosts, plan }).expect("room");
+    host_slots.fill(0, &Arc::new(ToldHosts { hosts, plan }));
     post.send(Command::Listen).expect("room");
     let mut client = TcpStream::connect(address).expect("the worker listens");
     send_requests(&mut client, 200);

@@ -21,7 +21,8 @@ const NONE: Message = Message { name: "", supported: "", harmless: "", limited: 
 pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.bootstrap.v3.Bootstrap",
-        supported: "node static_resources admin overload_manager layered_runtime cluster_manager",
+        supported: "node static_resources admin overload_manager layered_runtime cluster_manager \
+                    enable_dispatcher_stats",
         harmless: "stats_flush_interval",
         ..NONE
     },

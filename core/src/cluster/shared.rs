@@ -31,7 +31,8 @@ pub struct Cluster {
     pub stats: PerWorker<ClusterStats>,
     /// `cluster.<name>.lb_` counters of picks.
     pub lb: PerWorker<LbStats>,
-    /// The same, of what is worked out for each change of the hosts; the control thread writes them.
+    /// The same, of what is worked out for each change of the hosts; whoever makes a plan writes them, one
+    /// at a time.
     pub planning: LbStats,
     /// `cluster.<name>.ssl.`, where its hosts are spoken to in TLS.
     pub ssl: Option<PerWorker<SslStats>>,
@@ -133,6 +134,12 @@ impl Cluster {
             retry_response_codes: PerWorker::new(workers),
             histograms,
         }
+    }
+
+    /// Whether a plan for `hosts` takes longer than the control thread is to be held up.
+    pub fn plans_at_length(&self, hosts: &HostSet) -> bool {
+        let balancing = &self.config.load_balancing;
+        balancing.policy.hashes() || balancing.subset.is_some() || hosts.hosts.len() > 500
     }
 
     /// How to choose among `hosts`. `here` is where this proxy is, `local` the proxies beside it.

@@ -10,8 +10,8 @@ use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
 use ringmain_config::tls::UpstreamTlsContext;
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
-use super::{Bells, Cluster, HealthFlag, Host, HostSet};
-use crate::load_balancer::{Balancer, Health, Hosts, Pick, Plan};
+use super::{Bells, Cluster, HealthFlag, Host, HostSet, ToldHosts};
+use crate::load_balancer::{Balancer, Health, Hosts, Pick};
 use crate::outlier_detection::Outcome;
 use crate::pool::{self, IdleConnections, Line, MultiplexedConnections};
 use crate::random::Random;
@@ -46,9 +46,9 @@ pub struct WorkerCluster {
 
 #[derive(Debug, Default)]
 struct Current {
-    /// What `hosts` was made of.
-    set: Arc<HostSet>,
-    /// In the order of `set`; the balancer picks indices of this.
+    /// What the rest was made of. Held as long as any of it, so that who told it knows.
+    told: Arc<ToldHosts>,
+    /// In the order of those in `told`; the balancer picks indices of this.
     hosts: Vec<Rc<WorkerHost>>,
     /// None before the first hosts are told.
     balancer: Option<Balancer>,
@@ -130,17 +130,25 @@ impl WorkerHost {
         self.agrees_on_http2.set(http2);
     }
 
-    /// A host that has failed its checks or was ejected may do better on other connections, as Envoy
-    /// has it: those that wait are closed.
-    fn note_health(&self) {
+    /// Whether its health checks fail or it is ejected, and that was not so when this was last asked.
+    fn has_failed_anew(&self) -> bool {
         let health = self.shared.health();
         let failed =
             health.has(HealthFlag::FailedActiveHc) || health.has(HealthFlag::FailedOutlierCheck);
-        if failed && !self.failed.get() {
-            self.idle.iter().for_each(IdleConnections::close_all);
-            self.multiplexed.iter().for_each(MultiplexedConnections::drain);
-        }
-        self.failed.set(failed);
+        !self.failed.replace(failed) && failed
+    }
+
+    /// A host that has failed its checks or was ejected may do better on other connections, as Envoy
+    /// has it: those that wait are closed.
+    fn leave_connections(&self) {
+        self.idle.iter().for_each(IdleConnections::close_all);
+        self.multiplexed.iter().for_each(MultiplexedConnections::drain);
+    }
+
+    /// The host has left: its connections close when they serve nobody.
+    fn retire_connections(&self) {
+        self.idle.iter().for_each(IdleConnections::retire);
+        self.multiplexed.iter().for_each(MultiplexedConnections::retire);
     }
 
     /// True every other time.
@@ -287,27 +295,26 @@ impl WorkerCluster {
 
     /// Takes over new hosts, or a new plan for those that are there. Hosts that stay keep their
     /// connections; the idle connections of hosts that left close, their busy ones finish first.
-    pub fn set_hosts(&self, set: &Arc<HostSet>, plan: &Arc<Plan>) {
+    pub fn set_hosts(&self, told: Arc<ToldHosts>) {
         let mut current = self.current.borrow_mut();
-        let gone = match Arc::ptr_eq(&current.set, set) {
+        let gone = match Arc::ptr_eq(&current.told.hosts, &told.hosts) {
             true => Vec::new(),
-            false => self.replace_hosts(&mut current, set),
+            false => self.replace_hosts(&mut current, &told.hosts),
         };
         let hosts = BalancedHosts { cluster: self, hosts: &current.hosts };
-        let balancer = Balancer::new(plan.clone(), current.balancer.as_ref(), &hosts);
+        let balancer = Balancer::new(told.plan.clone(), current.balancer.as_ref(), &hosts);
         current.balancer = Some(balancer);
+        current.told = told;
+        let failed: Vec<_> =
+            current.hosts.iter().filter(|host| host.has_failed_anew()).cloned().collect();
         // Closing connections may serve requests that wait, which looks at the hosts.
         drop(current);
-        for host in gone {
-            host.idle.iter().for_each(IdleConnections::retire);
-            host.multiplexed.iter().for_each(MultiplexedConnections::retire);
-        }
-        let hosts: Vec<_> = self.current.borrow().hosts.to_vec();
-        hosts.iter().for_each(|host| host.note_health());
+        gone.iter().for_each(|host| host.retire_connections());
+        failed.iter().for_each(|host| host.leave_connections());
     }
 
     /// The hosts that have left.
-    fn replace_hosts(&self, current: &mut Current, set: &Arc<HostSet>) -> Vec<Rc<WorkerHost>> {
+    fn replace_hosts(&self, current: &mut Current, set: &HostSet) -> Vec<Rc<WorkerHost>> {
         let mut known: HashMap<u64, Rc<WorkerHost>> =
             current.hosts.drain(..).map(|host| (host.shared.id, host)).collect();
         let hosts = set.hosts.iter().map(|host| {
@@ -315,7 +322,6 @@ impl WorkerCluster {
             known.unwrap_or_else(|| Rc::new(self.worker_host(host.clone())))
         });
         current.hosts = hosts.collect();
-        current.set = set.clone();
         known.into_values().collect()
     }
 

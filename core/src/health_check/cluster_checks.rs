@@ -22,7 +22,7 @@ pub async fn run(
     first: mpsc::Sender<()>,
 ) {
     let index = cluster.index;
-    let mut told = control.watch_hosts(index);
+    let mut named = control.watch_hosts(index);
     let mut sources = control.watch_client_sources();
     let source = sources.borrow_and_update()[index].clone();
     let tls = source.map(|source| CheckTls::new(source, &checks.config));
@@ -37,14 +37,14 @@ pub async fn run(
     };
     let mut known = Arc::<HostSet>::default();
     loop {
-        let hosts = told.borrow_and_update().hosts.clone();
+        let hosts = named.borrow_and_update().clone();
         if !Arc::ptr_eq(&hosts, &known) {
             sessions.follow(&hosts);
             known = hosts;
         }
         sessions.first = None;
         tokio::select! {
-            changed = told.changed() => if changed.is_err() { return },
+            changed = named.changed() => if changed.is_err() { return },
             // However many hosts have changed since, the workers are told once.
             changed = sources.changed() => {
                 if changed.is_err() { return }

@@ -20,7 +20,7 @@ use crate::server::Control;
 /// Watches the hosts of `cluster`, for ever.
 pub async fn run(control: Arc<Control>, cluster: Arc<Cluster>, detector: Arc<OutlierDetector>) {
     let index = cluster.index;
-    let mut told = control.watch_hosts(index);
+    let mut named = control.watch_hosts(index);
     let mut interval = tokio::time::interval(detector.config.interval);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval.tick().await;
@@ -32,10 +32,10 @@ pub async fn run(control: Arc<Control>, cluster: Arc<Cluster>, detector: Arc<Out
         known: HashMap::new(),
     };
     loop {
-        let hosts = told.borrow_and_update().hosts.clone();
+        let hosts = named.borrow_and_update().clone();
         watch.follow(hosts);
         let changed = tokio::select! {
-            changed = told.changed() => {
+            changed = named.changed() => {
                 if changed.is_err() {
                     return;
                 }

@@ -7,6 +7,8 @@ use std::io;
 
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 
+use super::turns::Main;
+
 /// What the user asked for (`--io-engine`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
@@ -161,6 +163,7 @@ pub(super) fn is_epoll() -> bool {
 /// that makes it, so this must be called on the worker's own thread.
 pub fn run<F: Future>(plan: &EnginePlan, main: F) -> io::Result<F::Output> {
     ENGINE.set(Some(plan.engine));
+    let main = Main::new(main);
     match plan.engine {
         Engine::IoUring => Ok(RuntimeBuilder::<IoUringDriver>::new()
             .with_entries(RING_ENTRIES)

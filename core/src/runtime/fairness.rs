@@ -22,9 +22,11 @@ thread_local! {
     static TICKED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Notes that this worker's clock has ticked.
-pub(super) fn note_tick() {
-    TICKED.set(Some(Instant::now()));
+/// Notes that this worker's clock has ticked; when that is.
+pub(super) fn note_tick() -> Instant {
+    let now = Instant::now();
+    TICKED.set(Some(now));
+    now
 }
 
 /// What one socket has had of its turn.

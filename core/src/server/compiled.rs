@@ -47,6 +47,8 @@ pub struct Compiled {
     pub histograms: HistogramTable,
     /// Those that the control thread records.
     pub process_histograms: ProcessHistograms,
+    /// How the event loops do, where that is measured.
+    pub dispatchers: Option<Dispatchers>,
     /// Where access log lines go.
     pub log_sinks: Vec<AccessLogSink>,
     /// How overloaded the process is.
@@ -100,6 +102,39 @@ impl ProcessHistograms {
     }
 }
 
+/// Histograms of event loops (`enable_dispatcher_stats`).
+#[derive(Debug)]
+pub struct Dispatchers {
+    /// `server.dispatcher.loop_duration_us`, of the control thread.
+    pub main_loop_duration_us: HistogramId,
+    /// By worker.
+    pub workers: Box<[Dispatcher]>,
+}
+
+/// Histograms of a worker's event loop, in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Dispatcher {
+    /// `listener_manager.worker_<n>.dispatcher.loop_duration_us`: from one look at the kernel to the next.
+    pub loop_duration_us: HistogramId,
+    /// `listener_manager.worker_<n>.dispatcher.poll_delay_us`: how late its clock ticks.
+    pub poll_delay_us: HistogramId,
+}
+
+impl Dispatchers {
+    fn new(table: &mut HistogramTable, workers: usize) -> Self {
+        let dispatcher = |worker| {
+            let scope = Scope::plain("listener_manager").worker(worker).within("dispatcher");
+            Dispatcher {
+                loop_duration_us: table.add(&scope, "loop_duration_us"),
+                poll_delay_us: table.add(&scope, "poll_delay_us"),
+            }
+        };
+        let workers = (0..workers).map(dispatcher).collect();
+        let main = Scope::plain("server").within("dispatcher");
+        Self { workers, main_loop_duration_us: table.add(&main, "loop_duration_us") }
+    }
+}
+
 impl Compiled {
     /// How many balancers Envoy would have for each cluster, whose subsets it counts one by one: its
     /// main thread has them too.
@@ -145,8 +180,11 @@ impl Compiled {
         let process_histograms = ProcessHistograms::new(&mut histograms, bootstrap.admin.is_some());
         // Envoy's, of its overload manager; nobody waits for a refresh here.
         histograms.add(&Scope::plain("overload"), "refresh_interval_delay");
+        let dispatchers =
+            bootstrap.enable_dispatcher_stats.then(|| Dispatchers::new(&mut histograms, workers));
         Self {
             workers,
+            dispatchers,
             process_histograms,
             listeners,
             server_contexts,

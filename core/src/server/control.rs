@@ -14,9 +14,10 @@ use ringmain_config::transport_socket::UpstreamTransportSocket;
 use tokio::sync::{mpsc, watch};
 
 use super::configuration::Written;
+use super::host_plans::HostPlans;
 use super::{Command, Compiled};
 use crate::access_log::{LogControl, LogSink};
-use crate::cluster::HostSet;
+use crate::cluster::{HostSet, HostSlots, ToldHosts};
 use crate::discovery::report::PollerReport;
 use crate::load_balancer::Plan;
 use crate::runtime::{Post, SendError};
@@ -83,7 +84,9 @@ pub struct Control {
     pub tls_stats: TlsReloadStats,
     server_contexts: watch::Sender<Vec<Arc<ServerContext>>>,
     client_sources: watch::Sender<ClientSources>,
-    hosts: Vec<watch::Sender<Told>>,
+    /// By cluster.
+    hosts: Vec<HostPlans>,
+    host_slots: Arc<HostSlots>,
     posts: Vec<Post<Command>>,
     logs: LogControl,
     histograms: HistogramCollector,
@@ -94,15 +97,6 @@ pub struct Control {
 /// TLS towards the hosts of each cluster, where it has that.
 pub type ClientSources = Vec<Option<Arc<UpstreamTlsContext>>>;
 
-/// What the workers know of a cluster's hosts.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// The hosts.
-    pub hosts: Arc<HostSet>,
-    /// How to choose among them.
-    pub plan: Arc<Plan>,
-}
-
 /// How often a command is offered again to a worker whose mailbox is full.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
@@ -112,11 +106,13 @@ impl Control {
         compiled: Arc<Compiled>,
         boot: Boot,
         posts: Vec<Post<Command>>,
+        host_slots: Arc<HostSlots>,
         logs: LogControl,
         shutdown: mpsc::Sender<()>,
     ) -> Self {
         Self {
-            hosts: compiled.clusters.iter().map(|_| watch::Sender::default()).collect(),
+            hosts: compiled.clusters.iter().map(|_| HostPlans::default()).collect(),
+            host_slots,
             histograms: HistogramCollector::new(&compiled.histograms),
             reports: watch::Sender::default(),
             tls_stats: TlsReloadStats::default(),
@@ -183,19 +179,19 @@ impl Control {
         self.state.send_replace(state);
     }
 
-    /// The hosts of the cluster at `index` as last told to the workers.
+    /// The hosts of the cluster at `index` as discovery has last named them.
     pub fn hosts(&self, index: usize) -> Arc<HostSet> {
-        self.hosts[index].borrow().hosts.clone()
+        self.hosts[index].newest()
     }
 
     /// The same, to be told of changes.
-    pub fn watch_hosts(&self, index: usize) -> watch::Receiver<Told> {
-        self.hosts[index].subscribe()
+    pub fn watch_hosts(&self, index: usize) -> watch::Receiver<Arc<HostSet>> {
+        self.hosts[index].watch()
     }
 
     /// How workers choose among them.
     pub fn plan(&self, index: usize) -> Arc<Plan> {
-        self.hosts[index].borrow().plan.clone()
+        self.hosts[index].told().plan.clone()
     }
 
     /// Tells every worker the hosts of the cluster at `index`, and what that means for others.
@@ -203,31 +199,31 @@ impl Control {
         let known = self.hosts(index);
         if !Arc::ptr_eq(&known, &hosts) {
             self.compiled.clusters[index].expect(&hosts, &known, self.compiled.workers);
+            self.hosts[index].set_newest(hosts);
         }
-        self.plan_and_tell(index, hosts).await;
-        if self.boot.local_cluster == Some(index) {
-            // How many proxies there are in each zone decides how far requests stay in theirs.
-            for other in (0..self.compiled.clusters.len()).filter(|other| *other != index) {
-                self.plan_and_tell(other, self.hosts(other)).await;
-            }
-        }
+        self.tell_health(index).await;
     }
 
     /// Tells every worker of changes of the health or the weight of hosts of the cluster at `index`.
     pub async fn tell_health(&self, index: usize) {
-        self.set_hosts(index, self.hosts(index)).await;
+        self.plan_and_tell(index).await;
+        if self.boot.local_cluster == Some(index) {
+            // How many proxies there are in each zone decides how far requests stay in theirs.
+            for other in (0..self.compiled.clusters.len()).filter(|other| *other != index) {
+                self.plan_and_tell(other).await;
+            }
+        }
     }
 
-    async fn plan_and_tell(&self, index: usize, hosts: Arc<HostSet>) {
-        let plan = Arc::new(self.plan_for(index, &hosts));
+    async fn plan_and_tell(&self, index: usize) {
+        let Some(turn) = self.hosts[index].turn().await else { return };
+        let Some(plan) = self.plan_for(index, turn.hosts()).await else { return };
         self.count_subsets(index, &plan);
-        self.hosts[index].send_replace(Told { hosts: hosts.clone(), plan: plan.clone() });
-        self.tell_all(|| Command::SetHosts {
-            cluster: index,
-            hosts: hosts.clone(),
-            plan: plan.clone(),
-        })
-        .await;
+        let [told, before] = turn.finish(plan);
+        self.host_slots.fill(index, &told);
+        if !before.hosts.hosts.is_empty() {
+            tokio::spawn(outlive_workers(before));
+        }
     }
 
     fn count_subsets(&self, index: usize, plan: &Plan) {
@@ -237,12 +233,18 @@ impl Control {
         subsets.count_changes(self.plan(index).subsets(), balancers, stats);
     }
 
-    fn plan_for(&self, index: usize, hosts: &HostSet) -> Plan {
+    /// `None` where making it has panicked, which leaves the workers with what they have.
+    async fn plan_for(&self, index: usize, hosts: &Arc<HostSet>) -> Option<Plan> {
         let cluster = &self.compiled.clusters[index];
         let here = Some(&self.boot.node.locality).filter(|here| **here != Locality::default());
         let local = self.boot.local_cluster.filter(|local| *local != index);
         let local = local.map(|local| self.hosts(local).as_local_cluster(here));
-        cluster.plan(hosts, here, local.as_ref())
+        if !cluster.plans_at_length(hosts) {
+            return Some(cluster.plan(hosts, here, local.as_ref()));
+        }
+        let (cluster, hosts, here) = (cluster.clone(), hosts.clone(), here.cloned());
+        let plan = move || cluster.plan(&hosts, here.as_ref(), local.as_ref());
+        tokio::task::spawn_blocking(plan).await.ok()
     }
 
     /// TLS of the filter chains as last told to the workers.
@@ -375,4 +377,15 @@ fn client_sources(compiled: &Compiled) -> ClientSources {
         UpstreamTransportSocket::RawBuffer => None,
     };
     sockets.map(source).collect()
+}
+
+/// Between two looks whether workers have let go of what they no longer use.
+const LET_GO_PAUSE: Duration = Duration::from_millis(100);
+
+/// Keeps `told` until no worker has it any more, so that none has to free it: that of thousands of hosts
+/// takes milliseconds.
+async fn outlive_workers(told: Arc<ToldHosts>) {
+    while Arc::strong_count(&told) > 1 {
+        tokio::time::sleep(LET_GO_PAUSE).await;
+    }
 }

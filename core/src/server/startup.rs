@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,9 +25,9 @@ use super::upkeep::{flush_logs, flush_stats, return_memory};
 use super::worker::{Command, WorkerSeed, run_worker};
 use super::{Compiled, demo, drain, log};
 use crate::access_log::{LogBuffers, LogWriter, OpenError};
-use crate::cluster::Bells;
+use crate::cluster::{Bells, HostSlots};
 use crate::runtime::{self, Mailbox, Post, mailbox};
-use crate::stats::WorkerId;
+use crate::stats::{HistogramId, WorkerId};
 use crate::{admin, discovery, health_check, outlier_detection};
 
 /// Why the process does not start, or ended other than asked for.
@@ -139,6 +140,7 @@ struct Server {
     compiled: Arc<Compiled>,
     args: Args,
     posts: Vec<Post<Command>>,
+    host_slots: Arc<HostSlots>,
     workers: Vec<JoinHandle<()>>,
     ended: mpsc::Receiver<(usize, String)>,
     writer: LogWriter,
@@ -168,6 +170,7 @@ impl Server {
             compiled,
             args: args.clone(),
             posts: Vec::new(),
+            host_slots: Arc::default(),
             workers: Vec::new(),
             ended,
             writer,
@@ -175,6 +178,8 @@ impl Server {
         };
         let mails = server.open_mailboxes(workers)?;
         let bells = Arc::new(Bells::new(server.posts.iter().map(Post::bell)));
+        let clusters = server.compiled.clusters.len();
+        server.host_slots = Arc::new(HostSlots::new(server.posts.iter().map(Post::bell), clusters));
         for (index, (sockets, mail)) in per_worker.drain(..).zip(mails).enumerate() {
             let core = cores.get(index % cores.len().max(1)).copied();
             let seed = WorkerSeed {
@@ -185,6 +190,7 @@ impl Server {
                 sockets,
                 logs: LogBuffers::new(server.compiled.log_sinks.len(), server.writer.sender()),
                 bells: bells.clone(),
+                host_slots: server.host_slots.clone(),
             };
             server.start_worker(seed, mail, ended_sender.clone())?;
         }
@@ -234,11 +240,7 @@ impl Server {
         written: Option<Written>,
         log_levels: log::LogLevels,
     ) -> Result<(), StartError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(system("cannot start the control thread"))?;
-        let Self { compiled, args, posts, workers, mut ended, writer, admin } = self;
+        let Self { compiled, args, posts, host_slots, workers, mut ended, writer, admin } = self;
         let (shutdown_sender, shutdown) = mpsc::channel(1);
         let logs = writer.control();
         let boot = Boot {
@@ -252,8 +254,11 @@ impl Server {
             log_levels,
             args,
         };
-        let control = Control::new(compiled, boot, posts, logs, shutdown_sender);
-        let serving = serve(Arc::new(control), admin, shutdown, &mut ended);
+        let control =
+            Arc::new(Control::new(compiled, boot, posts, host_slots, logs, shutdown_sender));
+        let runtime =
+            control_runtime(&control).map_err(system("cannot start the control thread"))?;
+        let serving = serve(control, admin, shutdown, &mut ended);
         let result = runtime.block_on(serving);
         // Dropping the runtime drops the last hold on the workers' mailboxes, which ends them.
         drop(runtime);
@@ -268,6 +273,31 @@ impl Server {
         }
         result
     }
+}
+
+/// The control thread's event loop.
+fn control_runtime(control: &Arc<Control>) -> io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all();
+    if let Some(dispatchers) = &control.compiled.dispatchers {
+        record_turns(&mut builder, control, dispatchers.main_loop_duration_us);
+    }
+    builder.build()
+}
+
+/// Has the turns of the control thread's event loop recorded.
+fn record_turns(builder: &mut tokio::runtime::Builder, control: &Arc<Control>, id: HistogramId) {
+    let now_us = |control: &Control| {
+        u64::try_from(control.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    };
+    let begun_us = Arc::new(AtomicU64::new(now_us(control)));
+    let (waking, begins_us) = (control.clone(), begun_us.clone());
+    builder.on_thread_unpark(move || begins_us.store(now_us(&waking), Ordering::Relaxed));
+    let parking = control.clone();
+    builder.on_thread_park(move || {
+        let begun_us = begun_us.load(Ordering::Relaxed);
+        parking.record(id, now_us(&parking).saturating_sub(begun_us));
+    });
 }
 
 /// How long the last access log lines may take to be written.

@@ -4,19 +4,19 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringmain_config::overload::OverloadActionKind;
 use ringmain_config::tls::UpstreamTlsContext;
 use tokio::sync::oneshot;
 
-use super::{Compiled, ListeningSocket, connection_ids};
+use super::{Compiled, Dispatcher, ListeningSocket, connection_ids};
 use crate::access_log::LogBuffers;
-use crate::cluster::{Bells, HostSet, WorkerCluster};
+use crate::cluster::{Bells, HostSlots, WorkerCluster};
 use crate::http::clock::Clock;
 use crate::http::exchange::ExchangePool;
 use crate::http::request_id::RequestIds;
 use crate::listener::{Acceptor, Connections, DrainDecision, DrainScope, DrainSequence};
-use crate::load_balancer::Plan;
 use crate::random::Random;
 use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, Timers, Watches};
 use crate::stats::scopes::{Http2Stats, WorkerStats};
@@ -26,15 +26,6 @@ use crate::transport_socket::tls::{ServerContext, ServerContexts};
 /// What the control thread tells a worker.
 #[derive(Debug)]
 pub enum Command {
-    /// A cluster's hosts have changed, or what is known of them.
-    SetHosts {
-        /// Index of the cluster.
-        cluster: usize,
-        /// All its hosts from now on.
-        hosts: Arc<HostSet>,
-        /// How to choose among them.
-        plan: Arc<Plan>,
-    },
     /// Open the listeners: every cluster has had its first discovery.
     Listen,
     /// Hand over what was recorded since the last time.
@@ -82,6 +73,8 @@ pub struct WorkerSeed {
     pub logs: LogBuffers,
     /// Those of all workers.
     pub bells: Arc<Bells>,
+    /// What the workers are told of hosts.
+    pub host_slots: Arc<HostSlots>,
 }
 
 /// A worker's own things. `Rc`, `Cell` and `RefCell` inside: no other thread ever sees them.
@@ -117,6 +110,7 @@ pub struct Worker {
     pub drain: DrainDecision,
     clusters: Box<[Rc<WorkerCluster>]>,
     bells: Arc<Bells>,
+    host_slots: Arc<HostSlots>,
 }
 
 /// Ticks between two looks at the clients that wait for a response: 50 ms.
@@ -127,7 +121,13 @@ const IDLE_TICKS: u64 = 25;
 const SHRINK_TICKS: u64 = 100;
 
 impl Worker {
-    fn new(id: WorkerId, compiled: Arc<Compiled>, logs: LogBuffers, bells: Arc<Bells>) -> Rc<Self> {
+    fn new(
+        id: WorkerId,
+        compiled: Arc<Compiled>,
+        logs: LogBuffers,
+        bells: Arc<Bells>,
+        host_slots: Arc<HostSlots>,
+    ) -> Rc<Self> {
         let histograms = Rc::new(WorkerHistograms::new(&compiled.histograms));
         let timers = Timers::new();
         let random = Rc::new(Random::default());
@@ -159,6 +159,7 @@ impl Worker {
             drain: DrainDecision::default(),
             clusters,
             bells,
+            host_slots,
         })
     }
 
@@ -182,11 +183,29 @@ impl Worker {
         self.compiled.http2_stats.of(self.id)
     }
 
+    fn dispatcher(&self) -> Option<Dispatcher> {
+        self.compiled.dispatchers.as_ref()?.workers.get(self.id.0).copied()
+    }
+
+    /// Has the turns of the event loop recorded, where that is asked for.
+    fn measure_turns(&self) {
+        if let Some(dispatcher) = self.dispatcher() {
+            let histograms = self.histograms.clone();
+            runtime::measure_turns(move |turn| {
+                histograms.record(dispatcher.loop_duration_us, micros(turn));
+            });
+        }
+    }
+
     /// Does what is done by the clock, for ever.
     async fn keep_time(self: Rc<Self>) {
         let mut ticks = 0_u64;
-        runtime::every(runtime::TICK, || {
+        let dispatcher = self.dispatcher();
+        runtime::every(runtime::TICK, |late| {
             ticks += 1;
+            if let Some(dispatcher) = dispatcher {
+                self.histograms.record(dispatcher.poll_delay_us, micros(late));
+            }
             self.timers.sweep();
             self.clock.refresh();
             if ticks.is_multiple_of(WATCH_TICKS) {
@@ -202,18 +221,19 @@ impl Worker {
         .await;
     }
 
-    /// Another worker may have rung.
+    /// Takes over what discovery and health checks have come to, and looks where another worker has
+    /// rung.
     fn answer_bells(&self) {
+        self.host_slots.empty(self.id, |cluster, told| self.clusters[cluster].set_hosts(told));
         self.bells.answer(self.id, self.clusters.len(), |index| {
             self.clusters[index].answer_bell();
         });
     }
 
     fn act(self: &Rc<Self>, command: Command, acceptors: &[Rc<Acceptor>]) {
+        // What was told before the command counts before it.
+        self.answer_bells();
         match command {
-            Command::SetHosts { cluster, hosts, plan } => {
-                self.clusters[cluster].set_hosts(&hosts, &plan);
-            }
             Command::Listen => {
                 for acceptor in acceptors {
                     runtime::spawn(acceptor.clone().run());
@@ -244,6 +264,10 @@ impl Worker {
     }
 }
 
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Runs a worker on this thread until the control thread lets go of its mailbox.
 pub fn run_worker(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()> {
     if let Some(core) = seed.core
@@ -261,11 +285,12 @@ pub fn run_worker(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()>
 }
 
 async fn serve(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()> {
-    let worker = Worker::new(seed.id, seed.compiled, seed.logs, seed.bells);
+    let worker = Worker::new(seed.id, seed.compiled, seed.logs, seed.bells, seed.host_slots);
     let mut acceptors = Vec::with_capacity(seed.sockets.len());
     for socket in seed.sockets {
         acceptors.push(Rc::new(Acceptor::new(&worker, socket, seed.plan.engine)?));
     }
+    worker.measure_turns();
     runtime::spawn(worker.clone().keep_time());
     let act = |command| worker.act(command, &acceptors);
     let result = mailbox.serve(act, || worker.answer_bells()).await;

@@ -148,8 +148,9 @@ fn a_restart_while_the_api_is_down_serves_from_the_snapshot() {
     let mut client = Client::connect(second.proxy.port("listener"));
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(client.read_response().expect("an answer").status(), Some(200));
-    let report = second.proxy.admin().get("/ecs").text();
-    assert!(report.contains("stale: "), "{report}");
+    eventually("the end of the first poll", || {
+        second.proxy.admin().get("/ecs").text().contains("stale: ").then_some(())
+    });
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Samples {
         let is_sample = answer.len() == SAMPLE;
         self.misses.retain(|found, misses| {
             *misses += 1;
-            is_sample && *misses < MISSES_MAX && !answer.contains(found)
+            is_sample && *misses < MISSES_MAX && answer.binary_search(found).is_err()
         });
         self.misses.extend(answer.iter().map(|found| (found.clone(), 0)));
         self.found = self.misses.keys().cloned().collect();
