@@ -1,6 +1,6 @@
-//! Takes Envoy's descriptor set out of the `envoy-types` package, adds our own messages, and leaves
-//! a copy without source positions and comments (a fifth of the size) in `OUT_DIR`, where
-//! `schema.rs` embeds it. For our own messages it also makes Rust types.
+//! Takes Envoy's descriptor set out of the `envoy-types` package, adds our own messages and one that
+//! it lacks, and leaves a copy without source positions and comments (a fifth of the size) in
+//! `OUT_DIR`, where `schema.rs` embeds it. For those messages it also makes Rust types.
 
 use std::env;
 use std::fs;
@@ -13,9 +13,29 @@ use serde_json::Value;
 
 /// Where our own messages are.
 const PROTO_FOLDER: &str = "proto";
-const PROTO_FILES: [&str; 2] = [
+const PROTO_FILES: [&str; 3] = [
     "ringmain/clusters/cloud_map/v1/cloud_map_cluster.proto",
     "ringmain/clusters/ecs/v1/ecs_cluster.proto",
+    "xds/type/matcher/v3/ip.proto",
+];
+/// What there are Rust types of, of all that they import.
+const EXTERN_PATHS: [(&str, &str); 6] = [
+    (".google.protobuf.Duration", "::envoy_types::pb::google::protobuf::Duration"),
+    (".xds.core.v3", "::envoy_types::pb::xds::core::v3"),
+    (".xds.type.matcher.v3.Matcher", "::envoy_types::pb::xds::r#type::matcher::v3::Matcher"),
+    (
+        ".xds.type.matcher.v3.RegexMatcher",
+        "::envoy_types::pb::xds::r#type::matcher::v3::RegexMatcher",
+    ),
+    (
+        ".xds.type.matcher.v3.StringMatcher",
+        "::envoy_types::pb::xds::r#type::matcher::v3::StringMatcher",
+    ),
+    // Where a message lies within another, the longer name wins.
+    (
+        ".xds.type.matcher.v3.Matcher.OnMatch",
+        "::envoy_types::pb::xds::r#type::matcher::v3::matcher::OnMatch",
+    ),
 ];
 
 /// `google.protobuf.FileDescriptorSet.file`.
@@ -49,9 +69,12 @@ fn compile_own_messages(envoy: &[u8]) -> Vec<u8> {
     compiler
         .open_files(PROTO_FILES)
         .unwrap_or_else(|error| panic!("our own messages do not compile: {error:?}"));
-    prost_build::Config::new()
+    let mut types = prost_build::Config::new();
+    for (message, path) in EXTERN_PATHS {
+        types.extern_path(message, path);
+    }
+    types
         .enable_type_names()
-        .extern_path(".google.protobuf.Duration", "::envoy_types::pb::google::protobuf::Duration")
         .compile_fds(compiler.include_imports(true).file_descriptor_set())
         .expect("our own messages become Rust types");
     // What they import is in Envoy's set.

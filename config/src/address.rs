@@ -50,8 +50,13 @@ pub enum EndpointAddress {
 
 impl CidrRange {
     pub(crate) fn from_wire(wire: &wire::CidrRange, at: &At<'_>) -> Option<Self> {
-        let prefix_len = wire.prefix_len.map_or(0, |len| len.value);
-        let address: IpAddr = parse_ip(&wire.address_prefix, &at.field("address_prefix"))?;
+        Self::new(&wire.address_prefix, wire.prefix_len.map(|len| len.value), at)
+    }
+
+    /// Reads the two fields of a range, of Envoy's schema or of xDS's.
+    pub(crate) fn new(address_prefix: &str, prefix_len: Option<u32>, at: &At<'_>) -> Option<Self> {
+        let prefix_len = prefix_len.unwrap_or(0);
+        let address: IpAddr = parse_ip(address_prefix, &at.field("address_prefix"))?;
         // A length beyond the address's own bits means all of them, as in Envoy.
         let (address_prefix, prefix_len) = match address {
             IpAddr::V4(address) => {

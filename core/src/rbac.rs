@@ -1,22 +1,26 @@
 //! Role-based access control: policies compiled once, asked for each request or connection.
 //!
-//! [`Engine`] is what `envoy.config.rbac.v3.RBAC` comes to; [`Subject`] is what it is asked about.
+//! [`Engine`] is what `envoy.config.rbac.v3.RBAC`, or a matcher tree in its place, comes to; [`Subject`] is what it is asked about.
 
 mod cidr_set;
 mod enforced_rules;
+mod match_tree;
+mod match_value;
+mod range_tree;
 mod rule;
 mod stats;
 
 use std::net::{IpAddr, SocketAddr};
 
 use ringmain_config::metadata::Metadata;
-use ringmain_config::rbac::{Action, Policy, Rbac};
+use ringmain_config::rbac::{Action, Policy, Rules};
 use ringmain_proto_codec::HeaderMap;
 
 use crate::transport_socket::tls::TlsInfo;
 
 pub use cidr_set::CidrSet;
 pub use enforced_rules::EnforcedRules;
+use match_tree::{MatchTree, PolicyNames};
 use rule::Rule;
 pub use stats::{EnforcedStats, ShadowStats, count, prefixed};
 
@@ -28,7 +32,7 @@ pub struct Subject<'a> {
     /// The connection's other end.
     pub direct_remote: IpAddr,
     /// The client, as far as it can be trusted to be.
-    pub remote: IpAddr,
+    pub remote: SocketAddr,
     /// Our end of the connection.
     pub local: SocketAddr,
     /// What the client named in TLS; empty without.
@@ -42,13 +46,19 @@ pub struct Subject<'a> {
 /// Compiled rules.
 #[derive(Debug)]
 pub struct Engine {
-    action: Action,
-    policies: Box<[CompiledPolicy]>,
+    decider: Decider,
+    policy_names: Box<[Box<str>]>,
+}
+
+#[derive(Debug)]
+enum Decider {
+    /// Of policies, by the place of their names, the first that matches.
+    Policies(Action, Box<[CompiledPolicy]>),
+    Tree(MatchTree),
 }
 
 #[derive(Debug)]
 struct CompiledPolicy {
-    name: Box<str>,
     permissions: Rule,
     principals: Rule,
 }
@@ -58,24 +68,41 @@ struct CompiledPolicy {
 pub struct Decision {
     /// Whether the subject may go on.
     pub allowed: bool,
-    /// The first policy that matched: its place in the order of the names.
+    /// The policy that matched: its place in [`Engine::policy_names`].
     pub policy: Option<usize>,
 }
 
 impl Engine {
     /// Compiles `config`.
-    pub fn new(config: &Rbac) -> Self {
-        let policies = config.policies.iter();
-        Self {
-            action: config.action,
-            policies: policies.map(|(name, policy)| CompiledPolicy::new(name, policy)).collect(),
+    pub fn new(config: &Rules) -> Self {
+        match config {
+            Rules::Policies(rbac) => {
+                let policies = rbac.policies.values().map(CompiledPolicy::new).collect();
+                Self {
+                    decider: Decider::Policies(rbac.action, policies),
+                    policy_names: rbac.policies.keys().map(|name| (**name).into()).collect(),
+                }
+            }
+            Rules::Matcher(tree) => {
+                let mut names = PolicyNames::default();
+                let decider = Decider::Tree(MatchTree::new(tree, &mut names));
+                Self { decider, policy_names: names.into_list() }
+            }
         }
     }
 
-    /// Asks the policies in the order of their names, until one matches.
+    /// Asks the policies in the order of their names, until one matches; or the tree, whose silence is a
+    /// denial.
     pub fn decide(&self, subject: &Subject<'_>) -> Decision {
-        let policy = self.policies.iter().position(|policy| policy.matches(subject));
-        let allowed = match self.action {
+        let (action, policies) = match &self.decider {
+            Decider::Policies(action, policies) => (action, policies),
+            Decider::Tree(tree) => {
+                let silence = Decision { allowed: false, policy: None };
+                return tree.decide(subject).ok().flatten().unwrap_or(silence);
+            }
+        };
+        let policy = policies.iter().position(|policy| policy.matches(subject));
+        let allowed = match action {
             Action::Allow => policy.is_some(),
             Action::Deny => policy.is_none(),
             Action::Log => true,
@@ -83,16 +110,15 @@ impl Engine {
         Decision { allowed, policy }
     }
 
-    /// The names of the policies, in order.
+    /// The names of the policies.
     pub fn policy_names(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.policies.iter().map(|policy| &*policy.name)
+        self.policy_names.iter().map(|name| &**name)
     }
 }
 
 impl CompiledPolicy {
-    fn new(name: &str, policy: &Policy) -> Self {
+    fn new(policy: &Policy) -> Self {
         Self {
-            name: name.into(),
             permissions: Rule::any_of(policy.permissions.iter().map(Rule::of_permission)),
             principals: Rule::any_of(policy.principals.iter().map(Rule::of_principal)),
         }

@@ -38,6 +38,7 @@ pub use hash_policy::ip_hash;
 pub use header_mutation::{Direction, add_headers, apply_header_mutations, mutate_headers};
 pub use internal_redirect::Redirects;
 pub use look_up::{Stop, choose, has_scheme, look_up};
+pub use radix_tree::RadixTree;
 pub use request_group::{RequestGroup, RequestGroups};
 pub use retry::ExponentialBackOff;
 pub use route_conditions::Unmet;

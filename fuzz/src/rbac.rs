@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ringmain::rbac::{Engine, Subject};
 use ringmain_config::address::CidrRange;
 use ringmain_config::matcher::{HeaderMatcher, HeaderTest, StringMatcher, StringTest};
-use ringmain_config::rbac::{Action, Permission, Policy, Principal, Rbac};
+use ringmain_config::rbac::{Action, Permission, Policy, Principal, Rbac, Rules};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 /// How deep conditions stand within each other.
@@ -18,7 +18,7 @@ const SUBJECTS_MAX: usize = 50;
 pub fn check(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let config = choices.rbac();
-    let engine = Engine::new(&config);
+    let engine = Engine::new(&Rules::Policies(config.clone()));
     for _ in 0..SUBJECTS_MAX {
         if choices.0.is_empty() {
             return;
@@ -27,7 +27,7 @@ pub fn check(bytes: &[u8]) {
         let subject = Subject {
             headers: &headers,
             direct_remote: choices.address(),
-            remote: choices.address(),
+            remote: SocketAddr::new(choices.address(), 1),
             local: SocketAddr::new(choices.address(), u16::from(79 + choices.below(5))),
             server_name: b"",
             tls: None,
@@ -79,7 +79,7 @@ fn is(principal: &Principal, subject: &Subject<'_>) -> bool {
         Principal::SourceIp(range) | Principal::DirectRemoteIp(range) => {
             range.contains(subject.direct_remote)
         }
-        Principal::RemoteIp(range) => range.contains(subject.remote),
+        Principal::RemoteIp(range) => range.contains(subject.remote.ip()),
         Principal::Metadata(matcher, _) => matcher.matches(None),
     }
 }

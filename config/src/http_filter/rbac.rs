@@ -2,18 +2,18 @@
 
 use envoy_types::pb::envoy::extensions::filters::http::rbac::v3 as wire;
 
-use crate::rbac::Rbac;
+use crate::rbac::Rules;
 use crate::report::At;
 
 /// `envoy.extensions.filters.http.rbac.v3.RBAC`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RbacFilter {
-    /// `rules`; absent means that everything is allowed and nothing counted.
-    pub rules: Option<Rbac>,
+    /// `rules` or `matcher`; absent means that everything is allowed and nothing counted.
+    pub rules: Option<Rules>,
     /// `rules_stat_prefix`.
     pub rules_stat_prefix: String,
-    /// `shadow_rules`: counted, without effect.
-    pub shadow_rules: Option<Rbac>,
+    /// `shadow_rules` or `shadow_matcher`: counted, without effect.
+    pub shadow_rules: Option<Rules>,
     /// `shadow_rules_stat_prefix`.
     pub shadow_rules_stat_prefix: String,
     /// `track_per_rule_stats`, default false: counts for each policy too.
@@ -22,12 +22,18 @@ pub struct RbacFilter {
 
 impl RbacFilter {
     pub(super) fn from_wire(wire: &wire::Rbac, at: &At<'_>) -> Self {
-        let rules =
-            |rules: Option<&_>, name| rules.map(|rules| Rbac::from_wire(rules, &at.field(name)));
         Self {
-            rules: rules(wire.rules.as_ref(), "rules"),
+            rules: Rules::from_wire(
+                ("rules", wire.rules.as_ref()),
+                ("matcher", wire.matcher.as_ref()),
+                at,
+            ),
             rules_stat_prefix: wire.rules_stat_prefix.clone(),
-            shadow_rules: rules(wire.shadow_rules.as_ref(), "shadow_rules"),
+            shadow_rules: Rules::from_wire(
+                ("shadow_rules", wire.shadow_rules.as_ref()),
+                ("shadow_matcher", wire.shadow_matcher.as_ref()),
+                at,
+            ),
             shadow_rules_stat_prefix: wire.shadow_rules_stat_prefix.clone(),
             track_per_rule_stats: wire.track_per_rule_stats,
         }

@@ -248,7 +248,8 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.filters.network.rbac.v3.RBAC",
-        supported: "rules shadow_rules shadow_rules_stat_prefix stat_prefix delay_deny",
+        supported: "rules matcher shadow_rules shadow_matcher shadow_rules_stat_prefix stat_prefix \
+                    delay_deny",
         limited: "enforcement_type=ONE_TIME_ON_FIRST_BYTE",
         ..NONE
     },
@@ -533,8 +534,8 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.filters.http.rbac.v3.RBAC",
-        supported: "rules rules_stat_prefix shadow_rules shadow_rules_stat_prefix \
-                    track_per_rule_stats",
+        supported: "rules matcher rules_stat_prefix shadow_rules shadow_matcher \
+                    shadow_rules_stat_prefix track_per_rule_stats",
         ..NONE
     },
     Message {
@@ -545,7 +546,7 @@ pub(super) const MESSAGES: &[Message] = &[
     // Counted are the decisions of all routes as the filter's own.
     Message {
         name: "envoy.extensions.filters.http.rbac.v3.RBACPerRoute.rbac",
-        supported: "rules shadow_rules",
+        supported: "rules matcher shadow_rules shadow_matcher",
         harmless: "rules_stat_prefix shadow_rules_stat_prefix",
         ..NONE
     },
@@ -574,6 +575,78 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.rbac.v3.SourcedMetadata",
         supported: "metadata_matcher metadata_source",
+        ..NONE
+    },
+    Message { name: "envoy.config.rbac.v3.Action", supported: "name action", ..NONE },
+    Message {
+        name: "xds.type.matcher.v3.Matcher",
+        supported: "matcher_list matcher_tree on_no_match",
+        ..NONE
+    },
+    Message { name: "xds.type.matcher.v3.Matcher.OnMatch", supported: "matcher action", ..NONE },
+    Message { name: "xds.type.matcher.v3.Matcher.MatcherList", supported: "matchers", ..NONE },
+    Message {
+        name: "xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher",
+        supported: "predicate on_match",
+        ..NONE
+    },
+    Message {
+        name: "xds.type.matcher.v3.Matcher.MatcherList.Predicate",
+        supported: "single_predicate or_matcher and_matcher not_matcher",
+        ..NONE
+    },
+    Message {
+        name: "xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList",
+        supported: "predicate",
+        ..NONE
+    },
+    Message {
+        name: "xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate",
+        supported: "input value_match",
+        ..NONE
+    },
+    Message {
+        name: "xds.type.matcher.v3.Matcher.MatcherTree",
+        supported: "input exact_match_map prefix_match_map custom_match",
+        ..NONE
+    },
+    Message { name: "xds.type.matcher.v3.Matcher.MatcherTree.MatchMap", supported: "map", ..NONE },
+    Message { name: "xds.type.matcher.v3.IPMatcher", supported: "range_matchers", ..NONE },
+    Message {
+        name: "xds.type.matcher.v3.IPMatcher.IPRangeMatcher",
+        supported: "ranges on_match exclusive",
+        ..NONE
+    },
+    Message {
+        name: "xds.type.matcher.v3.StringMatcher",
+        supported: "exact prefix suffix contains safe_regex ignore_case",
+        ..NONE
+    },
+    Message { name: "xds.type.matcher.v3.RegexMatcher", supported: "regex google_re2", ..NONE },
+    Message { name: "xds.type.matcher.v3.RegexMatcher.GoogleRE2", ..NONE },
+    Message { name: "xds.core.v3.TypedExtensionConfig", supported: "name typed_config", ..NONE },
+    Message { name: "xds.core.v3.CidrRange", supported: "address_prefix prefix_len", ..NONE },
+    Message {
+        name: "envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput",
+        ..NONE
+    },
+    Message { name: "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput", ..NONE },
+    Message { name: "envoy.extensions.matching.common_inputs.network.v3.SourcePortInput", ..NONE },
+    Message {
+        name: "envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput",
+        ..NONE
+    },
+    Message { name: "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput", ..NONE },
+    Message { name: "envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput", ..NONE },
+    Message { name: "envoy.extensions.matching.common_inputs.ssl.v3.DnsSanInput", ..NONE },
+    Message { name: "envoy.extensions.matching.common_inputs.ssl.v3.SubjectInput", ..NONE },
+    Message {
+        name: "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+        supported: "header_name",
         ..NONE
     },
     Message { name: "envoy.type.matcher.v3.PathMatcher", supported: "path", ..NONE },
@@ -1413,6 +1486,23 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
             "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
             "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig",
             "envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
+        ],
+    ),
+    (
+        "xds.core.v3.TypedExtensionConfig.typed_config",
+        &[
+            "envoy.config.rbac.v3.Action",
+            "envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput",
+            "envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput",
+            "envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput",
+            "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput",
+            "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput",
+            "envoy.extensions.matching.common_inputs.network.v3.SourcePortInput",
+            "envoy.extensions.matching.common_inputs.ssl.v3.DnsSanInput",
+            "envoy.extensions.matching.common_inputs.ssl.v3.SubjectInput",
+            "envoy.extensions.matching.common_inputs.ssl.v3.UriSanInput",
+            "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+            "xds.type.matcher.v3.IPMatcher",
         ],
     ),
     (

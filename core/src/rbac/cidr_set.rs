@@ -17,15 +17,9 @@ impl CidrSet {
     pub fn new(ranges: impl IntoIterator<Item = CidrRange>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for range in ranges {
-            match range.address_prefix {
-                IpAddr::V4(first) => {
-                    let host_bits = u32::MAX.checked_shr(range.prefix_len.into()).unwrap_or(0);
-                    v4.push((u32::from(first), u32::from(first) | host_bits));
-                }
-                IpAddr::V6(first) => {
-                    let host_bits = u128::MAX.checked_shr(range.prefix_len.into()).unwrap_or(0);
-                    v6.push((u128::from(first), u128::from(first) | host_bits));
-                }
+            match ends(range) {
+                Ends::V4(first, last) => v4.push((first, last)),
+                Ends::V6(first, last) => v6.push((first, last)),
             }
         }
         Self { v4: Intervals::new(v4), v6: Intervals::new(v6) }
@@ -36,6 +30,26 @@ impl CidrSet {
         match address {
             IpAddr::V4(address) => self.v4.contains(address.into()),
             IpAddr::V6(address) => self.v6.contains(address.into()),
+        }
+    }
+}
+
+/// The first and the last address of a range, as numbers.
+pub(super) enum Ends {
+    V4(u32, u32),
+    V6(u128, u128),
+}
+
+pub(super) fn ends(range: CidrRange) -> Ends {
+    let len = range.prefix_len.into();
+    match range.address_prefix {
+        IpAddr::V4(first) => {
+            let first = u32::from(first);
+            Ends::V4(first, first | u32::MAX.checked_shr(len).unwrap_or(0))
+        }
+        IpAddr::V6(first) => {
+            let first = u128::from(first);
+            Ends::V6(first, first | u128::MAX.checked_shr(len).unwrap_or(0))
         }
     }
 }
@@ -72,6 +86,9 @@ impl<N: Ord + Copy> Intervals<N> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::cmp::Ordering;
+
     use super::*;
 
     fn range(text: &str) -> CidrRange {
@@ -94,6 +111,43 @@ mod tests {
         ] {
             assert_eq!(set.contains(address.parse().unwrap()), expected, "{address}");
         }
+    }
+
+    /// A number that counts how often it is compared.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct Counted(u32);
+
+    thread_local! {
+        static COMPARISONS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    impl Ord for Counted {
+        fn cmp(&self, other: &Self) -> Ordering {
+            COMPARISONS.set(COMPARISONS.get() + 1);
+            self.0.cmp(&other.0)
+        }
+    }
+
+    impl PartialOrd for Counted {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    #[test]
+    fn a_look_up_among_thousands_costs_a_dozen_comparisons() {
+        let ranges = (0..10_000).map(|at| (Counted(at * 100), Counted(at * 100 + 50)));
+        let intervals = Intervals::new(ranges.collect());
+        let mut most = 0;
+        for number in (0..1_000_100).step_by(37) {
+            COMPARISONS.set(0);
+            assert_eq!(
+                intervals.contains(Counted(number)),
+                number % 100 <= 50 && number < 1_000_000
+            );
+            most = most.max(COMPARISONS.get());
+        }
+        assert!(most <= 16, "{most} comparisons");
     }
 
     #[test]

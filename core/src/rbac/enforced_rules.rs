@@ -1,6 +1,6 @@
 //! Rules that are enforced, and what is logged of whom they refuse.
 
-use ringmain_config::rbac::Rbac;
+use ringmain_config::rbac::Rules;
 
 use super::{Decision, Engine};
 
@@ -15,7 +15,7 @@ pub struct EnforcedRules {
 
 impl EnforcedRules {
     /// Compiles `config`.
-    pub fn new(config: &Rbac) -> Self {
+    pub fn new(config: &Rules) -> Self {
         let engine = Engine::new(config);
         let details = engine.policy_names().chain(["none"]).map(details).collect();
         Self { engine, details }

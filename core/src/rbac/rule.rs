@@ -182,7 +182,7 @@ impl Address {
         match self {
             Self::Local => subject.local.ip(),
             Self::DirectRemote => subject.direct_remote,
-            Self::Remote => subject.remote,
+            Self::Remote => subject.remote.ip(),
         }
     }
 }

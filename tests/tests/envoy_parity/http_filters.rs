@@ -10,6 +10,7 @@ mod header_mutation;
 mod health_check;
 mod local_ratelimit;
 mod rbac;
+mod rbac_matcher;
 
 /// A filter whose `typed_config` is of `message`, in package `<name>.v3` of Envoy's HTTP filters.
 fn filter(name: &str, package: &str, message: &str, fields: &str) -> String {

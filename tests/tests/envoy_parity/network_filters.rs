@@ -165,6 +165,63 @@ fn policies_ask_for_names_and_ports_and_addresses() {
 }
 
 #[test]
+fn trees_decide_in_place_of_policies() {
+    const INPUT: &str = "type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3";
+    let action = |name: &str, action: &str| {
+        format!(
+            "{{ action: {{ name: a, typed_config: {{ \"@type\": type.googleapis.com/envoy.config.rbac.v3.Action, name: {name}, action: {action} }} }} }}"
+        )
+    };
+    let tree = |input: &str, branches: &str, otherwise: &str| {
+        format!(
+            "{{ matcher_tree: {{ input: {{ name: i, typed_config: {{ \"@type\": {INPUT}.{input} }} }}, {branches} }}{otherwise} }}"
+        )
+    };
+    let (allow, deny) = (action("members", "ALLOW"), action("no one", "DENY"));
+    let otherwise = format!(", on_no_match: {deny}");
+    for tree in [
+        tree(
+            "ServerNameInput",
+            &format!("exact_match_map: {{ map: {{ a.example: {allow} }} }}"),
+            "",
+        ),
+        tree(
+            "ServerNameInput",
+            &format!("prefix_match_map: {{ map: {{ a.: {deny} }} }}"),
+            &format!(", on_no_match: {allow}"),
+        ),
+        tree(
+            "DestinationPortInput",
+            &format!("exact_match_map: {{ map: {{ '{{{{listener}}}}': {allow} }} }}"),
+            &otherwise,
+        ),
+        tree(
+            "SourceIPInput",
+            &format!(
+                "custom_match: {{ name: ip, typed_config: {{ \"@type\": type.googleapis.com/xds.type.matcher.v3.IPMatcher, range_matchers: [{{ ranges: [{{ address_prefix: 127.0.0.0, prefix_len: 8 }}], on_match: {allow} }}] }} }}"
+            ),
+            &otherwise,
+        ),
+        "{}".to_owned(),
+    ] {
+        let rbac = format!(
+            "rbac.v3.RBAC, stat_prefix: who., matcher: {tree}, \
+             shadow_matcher: {{ on_no_match: {allow} }}, shadow_rules_stat_prefix: shadow"
+        );
+        same(&config(&[&rbac, ECHO], ""), &Values::new(), |proxy| {
+            let mut story = String::new();
+            for sent in [HELLO, PLAIN.as_bytes()] {
+                let mut client = Client::connect(proxy.port("listener"));
+                client.send(sent);
+                story += &is_served(&mut client, sent);
+            }
+            wait_for_connections(proxy, 0);
+            story + &stats(proxy, COUNTED)
+        });
+    }
+}
+
+#[test]
 fn the_filter_behind_counts_and_logs_who_was_refused() {
     let tcp = "tcp_proxy.v3.TcpProxy, stat_prefix: tcp, cluster: up, access_log: [{ name: file, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: '{{scratch}}/log', log_format: { text_format_source: { inline_string: \"%RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS% %BYTES_SENT% %ACCESS_LOG_TYPE%\\n\" } } } }]";
     let one = TWO_AT_ONCE.replace(": 2", ": 1");

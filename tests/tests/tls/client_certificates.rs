@@ -144,6 +144,22 @@ fn policies_look_at_the_names() {
         )
     };
     let filters: String = principals.iter().enumerate().map(filter).collect();
+    // The same by trees, which see all names of a kind as one text.
+    let names = [
+        ("UriSanInput", "spiffe://td/a"),
+        ("DnsSanInput", "client.example,c2.example"),
+        ("DnsSanInput", "c2.example"),
+        ("SubjectInput", "CN=client"),
+    ];
+    let tree = |(index, (input, name)): (usize, &(&str, &str))| {
+        format!(
+            "- name: rbac\n  typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC, \
+             stat_prefix: t{index}, shadow_matcher: {{ matcher_tree: {{ \
+             input: {{ name: i, typed_config: {{ \"@type\": type.googleapis.com/envoy.extensions.matching.common_inputs.ssl.v3.{input} }} }}, \
+             exact_match_map: {{ map: {{ '{name}': {{ action: {{ name: a, typed_config: {{ \"@type\": type.googleapis.com/envoy.config.rbac.v3.Action, name: p }} }} }} }} }} }} }} }}\n"
+        )
+    };
+    let filters = filters + &names.iter().enumerate().map(tree).collect::<String>();
     let list = "      filters:\n";
     let template = tls_front(&trusting(""), "", "", "")
         .replace(list, &format!("{list}{}", indented(&filters, 6)));
@@ -154,7 +170,7 @@ fn policies_look_at_the_names() {
         let known = Handshake::with_certificate(&authority, "server.example", "client", &VERSIONS);
         let answers = [bare, known]
             .map(|handshake| normal(&handshake.forgetful().connect(rig.port()).ask(GET)));
-        (answers, rig.proxy.admin().stats("%5Ep.%5C.rbac"))
+        (answers, rig.proxy.admin().stats("%5E%5Bpt%5D.%5C.rbac"))
     });
 }
 

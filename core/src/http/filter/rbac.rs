@@ -120,7 +120,7 @@ fn subject_of<'v>(view: &'v FilterView<'_, '_>) -> Subject<'v> {
     Subject {
         headers: &view.exchange.request.headers,
         direct_remote: info.direct_remote.ip(),
-        remote: info.remote.ip(),
+        remote: info.remote,
         local: info.local,
         server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
         tls: info.downstream_tls.as_deref(),

@@ -44,7 +44,7 @@ impl RbacFilter {
         let subject = Subject {
             headers: &headers,
             direct_remote: info.direct_remote.ip(),
-            remote: info.remote.ip(),
+            remote: info.remote,
             local: info.local,
             server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
             tls: connection.transport.tls().map(|tls| &**tls),
