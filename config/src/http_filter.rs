@@ -23,7 +23,7 @@ pub use self::cors::CorsPolicy;
 pub use self::fault::{AbortError, FaultAbort, FaultDelay, HttpFault};
 pub use self::header_mutation::{HeaderMutationFilter, Mutation, Mutations};
 pub use self::health_check::HealthCheck;
-pub use self::local_ratelimit::LocalRateLimit;
+pub use self::local_ratelimit::{LocalRateLimit, RateLimitDescriptor, VhRateLimits};
 pub(crate) use self::per_filter_config::from_wire as per_filter_configs;
 pub use self::per_filter_config::{PerFilterConfig, PerFilterConfigs, PerRoute};
 pub use self::rbac::RbacFilter;

@@ -38,6 +38,7 @@ mod domain;
 mod entry;
 mod hash_policy;
 mod internal_redirect_policy;
+mod rate_limit;
 mod redirect;
 mod request_mirror_policy;
 mod retry_policy;
@@ -58,6 +59,7 @@ pub use self::domain::Domain;
 pub use self::entry::Route;
 pub use self::hash_policy::{HashCookie, HashPolicy, HashSource};
 pub use self::internal_redirect_policy::{InternalRedirectPolicy, RedirectPredicate};
+pub use self::rate_limit::{Entry, Looked, RateLimit, RateLimitAction};
 pub use self::redirect::{RedirectAction, RedirectPath};
 pub use self::request_mirror_policy::{MirrorHost, RequestMirrorPolicy};
 pub use self::retry_policy::{

@@ -43,6 +43,11 @@ impl TokenBucket {
         self.empty_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
+    /// How fast it is filled.
+    pub fn tokens_per_second(&self) -> f64 {
+        self.tokens_per_second
+    }
+
     /// How many tokens it can hold.
     pub fn max_tokens(&self) -> u32 {
         whole(self.max_tokens)

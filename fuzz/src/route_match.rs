@@ -95,6 +95,7 @@ fn host(domain: Domain) -> VirtualHost {
         request_body_buffer_limit: None,
         metadata: Default::default(),
         request_mirror_policies: Vec::new(),
+        rate_limits: Vec::new(),
         per_filter_configs: Default::default(),
     }
 }

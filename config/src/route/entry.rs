@@ -34,6 +34,11 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether it sends requests to a cluster.
+    pub fn forwards(&self) -> bool {
+        matches!(self.action, Action::Route(_))
+    }
+
     /// Reads the field `routes`.
     pub(super) fn list_from_wire(
         wire: &[wire::Route],

@@ -7,7 +7,7 @@ use wire::route_action::{ClusterNotFoundResponseCode as WireNotFound, HostRewrit
 
 use super::{
     ClusterSpecifier, HashPolicy, HostRewrite, InternalRedirectPolicy, PathMatch, PathRewrite,
-    RequestMirrorPolicy, RetryPolicy, Scope,
+    RateLimit, RequestMirrorPolicy, RetryPolicy, Scope,
 };
 use crate::cluster::RoutingPriority;
 use crate::duration;
@@ -46,6 +46,10 @@ pub struct RouteAction {
     pub internal_redirect_policy: Option<InternalRedirectPolicy>,
     /// `request_mirror_policies`; none means those of the virtual host.
     pub request_mirror_policies: Vec<RequestMirrorPolicy>,
+    /// `rate_limits`; none means those of the virtual host.
+    pub rate_limits: Vec<RateLimit>,
+    /// `include_vh_rate_limits`, default false: those of the virtual host too.
+    pub include_vh_rate_limits: bool,
     /// `priority`, default DEFAULT.
     pub priority: RoutingPriority,
     /// `hash_policy`.
@@ -127,6 +131,12 @@ impl RouteAction {
                 scope,
                 at,
             ),
+            rate_limits: RateLimit::list_from_wire(&wire.rate_limits, at),
+            include_vh_rate_limits: {
+                #[expect(deprecated, reason = "Envoy still reads it")]
+                let include = wire.include_vh_rate_limits.as_ref();
+                include.is_some_and(|include| include.value)
+            },
             priority: RoutingPriority::from_wire(wire.priority()),
             hash_policy: HashPolicy::list_from_wire(&wire.hash_policy, at),
             upgrade_configs: UpgradeConfigs::of_route(&wire.upgrade_configs, at),

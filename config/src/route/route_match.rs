@@ -133,7 +133,7 @@ impl RouteMatch {
     pub(super) fn from_wire(wire: &wire::RouteMatch, at: &At<'_>) -> Option<Self> {
         let path = PathMatch::from_wire(wire.path_specifier.as_ref(), at);
         let headers = HeaderMatcher::list_from_wire(&wire.headers, "headers", at);
-        let query_parameters = QueryParameterMatcher::list_from_wire(wire, at);
+        let query_parameters = QueryParameterMatcher::list_from_wire(&wire.query_parameters, at);
         let cookies = CookieMatcher::list_from_wire(wire, at);
         let dynamic_metadata =
             MetadataMatcher::list_from_wire(&wire.dynamic_metadata, "dynamic_metadata", at);
@@ -196,9 +196,10 @@ impl PathMatch {
 }
 
 impl QueryParameterMatcher {
-    fn list_from_wire(wire: &wire::RouteMatch, at: &At<'_>) -> Vec<Self> {
+    /// Reads the field `query_parameters`.
+    pub(super) fn list_from_wire(wire: &[wire::QueryParameterMatcher], at: &At<'_>) -> Vec<Self> {
         let at = at.field("query_parameters");
-        let matchers = wire.query_parameters.iter().enumerate();
+        let matchers = wire.iter().enumerate();
         matchers.filter_map(|(index, wire)| Self::from_wire(wire, &at.index(index))).collect()
     }
 

@@ -6,7 +6,9 @@ use std::iter::once;
 use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::virtual_host::TlsRequirementType as WireTlsRequirement;
 
-use super::{Domain, RequestMirrorPolicy, RetryPolicy, Route, Scope, VirtualCluster, buffer_limit};
+use super::{
+    Domain, RateLimit, RequestMirrorPolicy, RetryPolicy, Route, Scope, VirtualCluster, buffer_limit,
+};
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
 use crate::metadata::Metadata;
@@ -39,6 +41,8 @@ pub struct VirtualHost {
     pub request_body_buffer_limit: Option<u64>,
     /// `request_mirror_policies`, for routes without any.
     pub request_mirror_policies: Vec<RequestMirrorPolicy>,
+    /// `rate_limits`, for routes without any.
+    pub rate_limits: Vec<RateLimit>,
     /// `metadata`.
     pub metadata: Metadata,
     /// `typed_per_filter_config`.
@@ -115,6 +119,7 @@ impl VirtualHost {
                 scope,
                 at,
             ),
+            rate_limits: RateLimit::list_from_wire(&wire.rate_limits, at),
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
             per_filter_configs: scope.per_filter_configs(&wire.typed_per_filter_config, at),
         }

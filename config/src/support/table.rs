@@ -498,7 +498,70 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
         supported: "stat_prefix status token_bucket filter_enabled filter_enforced \
                     request_headers_to_add_when_not_enforced response_headers_to_add \
-                    enable_x_ratelimit_headers rate_limited_as_resource_exhausted",
+                    enable_x_ratelimit_headers rate_limited_as_resource_exhausted descriptors \
+                    rate_limits stage vh_rate_limits always_consume_default_token_bucket \
+                    local_rate_limit_per_downstream_connection enable_retry_after_header",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor",
+        supported: "entries token_bucket",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry",
+        supported: "key value",
+        ..NONE
+    },
+    Message { name: "envoy.config.route.v3.RateLimit", supported: "stage actions", ..NONE },
+    Message {
+        name: "envoy.config.route.v3.RateLimit.Action",
+        supported: "source_cluster destination_cluster request_headers query_parameters \
+                    remote_address masked_remote_address generic_key header_value_match \
+                    query_parameter_value_match remote_address_match",
+        ..NONE
+    },
+    Message { name: "envoy.config.route.v3.RateLimit.Action.SourceCluster", ..NONE },
+    Message { name: "envoy.config.route.v3.RateLimit.Action.DestinationCluster", ..NONE },
+    Message {
+        name: "envoy.config.route.v3.RateLimit.Action.RequestHeaders",
+        supported: "header_name descriptor_key skip_if_absent",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RateLimit.Action.QueryParameters",
+        supported: "query_parameter_name descriptor_key skip_if_absent",
+        ..NONE
+    },
+    Message { name: "envoy.config.route.v3.RateLimit.Action.RemoteAddress", ..NONE },
+    Message {
+        name: "envoy.config.route.v3.RateLimit.Action.MaskedRemoteAddress",
+        supported: "v4_prefix_mask_len v6_prefix_mask_len",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RateLimit.Action.GenericKey",
+        supported: "descriptor_value descriptor_key",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RateLimit.Action.HeaderValueMatch",
+        supported: "descriptor_value descriptor_key expect_match headers",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RateLimit.Action.QueryParameterValueMatch",
+        supported: "descriptor_value descriptor_key expect_match query_parameters",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch",
+        supported: "descriptor_value descriptor_key address_matcher",
+        ..NONE
+    },
+    Message {
+        name: "envoy.type.matcher.v3.AddressMatcher",
+        supported: "ranges invert_match",
         ..NONE
     },
     Message { name: "envoy.type.v3.HttpStatus", supported: "code", ..NONE },
@@ -730,7 +793,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     response_headers_to_add response_headers_to_remove metadata \
                     include_request_attempt_count include_attempt_count_in_response retry_policy \
                     per_request_buffer_limit_bytes request_body_buffer_limit \
-                    typed_per_filter_config virtual_clusters request_mirror_policies",
+                    typed_per_filter_config virtual_clusters request_mirror_policies rate_limits",
         ..NONE
     },
     Message { name: "envoy.config.route.v3.VirtualCluster", supported: "name headers", ..NONE },
@@ -830,7 +893,8 @@ pub(super) const MESSAGES: &[Message] = &[
                     host_rewrite_path_regex host_rewrite append_x_forwarded_host retry_policy priority \
                     max_stream_duration auto_host_rewrite path_rewrite_policy hash_policy \
                     request_mirror_policies internal_redirect_policy internal_redirect_action \
-                    max_internal_redirects metadata_match upgrade_configs",
+                    max_internal_redirects metadata_match upgrade_configs rate_limits \
+                    include_vh_rate_limits",
         ..NONE
     },
     Message {

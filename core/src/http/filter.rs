@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use ringmain_config::header_mutation::HeaderValueOption;
 use ringmain_config::http_filter::{Buffer, CorsPolicy, HttpFilterConfig, Mutations, PerRoute};
-use ringmain_config::route::Action;
+use ringmain_config::route::Route;
+use ringmain_proto_codec::KnownHeader;
 
 use super::ConnectionManager;
 use super::exchange::Exchange;
@@ -29,7 +30,8 @@ use cors::CorsFilter;
 use fault::{FaultFilter, FaultSettings};
 use header_mutation::HeaderMutationFilter;
 use health_check::HealthCheckFilter;
-use local_ratelimit::LocalRateLimitFilter;
+pub use local_ratelimit::ConnectionBuckets;
+use local_ratelimit::{BucketRef, LocalRateLimitFilter};
 use rbac::{RbacFilter, RbacPolicies};
 
 /// A filter, compiled.
@@ -83,8 +85,8 @@ pub enum FilterState {
         /// It is answered for an upstream that said it was degraded.
         degraded: bool,
     },
-    /// The bucket was asked for a token.
-    RateLimitAsked,
+    /// Buckets were asked for tokens; the client is told of this one.
+    RateLimitAsked(BucketRef),
 }
 
 /// What a filter is shown: the exchange, and what levels of the route's configuration say to it.
@@ -144,7 +146,7 @@ impl FilterView<'_, '_> {
     fn forwards(&self) -> bool {
         let routes = &self.manager.routes;
         let route = self.exchange.info.route.map(|route| routes.route(route));
-        route.is_some_and(|route| matches!(route.action, Action::Route(_)))
+        route.is_some_and(Route::forwards)
     }
 }
 
@@ -154,8 +156,13 @@ pub enum ReplyHeaders<'m> {
     /// Those that the route adds to responses.
     #[default]
     OfRoute,
-    /// Those, and these behind them.
-    And(&'m [HeaderValueOption]),
+    /// Those, and behind them others.
+    And {
+        /// As configured.
+        options: &'m [HeaderValueOption],
+        /// One more: its value is the filters' text from this place on.
+        field: Option<(KnownHeader, usize)>,
+    },
     /// Those that stand in `Exchange::response` already: it is a response as from an upstream.
     Ready,
 }

@@ -39,6 +39,11 @@ pub struct FilterStates {
 }
 
 impl FilterStates {
+    /// Text that a filter has written, from the place on that it has told.
+    pub fn text_from(&self, start: usize) -> &[u8] {
+        &self.text[start..]
+    }
+
     /// Makes ready for the next exchange.
     pub fn clear(&mut self) {
         self.row = None;

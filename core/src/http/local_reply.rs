@@ -14,7 +14,7 @@ use super::filter_chain;
 use super::header_matching::is_grpc_request;
 use super::response_headers::prepare_response;
 use super::{ConnectionManager, ResponseFlag, ResponseFlags};
-use crate::router::{Direction, add_headers, apply_header_mutations};
+use crate::router::{Direction, RouteRef, add_headers, apply_header_mutations};
 use crate::server::Worker;
 
 pub use rewrite::LocalReplies;
@@ -287,11 +287,19 @@ pub fn compose<'r>(
     if let Some(location) = reply.location {
         headers.append_known(KnownHeader::Location, location);
     }
-    if let Some(route) = exchange.info.route.filter(|_| !is_ready) {
+    // To what a filter says only routes that forward add something, as in Envoy.
+    let adds = |route: &RouteRef| {
+        !is_ready && (of_filter.is_none() || manager.routes.route(*route).forwards())
+    };
+    if let Some(route) = exchange.info.route.filter(adds) {
         apply_header_mutations(manager, &worker.compiled, route, Direction::Response, exchange);
     }
-    if let ReplyHeaders::And(options) = own_headers {
+    if let ReplyHeaders::And { options, field } = own_headers {
         add_headers(options, manager, &worker.compiled, Direction::Response, exchange);
+        if let Some((name, start)) = field {
+            let value = exchange.filters.text_from(start);
+            exchange.response.headers.append_known(name, value);
+        }
     }
     let content = match is_ready {
         true => Content::as_made(reply),

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::ResponseFlags;
+use super::filter::ConnectionBuckets;
 use crate::cluster::WorkerHost;
 use crate::listener::ConnectionInfo;
 use crate::router::RouteRef;
@@ -127,6 +128,8 @@ pub struct StreamInfo {
     pub downstream_tls: Option<Rc<TlsInfo>>,
     /// The same of the upstream connection, once there was one.
     pub upstream_tls: Option<Rc<TlsInfo>>,
+    /// What the downstream connection has of rate limits of its own.
+    pub connection_buckets: Option<ConnectionBuckets>,
     /// What went over the downstream connection.
     pub downstream_bytes: WireBytes,
     /// What went over the upstream connection.
@@ -179,6 +182,7 @@ impl Default for StreamInfo {
             requested_server_name: None,
             connection_id: 0,
             downstream_tls: None,
+            connection_buckets: None,
             upstream_tls: None,
             downstream_bytes: WireBytes::default(),
             upstream_bytes: WireBytes::default(),

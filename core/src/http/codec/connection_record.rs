@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ringmain_proto_codec::auto::Protocol;
 
 use crate::http::ConnectionManager;
+use crate::http::filter::ConnectionBuckets;
 use crate::http::stream::millis;
 use crate::listener::ConnectionInfo;
 use crate::server::{Worker, connection_ids};
@@ -32,6 +33,8 @@ pub(super) struct ConnectionRecord {
     pub(super) info: ConnectionInfo,
     /// What is known of its TLS, where it has any.
     pub(super) tls: Option<Rc<TlsInfo>>,
+    /// What it has of rate limits of its own.
+    pub(super) buckets: ConnectionBuckets,
     pub(super) opened: Instant,
     pub(super) requests: Cell<u32>,
     pub(super) end: Cell<End>,
@@ -60,6 +63,7 @@ impl ConnectionRecord {
             id: connection_ids::next(),
             info,
             tls,
+            buckets: ConnectionBuckets::default(),
             opened: Instant::now(),
             requests: Cell::new(0),
             end: Cell::new(End::Remote),

@@ -308,6 +308,7 @@ impl<'a> Downstream<'a> {
         };
         let mut info = StreamInfo::begin(record.id, &record.info);
         info.downstream_tls.clone_from(&record.tls);
+        info.connection_buckets = Some(record.buckets.clone());
         info
     }
 

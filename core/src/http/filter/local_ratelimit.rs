@@ -1,10 +1,16 @@
 //! `envoy.filters.http.local_ratelimit`: answers 429 when a bucket of tokens is empty. All workers
-//! take from the same one.
+//! take from the same ones, unless each connection has its own.
 
+mod buckets;
+mod descriptor;
+
+use std::cell::OnceCell;
 use std::io::Write;
+use std::rc::Rc;
 use std::time::Instant;
 
 use ringmain_config::http_filter::LocalRateLimit;
+use ringmain_config::route::RateLimit;
 use ringmain_proto_codec::KnownHeader;
 
 use super::{FilterReply, FilterState, FilterView, ReplyHeaders, RouteFilter, Verdict};
@@ -13,6 +19,12 @@ use crate::http::local_reply::LocalReply;
 use crate::router::{Direction, add_headers};
 use crate::stats::{PerWorker, Scope, Stat, stats_block};
 use crate::token_bucket::TokenBucket;
+pub use buckets::BucketRef;
+use buckets::{Buckets, Matched, Taken};
+use descriptor::Descriptor;
+
+/// The buckets of a connection, once a request of it has asked for a token of its own.
+pub type ConnectionBuckets = Rc<OnceCell<Box<Buckets>>>;
 
 /// gRPC's RESOURCE_EXHAUSTED.
 const RESOURCE_EXHAUSTED: u32 = 8;
@@ -37,14 +49,14 @@ stats_block! {
 #[derive(Debug)]
 pub struct LocalRateLimitFilter {
     config: LocalRateLimit,
-    bucket: Option<TokenBucket>,
+    buckets: Buckets,
     stats: PerWorker<LocalRateLimitStats>,
 }
 
 impl LocalRateLimitFilter {
     pub(super) fn new(config: &LocalRateLimit, workers: usize) -> Self {
-        let bucket = config.token_bucket.as_ref().map(TokenBucket::new);
-        Self { bucket, stats: PerWorker::new(workers), config: config.clone() }
+        let buckets = Buckets::new(config);
+        Self { buckets, stats: PerWorker::new(workers), config: config.clone() }
     }
 
     /// The one that counts for the request.
@@ -67,8 +79,11 @@ impl LocalRateLimitFilter {
         }
         let stats = self.stats.of(worker.id);
         stats.enabled.inc();
-        *view.state = FilterState::RateLimitAsked;
-        if self.bucket.as_ref().is_none_or(|bucket| bucket.take(Instant::now())) {
+        let Taken { allowed, bucket } = self.take(view);
+        if let Some(bucket) = bucket {
+            *view.state = FilterState::RateLimitAsked(bucket);
+        }
+        if allowed {
             stats.ok.inc();
             return Verdict::Continue;
         }
@@ -87,38 +102,94 @@ impl LocalRateLimitFilter {
             flag: Some(ResponseFlag::RateLimited),
         };
         Verdict::Reply(FilterReply {
-            headers: ReplyHeaders::And(&config.response_headers_to_add),
+            headers: ReplyHeaders::And {
+                options: &config.response_headers_to_add,
+                field: bucket.and_then(|bucket| self.retry_after(bucket, view)),
+            },
             grpc_status: config.rate_limited_as_resource_exhausted.then_some(RESOURCE_EXHAUSTED),
             ..reply.into()
         })
     }
 
+    /// Takes tokens of the buckets that the request's descriptors name.
+    fn take(&self, view: &FilterView<'_, '_>) -> Taken {
+        let buckets = self.buckets_of(view);
+        let mut matched = Matched::new();
+        if !self.config.descriptors.is_empty() {
+            let mut descriptor = Descriptor::new();
+            for limit in self.rate_limits(view) {
+                if descriptor::write(limit, view, &mut descriptor).is_some() {
+                    matched.extend(buckets.find(&descriptor));
+                }
+            }
+        }
+        buckets.take(matched, Instant::now())
+    }
+
+    /// What tells of the request's descriptors.
+    fn rate_limits<'m>(&'m self, view: &FilterView<'_, 'm>) -> impl Iterator<Item = &'m RateLimit> {
+        let (own, stage) = (&self.config.rate_limits, self.config.stage);
+        let of_route = own.is_empty().then(|| {
+            let all = descriptor::of_route(view, self.config.vh_rate_limits);
+            all.filter(move |limit| limit.stage == stage)
+        });
+        own.iter().chain(of_route.into_iter().flatten())
+    }
+
+    /// The filter's buckets, or those of the connection, which are its first limit's.
+    fn buckets_of<'v>(&'v self, view: &'v FilterView<'_, '_>) -> &'v Buckets {
+        match &view.exchange.info.connection_buckets {
+            Some(own) if self.config.per_downstream_connection => {
+                own.get_or_init(|| Box::new(Buckets::new(&self.config)))
+            }
+            _ => &self.buckets,
+        }
+    }
+
     pub(super) fn on_response(&self, view: &mut FilterView<'_, '_>) {
         let limit = self.of(view);
-        if *view.state == FilterState::RateLimitAsked
+        if let FilterState::RateLimitAsked(bucket) = *view.state
             && limit.config.enable_x_ratelimit_headers
-            && let Some(bucket) = &limit.bucket
         {
             limit.tell(bucket, view);
         }
     }
 
+    /// Writes the value of `retry-after`, where clients are to get one.
+    fn retry_after(
+        &self,
+        bucket: BucketRef,
+        view: &mut FilterView<'_, '_>,
+    ) -> Option<(KnownHeader, usize)> {
+        let wanted = self.config.enable_retry_after_header;
+        let reset = reset_seconds(self.buckets_of(view).bucket(bucket).filter(|_| wanted)?);
+        let start = view.text.len();
+        write!(view.text, "{reset}").expect("writing to memory does not fail");
+        Some((KnownHeader::RetryAfter, start))
+    }
+
     /// Tells the client how it stands (draft-polli-ratelimit-headers-03).
-    fn tell(&self, bucket: &TokenBucket, view: &mut FilterView<'_, '_>) {
-        let now = Instant::now();
+    fn tell(&self, bucket: BucketRef, view: &mut FilterView<'_, '_>) {
+        let Some(bucket) = self.buckets_of(view).bucket(bucket) else { return };
+        let (max_tokens, left) = (bucket.max_tokens(), bucket.left(Instant::now()));
+        let reset = reset_seconds(bucket);
         let headers = &mut view.exchange.response.headers;
-        let reset = bucket.next_after(now).as_secs_f64().ceil();
         let mut tell = |name, number: f64| {
             headers.append_with(name, |value| {
                 write!(value, "{number}").expect("writing to memory does not fail");
             });
         };
-        tell(KnownHeader::XRateLimitLimit, bucket.max_tokens().into());
-        tell(KnownHeader::XRateLimitRemaining, bucket.left(now).into());
+        tell(KnownHeader::XRateLimitLimit, max_tokens.into());
+        tell(KnownHeader::XRateLimitRemaining, left.into());
         tell(KnownHeader::XRateLimitReset, reset);
     }
 
     pub(super) fn stats(&self, stats: &mut Vec<Stat>) {
         Scope::local_http_rate_limit(&self.config.stat_prefix).block(&self.stats, stats);
     }
+}
+
+/// In how many seconds there will be a token.
+fn reset_seconds(bucket: &TokenBucket) -> f64 {
+    bucket.next_after(Instant::now()).as_secs_f64().ceil()
 }

@@ -181,6 +181,9 @@ fn per_route_overrides() {
         ),
         on("denied_without_route", "", "", &deny)
             .virtual_hosts("- { name: all, domains: [x], routes: [] }"),
+        on("route_headers_on_denial_of_direct_response", "", "", &deny).virtual_hosts(
+            "- name: all\n  domains: ['*']\n  response_headers_to_add: [{ header: { key: x-host, value: v } }]\n  routes: [{ match: { prefix: / }, direct_response: { status: 200 } }]",
+        ),
         on(
             "route_headers_on_denial",
             "response_headers_to_add: [{ header: { key: x-host, value: v } }]",
