@@ -1,8 +1,10 @@
 //! HTTP filters before the router: one file for each, and what routes say of them
 //! ([`PerFilterConfigs`]).
 
+mod basic_auth;
 mod buffer;
 mod cors;
+mod csrf;
 mod fault;
 mod header_mutation;
 mod health_check;
@@ -18,8 +20,10 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::google::protobuf::Any;
 use wire::http_filter::ConfigType;
 
+pub use self::basic_auth::{BasicAuth, Users};
 pub use self::buffer::Buffer;
 pub use self::cors::CorsPolicy;
+pub use self::csrf::CsrfPolicy;
 pub use self::fault::{AbortError, FaultAbort, FaultDelay, HttpFault};
 pub use self::header_mutation::{HeaderMutationFilter, Mutation, Mutations};
 pub use self::health_check::HealthCheck;
@@ -48,10 +52,14 @@ pub struct HttpFilter {
 /// What a filter is, by the type of its `typed_config`.
 #[derive(Debug, Clone)]
 pub enum HttpFilterConfig {
+    /// `envoy.extensions.filters.http.basic_auth.v3.BasicAuth`.
+    BasicAuth(BasicAuth),
     /// `envoy.extensions.filters.http.buffer.v3.Buffer`.
     Buffer(Buffer),
     /// `envoy.extensions.filters.http.cors.v3.Cors`.
     Cors,
+    /// `envoy.extensions.filters.http.csrf.v3.CsrfPolicy`.
+    Csrf(CsrfPolicy),
     /// `envoy.extensions.filters.http.fault.v3.HTTPFault`.
     Fault(HttpFault),
     /// `envoy.extensions.filters.http.header_mutation.v3.HeaderMutation`.
@@ -93,8 +101,10 @@ impl HttpFilter {
         match &self.config {
             HttpFilterConfig::HeaderMutation(filter) => filter.mutations.header_options(),
             HttpFilterConfig::LocalRateLimit(filter) => filter.header_options(),
-            HttpFilterConfig::Buffer(_)
+            HttpFilterConfig::BasicAuth(_)
+            | HttpFilterConfig::Buffer(_)
             | HttpFilterConfig::Cors
+            | HttpFilterConfig::Csrf(_)
             | HttpFilterConfig::Fault(_)
             | HttpFilterConfig::HealthCheck(_)
             | HttpFilterConfig::Rbac(_) => Vec::new(),
@@ -108,7 +118,13 @@ impl HttpFilterConfig {
             return Some(Self::Cors);
         }
         if let Some(wire) = unpack(any) {
+            return BasicAuth::from_wire(&wire, at).map(Self::BasicAuth);
+        }
+        if let Some(wire) = unpack(any) {
             return Some(Self::Buffer(Buffer::from_wire(&wire)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::Csrf(CsrfPolicy::from_wire(&wire, at)));
         }
         if let Some(wire) = unpack(any) {
             return Some(Self::Fault(HttpFault::from_wire(&wire, at)));

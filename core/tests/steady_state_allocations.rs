@@ -141,7 +141,7 @@ fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
     post.send(Command::Listen).expect("room");
     let mut client = TcpStream::connect(address).expect("the worker listens");
     send_requests(&mut client, 200);
-    let fewest = (0..ROUNDS).map(|_| allocations_for(&mut client, 1000)).min();
+    let fewest = (0..ROUNDS).map(|_| allocations_for(&mut client, REQUESTS)).min();
     drop((client, post));
     worker.join().expect("the worker ends");
     fewest.expect("there are rounds")
@@ -149,7 +149,9 @@ fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
 
 /// What is done by the clock, such as giving spare buffers back, may fall into a round and have
 /// something allocated anew; what requests cost is in every round.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 25;
+/// In a round; few, so that a machine under load gets through some rounds between two ticks.
+const REQUESTS: usize = 200;
 
 fn allocations_for(client: &mut TcpStream, requests: usize) -> u64 {
     let before = ALLOCATIONS.load(Ordering::Relaxed);
@@ -161,12 +163,48 @@ fn allocations_for(client: &mut TcpStream, requests: usize) -> u64 {
 #[test]
 fn the_steady_state_allocates_nothing() {
     a_small_get_allocates_nothing();
+    http_filters_allocate_nothing();
     a_log_line_allocates_nothing_but_its_share_of_a_buffer();
 }
 
 fn a_small_get_allocates_nothing() {
     for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
         assert_eq!(allocations_for_requests(choice, CONFIG), 0, "on {choice:?}");
+    }
+}
+
+/// Filters that serve the request, and one that does not.
+fn http_filters_allocate_nothing() {
+    const FILTERS: &str = r#"
+                  - name: rbac
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+                      rules: { policies: { p: { permissions: [{ header: { name: user-agent, string_match: { prefix: te } } }], principals: [{ remote_ip: { address_prefix: 127.0.0.0, prefix_len: 8 } }] } } }
+                      shadow_matcher:
+                        matcher_tree:
+                          input: { name: i, typed_config: { "@type": type.googleapis.com/envoy.extensions.matching.common_inputs.network.v3.SourceIPInput } }
+                          exact_match_map: { map: { 127.0.0.1: { action: { name: a, typed_config: { "@type": type.googleapis.com/envoy.config.rbac.v3.Action, name: p } } } } }
+                  - name: limit
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit
+                      stat_prefix: limit
+                      token_bucket: { max_tokens: 1000000, fill_interval: 1s }
+                      filter_enabled: { default_value: { numerator: 100 } }
+                      rate_limits: [{ actions: [{ remote_address: {} }, { request_headers: { header_name: accept, descriptor_key: a } }] }]
+                      descriptors: [{ entries: [{ key: remote_address, value: 127.0.0.1 }, { key: a, value: "*/*" }], token_bucket: { max_tokens: 1000000, fill_interval: 1s } }]
+                  - name: csrf
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.csrf.v3.CsrfPolicy
+                      filter_enabled: { default_value: { numerator: 100 } }
+                  - name: fault
+                    disabled: true
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault
+                  - name: router
+"#;
+    let config = CONFIG.replace("                  - name: router\n", &FILTERS[1..]);
+    for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
+        assert_eq!(allocations_for_requests(choice, &config), 0, "on {choice:?}");
     }
 }
 
@@ -194,6 +232,6 @@ fn a_log_line_allocates_nothing_but_its_share_of_a_buffer() {
     let config = CONFIG.replace("                access_log: []\n", &LOGS[1..]);
     for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
         let allocations = allocations_for_requests(choice, &config);
-        assert!(allocations < 50, "{allocations} for 1000 requests on {choice:?}");
+        assert!(allocations < 10, "{allocations} for {REQUESTS} requests on {choice:?}");
     }
 }

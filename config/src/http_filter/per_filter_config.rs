@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use envoy_types::pb::envoy::config::route::v3::FilterConfig;
+use envoy_types::pb::envoy::extensions::filters::http as filters;
 use envoy_types::pb::google::protobuf::Any;
 
 use super::{
-    Buffer, CorsPolicy, HttpFault, HttpFilter, HttpFilterConfig, LocalRateLimit, Mutations,
-    RbacFilter,
+    Buffer, CorsPolicy, CsrfPolicy, HttpFault, HttpFilter, HttpFilterConfig, LocalRateLimit,
+    Mutations, RbacFilter, Users,
 };
 use crate::header_mutation::HeaderValueOption;
 use crate::report::At;
@@ -30,24 +31,35 @@ pub enum PerFilterConfig {
 /// A filter's configuration for a part of the routes.
 #[derive(Debug, Clone)]
 pub enum PerRoute {
+    /// `envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute`.
+    BasicAuth(Users),
     /// `envoy.extensions.filters.http.buffer.v3.BufferPerRoute`; none is `disabled`.
     Buffer(Option<Buffer>),
     /// `envoy.extensions.filters.http.cors.v3.CorsPolicy`.
     Cors(CorsPolicy),
+    /// `envoy.extensions.filters.http.csrf.v3.CsrfPolicy`.
+    Csrf(CsrfPolicy),
     /// `envoy.extensions.filters.http.fault.v3.HTTPFault`.
     Fault(HttpFault),
     /// `envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute`.
     HeaderMutation(Mutations),
     /// `envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`.
-    LocalRateLimit(LocalRateLimit),
+    LocalRateLimit(Box<LocalRateLimit>),
     /// `envoy.extensions.filters.http.rbac.v3.RBACPerRoute`.
     Rbac(RbacFilter),
 }
 
 impl PerRoute {
     fn from_wire(any: &Any, at: &At<'_>) -> Option<Self> {
-        use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
+        use filters::basic_auth::v3::BasicAuthPerRoute;
+        use filters::header_mutation::v3::HeaderMutationPerRoute;
 
+        if let Some(wire) = unpack::<BasicAuthPerRoute>(any) {
+            return Users::from_wire(wire.users.as_ref(), at).map(Self::BasicAuth);
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::Csrf(CsrfPolicy::from_wire(&wire, at)));
+        }
         if let Some(wire) = unpack(any) {
             return Some(Self::Buffer(Buffer::per_route(&wire)));
         }
@@ -58,7 +70,7 @@ impl PerRoute {
             return Some(Self::Fault(HttpFault::from_wire(&wire, at)));
         }
         if let Some(wire) = unpack(any) {
-            return Some(Self::LocalRateLimit(LocalRateLimit::per_route(&wire, at)));
+            return Some(Self::LocalRateLimit(Box::new(LocalRateLimit::per_route(&wire, at))));
         }
         if let Some(wire) = unpack::<HeaderMutationPerRoute>(any) {
             return Some(Self::HeaderMutation(Mutations::from_wire(wire.mutations.as_ref(), at)));
@@ -73,8 +85,10 @@ impl PerRoute {
     fn suits(&self, filter: &HttpFilterConfig) -> bool {
         matches!(
             (self, filter),
-            (Self::Buffer(_), HttpFilterConfig::Buffer(_))
+            (Self::BasicAuth(_), HttpFilterConfig::BasicAuth(_))
+                | (Self::Buffer(_), HttpFilterConfig::Buffer(_))
                 | (Self::Cors(_), HttpFilterConfig::Cors)
+                | (Self::Csrf(_), HttpFilterConfig::Csrf(_))
                 | (Self::Fault(_), HttpFilterConfig::Fault(_))
                 | (Self::HeaderMutation(_), HttpFilterConfig::HeaderMutation(_))
                 | (Self::LocalRateLimit(_), HttpFilterConfig::LocalRateLimit(_))

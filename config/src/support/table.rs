@@ -460,6 +460,21 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "disabled buffer",
         ..NONE
     },
+    Message {
+        name: "envoy.extensions.filters.http.basic_auth.v3.BasicAuth",
+        supported: "users forward_username_header authentication_header allow_missing",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute",
+        supported: "users",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.csrf.v3.CsrfPolicy",
+        supported: "filter_enabled shadow_enabled additional_origins",
+        ..NONE
+    },
     Message { name: "envoy.extensions.filters.http.cors.v3.Cors", ..NONE },
     Message {
         name: "envoy.extensions.filters.http.cors.v3.CorsPolicy",
@@ -1516,8 +1531,10 @@ pub(super) const MESSAGES: &[Message] = &[
 /// What a level of a route configuration may say of an HTTP filter.
 const PER_ROUTE: &[&str] = &[
     "envoy.config.route.v3.FilterConfig",
+    "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute",
     "envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
     "envoy.extensions.filters.http.cors.v3.CorsPolicy",
+    "envoy.extensions.filters.http.csrf.v3.CsrfPolicy",
     "envoy.extensions.filters.http.fault.v3.HTTPFault",
     "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
     "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
@@ -1601,8 +1618,10 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.typed_config",
         &[
+            "envoy.extensions.filters.http.basic_auth.v3.BasicAuth",
             "envoy.extensions.filters.http.buffer.v3.Buffer",
             "envoy.extensions.filters.http.cors.v3.Cors",
+            "envoy.extensions.filters.http.csrf.v3.CsrfPolicy",
             "envoy.extensions.filters.http.fault.v3.HTTPFault",
             "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
             "envoy.extensions.filters.http.health_check.v3.HealthCheck",

@@ -3,8 +3,10 @@
 //! A filter looks at what it is shown and gives a verdict; it calls nobody. The
 //! [filter chain](super::filter_chain) asks the filters in order and does what they say.
 
+mod basic_auth;
 mod buffer;
 mod cors;
+mod csrf;
 mod fault;
 mod header_mutation;
 mod health_check;
@@ -16,7 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringmain_config::header_mutation::HeaderValueOption;
-use ringmain_config::http_filter::{Buffer, CorsPolicy, HttpFilterConfig, Mutations, PerRoute};
+use ringmain_config::http_filter::{
+    Buffer, CorsPolicy, CsrfPolicy, HttpFilterConfig, Mutations, PerRoute, Users,
+};
 use ringmain_config::route::Route;
 use ringmain_proto_codec::KnownHeader;
 
@@ -25,8 +29,10 @@ use super::exchange::Exchange;
 use super::local_reply::LocalReply;
 use crate::server::Worker;
 use crate::stats::{Scope, Stat};
+use basic_auth::BasicAuthFilter;
 use buffer::BufferFilter;
 use cors::CorsFilter;
+use csrf::CsrfFilter;
 use fault::{FaultFilter, FaultSettings};
 use header_mutation::HeaderMutationFilter;
 use health_check::HealthCheckFilter;
@@ -37,10 +43,14 @@ use rbac::{RbacFilter, RbacPolicies};
 /// A filter, compiled.
 #[derive(Debug)]
 pub enum Filter {
+    /// `envoy.filters.http.basic_auth`.
+    BasicAuth(BasicAuthFilter),
     /// `envoy.filters.http.buffer`.
     Buffer(BufferFilter),
     /// `envoy.filters.http.cors`.
     Cors(CorsFilter),
+    /// `envoy.filters.http.csrf`.
+    Csrf(CsrfFilter),
     /// `envoy.filters.http.fault`.
     Fault(FaultFilter),
     /// `envoy.filters.http.header_mutation`.
@@ -56,10 +66,14 @@ pub enum Filter {
 /// A filter's own configuration for some of the routes, compiled.
 #[derive(Debug)]
 pub enum RouteFilter {
+    /// `BasicAuthPerRoute`.
+    BasicAuth(Users),
     /// `BufferPerRoute`; none is `disabled`.
     Buffer(Option<Buffer>),
     /// `CorsPolicy`.
     Cors(CorsPolicy),
+    /// `CsrfPolicy`.
+    Csrf(CsrfPolicy),
     /// `HTTPFault`.
     Fault(FaultSettings),
     /// `HeaderMutationPerRoute`.
@@ -171,8 +185,12 @@ impl Filter {
     /// Compiles `config` for `workers` workers.
     pub fn new(config: &HttpFilterConfig, workers: usize) -> Self {
         match config {
+            HttpFilterConfig::BasicAuth(config) => {
+                Self::BasicAuth(BasicAuthFilter::new(config, workers))
+            }
             HttpFilterConfig::Buffer(config) => Self::Buffer(BufferFilter::new(*config)),
             HttpFilterConfig::Cors => Self::Cors(CorsFilter::new(workers)),
+            HttpFilterConfig::Csrf(policy) => Self::Csrf(CsrfFilter::new(policy, workers)),
             HttpFilterConfig::HeaderMutation(config) => {
                 Self::HeaderMutation(HeaderMutationFilter::new(config.clone()))
             }
@@ -190,8 +208,10 @@ impl Filter {
     /// What becomes of the request.
     pub fn on_request<'m>(&'m self, view: &mut FilterView<'_, 'm>) -> Verdict<'m> {
         match self {
+            Self::BasicAuth(filter) => filter.on_request(view),
             Self::Buffer(filter) => filter.on_request(view),
             Self::Cors(filter) => filter.on_request(view),
+            Self::Csrf(filter) => filter.on_request(view),
             Self::Fault(filter) => filter.on_request(view),
             Self::HealthCheck(filter) => filter.on_request(view),
             Self::LocalRateLimit(filter) => filter.on_request(view),
@@ -210,7 +230,11 @@ impl Filter {
             Self::HeaderMutation(filter) => filter.on_response(view),
             Self::HealthCheck(filter) => filter.on_response(view),
             Self::LocalRateLimit(filter) => filter.on_response(view),
-            Self::Buffer(_) | Self::Fault(_) | Self::Rbac(_) => {}
+            Self::BasicAuth(_)
+            | Self::Buffer(_)
+            | Self::Csrf(_)
+            | Self::Fault(_)
+            | Self::Rbac(_) => {}
         }
     }
 
@@ -224,7 +248,9 @@ impl Filter {
     /// Appends its stats; `http` is the connection manager's scope.
     pub fn stats(&self, http: &Scope, stats: &mut Vec<Stat>) {
         match self {
+            Self::BasicAuth(filter) => filter.stats(http, stats),
             Self::Cors(filter) => filter.stats(http, stats),
+            Self::Csrf(filter) => filter.stats(http, stats),
             Self::Fault(filter) => filter.stats(http, stats),
             Self::LocalRateLimit(filter) => filter.stats(stats),
             Self::Rbac(filter) => filter.stats(http, stats),
@@ -237,12 +263,14 @@ impl RouteFilter {
     /// Compiles `config` for `workers` workers.
     pub fn new(config: &PerRoute, workers: usize) -> Self {
         match config {
+            PerRoute::BasicAuth(users) => Self::BasicAuth(users.clone()),
             PerRoute::Buffer(buffer) => Self::Buffer(*buffer),
             PerRoute::Fault(fault) => Self::Fault(FaultSettings::new(fault)),
             PerRoute::LocalRateLimit(limit) => {
                 Self::LocalRateLimit(Box::new(LocalRateLimitFilter::new(limit, workers)))
             }
             PerRoute::Cors(policy) => Self::Cors(policy.clone()),
+            PerRoute::Csrf(policy) => Self::Csrf(policy.clone()),
             PerRoute::HeaderMutation(mutations) => Self::HeaderMutation(mutations.clone()),
             PerRoute::Rbac(rbac) => Self::Rbac(RbacPolicies::new(rbac)),
         }

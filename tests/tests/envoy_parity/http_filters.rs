@@ -3,8 +3,10 @@
 use ringmain_tests::parity::{Case, case};
 use ringmain_tests::template::indented;
 
+mod basic_auth;
 mod buffer;
 mod cors;
+mod csrf;
 mod fault;
 mod header_mutation;
 mod health_check;
