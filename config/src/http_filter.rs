@@ -24,7 +24,7 @@ pub use self::basic_auth::{BasicAuth, Users};
 pub use self::buffer::Buffer;
 pub use self::cors::CorsPolicy;
 pub use self::csrf::CsrfPolicy;
-pub use self::fault::{AbortError, FaultAbort, FaultDelay, HttpFault};
+pub use self::fault::{AbortError, FaultAbort, FaultDelay, FaultRateLimit, HttpFault};
 pub use self::header_mutation::{HeaderMutationFilter, Mutation, Mutations};
 pub use self::health_check::HealthCheck;
 pub use self::local_ratelimit::{LocalRateLimit, RateLimitDescriptor, VhRateLimits};

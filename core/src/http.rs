@@ -22,6 +22,7 @@ pub mod request_headers;
 pub mod request_id;
 mod response_flags;
 pub mod response_headers;
+pub mod response_pace;
 pub mod stream;
 
 pub use connection_manager::ConnectionManager;

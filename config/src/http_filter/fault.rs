@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use common::fault_delay::FaultDelaySecifier;
+use common::fault_rate_limit::LimitType;
 use envoy_types::pb::envoy::extensions::filters::common::fault::v3 as common;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3 as wire;
 use wire::fault_abort::ErrorType;
@@ -19,6 +20,8 @@ pub struct HttpFault {
     pub delay: Option<FaultDelay>,
     /// `abort`.
     pub abort: Option<FaultAbort>,
+    /// `response_rate_limit`.
+    pub response_rate_limit: Option<FaultRateLimit>,
     /// `upstream_cluster`; empty means any.
     pub upstream_cluster: String,
     /// `headers`, all of which a request has to fulfil.
@@ -35,6 +38,16 @@ pub struct FaultDelay {
     /// `fixed_delay`; `None` with `header_delay`: the client says it, in milliseconds, in
     /// `x-envoy-fault-delay-request`.
     pub fixed_delay: Option<Duration>,
+    /// `percentage`, default none.
+    pub percentage: Fraction,
+}
+
+/// `envoy.extensions.filters.common.fault.v3.FaultRateLimit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FaultRateLimit {
+    /// `fixed_limit.limit_kbps`, KiB a second, at least 1; `None` with `header_limit`: the client says it in
+    /// `x-envoy-fault-throughput-response`.
+    pub fixed_limit_kbps: Option<u64>,
     /// `percentage`, default none.
     pub percentage: Fraction,
 }
@@ -67,6 +80,10 @@ impl HttpFault {
         Self {
             delay: wire.delay.as_ref().and_then(|delay| FaultDelay::from_wire(delay, at)),
             abort: wire.abort.as_ref().and_then(FaultAbort::from_wire),
+            response_rate_limit: wire
+                .response_rate_limit
+                .as_ref()
+                .and_then(FaultRateLimit::from_wire),
             upstream_cluster: wire.upstream_cluster.clone(),
             headers: HeaderMatcher::list_from_wire(&wire.headers, "headers", at),
             downstream_nodes: wire.downstream_nodes.clone(),
@@ -84,6 +101,16 @@ impl FaultDelay {
             FaultDelaySecifier::HeaderDelay(_) => None,
         };
         Some(Self { fixed_delay, percentage: percentage(wire.percentage) })
+    }
+}
+
+impl FaultRateLimit {
+    fn from_wire(wire: &common::FaultRateLimit) -> Option<Self> {
+        let fixed_limit_kbps = match wire.limit_type.as_ref()? {
+            LimitType::FixedLimit(fixed) => Some(fixed.limit_kbps),
+            LimitType::HeaderLimit(_) => None,
+        };
+        Some(Self { fixed_limit_kbps, percentage: percentage(wire.percentage) })
     }
 }
 

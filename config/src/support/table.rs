@@ -485,7 +485,8 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.filters.http.fault.v3.HTTPFault",
-        supported: "delay abort upstream_cluster headers downstream_nodes max_active_faults",
+        supported: "delay abort response_rate_limit upstream_cluster headers downstream_nodes \
+                    max_active_faults",
         harmless: "delay_percent_runtime abort_percent_runtime delay_duration_runtime \
                    abort_http_status_runtime max_active_faults_runtime \
                    response_rate_limit_percent_runtime abort_grpc_status_runtime \
@@ -504,6 +505,17 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message { name: "envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay", ..NONE },
+    Message {
+        name: "envoy.extensions.filters.common.fault.v3.FaultRateLimit",
+        supported: "fixed_limit header_limit percentage",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.common.fault.v3.FaultRateLimit.FixedLimit",
+        supported: "limit_kbps",
+        ..NONE
+    },
+    Message { name: "envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit", ..NONE },
     Message {
         name: "envoy.extensions.filters.http.health_check.v3.HealthCheck",
         supported: "pass_through_mode cache_time headers cluster_min_healthy_percentages",

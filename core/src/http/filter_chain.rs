@@ -8,6 +8,7 @@
 mod route_filters;
 
 use std::mem::take;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ringmain_config::http_filter::HttpFilter;
@@ -16,6 +17,7 @@ use super::ConnectionManager;
 use super::codec::downstream::{After, Downstream};
 use super::exchange::Exchange;
 use super::filter::{Filter, FilterState, FilterView, Verdict};
+use super::response_pace::ResponsePace;
 use crate::router::{Routes, receive_whole_body};
 use crate::runtime;
 use crate::server::Worker;
@@ -36,6 +38,8 @@ pub struct FilterStates {
     row: Option<u32>,
     states: Vec<FilterState>,
     text: Vec<u8>,
+    /// How fast the response's body may go; absent means as fast as it comes.
+    pub pace: Option<Rc<ResponsePace>>,
 }
 
 impl FilterStates {
@@ -49,6 +53,7 @@ impl FilterStates {
         self.row = None;
         self.states.clear();
         self.text.clear();
+        self.pace = None;
     }
 }
 

@@ -176,7 +176,8 @@ async fn relay_rest(
         exchange.response_trailers = note_piece(&data, is_last, upstream, exchange);
         let trailers = exchange.response_trailers.as_deref();
         let ending = is_last.then_some(Ending { trailers });
-        let (sent, spare) = downstream.send_data(data, ending).await;
+        let pace = exchange.filters.pace.as_deref();
+        let (sent, spare) = downstream.send_data(pace, data, ending).await;
         downstream.worker.buffers.give_back(spare);
         if sent.is_err() {
             return Rest::ClientGone;

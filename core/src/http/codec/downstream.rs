@@ -17,6 +17,7 @@ use crate::http::exchange::Exchange;
 use crate::http::filter::FilterReply;
 use crate::http::filter_chain;
 use crate::http::local_reply::{self, LocalReply, Reply};
+use crate::http::response_pace::ResponsePace;
 use crate::http::stream::{StreamInfo, millis};
 use crate::http::{ConnectionManager, ResponseFlag};
 use crate::runtime::{Buffer, Deadline, Interrupt, Watch};
@@ -167,14 +168,41 @@ impl<'a> Downstream<'a> {
         first: Buffer,
         ending: Option<Ending<'_>>,
     ) -> (Result<After, Gone>, Buffer) {
+        match exchange.filters.pace.clone().filter(|_| !first.is_empty()) {
+            // Its own memory: it is rare, and each connection would hold room for it.
+            Some(pace) => Box::pin(self.send_paced_head(exchange, &pace, first, ending)).await,
+            None => self.send_head_at_once(exchange, first, ending).await,
+        }
+    }
+
+    pub(super) async fn send_head_at_once(
+        &self,
+        exchange: &mut Exchange,
+        first: Buffer,
+        ending: Option<Ending<'_>>,
+    ) -> (Result<After, Gone>, Buffer) {
         match self.codec {
             Codec::Http1(connection) => connection.send_head(exchange, first, ending).await,
             Codec::Http2(stream) => stream.send_head(exchange, first, ending).await,
         }
     }
 
-    /// Sends the next piece of the response's body, and its end behind it where `ending` says so.
+    /// Sends the next piece of the response's body, and its end behind it where `ending` says so. `pace` is
+    /// that of the exchange.
     pub async fn send_data(
+        &self,
+        pace: Option<&ResponsePace>,
+        piece: Buffer,
+        ending: Option<Ending<'_>>,
+    ) -> (Result<(), Gone>, Buffer) {
+        match pace {
+            // As above.
+            Some(pace) => Box::pin(self.send_paced_data(pace, piece, ending)).await,
+            None => self.send_data_at_once(piece, ending).await,
+        }
+    }
+
+    pub(super) async fn send_data_at_once(
         &self,
         piece: Buffer,
         ending: Option<Ending<'_>>,

@@ -1,19 +1,24 @@
-//! `envoy.filters.http.fault`: delays requests and answers them with errors, to see how others take it.
+//! `envoy.filters.http.fault`: delays requests, answers them with errors and slows their responses, to see
+//! how others take it.
 
-use std::time::Duration;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use ringmain_config::fraction::Fraction;
-use ringmain_config::http_filter::{AbortError, FaultAbort, FaultDelay, HttpFault};
+use ringmain_config::http_filter::{AbortError, FaultAbort, FaultDelay, FaultRateLimit, HttpFault};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::{FilterReply, FilterState, FilterView, RouteFilter, Verdict};
 use crate::http::ResponseFlag;
 use crate::http::header_matching::{CompiledHeaderMatcher, all_match};
 use crate::http::local_reply::LocalReply;
+use crate::http::response_pace::ResponsePace;
 use crate::stats::{PerWorker, Scope, Stat, stats_block};
 
 const DELAY_REQUEST: &[u8] = b"x-envoy-fault-delay-request";
 const DELAY_PERCENTAGE: &[u8] = b"x-envoy-fault-delay-request-percentage";
+const THROUGHPUT_RESPONSE: &[u8] = b"x-envoy-fault-throughput-response";
+const THROUGHPUT_PERCENTAGE: &[u8] = b"x-envoy-fault-throughput-response-percentage";
 const ABORT_REQUEST: &[u8] = b"x-envoy-fault-abort-request";
 const ABORT_GRPC_REQUEST: &[u8] = b"x-envoy-fault-abort-grpc-request";
 const ABORT_PERCENTAGE: &[u8] = b"x-envoy-fault-abort-request-percentage";
@@ -67,6 +72,12 @@ impl FaultFilter {
             if !settings.takes(view) {
                 return Verdict::Continue;
             }
+            if let Some(kib_per_second) = settings.throughput(view) {
+                self.stats.of(view.worker.id).response_rl_injected.inc();
+                self.note_active(view);
+                let pace = ResponsePace::new(kib_per_second, Instant::now());
+                view.exchange.filters.pace = Some(Rc::new(pace));
+            }
             if let Some(delay) = settings.delay(view) {
                 self.stats.of(view.worker.id).delays_injected.inc();
                 self.note_active(view);
@@ -119,6 +130,12 @@ impl FaultSettings {
         delay_of(self.config.delay.as_ref()?, headers, || view.worker.random.next())
     }
 
+    fn throughput(&self, view: &FilterView<'_, '_>) -> Option<u64> {
+        let headers = &view.exchange.request.headers;
+        let limit = self.config.response_rate_limit.as_ref()?;
+        throughput_of(limit, headers, || view.worker.random.next())
+    }
+
     fn abort<'m>(&'m self, view: &FilterView<'_, '_>) -> Option<FilterReply<'m>> {
         let headers = &view.exchange.request.headers;
         let abort = self.config.abort.as_ref()?;
@@ -157,6 +174,22 @@ fn delay_of(
         ),
     };
     duration.filter(|duration| !duration.is_zero() && percentage.includes(draw()))
+}
+
+/// How many KiB of its response a request gets in a second, if that is limited.
+fn throughput_of(
+    limit: &FaultRateLimit,
+    headers: &HeaderMap,
+    draw: impl FnOnce() -> u64,
+) -> Option<u64> {
+    let (percentage, kib_per_second) = match limit.fixed_limit_kbps {
+        Some(fixed) => (limit.percentage, Some(fixed)),
+        None => (
+            capped(limit.percentage, headers, THROUGHPUT_PERCENTAGE),
+            number(headers, THROUGHPUT_RESPONSE).filter(|asked| *asked > 0),
+        ),
+    };
+    kib_per_second.filter(|_| percentage.includes(draw()))
 }
 
 /// What a request is answered with, if it is.

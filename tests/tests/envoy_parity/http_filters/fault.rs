@@ -1,6 +1,7 @@
 //! `envoy.filters.http.fault`.
 
 use ringmain_tests::parity::{Case, compare};
+use ringmain_tests::upstream::reply;
 
 use super::{filter, levels, per_route};
 use crate::GET;
@@ -74,6 +75,38 @@ fn controlled_by_headers() {
     compare(vec![
         asked("header_control", control).shows("HTTP/1.1 418"),
         asked("header_control_capped", &control.replace("100", "0")),
+    ]);
+}
+
+#[test]
+fn responses_are_slowed() {
+    let fixed =
+        "response_rate_limit: { fixed_limit: { limit_kbps: 64 }, percentage: { numerator: 100 } }";
+    let by_header = "response_rate_limit: { header_limit: {}, percentage: { numerator: 100 } }";
+    let long = "a".repeat(9000);
+    let slow = |name, fields: &str| {
+        faulty(name, fields)
+            .upstream(reply(format!("HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n{long}")))
+    };
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    compare(vec![
+        slow("slowed", fixed).ask(GET),
+        slow("slowed_never", &fixed.replace("numerator: 100", "numerator: 0")).ask(GET),
+        faulty("slowed_chunks", fixed).upstream(reply(chunked)).ask(GET).ask(GET),
+        faulty("slowed_nothing", fixed)
+            .upstream(reply("HTTP/1.1 204 No Content\r\n\r\n"))
+            .ask(GET),
+        slow("slowed_after_delay", &format!("{fixed}\n{DELAY}")).ask(GET),
+        slow("slowed_abort", &format!("{fixed}\n{ABORT}")).ask(GET),
+        faulty("slowed_direct", fixed)
+            .routes("- match: { prefix: / }\n  direct_response: { status: 200, body: { inline_string: hello } }")
+            .ask(GET),
+        slow("slowed_by_header", by_header)
+            .ask(GET)
+            .ask(get("x-envoy-fault-throughput-response: 64\r\n"))
+            .ask(get("x-envoy-fault-throughput-response: 0\r\n"))
+            .ask(get("x-envoy-fault-throughput-response: x\r\n"))
+            .ask(get("x-envoy-fault-throughput-response: 64\r\nx-envoy-fault-throughput-response-percentage: 0\r\n")),
     ]);
 }
 
