@@ -11,7 +11,7 @@ use crate::report::At;
 const FILL_INTERVAL_MIN: Duration = Duration::from_millis(50);
 
 /// How many may come at once, and how fast more may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenBucket {
     /// `max_tokens`.
     pub max_tokens: u32,

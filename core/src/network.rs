@@ -7,7 +7,7 @@ mod tcp_proxy;
 
 use std::rc::Rc;
 
-pub use filter::{CountedConnection, NetworkFilter, Refused, admit, authorize};
+pub use filter::{CountedConnection, NetworkFilter, Refused, admit, authorize, share_buckets};
 pub use tcp_proxy::TcpProxy;
 
 use crate::listener::{ConnectionInfo, NewConnection};

@@ -136,3 +136,27 @@ fn a_client_may_leave_while_its_request_is_delayed() {
         admin.wait_for_stat("http.ingress.downstream_cx_active", 0);
     }
 }
+
+#[test]
+fn a_client_may_leave_while_its_response_is_slowed() {
+    let fields =
+        "response_rate_limit: { fixed_limit: { limit_kbps: 1 }, percentage: { numerator: 100 } }";
+    let route = "                route:\n                  cluster: backend\n";
+    let body = "a".repeat(4096);
+    let direct = format!(
+        "                direct_response: {{ status: 200, body: {{ inline_string: {body} }} }}\n"
+    );
+    let template = front_proxy("", "", "").replace(route, &direct);
+    for program in Program::ringmains() {
+        let (proxy, _upstream) = start_as(program, "fault", "HTTPFault", fields, &template);
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(GET);
+        assert_eq!(client.read_bytes(15), b"HTTP/1.1 200 OK", "{program}");
+        let admin = proxy.admin();
+        admin.wait_for_stat("http.ingress.fault.active_faults", 1);
+        client.reset();
+        admin.wait_for_stat("http.ingress.fault.active_faults", 0);
+        admin.wait_for_stat("http.ingress.downstream_cx_destroy_remote_active_rq", 1);
+        admin.wait_for_stat("http.ingress.downstream_cx_active", 0);
+    }
+}

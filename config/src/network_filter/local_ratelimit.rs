@@ -14,6 +14,9 @@ pub struct LocalRateLimit {
     pub stat_prefix: String,
     /// `token_bucket`, required: a token for each connection.
     pub token_bucket: TokenBucket,
+    /// `share_key`: filters with the same one and the same `token_bucket` take from one bucket; empty means
+    /// that the filter has its own.
+    pub share_key: String,
     /// `runtime_enabled`, default true: else every connection is let pass.
     pub enabled: bool,
 }
@@ -25,6 +28,7 @@ impl LocalRateLimit {
         Some(Self {
             enabled: is_enabled(wire.runtime_enabled.as_ref()),
             token_bucket: TokenBucket::from_wire(bucket, &at.field("token_bucket")),
+            share_key: wire.share_key,
             stat_prefix: wire.stat_prefix,
         })
     }

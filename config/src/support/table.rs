@@ -237,7 +237,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit",
-        supported: "stat_prefix token_bucket runtime_enabled",
+        supported: "stat_prefix token_bucket runtime_enabled share_key",
         ..NONE
     },
     Message {

@@ -18,7 +18,7 @@ use crate::listener::NewConnection;
 use crate::stats::{Stat, WorkerId};
 use connection_limit::ConnectionLimitFilter;
 pub use connection_limit::CountedConnection;
-use local_ratelimit::LocalRateLimitFilter;
+use local_ratelimit::{LocalRateLimitFilter, SharedBuckets};
 use rbac::RbacFilter;
 
 /// A compiled filter.
@@ -69,6 +69,16 @@ impl NetworkFilter {
             Self::LocalRateLimit(filter) => filter.stats(stats),
             Self::Rbac(filter) => filter.stats(stats),
             Self::SniCluster => {}
+        }
+    }
+}
+
+/// Has filters of all listeners share what their configurations say that they share.
+pub fn share_buckets<'f>(filters: impl Iterator<Item = &'f mut NetworkFilter>) {
+    let mut buckets = SharedBuckets::new();
+    for filter in filters {
+        if let NetworkFilter::LocalRateLimit(limit) = filter {
+            limit.share(&mut buckets);
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::listener::{
     ConnectionLimit, FilterChain, FilterChainMatch, FilterChainPlace, FilterChainTls, Listener,
     ListenerFilters, ListenerHistograms, TerminalFilter,
 };
-use crate::network::{ByteFilter, NetworkFilter, TcpProxy};
+use crate::network::{ByteFilter, NetworkFilter, TcpProxy, share_buckets};
 use crate::stats::scopes::{Http2Stats, WorkerStats};
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
 use crate::transport_socket::tls::ServerContext;
@@ -147,7 +147,7 @@ impl Compiled {
         let mut histograms = HistogramTable::default();
         let mut log_sinks = Vec::new();
         let mut server_contexts = Vec::new();
-        let listeners = bootstrap
+        let mut listeners: Vec<_> = bootstrap
             .listeners
             .iter()
             .zip(addresses)
@@ -158,6 +158,8 @@ impl Compiled {
                 compile_listener(index, config, addresses, workers, histograms, log_sinks, contexts)
             })
             .collect();
+        let chains = listeners.iter_mut().flat_map(|listener| &mut listener.filter_chains);
+        share_buckets(chains.flat_map(|chain| &mut chain.filters));
         let names = bootstrap.clusters.iter().enumerate();
         let cluster_names =
             names.map(|(index, cluster)| (cluster.name.as_bytes().into(), index)).collect();

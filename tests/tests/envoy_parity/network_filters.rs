@@ -133,6 +133,28 @@ fn connections_of_a_chain_come_at_a_rate() {
 }
 
 #[test]
+fn filters_share_buckets() {
+    let bucket = |max_tokens: u32, more: &str| {
+        format!(
+            "local_ratelimit.v3.LocalRateLimit, stat_prefix: slow, token_bucket: {{ max_tokens: {max_tokens}, fill_interval: 3600s }}{more}"
+        )
+    };
+    for (one, other) in [
+        (bucket(4, ", share_key: k"), bucket(4, ", share_key: k")),
+        (bucket(4, ", share_key: k"), bucket(4, ", share_key: l")),
+        (bucket(4, ", share_key: k"), bucket(5, ", share_key: k")),
+        (bucket(4, ""), bucket(4, "")),
+    ] {
+        same(&config(&[&one, &other, ECHO], ""), &Values::new(), |proxy| {
+            let served = |_| is_served(&mut connect(proxy), PLAIN.as_bytes());
+            let story: String = (0..6).map(served).collect();
+            wait_for_connections(proxy, 0);
+            story + &stats(proxy, COUNTED)
+        });
+    }
+}
+
+#[test]
 fn policies_ask_for_names_and_ports_and_addresses() {
     let policy = |permission: &str, principal: &str| {
         format!(

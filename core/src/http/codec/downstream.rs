@@ -156,7 +156,11 @@ impl<'a> Downstream<'a> {
         if self.manager.recorded.times {
             exchange.info.times.downstream_tx_end = Some(Instant::now());
         }
-        sent.unwrap_or(After::Abort)
+        match sent {
+            // Other replies are sent at once, and nobody waits for what becomes of them.
+            Err(Gone) if exchange.filters.pace.is_some() => self.client_gone(exchange),
+            sent => sent.unwrap_or(After::Abort),
+        }
     }
 
     /// Sends the head in `exchange.response`, whose headers are those of every version, with the
