@@ -54,6 +54,8 @@ pub enum OverloadActionKind {
     StopAcceptingConnections,
     /// `envoy.overload_actions.reject_incoming_connections`: new connections are closed.
     RejectIncomingConnections,
+    /// `envoy.overload_actions.shrink_heap`: memory that is free goes back to the system.
+    ShrinkHeap,
 }
 
 /// `envoy.config.overload.v3.Trigger`: how much of an action a pressure causes, both from 0 to 1.
@@ -72,11 +74,12 @@ pub enum Trigger {
 
 impl OverloadActionKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::StopAcceptingRequests,
         Self::DisableHttpKeepalive,
         Self::StopAcceptingConnections,
         Self::RejectIncomingConnections,
+        Self::ShrinkHeap,
     ];
 
     /// Envoy's name.
@@ -86,16 +89,14 @@ impl OverloadActionKind {
             Self::DisableHttpKeepalive => "envoy.overload_actions.disable_http_keepalive",
             Self::StopAcceptingConnections => "envoy.overload_actions.stop_accepting_connections",
             Self::RejectIncomingConnections => "envoy.overload_actions.reject_incoming_connections",
+            Self::ShrinkHeap => "envoy.overload_actions.shrink_heap",
         }
     }
 }
 
 /// Envoy's actions that are not done.
-const ENVOYS_ALONE: [&str; 3] = [
-    "envoy.overload_actions.reduce_timeouts",
-    "envoy.overload_actions.reset_high_memory_stream",
-    "envoy.overload_actions.shrink_heap",
-];
+const ENVOYS_ALONE: [&str; 2] =
+    ["envoy.overload_actions.reduce_timeouts", "envoy.overload_actions.reset_high_memory_stream"];
 
 impl Trigger {
     /// How much of the action `pressure` causes.

@@ -124,3 +124,13 @@ fn with_room_nothing_is_refused() {
         assert_eq!(http(&proxy, "downstream_rq_overload_close"), 0, "{program}");
     }
 }
+
+#[test]
+fn free_memory_goes_back_to_the_system() {
+    let upstream = Upstream::start(vec![ok()]);
+    for program in programs() {
+        let proxy = overloaded(program, &upstream, "shrink_heap");
+        let stat = "overload.envoy.overload_actions.shrink_heap.shrink_count";
+        proxy.admin().wait_for_stat(stat, 1);
+    }
+}

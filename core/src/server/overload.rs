@@ -2,13 +2,13 @@
 //! the clock, workers ask whether to hold back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use ringmain_config::overload::{FIXED_HEAP, OverloadAction, OverloadActionKind, OverloadManager};
 
 use super::control::Control;
-use crate::runtime::memory;
+use crate::runtime::{self, memory};
 use crate::stats::{Kind, Reading, Scope, Stat};
 
 /// The state of all actions. Written by the control thread, read by everyone.
@@ -19,6 +19,8 @@ pub struct Overload {
     strengths: [AtomicU8; OverloadActionKind::ALL.len()],
     /// Of the heap, in percent.
     pressure: AtomicU64,
+    /// How often free memory has gone back to the system.
+    shrink_count: AtomicI64,
 }
 
 const ALL: u8 = 100;
@@ -26,7 +28,12 @@ const ALL: u8 = 100;
 impl Overload {
     /// No pressure yet.
     pub fn new(config: OverloadManager) -> Self {
-        Self { config, strengths: Default::default(), pressure: AtomicU64::new(0) }
+        Self {
+            config,
+            strengths: Default::default(),
+            pressure: AtomicU64::new(0),
+            shrink_count: AtomicI64::new(0),
+        }
     }
 
     /// Whether `action` is to be taken this time; `draw` gives a random number.
@@ -73,6 +80,11 @@ impl Overload {
             let scope = Scope::plain("overload").within(action.kind.name());
             scope.gauge("active", usize::from(strength == ALL), stats);
             scope.gauge("scale_percent", strength.into(), stats);
+            if action.kind == OverloadActionKind::ShrinkHeap {
+                let value = self.shrink_count.load(Ordering::Relaxed);
+                let (name, used) = ("shrink_count", value > 0);
+                scope.push(Reading { name, kind: Kind::Counter, value, used }, stats);
+            }
         }
     }
 }
@@ -91,12 +103,23 @@ fn percent(share: f64) -> u64 {
 /// The control thread has more to do than to look at the heap.
 const LEAST_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Time between two times that `shrink_heap` gives memory back, as in Envoy.
+const SHRINK_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Looks at the heap every `refresh_interval`, where it has a limit.
 pub async fn watch_heap(control: Arc<Control>) {
     let overload = &control.compiled.overload;
     let Some(max_bytes) = overload.config.max_heap_size_bytes else { return };
+    let mut shrunk: Option<Instant> = None;
     loop {
         overload.update(memory::usage().allocated, max_bytes);
+        if overload.is_saturated(OverloadActionKind::ShrinkHeap)
+            && shrunk.is_none_or(|at| at.elapsed() >= SHRINK_INTERVAL)
+        {
+            shrunk = Some(Instant::now());
+            runtime::release_freed_memory();
+            overload.shrink_count.fetch_add(1, Ordering::Relaxed);
+        }
         tokio::time::sleep(overload.config.refresh_interval.max(LEAST_INTERVAL)).await;
     }
 }
