@@ -81,7 +81,7 @@ impl UpstreamRequest<'_, '_> {
             Err(failure) => Answer::Missing(failure),
         };
         if client_gone && matches!(answer, Answer::Missing(_)) {
-            self.cancelled(&upstream);
+            self.give_up(&upstream);
             return (Err(Failure::ClientGone.into()), body);
         }
         if let Answer::Missing(failure) = answer
@@ -117,16 +117,13 @@ impl UpstreamRequest<'_, '_> {
             self.exchange.info.times.upstream_tx_end = body.received_at();
         }
         if client_gone && matches!(answer, Answer::Missing(_)) {
-            self.cancelled(&upstream);
+            self.give_up(&upstream);
             return Err(Failure::ClientGone.into());
         }
         if let (Answer::Missing(_), Some(end)) = (&answer, body.ended())
             && end != RequestEnd::Complete
         {
-            match end {
-                RequestEnd::Expired(_) => upstream.count_timed_out(),
-                _ => self.cancelled(&upstream),
-            }
+            self.give_up(&upstream);
             return Err(self.request_broke_off(end).into());
         }
         let sent = sending.is_whole();
@@ -199,8 +196,7 @@ impl UpstreamRequest<'_, '_> {
         answer: Answer,
         sent: bool,
     ) -> Result<After, Setback> {
-        let bytes = &mut self.exchange.info.upstream_bytes;
-        (bytes.sent, bytes.received) = upstream.wire_bytes();
+        self.note_wire_bytes(&upstream);
         match answer {
             Answer::Relayed(relayed) => {
                 self.conclude(upstream, relayed, sent).map_err(Setback::Failed)

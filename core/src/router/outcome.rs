@@ -23,11 +23,16 @@ impl UpstreamRequest<'_, '_> {
         self.groups.count(|group| group.upstream_rq_timeout.inc());
     }
 
-    /// Counts a request that nobody waits for any more.
-    pub(super) fn cancelled(&self, upstream: &UpstreamStream) {
-        let stats = self.cluster.stats();
-        stats.upstream_rq_cancelled.inc();
-        upstream.count_cancelled();
+    /// The request is given up before its response: nobody waits for it, or it has not come whole.
+    pub(super) fn give_up(&mut self, upstream: &UpstreamStream) {
+        self.note_wire_bytes(upstream);
+        upstream.count_cut_off();
+    }
+
+    /// Notes what the attempt has sent and received.
+    pub(super) fn note_wire_bytes(&mut self, upstream: &UpstreamStream) {
+        let bytes = &mut self.exchange.info.upstream_bytes;
+        (bytes.sent, bytes.received) = upstream.wire_bytes();
     }
 
     /// A host has answered: notes what its answer says of it.
@@ -72,7 +77,7 @@ impl UpstreamRequest<'_, '_> {
         let stats = self.cluster.stats();
         let host = upstream.host().stats();
         host.rq_error.inc();
-        upstream.count_timed_out();
+        upstream.count_cut_off();
         let expired = self.timeouts.expired_response();
         let awaited = matches!(expired, Expired::Response | Expired::PerTry);
         if self.body.ended().is_none() && !awaited {
@@ -149,13 +154,7 @@ impl UpstreamRequest<'_, '_> {
                 self.broke_off(upstream, failure);
                 self.downstream.after_broken_off(self.exchange)
             }
-            Relayed::ClientGone if !self.exchange.leaves_http() => {
-                self.exchange.info.reset = true;
-                self.cluster.stats().upstream_rq_cancelled.inc();
-                self.downstream.note_gone_while_sending(self.exchange);
-                After::Abort
-            }
-            Relayed::ClientLeft | Relayed::ClientGone => {
+            Relayed::ClientGone => {
                 self.exchange.info.reset = true;
                 upstream.count_cut_off();
                 self.downstream.note_gone(self.exchange);
@@ -175,7 +174,7 @@ impl UpstreamRequest<'_, '_> {
         self.exchange.info.reset = true;
         self.downstream.stats().downstream_rq_tx_reset.inc();
         if upstream.deadline().fired() {
-            upstream.count_broken_off_late();
+            upstream.count_cut_off();
             let expired = self.timeouts.expired_response();
             let reply = expired.response_reply();
             match expired {

@@ -34,9 +34,7 @@ pub enum Relayed {
     Refused(LocalReply),
     /// The upstream broke off after the head was sent: the client must see that by a close.
     BrokenOff(ResponseFailure),
-    /// The client has left while more was awaited from the upstream.
-    ClientLeft,
-    /// The client takes no more.
+    /// The client has left, or takes no more.
     ClientGone,
 }
 
@@ -74,7 +72,6 @@ pub async fn relay(
             downstream.break_off();
             Relayed::BrokenOff(failure)
         }
-        Rest::ClientLeft => Relayed::ClientLeft,
         Rest::ClientGone => Relayed::ClientGone,
     }
 }
@@ -153,7 +150,6 @@ fn set_attempt_count(exchange: &mut Exchange) {
 enum Rest {
     Whole,
     BrokenOff(ResponseFailure),
-    ClientLeft,
     ClientGone,
 }
 
@@ -218,7 +214,7 @@ async fn await_piece(
             if let Ok(Piece { data, .. }) = next {
                 downstream.worker.buffers.give_back(data);
             }
-            Err(Rest::ClientLeft)
+            Err(Rest::ClientGone)
         }
         next => next.map_err(Rest::BrokenOff),
     }

@@ -172,7 +172,10 @@ pub async fn forward<'a>(
         terminates_connect: forwarding.terminates_connect,
     };
     let outcome = match begun {
-        Err(error) => Err(request.request_broke_off(RequestEnd::Broken(error))),
+        Err(error) => {
+            request.note_body();
+            Err(request.request_broke_off(RequestEnd::Broken(error)))
+        }
         Ok(message) => request.run(message, kept_max).await,
     };
     let after = match outcome {

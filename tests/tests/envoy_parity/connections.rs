@@ -150,6 +150,18 @@ fn endings() {
             .shows("200 DC"),
         half_response("close_inside_response").step(Step::Reconnect).shows("200 DC"),
         half_response("reset_inside_response").step(Step::Reset).shows("200 DC"),
+        case("reset_before_response")
+            .upstream(vec![Act::ReadBody, Act::Stall])
+            .send_pieces(&[GET, ""])
+            .step(Step::Reset)
+            .shows("upstream_cx_destroy_local_with_active_rq: 1")
+            .shows("downstream_rq_rx_reset: 1"),
+        case("half_close_before_response")
+            .upstream(vec![Act::ReadBody, Act::Stall])
+            .send_pieces(&[GET, ""])
+            .step(Step::HalfClose)
+            .step(Step::ReadToEnd)
+            .shows("downstream_cx_destroy_remote_active_rq: 1"),
         case("slow_upstream_reply")
             .upstream(vec![
                 Act::ReadBody,

@@ -93,6 +93,18 @@ fn broken_connections() {
         )
         .step(Step::ReadToEnd)
         .shows("upstream_reset_after_response_started"),
+        case("broken_chunk_behind_a_good_one")
+            .upstream(vec![
+                Act::ReadBody,
+                Act::Send(
+                    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n".to_vec(),
+                ),
+                Act::Send(b"zz\r\n".to_vec()),
+                Act::Stall,
+            ])
+            .ask(GET)
+            .step(Step::ReadToEnd)
+            .shows("upstream_cx_destroy_local_with_active_rq: 1"),
         answered("closed_after_reply", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
             .shows("\"ok\""),
         case("reset_in_body")

@@ -311,20 +311,13 @@ impl<'a> Downstream<'a> {
         After::Abort
     }
 
-    /// Notes that the client has gone before its response.
+    /// Notes that the client has gone before the end of its response.
     pub fn note_gone(&self, exchange: &mut Exchange) {
-        if let Codec::Http1(_) = self.codec {
-            let stats = self.stats();
-            stats.downstream_cx_destroy_active_rq.inc();
-            stats.downstream_cx_destroy_remote_active_rq.inc();
-        }
-        self.note_gone_while_sending(exchange);
-    }
-
-    /// Notes that the client takes no more of its response.
-    pub fn note_gone_while_sending(&self, exchange: &mut Exchange) {
         match self.codec {
             Codec::Http1(_) => {
+                let stats = self.stats();
+                stats.downstream_cx_destroy_active_rq.inc();
+                stats.downstream_cx_destroy_remote_active_rq.inc();
                 exchange.info.flags.set(ResponseFlag::DownstreamConnectionTermination);
                 exchange.info.details = "downstream_remote_disconnect";
             }

@@ -217,6 +217,7 @@ impl Connection {
             Awaited::Refused(error) => self.refuse(&error, exchange).await,
             Awaited::TimedOut(reply) => self.reply_and_close(&reply, exchange).await,
             Awaited::Closed => {
+                exchange.info.downstream_bytes.received += self.input.borrow().len() as u64;
                 self.downstream().note_gone(exchange);
                 exchange.request.clear();
                 After::Abort

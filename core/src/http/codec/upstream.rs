@@ -12,7 +12,7 @@ use super::body::Ending;
 use super::upstream_h1::H1Stream;
 use super::upstream_h2::H2Stream;
 use super::upstream_tunnel::TunnelStream;
-use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::cluster::WorkerHost;
 use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
 use crate::http::stream::UpstreamConnectionInfo;
@@ -98,14 +98,6 @@ impl UpstreamStream {
     /// Whether the host speaks HTTP/1.
     pub fn is_http1(&self) -> bool {
         matches!(self, Self::H1(_))
-    }
-
-    fn cluster(&self) -> &WorkerCluster {
-        match self {
-            Self::H1(stream) => stream.connection().cluster(),
-            Self::H2(stream) => stream.connection().cluster(),
-            Self::Tunnel(stream) => stream.connection().cluster(),
-        }
     }
 
     /// The host at the other end.
@@ -290,29 +282,8 @@ impl UpstreamStream {
         }
     }
 
-    /// Counts that nobody waits for the response any more.
-    pub fn count_cancelled(&self) {
-        match self {
-            Self::H1(stream) => {
-                self.cluster().stats().upstream_rq_tx_reset.inc();
-                stream.count_cut_off();
-            }
-            Self::H2(stream) => stream.count_reset(),
-            // Its connection counts its end.
-            Self::Tunnel(_) => {}
-        }
-    }
-
-    /// Counts that the response, or the rest of the request, took too long.
-    pub fn count_timed_out(&self) {
-        match self {
-            Self::H1(stream) => stream.count_cut_off(),
-            Self::H2(stream) => stream.count_reset(),
-            Self::Tunnel(_) => {}
-        }
-    }
-
-    /// Counts that we end the stream because the client has gone, or has got all it will get.
+    /// Counts that we end the stream: the client has gone or has got all it will get, or a limit has
+    /// passed.
     pub fn count_cut_off(&self) {
         match self {
             Self::H1(stream) => stream.count_cut_off(),
@@ -331,20 +302,10 @@ impl UpstreamStream {
         }
     }
 
-    /// Counts that the rest of the response's body took too long.
-    pub fn count_broken_off_late(&self) {
-        let stats = self.cluster().stats();
-        match self {
-            Self::H1(_) => stats.upstream_cx_destroy_with_active_rq.inc(),
-            Self::H2(stream) => stream.count_reset(),
-            Self::Tunnel(_) => {}
-        }
-    }
-
     /// Counts that the upstream has broken off inside the response's body.
     pub fn count_broken_off(self, failure: ResponseFailure) {
         match self {
-            Self::H1(stream) => stream.count_broken_off(),
+            Self::H1(stream) => stream.count_broken_off(failure),
             Self::H2(stream) => stream.count_failure(failure),
             Self::Tunnel(stream) => stream.count_broken_off(),
         }

@@ -46,6 +46,8 @@ pub struct H1Stream {
     reuse: Cell<Reuse>,
     /// The limit on how long a read that waits keeps its buffer, once HTTP is over.
     patience: OnceCell<Patience>,
+    /// It is over by CONNECT.
+    is_tunnel: Cell<bool>,
 }
 
 impl H1Stream {
@@ -67,6 +69,7 @@ impl H1Stream {
             received: RefCell::default(),
             reuse: Cell::new(Reuse::Never),
             patience: OnceCell::new(),
+            is_tunnel: Cell::new(false),
         }
     }
 
@@ -178,6 +181,7 @@ impl H1Stream {
                 && head.body == BodyLength::UntilClose;
             if leaves_http && (head.status == 101 || request == RequestKind::Connect) {
                 let _first = self.patience.set(Patience::new(&self.worker.timers));
+                self.is_tunnel.set(request == RequestKind::Connect);
             }
         } else {
             self.worker.buffers.give_back(buffer);
@@ -327,24 +331,30 @@ impl H1Stream {
 
     /// Counts that the connection has ended without a whole head.
     pub fn count_failure(self, failure: ResponseFailure) {
-        self.stats().upstream_cx_destroy_with_active_rq.inc();
-        if failure == ResponseFailure::ClosedSilent {
-            self.stats().upstream_cx_destroy_remote_with_active_rq.inc();
-            self.connection.note_remote_close();
-        } else {
+        if failure != ResponseFailure::ClosedSilent {
             // A head that breaks off is no HTTP, says Envoy.
             self.stats().upstream_cx_protocol_error.inc();
-            self.stats().upstream_cx_destroy_local_with_active_rq.inc();
         }
+        self.count_end(failure);
     }
 
-    /// Counts that the upstream has ended the connection inside the response's body, or behind HTTP.
-    pub fn count_broken_off(self) {
-        self.stats().upstream_cx_destroy_with_active_rq.inc();
-        self.stats().upstream_cx_destroy_remote_with_active_rq.inc();
+    /// Counts that the connection has ended inside the response's body, or behind HTTP.
+    pub fn count_broken_off(self, failure: ResponseFailure) {
         if self.patience.get().is_none() {
             self.stats().upstream_cx_protocol_error.inc();
         }
+        self.count_end(failure);
+    }
+
+    /// What is no HTTP has us close, and so has the end of what follows a CONNECT, says Envoy; otherwise
+    /// the upstream has.
+    fn count_end(&self, failure: ResponseFailure) {
+        if failure == ResponseFailure::Protocol || self.is_tunnel.get() {
+            self.count_cut_off();
+            return;
+        }
+        self.stats().upstream_cx_destroy_with_active_rq.inc();
+        self.stats().upstream_cx_destroy_remote_with_active_rq.inc();
         self.connection.note_remote_close();
     }
 

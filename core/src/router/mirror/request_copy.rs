@@ -122,11 +122,11 @@ impl RequestCopy {
         let status = self.exchange.response.status;
         match answer {
             Answer::GivenUp => {
-                upstream.count_cancelled();
+                upstream.count_cut_off();
                 return None;
             }
             Answer::Missing(_) if upstream.deadline().fired() => {
-                upstream.count_timed_out();
+                upstream.count_cut_off();
                 host.stats().rq_error.inc();
                 host.stats().rq_timeout.inc();
                 self.cluster.stats().upstream_rq_timeout.inc();
@@ -137,7 +137,7 @@ impl RequestCopy {
                 upstream.count_failure(failure);
                 return Some(if is_protocol_error(failure) { 502 } else { 503 });
             }
-            Answer::BrokenOff(_) if upstream.deadline().fired() => upstream.count_broken_off_late(),
+            Answer::BrokenOff(_) if upstream.deadline().fired() => upstream.count_cut_off(),
             Answer::BrokenOff(failure) => upstream.count_broken_off(failure),
             Answer::Whole => {
                 upstream.finish(sent.is_some());

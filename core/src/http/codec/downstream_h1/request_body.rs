@@ -39,8 +39,12 @@ impl Connection {
     /// the next request's.
     fn take_framing(&self, mut data: Buffer, count: usize) -> Result<Received, ChunkError> {
         let pool = &self.record.worker.buffers;
-        let taken = self.body.borrow_mut().take(&mut data, pool)?;
+        let taken = self.body.borrow_mut().take(&mut data, pool);
         let mut wire = count;
+        if taken.is_err() {
+            self.body_wire_bytes.set(self.body_wire_bytes.get() + wire as u64);
+        }
+        let taken = taken?;
         if let Some(excess) = taken.excess {
             wire -= excess.len();
             pool.give_back(self.input.replace(excess));

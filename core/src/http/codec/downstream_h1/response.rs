@@ -10,6 +10,7 @@ use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use super::Connection;
 use crate::http::ConnectionManager;
 use crate::http::codec::body::{BodyWriter, Ending};
+use crate::http::codec::connection_record::End;
 use crate::http::codec::downstream::{After, Gone};
 use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
@@ -75,6 +76,7 @@ impl Connection {
 
     /// Where the connection's end is the body's, a plain close would be a good ending.
     pub fn break_off(&self) {
+        self.record.end.set(End::Local);
         if self.plan.get().until_close {
             self.transport.reset_on_close();
         }
