@@ -6,6 +6,7 @@ mod configuration;
 pub mod connection_ids;
 mod control;
 mod demo;
+mod descriptors;
 mod drain;
 mod host_plans;
 pub mod log;

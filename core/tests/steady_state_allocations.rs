@@ -129,6 +129,7 @@ fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
         logs: LogBuffers::new(compiled.log_sinks.len(), writer.sender()),
         bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
         host_slots: host_slots.clone(),
+        client_descriptors: None,
     };
     let worker = thread::spawn(move || {
         COUNTED.set(true);

@@ -130,11 +130,33 @@ impl Proxy {
         values: &Values,
         arguments: &[&str],
     ) -> Self {
+        Self::start_command(program, program.command(), template, values, arguments)
+    }
+
+    /// Starts one worker of `program` that may have `count` descriptors.
+    #[track_caller]
+    pub fn start_with_descriptors(
+        program: Program,
+        count: u64,
+        template: &str,
+        values: &Values,
+    ) -> Self {
+        let command = with_descriptors(count, &program.command());
+        Self::start_command(program, command, template, values, &["--concurrency", "1"])
+    }
+
+    #[track_caller]
+    fn start_command(
+        program: Program,
+        mut command: Command,
+        template: &str,
+        values: &Values,
+        arguments: &[&str],
+    ) -> Self {
         let scratch = workspace::scratch(&program.to_string());
         let values = with_ports(template, values, &scratch);
         let config = scratch.join("proxy.yaml");
         fs::write(&config, template::fill(template, &values)).expect("scratch is writable");
-        let mut command = program.command();
         // Log lines are compared soon after they are written.
         command.args(["--file-flush-interval-msec", "50"]).args(arguments).arg("-c").arg(&config);
         let process = Process::spawn(&program.to_string(), &mut command, &scratch);
@@ -180,9 +202,20 @@ impl Proxy {
         self.process.descriptors()
     }
 
+    /// Memory of it that is resident, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        self.process.resident_kib()
+    }
+
     /// Lets it open some `further` descriptors: more where it has some of high numbers.
     pub fn limit_descriptors(&self, further: u64) {
         self.process.limit_descriptors(self.process.descriptors() + further);
+    }
+
+    /// Lets it open none, whichever it closes.
+    pub fn deny_descriptors(&self) {
+        // More than poll(2) is ever asked about at once here, fewer than are open.
+        self.process.limit_descriptors(4);
     }
 
     /// Sends SIGTERM.
@@ -226,6 +259,24 @@ fn with_ports(template: &str, values: &Values, scratch: &Path) -> Values {
         }
     }
     values
+}
+
+/// `command` with an open-file limit of `count`, soft and hard.
+fn with_descriptors(count: u64, command: &Command) -> Command {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &count.to_string()]);
+    limited.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        limited.env(name, value.unwrap_or_default());
+    }
+    limited
+}
+
+/// Runs ringmain to its end with an open-file limit of `count`.
+pub fn run_with_descriptors(count: u64, arguments: &[impl AsRef<OsStr>]) -> std::process::Output {
+    let mut command = Command::new(ringmain());
+    command.args(arguments);
+    with_descriptors(count, &command).output().expect("a shell starts")
 }
 
 /// Runs the ringmain executable to its end, as for a command that does not serve.

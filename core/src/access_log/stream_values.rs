@@ -161,10 +161,11 @@ impl Evaluator<'_> {
         let written = |byte| if byte == b' ' && !keeps_spaces { b'_' } else { byte };
         let reason = self.exchange.info.transport_failure.as_deref();
         // Envoy puts the transport's reason between the braces, and takes its spaces out there.
-        match (details.strip_suffix(REMOTE_CONNECTION_FAILURE), reason) {
-            (Some(before), Some(reason)) => {
-                out.extend(before.bytes().map(written));
-                out.extend_from_slice(b"{remote_connection_failure|");
+        let open = details.strip_suffix('}').filter(|open| open.ends_with(CONNECTION_FAILURE));
+        match (open, reason) {
+            (Some(open), Some(reason)) => {
+                out.extend(open.bytes().map(written));
+                out.push(b'|');
                 write_with_underscores(reason, out);
                 out.push(b'}');
             }
@@ -217,7 +218,7 @@ impl Evaluator<'_> {
 }
 
 /// What the details of a connection that could not be opened end with.
-const REMOTE_CONNECTION_FAILURE: &str = "{remote_connection_failure}";
+const CONNECTION_FAILURE: &str = "_connection_failure";
 
 fn write_with_underscores(text: &str, out: &mut Vec<u8>) {
     out.extend(text.bytes().map(|byte| if byte == b' ' { b'_' } else { byte }));

@@ -41,6 +41,7 @@ pub struct WorkerCluster {
     lines: [Line; 2],
     connections: [Cell<u32>; 2],
     busy: [Cell<u32>; 2],
+    wants_descriptor: Cell<bool>,
     current: RefCell<Current>,
 }
 
@@ -197,6 +198,7 @@ impl WorkerCluster {
             lines: Default::default(),
             connections: Default::default(),
             busy: Default::default(),
+            wants_descriptor: Cell::new(false),
             current: RefCell::default(),
         })
     }
@@ -209,6 +211,26 @@ impl WorkerCluster {
     /// From now on, TLS towards its hosts is `source`.
     pub fn set_client_context(&self, source: &UpstreamTlsContext) {
         self.client_context.replace(Some(client_context(source, &self.shared)));
+    }
+
+    /// A connection could not be opened, as the process is out of descriptors.
+    pub fn want_descriptor(&self) {
+        self.wants_descriptor.set(true);
+    }
+
+    /// Whether that has happened since the last call.
+    pub fn take_want(&self) -> bool {
+        self.wants_descriptor.take()
+    }
+
+    /// Closes all idle connections.
+    pub fn close_idle(&self) {
+        for host in &self.current.borrow().hosts {
+            host.idle.iter().for_each(IdleConnections::close_all);
+            for multiplexed in &host.multiplexed {
+                while multiplexed.close_idle() {}
+            }
+        }
     }
 
     /// The requests that wait for a connection.

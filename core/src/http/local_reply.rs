@@ -80,6 +80,7 @@ macro_rules! reset_bodies {
 
 reset_bodies! {
     BODY_CONNECTION_FAILURE = "remote connection failure";
+    BODY_LOCAL_CONNECTION_FAILURE = "local connection failure";
     BODY_CONNECTION_TIMEOUT = "connection timeout";
     BODY_CONNECTION_TERMINATION = "connection termination";
     BODY_PROTOCOL_ERROR = "protocol error";
@@ -134,6 +135,14 @@ pub const CONNECTION_FAILURE: LocalReply = LocalReply::new(
     503,
     BODY_CONNECTION_FAILURE,
     "upstream_reset_before_response_started{remote_connection_failure}",
+    Some(ResponseFlag::UpstreamConnectionFailure),
+);
+
+/// There is no socket for a connection.
+pub const LOCAL_CONNECTION_FAILURE: LocalReply = LocalReply::new(
+    503,
+    BODY_LOCAL_CONNECTION_FAILURE,
+    "upstream_reset_before_response_started{local_connection_failure}",
     Some(ResponseFlag::UpstreamConnectionFailure),
 );
 

@@ -1,6 +1,7 @@
 //! Accepting: one task a listener and worker, alive as long as the listener.
 
 use std::cell::Cell;
+use std::fmt::Display;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant};
 use ringmain_config::overload::OverloadActionKind;
 
 use super::{
-    ConnectionInfo, ConnectionPermit, FilterChainIndex, Listener, NewConnection, Overflow,
-    TerminalFilter,
+    ConnectionInfo, ConnectionPermit, ConnectionUnit, FilterChainIndex, Listener, NewConnection,
+    Overflow, TerminalFilter,
 };
 use crate::http::codec::downstream_h1::{self, Arrived, End, ParkedConnection};
 use crate::http::stream::millis;
@@ -40,7 +41,7 @@ pub struct Acceptor {
     socket: runtime::Listener,
     leaving: Cell<bool>,
     closed: Cell<bool>,
-    /// The last accept failed for want of descriptors or memory.
+    /// The last connection had to wait for want of descriptors or memory.
     exhausted: Cell<bool>,
 }
 
@@ -63,9 +64,10 @@ impl Acceptor {
         while !self.closed.get() {
             match self.socket.accept().await {
                 Ok((stream, peer)) => {
-                    self.exhausted.set(false);
                     self.wait_while_overloaded().await;
-                    self.clone().accepted(stream, peer);
+                    let descriptor = self.descriptor().await;
+                    self.exhausted.set(false);
+                    self.clone().accepted(stream, peer, descriptor);
                 }
                 Err(_) if self.closed.get() => return,
                 // Another worker has closed the socket that all share.
@@ -104,16 +106,32 @@ impl Acceptor {
         if error.kind() == io::ErrorKind::ConnectionAborted {
             return;
         }
+        self.pause(error).await;
+    }
+
+    async fn pause(&self, reason: &dyn Display) {
         self.worker.stats().accept_pauses.inc();
         if !self.exhausted.replace(true) {
             let listener = &self.listener().name;
             tracing::warn!(
                 listener,
-                %error,
+                %reason,
                 "cannot accept; trying again every {EXHAUSTED_PAUSE:?} until it succeeds"
             );
         }
         runtime::sleep(EXHAUSTED_PAUSE).await;
+    }
+
+    /// The right to hold one of the descriptors that are for clients; the connection in hand waits for
+    /// it, those behind it in the kernel's queue.
+    async fn descriptor(&self) -> Option<ConnectionUnit> {
+        let limit = self.worker.client_descriptors.as_ref()?;
+        loop {
+            if let Some(unit) = limit.try_take(self.worker.id) {
+                return Some(unit);
+            }
+            self.pause(&"the other descriptors are kept for upstreams").await;
+        }
     }
 
     /// `envoy.overload_actions.stop_accepting_connections`: the connection in hand waits, those behind
@@ -130,12 +148,17 @@ impl Acceptor {
         &self.worker.compiled.listeners[self.listener_index]
     }
 
-    fn accepted(self: Rc<Self>, stream: Stream, peer: SocketAddr) {
+    fn accepted(
+        self: Rc<Self>,
+        stream: Stream,
+        peer: SocketAddr,
+        descriptor: Option<ConnectionUnit>,
+    ) {
         if self.worker.overloaded(OverloadActionKind::RejectIncomingConnections) {
             self.listener().stats.of(self.worker.id).downstream_cx_overload_reject.inc();
             return;
         }
-        let permit = match self.permit() {
+        let permit = match self.permit(descriptor) {
             Ok(permit) => permit,
             Err(overflow) => return self.count_refused(overflow),
         };
@@ -343,11 +366,12 @@ impl Acceptor {
 
 /// Limits. What they refuse is closed as soon as it is accepted.
 impl Acceptor {
-    fn permit(&self) -> Result<ConnectionPermit, Overflow> {
+    fn permit(&self, descriptor: Option<ConnectionUnit>) -> Result<ConnectionPermit, Overflow> {
         let listener = self.listener();
         let global = self.worker.compiled.connection_limit.as_ref();
         let global = global.filter(|_| !listener.config.ignore_global_conn_limit);
-        ConnectionPermit::try_take(global, listener.connection_limit.as_ref(), self.worker.id)
+        let own = listener.connection_limit.as_ref();
+        ConnectionPermit::try_take(global, own, descriptor, self.worker.id)
     }
 
     fn count_refused(&self, overflow: Overflow) {

@@ -57,13 +57,16 @@ impl Drop for ConnectionUnit {
 pub struct ConnectionPermit {
     _global: Option<ConnectionUnit>,
     _listener: Option<ConnectionUnit>,
+    _descriptor: Option<ConnectionUnit>,
 }
 
 impl ConnectionPermit {
-    /// Takes one, if both limits allow it; like Envoy, asks the one of all listeners first.
+    /// Takes one, if both limits allow it; like Envoy, asks the one of all listeners first. `descriptor`
+    /// is the socket's part of what clients may hold.
     pub fn try_take(
         global: Option<&Arc<ConnectionLimit>>,
         listener: Option<&Arc<ConnectionLimit>>,
+        descriptor: Option<ConnectionUnit>,
         worker: WorkerId,
     ) -> Result<Self, Overflow> {
         let take = |limit: Option<&Arc<ConnectionLimit>>, overflow| match limit {
@@ -72,7 +75,7 @@ impl ConnectionPermit {
         };
         let global = take(global, Overflow::Global)?;
         let listener = take(listener, Overflow::Listener)?;
-        Ok(Self { _global: global, _listener: listener })
+        Ok(Self { _global: global, _listener: listener, _descriptor: descriptor })
     }
 }
 
@@ -88,11 +91,11 @@ mod tests {
     fn a_refusal_by_the_listener_takes_nothing_of_the_global_limit() {
         let (global, listener) = (limit(2), limit(1));
         let take = |worker| {
-            ConnectionPermit::try_take(global.as_ref(), listener.as_ref(), WorkerId(worker))
+            ConnectionPermit::try_take(global.as_ref(), listener.as_ref(), None, WorkerId(worker))
         };
         let first = take(0).expect("both have room");
         assert_eq!(take(1).err(), Some(Overflow::Listener));
-        let elsewhere = ConnectionPermit::try_take(global.as_ref(), None, WorkerId(1));
+        let elsewhere = ConnectionPermit::try_take(global.as_ref(), None, None, WorkerId(1));
         assert!(elsewhere.is_ok());
         assert_eq!(take(1).err(), Some(Overflow::Global));
         assert_eq!(take(0).err(), Some(Overflow::Global));

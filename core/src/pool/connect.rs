@@ -1,9 +1,9 @@
 //! Opening a connection to a host.
 
 use std::io;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringmain_config::cluster::UpstreamProtocol;
 use ringmain_proto_codec::auto::Protocol;
@@ -24,9 +24,43 @@ pub enum ConnectFailure {
     Refused(Option<i32>),
     /// There is no TLS session; why, where that is known.
     Handshake(Option<Rc<str>>),
+    /// The process or the system has no descriptor for a socket, which is not the host's fault; the
+    /// error number.
+    NoDescriptor(i32),
 }
 
 impl ConnectFailure {
+    fn of(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            _ if error.kind() == io::ErrorKind::TimedOut => Self::Timeout,
+            Some(number @ (libc::EMFILE | libc::ENFILE)) => Self::NoDescriptor(number),
+            number => Self::Refused(number),
+        }
+    }
+
+    /// Counts it.
+    pub(super) fn count(&self, cluster: &WorkerCluster, host: &WorkerHost) {
+        let stats = cluster.stats();
+        stats.upstream_cx_connect_fail.inc();
+        stats.upstream_rq_pending_failure_eject.inc();
+        if self.is_of_host() {
+            host.stats().cx_connect_fail.inc();
+        }
+        match self {
+            Self::Timeout => {
+                stats.upstream_cx_connect_timeout.inc();
+                stats.upstream_cx_destroy_local.inc();
+            }
+            Self::NoDescriptor(_) => stats.upstream_cx_destroy_local.inc(),
+            Self::Refused(_) | Self::Handshake(_) => stats.upstream_cx_destroy_remote.inc(),
+        }
+    }
+
+    /// Whether the host, or the way to it, is to blame.
+    pub fn is_of_host(&self) -> bool {
+        !matches!(self, Self::NoDescriptor(_))
+    }
+
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`, with spaces.
     pub fn transport_reason(&self) -> Option<Rc<str>> {
         match self {
@@ -34,6 +68,10 @@ impl ConnectFailure {
                 Some("delayed connect error: Connection refused".into())
             }
             Self::Handshake(reason) => reason.clone(),
+            Self::NoDescriptor(number) => {
+                let error = io::Error::from_raw_os_error(*number);
+                Some(format!("no descriptor for a socket: {error}").into())
+            }
             Self::Timeout | Self::Refused(_) => None,
         }
     }
@@ -108,15 +146,7 @@ pub(super) async fn connect(
         }
         Err(failure) => {
             count_unopened(&cluster, &host, wanted);
-            stats.upstream_cx_connect_fail.inc();
-            host.stats().cx_connect_fail.inc();
-            stats.upstream_rq_pending_failure_eject.inc();
-            if failure == ConnectFailure::Timeout {
-                stats.upstream_cx_connect_timeout.inc();
-                stats.upstream_cx_destroy_local.inc();
-            } else {
-                stats.upstream_cx_destroy_remote.inc();
-            }
+            failure.count(&cluster, &host);
             waiting::eject(&cluster, &host, permit.priority, &failure);
             Err(AcquireFailure::Connect(failure))
         }
@@ -131,11 +161,7 @@ pub(super) async fn open(
 ) -> Result<Transport, ConnectFailure> {
     let (address, limit) = (host.shared.address, cluster.shared.config.connect_timeout);
     let begun = Instant::now();
-    let stream = Stream::connect(address, limit).await.map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => ConnectFailure::Timeout,
-        _ => ConnectFailure::Refused(error.raw_os_error()),
-    })?;
-    let stream = Rc::new(stream);
+    let stream = Rc::new(open_socket(cluster, address, begun + limit).await?);
     let deadline = Deadline::new(&cluster.timers, &stream, Shutdown::Both);
     deadline.arm_at(begun + limit);
     send_proxy_header(cluster, &stream, options).await.map_err(|failure| {
@@ -157,6 +183,30 @@ pub(super) async fn open(
         Err(HandshakeFailure::Failed(reason)) => {
             Err(ConnectFailure::Handshake(Some(reason.into())))
         }
+    }
+}
+
+/// How long a connection for which there is no descriptor waits before it is tried again.
+const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(50);
+
+/// A socket that is connected to `address`. Where there is no descriptor, idle connections are closed,
+/// and it is tried again as long as there is time.
+async fn open_socket(
+    cluster: &WorkerCluster,
+    address: SocketAddr,
+    until: Instant,
+) -> Result<Stream, ConnectFailure> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let failure = match Stream::connect(address, left).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => ConnectFailure::of(&error),
+        };
+        if failure.is_of_host() || left <= DESCRIPTOR_PAUSE {
+            return Err(failure);
+        }
+        cluster.want_descriptor();
+        runtime::sleep(DESCRIPTOR_PAUSE).await;
     }
 }
 

@@ -76,8 +76,11 @@ pub async fn connect_tcp<G>(
             Ok(TcpConnection::opened(transport, begun, permit))
         }
         Ok(Err(failure)) => {
-            cluster.note_outcome(host, Outcome::Failed);
-            count_unopened(&permit, &failure);
+            if failure.is_of_host() {
+                cluster.note_outcome(host, Outcome::Failed);
+            }
+            stats.upstream_cx_destroy.inc();
+            failure.count(cluster, host);
             Err(TcpFailure::Connect(failure))
         }
         Err(reason) => {
@@ -86,20 +89,6 @@ pub async fn connect_tcp<G>(
             stats.upstream_rq_cancelled.inc();
             Err(TcpFailure::GivenUp(reason))
         }
-    }
-}
-
-fn count_unopened(permit: &ConnectionPermit, failure: &ConnectFailure) {
-    let (stats, host) = (permit.cluster.stats(), &permit.host);
-    stats.upstream_cx_connect_fail.inc();
-    host.stats().cx_connect_fail.inc();
-    stats.upstream_rq_pending_failure_eject.inc();
-    stats.upstream_cx_destroy.inc();
-    if *failure == ConnectFailure::Timeout {
-        stats.upstream_cx_connect_timeout.inc();
-        stats.upstream_cx_destroy_local.inc();
-    } else {
-        stats.upstream_cx_destroy_remote.inc();
     }
 }
 

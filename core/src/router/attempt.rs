@@ -344,15 +344,17 @@ impl UpstreamRequest<'_, '_> {
                 Ok(acquired) => return Ok(acquired),
                 Err(failure) => failure,
             };
-            if matches!(failure, AcquireFailure::Connect(_)) {
+            let blames_host =
+                matches!(&failure, AcquireFailure::Connect(failure) if failure.is_of_host());
+            if blames_host {
                 self.cluster.note_outcome(&host, Outcome::Failed);
             }
-            let other = match failure {
-                AcquireFailure::Connect(_) => (0..moves).find_map(|_| {
+            let other = match blames_host {
+                true => (0..moves).find_map(|_| {
                     let other = self.cluster.choose_host(&Pick { attempt: 1, ..self.pick() })?;
                     (!Rc::ptr_eq(&other, &host)).then_some(other)
                 }),
-                _ => None,
+                false => None,
             };
             let Some(other) = other else { return Err((host, failure)) };
             host.stats().rq_error.inc();
@@ -417,6 +419,7 @@ fn connect_reply(failure: &ConnectFailure) -> LocalReply {
         ConnectFailure::Refused(_) | ConnectFailure::Handshake(_) => {
             local_reply::CONNECTION_FAILURE
         }
+        ConnectFailure::NoDescriptor(_) => local_reply::LOCAL_CONNECTION_FAILURE,
     }
 }
 

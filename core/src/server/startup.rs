@@ -23,7 +23,7 @@ use super::sockets::{BoundAddress, bind_admin, bind_all, transpose};
 use super::tls_upkeep::keep_tls_fresh;
 use super::upkeep::{flush_logs, flush_stats, return_memory};
 use super::worker::{Command, WorkerSeed, run_worker};
-use super::{Compiled, demo, drain, log};
+use super::{Compiled, demo, descriptors, drain, log};
 use crate::access_log::{LogBuffers, LogWriter, OpenError};
 use crate::cluster::{Bells, HostSlots};
 use crate::runtime::{self, Mailbox, Post, mailbox};
@@ -63,6 +63,19 @@ pub enum StartError {
     /// `--restart-epoch` above 0.
     #[error("--restart-epoch {0}: ringmain has no hot restart; start without it")]
     RestartEpoch(u32),
+    /// The open-file limit leaves nothing to serve with.
+    #[error(
+        "the open-file limit of {limit} is too small: {needed} more descriptors are needed to serve ({source}); \
+         raise it (`ulimit -n`, `LimitNOFILE=`)"
+    )]
+    Descriptors {
+        /// `RLIMIT_NOFILE`.
+        limit: u64,
+        /// How many are missing at least, beside those that are open.
+        needed: u64,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The engine, a thread or another resource is refused by the system.
     #[error("{what}: {source}")]
     System {
@@ -108,7 +121,7 @@ pub fn main(args: &Args) -> Result<(), StartError> {
         return Ok(());
     }
     name_node(&mut bootstrap.node, args);
-    raise_open_file_limit();
+    descriptors::raise_limit();
     if is_demo {
         demo::start_upstreams().map_err(system("cannot start the demo upstreams"))?;
     }
@@ -120,19 +133,6 @@ pub fn main(args: &Args) -> Result<(), StartError> {
         println!("{}", demo::GREETING);
     }
     server.run(&bootstrap, written, log_levels)
-}
-
-/// A proxy needs two descriptors a request; the soft limit is often 1024.
-fn raise_open_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if limit.current != limit.maximum
-        && let Err(error) = setrlimit(Resource::Nofile, raised)
-    {
-        tracing::warn!(%error, current = limit.current, "cannot raise the open-file limit");
-    }
 }
 
 /// Everything started but not yet serving.
@@ -160,6 +160,7 @@ impl Server {
         // connections from the first one's.
         let admin = bootstrap.admin.as_ref().map(|admin| bind_admin(admin.address)).transpose()?;
         let sockets = bind_all(&bootstrap.listeners, workers)?;
+        let client_descriptors = descriptors::for_clients(workers)?;
         let of_listener = |bound: &Vec<BoundAddress>| bound.iter().map(|one| one.address).collect();
         let addresses: Vec<Vec<SocketAddr>> = sockets.iter().map(of_listener).collect();
         let compiled = Arc::new(Compiled::new(bootstrap, addresses, workers));
@@ -191,6 +192,7 @@ impl Server {
                 logs: LogBuffers::new(server.compiled.log_sinks.len(), server.writer.sender()),
                 bells: bells.clone(),
                 host_slots: server.host_slots.clone(),
+                client_descriptors: client_descriptors.clone(),
             };
             server.start_worker(seed, mail, ended_sender.clone())?;
         }

@@ -16,7 +16,9 @@ use crate::cluster::{Bells, HostSlots, WorkerCluster};
 use crate::http::clock::Clock;
 use crate::http::exchange::ExchangePool;
 use crate::http::request_id::RequestIds;
-use crate::listener::{Acceptor, Connections, DrainDecision, DrainScope, DrainSequence};
+use crate::listener::{
+    Acceptor, ConnectionLimit, Connections, DrainDecision, DrainScope, DrainSequence,
+};
 use crate::random::Random;
 use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, Timers, Watches};
 use crate::stats::scopes::{Http2Stats, WorkerStats};
@@ -75,6 +77,8 @@ pub struct WorkerSeed {
     pub bells: Arc<Bells>,
     /// What the workers are told of hosts.
     pub host_slots: Arc<HostSlots>,
+    /// How many descriptors clients may hold, of all workers.
+    pub client_descriptors: Option<Arc<ConnectionLimit>>,
 }
 
 /// A worker's own things. `Rc`, `Cell` and `RefCell` inside: no other thread ever sees them.
@@ -108,6 +112,8 @@ pub struct Worker {
     pub connections: Rc<Connections>,
     /// Whether responses carry `connection: close`.
     pub drain: DrainDecision,
+    /// How many descriptors clients may hold, of all workers; absent where there is no limit.
+    pub client_descriptors: Option<Arc<ConnectionLimit>>,
     clusters: Box<[Rc<WorkerCluster>]>,
     bells: Arc<Bells>,
     host_slots: Arc<HostSlots>,
@@ -121,13 +127,8 @@ const IDLE_TICKS: u64 = 25;
 const SHRINK_TICKS: u64 = 100;
 
 impl Worker {
-    fn new(
-        id: WorkerId,
-        compiled: Arc<Compiled>,
-        logs: LogBuffers,
-        bells: Arc<Bells>,
-        host_slots: Arc<HostSlots>,
-    ) -> Rc<Self> {
+    fn new(seed: WorkerSeed) -> Rc<Self> {
+        let WorkerSeed { id, compiled, logs, bells, host_slots, client_descriptors, .. } = seed;
         let histograms = Rc::new(WorkerHistograms::new(&compiled.histograms));
         let timers = Timers::new();
         let random = Rc::new(Random::default());
@@ -157,6 +158,7 @@ impl Worker {
             random,
             connections: Rc::default(),
             drain: DrainDecision::default(),
+            client_descriptors,
             clusters,
             bells,
             host_slots,
@@ -212,13 +214,24 @@ impl Worker {
                 self.watches.sweep();
             }
             if ticks.is_multiple_of(IDLE_TICKS) {
-                self.clusters.iter().for_each(|cluster| cluster.sweep_idle());
+                self.sweep_idle();
             }
             if ticks.is_multiple_of(SHRINK_TICKS) {
                 self.buffers.shrink();
             }
         })
         .await;
+    }
+
+    /// Looks at the idle upstream connections: where descriptors are wanted, none is left idle.
+    fn sweep_idle(&self) {
+        let is_short = self.clusters.iter().filter(|cluster| cluster.take_want()).count() > 0;
+        for cluster in &self.clusters {
+            if is_short {
+                cluster.close_idle();
+            }
+            cluster.sweep_idle();
+        }
     }
 
     /// Takes over what discovery and health checks have come to, and looks where another worker has
@@ -284,11 +297,12 @@ pub fn run_worker(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()>
     runtime::run(&plan, serve(seed, mailbox))?
 }
 
-async fn serve(seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()> {
-    let worker = Worker::new(seed.id, seed.compiled, seed.logs, seed.bells, seed.host_slots);
-    let mut acceptors = Vec::with_capacity(seed.sockets.len());
-    for socket in seed.sockets {
-        acceptors.push(Rc::new(Acceptor::new(&worker, socket, seed.plan.engine)?));
+async fn serve(mut seed: WorkerSeed, mailbox: Mailbox<Command>) -> io::Result<()> {
+    let (sockets, engine) = (std::mem::take(&mut seed.sockets), seed.plan.engine);
+    let worker = Worker::new(seed);
+    let mut acceptors = Vec::with_capacity(sockets.len());
+    for socket in sockets {
+        acceptors.push(Rc::new(Acceptor::new(&worker, socket, engine)?));
     }
     worker.measure_turns();
     runtime::spawn(worker.clone().keep_time());
