@@ -20,6 +20,10 @@ criterion:
 fuzz-short:
     for target in $(ls fuzz/fuzz_targets | sed 's/\.rs$//'); do cargo +nightly fuzz run --features libfuzzer $target -- -max_total_time=60; done
 
+# Twenty minutes of mixed load, ten on each engine, while hosts and certificates change.
+soak:
+    SOAK_SECONDS=600 cargo test --release -p ringmain-tests --test soak -- --nocapture
+
 # Licences and advisories. Needs cargo-deny.
 deny:
     cargo deny check

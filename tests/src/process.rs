@@ -62,6 +62,15 @@ impl Process {
         open.count() as u64
     }
 
+    /// Memory of it that is resident, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("the process lives");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = resident.and_then(|text| text.split_whitespace().next()?.parse().ok());
+        number.expect("a process has resident memory")
+    }
+
     /// Keeps the numbers of the descriptors that it opens from now on below `end`.
     pub fn limit_descriptors(&self, end: u64) {
         // The hard limit is what it has inherited.

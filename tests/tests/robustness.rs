@@ -26,11 +26,12 @@ fn connect(proxy: &Proxy) -> Client {
 }
 
 /// Lets `misbehave` loose on a proxy of each engine; then a request must pass and, once its client
-/// has gone, no connection may be left.
+/// has gone, no connection may be left, and no descriptor that was not there before.
 fn survives(replies: &[Reply], misbehave: impl Fn(&Proxy, &Upstream)) {
     for program in Program::ringmains() {
         let upstream = Upstream::start(replies.to_vec());
         let proxy = start(program, &upstream);
+        let before = descriptors_at_rest(&proxy);
         misbehave(&proxy, &upstream);
         let mut client = connect(&proxy);
         client.send(GET);
@@ -40,10 +41,33 @@ fn survives(replies: &[Reply], misbehave: impl Fn(&Proxy, &Upstream)) {
             "{program}"
         );
         drop(client);
-        proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
-        proxy.admin().wait_for_stat("http.ingress.downstream_rq_active", 0);
-        proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
+        upstream.close_connections();
+        come_to_rest(&proxy, before);
     }
+}
+
+/// How many descriptors it has once it has begun to serve: once as many were seen ten times in a row.
+fn descriptors_at_rest(proxy: &Proxy) -> u64 {
+    let mut seen = (0, 0);
+    eventually("descriptors that stand still", || {
+        let now = proxy.descriptors();
+        seen = if now == seen.0 { (now, seen.1 + 1) } else { (now, 0) };
+        (seen.1 == 10).then_some(now)
+    })
+}
+
+/// Waits until nothing is under way and no more descriptors are open than `before`.
+fn come_to_rest(proxy: &Proxy, before: u64) {
+    for gauge in [
+        "http.ingress.downstream_cx_active",
+        "http.ingress.downstream_rq_active",
+        "cluster.backend.upstream_cx_active",
+        "cluster.backend.upstream_rq_active",
+        "cluster.backend.upstream_rq_pending_active",
+    ] {
+        proxy.admin().wait_for_stat(gauge, 0);
+    }
+    eventually("the descriptors of before", || (proxy.descriptors() <= before).then_some(()));
 }
 
 #[test]
@@ -233,7 +257,7 @@ fn clients_that_leave_after_a_body_in_pieces() {
         client.reset();
         let admin = proxy.admin();
         admin.wait_for_stat("cluster.backend.upstream_rq_active", 0);
-        admin.wait_for_stat("cluster.backend.upstream_rq_cancelled", 1);
+        admin.wait_for_stat("http.ingress.downstream_rq_rx_reset", 1);
     });
 }
 
@@ -254,32 +278,76 @@ fn clients_that_keep_an_answered_request_open() {
     }
 }
 
+/// What comes first, and what comes then without end.
+type Endless = (&'static str, &'static str);
+
+#[test]
+fn clients_that_never_stop() {
+    const POST: &str = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n";
+    const CHUNK: &str = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1;a";
+    let endless: [Endless; 6] = [
+        ("GET /", "a"),
+        ("GET / HTTP/1.1\r\nhost: a\r\n", "x-field: value\r\n"),
+        ("GET / HTTP/1.1\r\nhost: a\r\nx-field: ", "a"),
+        (POST, "x-field: value\r\n"),
+        (CHUNK, "a"),
+        ("\r\n", "\r\n"),
+    ];
+    survives(&[ok()], |proxy, _| {
+        for (first, filler) in endless {
+            let mut client = connect(proxy);
+            client.send(first);
+            for _ in 0..64 {
+                client.send(filler.repeat(4096));
+            }
+            assert_ne!(client.read_to_end().1, End::TimedOut, "{first}");
+        }
+    });
+}
+
+#[test]
+fn upstreams_that_never_stop() {
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    const LAST: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n";
+    const HINT: &str = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    let (timeout, error) = ("upstream_rq_timeout", "upstream_cx_protocol_error");
+    // And what ends it.
+    let endless: [(Endless, &str); 5] = [
+        ((CHUNKED, "1\r\na\r\n"), timeout),
+        (("HTTP/1.1 200 OK\r\n", "x-field: value\r\n"), error),
+        (("HTTP/1.1 200 OK\r\nx-field: ", "a"), error),
+        ((LAST, "x-field: value\r\n"), error),
+        ((HINT, HINT), timeout),
+    ];
+    for program in Program::ringmains() {
+        for ((first, filler), stat) in endless {
+            let upstream = endless_upstream(first, filler);
+            let values = Values::from([("upstream".into(), upstream.to_string())]);
+            let proxy = Proxy::start(program, &front_proxy("", "timeout: 0.3s", ""), &values);
+            let before = descriptors_at_rest(&proxy);
+            let mut client = connect(&proxy);
+            client.send(GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+            // Only a worker that looks at its clock meanwhile, or has a limit, can end this.
+            assert_ne!(client.read_to_end().1, End::TimedOut, "{program}: {first}");
+            drop(client);
+            proxy.admin().wait_for_stat(&format!("cluster.backend.{stat}"), 1);
+            come_to_rest(&proxy, before);
+        }
+    }
+}
+
 /// An upstream whose only response goes on for as long as somebody takes it, and as the test waits.
-fn endless_upstream() -> u16 {
+fn endless_upstream(first: &'static str, filler: &'static str) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind on loopback");
     let port = listener.local_addr().expect("a bound socket has an address").port();
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("the proxy connects");
-        let chunks = b"1\r\na\r\n".repeat(10_000);
-        let mut sent = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        let more = filler.repeat(10_000);
+        let mut sent = stream.write_all(first.as_bytes());
         let until = Instant::now() + PATIENCE;
         while sent.is_ok() && Instant::now() < until {
-            sent = stream.write_all(&chunks);
+            sent = stream.write_all(more.as_bytes());
         }
     });
     port
-}
-
-#[test]
-fn upstreams_that_never_stop_sending() {
-    for program in Program::ringmains() {
-        let values = Values::from([("upstream".into(), endless_upstream().to_string())]);
-        let proxy = Proxy::start(program, &front_proxy("", "timeout: 0.3s", ""), &values);
-        let mut client = connect(&proxy);
-        client.send(GET);
-        // Only a worker that looks at its clock meanwhile can end this.
-        assert_ne!(client.read_to_end().1, End::TimedOut, "{program}");
-        proxy.admin().wait_for_stat("cluster.backend.upstream_rq_timeout", 1);
-        proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
-    }
 }
