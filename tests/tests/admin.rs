@@ -229,6 +229,46 @@ fn prometheus_shows_the_families_tags_and_bounds_of_envoy() {
     }
 }
 
+/// What Envoy has used of its own making: the files that it writes, the runtime that it loads, and the
+/// connections to its admin interface.
+const ENVOYS_USE: [&str; 3] = ["filesystem.", "http.admin.", "runtime."];
+
+#[test]
+fn used_stats_are_those_of_envoy() {
+    let used = |served: &Served| -> BTreeSet<String> {
+        let stats = served.proxy.admin().get("/stats?usedonly&type=Gauges").text()
+            + &served.proxy.admin().get("/stats?usedonly&type=Counters").text();
+        let port = format!("127.0.0.1_{}", served.proxy.port("listener"));
+        let names = stats.lines().filter_map(|line| line.split_once(": "));
+        names.map(|(name, _)| name.replace(&port, "front")).collect()
+    };
+    let theirs = used(&Served::by(Program::Envoy));
+    for program in Program::ringmains() {
+        let ours = used(&Served::by(program));
+        let missing: Vec<&String> = theirs
+            .difference(&ours)
+            .filter(|name| !ENVOYS_USE.iter().any(|prefix| name.starts_with(prefix)))
+            .collect();
+        assert!(missing.is_empty(), "{program} lacks {missing:#?}");
+    }
+}
+
+/// What Envoy answers and ringmain does not, and how it says so.
+#[test]
+fn pages_that_are_not_there() {
+    let pages =
+        [("/stats?format=html", 400), ("/stats/recentlookups", 404), ("/memory/tcmalloc", 404)];
+    let status = |served: &Served, page: &str| served.proxy.admin().get(page).status();
+    let envoy = Served::by(Program::Envoy);
+    assert!(pages.iter().all(|(page, _)| status(&envoy, page) == Some(200)));
+    for program in Program::ringmains() {
+        let ringmain = Served::by(program);
+        for (page, expected) in pages {
+            assert_eq!(status(&ringmain, page), Some(expected), "{program}: {page}");
+        }
+    }
+}
+
 #[test]
 fn histograms_are_written_as_envoy_writes_them() {
     /// A line with its numbers replaced: names, quantiles and bounds stay.

@@ -30,6 +30,31 @@ pub const CLUSTER: Names = Names {
         upstream_cx_tx_bytes_buffered upstream_queue_overloaded version warming_state",
 };
 
+/// Those that Envoy writes, if only a zero, as soon as it serves: `usedonly` shows them.
+const WRITTEN: [&str; 16] = [
+    "circuit_breakers.default.cx_pool_open",
+    "compilation_settings.fips_mode",
+    "default.total_match_count",
+    "downstream_cx_rx_bytes_buffered",
+    "downstream_pre_cx_active",
+    "dynamic_unknown_fields",
+    "main_thread.clusters_inflated",
+    "static_unknown_fields",
+    "stats_recent_lookups",
+    "total_listeners_warming",
+    "upstream_cx_rx_bytes_buffered",
+    "warming_clusters",
+    "warming_state",
+    "wip_protos",
+    "write_buffered",
+    "write_total_buffered",
+];
+
+/// Whether Envoy writes `name` as soon as it serves.
+pub fn is_written(name: &str) -> bool {
+    WRITTEN.contains(&name)
+}
+
 impl Names {
     /// Whether `name` is one of them.
     pub fn have(&self, name: &str) -> bool {

@@ -209,7 +209,8 @@ impl Scope {
     pub fn zeros(&self, names: &super::always_zero::Names, stats: &mut Vec<Stat>) {
         for (list, kind) in [(names.counters, Kind::Counter), (names.gauges, Kind::Gauge)] {
             for name in list.split_whitespace() {
-                self.push(Reading { name, kind, value: 0, used: false }, stats);
+                let used = super::always_zero::is_written(name);
+                self.push(Reading { name, kind, value: 0, used }, stats);
             }
         }
     }
