@@ -18,6 +18,7 @@ pub mod header_bytes;
 pub mod header_matching;
 pub mod local_reply;
 pub mod path_normalization;
+mod referer;
 pub mod request_headers;
 pub mod request_id;
 mod response_flags;

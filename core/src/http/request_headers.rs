@@ -10,6 +10,7 @@ use super::ConnectionManager;
 use super::forwarded_client_cert::forward_client_cert;
 use super::forwarded_for::client_address;
 use super::local_reply::{self, LocalReply};
+use super::referer;
 use super::request_id::RequestIds;
 use super::stream::StreamInfo;
 use crate::server::Compiled;
@@ -58,6 +59,9 @@ pub fn prepare_request(
         remove_hop_by_hop(headers);
     }
     fold_lists(headers);
+    if headers.get(KnownHeader::Referer).is_some_and(|referer| !referer::is_valid(referer)) {
+        headers.remove(KnownHeader::Referer);
+    }
     headers.remove(KnownHeader::XEnvoyInternal);
     let client = client_address(manager, headers, info.remote, compiled.local_ip)?;
     info.remote = client.remote;

@@ -1,6 +1,6 @@
 //! Header lines in transit: case, order, repetition, and the ones that end at the proxy.
 
-use ringmain_tests::parity::{case, compare};
+use ringmain_tests::parity::{Case, case, compare};
 use ringmain_tests::upstream::reply;
 
 use crate::GET;
@@ -58,6 +58,38 @@ fn names_and_order() {
             .ask(GET)
             .ask(GET)
             .shows("HTTP/1.1 418"),
+    ]);
+}
+
+#[test]
+fn referers() {
+    let referers = [
+        "http://a.com",
+        "https://a.com:80/x?y",
+        "http://a.com/x#f",
+        "http://a.com#f",
+        "http://u:p@a.com/x",
+        "http://a.com?u@b",
+        "http://a.com:/",
+        "http://a_b.com",
+        "http://[::1]:80/",
+        "http://",
+        "android-app://com.x/",
+        "//a.com/x",
+        "/p",
+        "/p:q",
+        "a.com",
+        "?q",
+        "#f",
+        "",
+        "about:blank",
+        "mailto:x@y.z",
+        "http:/a.com",
+    ];
+    let asked = |case: Case, referer: &&str| case.ask(with(&format!("referer: {referer}")));
+    compare(vec![
+        referers.iter().fold(case("referers"), asked).shows("referer: http://a.com"),
+        case("referer_twice").ask(with("referer: http://a.com/1\r\nreferer: http://a.com/2")),
     ]);
 }
 
