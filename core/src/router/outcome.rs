@@ -29,10 +29,12 @@ impl UpstreamRequest<'_, '_> {
         upstream.count_cut_off();
     }
 
-    /// Notes what the attempt has sent and received.
+    /// Adds what the attempt has sent and received to what those before it have.
     pub(super) fn note_wire_bytes(&mut self, upstream: &UpstreamStream) {
         let bytes = &mut self.exchange.info.upstream_bytes;
-        (bytes.sent, bytes.received) = upstream.wire_bytes();
+        let (sent, received) = upstream.wire_bytes();
+        bytes.sent += sent;
+        bytes.received += received;
     }
 
     /// A host has answered: notes what its answer says of it.

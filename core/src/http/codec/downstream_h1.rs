@@ -215,9 +215,12 @@ impl Connection {
         let after = match awaited {
             Awaited::Request => self.serve_request(exchange).await,
             Awaited::Refused(error) => self.refuse(&error, exchange).await,
-            Awaited::TimedOut(reply) => self.reply_and_close(&reply, exchange).await,
+            Awaited::TimedOut(reply) => {
+                self.note_unfinished_head(exchange);
+                self.reply_and_close(&reply, exchange).await
+            }
             Awaited::Closed => {
-                exchange.info.downstream_bytes.received += self.input.borrow().len() as u64;
+                self.note_unfinished_head(exchange);
                 self.downstream().note_gone(exchange);
                 exchange.request.clear();
                 After::Abort
@@ -311,8 +314,12 @@ impl Connection {
         }
     }
 
-    async fn refuse(&self, error: &RequestError, exchange: &mut Exchange) -> After {
+    fn note_unfinished_head(&self, exchange: &mut Exchange) {
         exchange.info.downstream_bytes.received += self.input.borrow().len() as u64;
+    }
+
+    async fn refuse(&self, error: &RequestError, exchange: &mut Exchange) -> After {
+        self.note_unfinished_head(exchange);
         let stats = self.stats();
         if error.is_codec_error() {
             stats.downstream_cx_protocol_error.inc();
@@ -358,7 +365,9 @@ impl Connection {
         debug_assert!(fits, "a small buffer holds it");
         let (result, buffer) = self.write(buffer).await;
         self.record.worker.buffers.give_back(buffer);
-        self.record.manager.responses.of(self.record.worker.id).count(100);
+        let (manager, worker) = (&self.record.manager, self.record.worker.id);
+        manager.responses.of(worker).count(100);
+        manager.listener_responses.of(worker).count(100);
         result.is_ok()
     }
 

@@ -29,6 +29,8 @@ use crate::stats::scopes::ClusterStats;
 enum Reuse {
     /// It closes.
     Never,
+    /// More has come on it than was asked for: we close it.
+    Spoilt,
     /// It may, for as long as the upstream has said in `Keep-Alive: timeout=`.
     For(Option<Duration>),
 }
@@ -284,7 +286,7 @@ impl H1Stream {
         if let Some(excess) = taken.excess {
             // Nothing was asked that it could answer.
             self.connection.cluster().stats().upstream_cx_protocol_error.inc();
-            self.reuse.set(Reuse::Never);
+            self.reuse.set(Reuse::Spoilt);
             self.worker.buffers.give_back(excess);
         }
         Ok(Piece { data, is_last: body.is_complete() })
@@ -305,6 +307,7 @@ impl H1Stream {
             Reuse::For(_) if self.deadline().fired() => {}
             Reuse::For(timeout) => self.connection.release(timeout),
             Reuse::Never => self.stats().upstream_cx_close_notify.inc(),
+            Reuse::Spoilt => {}
         }
     }
 
