@@ -1,8 +1,9 @@
 //! Every operator of access logs whose value can be told beforehand, as text and as JSON; the
 //! others by shape.
 
+use ringmain_tests::client::Step;
 use ringmain_tests::parity::{Case, case, compare};
-use ringmain_tests::upstream::{ok, reply};
+use ringmain_tests::upstream::{Act, ok, reply};
 
 use crate::GET;
 
@@ -287,5 +288,46 @@ fn formats() {
         json("old_format", "format: \"%RESPONSE_CODE% old\\n\"").ask(GET),
         json("without_query", "log_format:\n  text_format_source: { inline_string: \"%REQ_WITHOUT_QUERY(:path)% %REQ_WITHOUT_QUERY(x-none?:PATH):3% %REQ_WITHOUT_QUERY(x-none)%\\n\" }\n  formatters:\n  - name: a\n    typed_config: { \"@type\": type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery }").ask(REQUEST).shows("/path/x /pa -"),
         logging("unused", &["PROTOCOL"]).upstream(ok()).ask(GET),
+    ]);
+}
+
+/// What is counted where not all goes well.
+#[test]
+fn bytes_on_the_wire() {
+    let bytes = |name| {
+        let operators = [
+            "BYTES_RECEIVED",
+            "DOWNSTREAM_WIRE_BYTES_RECEIVED",
+            "UPSTREAM_WIRE_BYTES_SENT",
+            "UPSTREAM_WIRE_BYTES_RECEIVED",
+        ];
+        logging(name, &operators)
+    };
+    let chunks =
+        "POST / HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
+    compare(vec![
+        bytes("all_attempts")
+            .routes(
+                "- match: { prefix: / }\n  route: { cluster: '{{cluster}}', retry_policy: { retry_on: 5xx, \
+                 retry_back_off: { base_interval: 0.001s } } }",
+            )
+            .upstream(reply("HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n"))
+            .upstream(ok())
+            .ask(GET)
+            .shows("attempts 2"),
+        bytes("client_left")
+            .upstream(vec![Act::ReadBody, Act::Send(b"HTTP/1.1 200".to_vec()), Act::Stall])
+            .send_pieces(&[GET, "", ""])
+            .step(Step::HalfClose)
+            .step(Step::ReadToEnd)
+            .shows("downstream_remote_disconnect"),
+        bytes("head_unfinished")
+            .send("GET / HTTP/1.1\r\nhost")
+            .step(Step::HalfClose)
+            .step(Step::ReadToEnd),
+        bytes("broken_chunk")
+            .send_pieces(&[chunks, "", "", "2\r\nde\r\nzz\r\n"])
+            .read()
+            .shows("http1.codec_error"),
     ]);
 }
