@@ -58,6 +58,6 @@ mod text;
 mod wire;
 
 pub use crate::error::{Diagnostic, Excerpt, LoadError, Severity};
-pub use crate::load::{LoadOptions, Loaded, effective_yaml, load, written_json};
+pub use crate::load::{LoadOptions, Loaded, decode, effective_yaml, load, written_json};
 pub use crate::schema::{FieldShape, Schema};
 pub use crate::support::{Support, default_values, supported_fields};

@@ -47,6 +47,35 @@ pub fn load(origin: &str, text: &str, options: &LoadOptions) -> Result<Loaded, L
     Ok(Loaded { bootstrap, warnings })
 }
 
+/// The text of a file: UTF-8, or an error that tells the place of what is not.
+pub fn decode(origin: &str, bytes: Vec<u8>) -> Result<String, LoadError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let (good, bad) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        let text = String::from_utf8_lossy(error.as_bytes());
+        let lines = Lines::new(&text);
+        let place = lines.place(good.len());
+        let byte = bad.first().copied().unwrap_or_default();
+        let fault = SyntaxError::at(place, format!("the byte 0x{byte:02X} is not UTF-8 text"));
+        LoadError { diagnostics: vec![diagnostic(origin, &lines, fault)], errors_not_listed: 0 }
+    })
+}
+
+fn diagnostic(origin: &str, lines: &Lines<'_>, fault: SyntaxError) -> Diagnostic {
+    let SyntaxError { place, path, message, help } = fault;
+    let Place { line, column } = lines.within(place);
+    Diagnostic {
+        severity: Severity::Error,
+        file: origin.to_owned(),
+        line,
+        column,
+        end_column: column,
+        path: path.to_string(),
+        message,
+        help,
+        excerpt: Excerpt::of(lines.line(line), column),
+    }
+}
+
 /// Reads an Envoy bootstrap as [`load`] does, and writes it as JSON: what is set, as it is set, without
 /// secrets.
 pub fn written_json(origin: &str, text: &str, options: &LoadOptions) -> Result<String, LoadError> {
@@ -75,7 +104,7 @@ fn load_message(
     let bootstrap = match wire::typed(&checked.message) {
         Ok(bootstrap) => Some(Bootstrap::from_wire(&bootstrap, &report.root())),
         Err(_) => {
-            report.root().error("nested too deeply");
+            report.error_at_path(wire::deepest(&checked.message), "nested too deeply");
             None
         }
     };
@@ -165,19 +194,8 @@ impl Loading {
                 self.take_from(report, |finding| source.locate(&finding.path, finding.anchor));
                 (source, message)
             }
-            Err(SyntaxError { place, message }) => {
-                let Place { line, column } = source.lines.within(place);
-                self.diagnostics.push(Diagnostic {
-                    severity: Severity::Error,
-                    file: source.origin.to_owned(),
-                    line,
-                    column,
-                    end_column: column,
-                    path: String::new(),
-                    message,
-                    help: None,
-                    excerpt: Excerpt::of(source.lines.line(line), column),
-                });
+            Err(fault) => {
+                self.diagnostics.push(diagnostic(source.origin, &source.lines, fault));
                 (source, DynamicMessage::new(descriptor.clone()))
             }
         }

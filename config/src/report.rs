@@ -98,6 +98,18 @@ impl Report {
         lines.join("; ")
     }
 
+    /// Reports what is wrong with the field at `path`, which no walk has led to.
+    pub(crate) fn error_at_path(&self, path: Path, message: &str) {
+        self.errors.set(self.errors.get() + 1);
+        self.findings.borrow_mut().push(Finding {
+            severity: Severity::Error,
+            path,
+            anchor: Anchor::Key,
+            message: message.to_owned(),
+            help: None,
+        });
+    }
+
     fn add(&self, at: &At<'_>, severity: Severity, anchor: Anchor, note: Note) {
         let (count, limit) = match severity {
             Severity::Error => (&self.errors, ERRORS_LISTED_MAX),

@@ -12,6 +12,7 @@ mod dynamic;
 mod node;
 mod object;
 mod scalar;
+mod syntax_error;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
 
@@ -19,15 +20,8 @@ pub(crate) use self::any::{TYPE, TYPED_STRUCTS};
 pub(crate) use self::document::{Content, Document, NodeId};
 use self::node::Shape;
 pub(crate) use self::scalar::{is_plain_text, is_wrapper};
-use crate::place::Place;
+pub(crate) use self::syntax_error::SyntaxError;
 use crate::report::Report;
-
-/// A text that is no YAML, or too much of it.
-#[derive(Debug)]
-pub(crate) struct SyntaxError {
-    pub(crate) place: Place,
-    pub(crate) message: String,
-}
 
 /// What all parts of a walk share.
 struct Reader<'d> {

@@ -4,7 +4,7 @@ use envoy_types::pb::google::protobuf::Any;
 use prost::{DecodeError, Message, Name};
 use prost_reflect::{DynamicMessage, MapKey, ReflectMessage, Value};
 
-use crate::report::Step;
+use crate::report::{Path, Step};
 use crate::schema;
 
 /// As a typed struct.
@@ -30,6 +30,50 @@ pub(crate) fn open_any(any: &DynamicMessage) -> Option<Result<DynamicMessage, De
 /// Puts changed content back into an Any that was opened.
 pub(crate) fn close_any(any: &mut DynamicMessage, content: &DynamicMessage) {
     any.set_field_by_name("value", Value::Bytes(content.encode_to_vec().into()));
+}
+
+/// Where `message` is nested most deeply, down to the field that holds one of protobuf's own messages,
+/// such as a Struct.
+pub(crate) fn deepest(message: &DynamicMessage) -> Path {
+    let (_, mut steps) = height(message);
+    steps.reverse();
+    Path(steps)
+}
+
+/// How many messages stand within one another, and the steps to the innermost, last one first.
+fn height(message: &DynamicMessage) -> (usize, Vec<Step>) {
+    let within = message.fields().flat_map(|(field, value)| {
+        parts(value).into_iter().map(move |(part, step)| {
+            let (height, mut steps) = height(part);
+            steps.extend(step);
+            steps.push(Step::Field(field.name().to_owned()));
+            (height + 1, steps)
+        })
+    });
+    let (height, steps) = within.max_by_key(|(height, _)| *height).unwrap_or_default();
+    match message.descriptor().package_name() {
+        "google.protobuf" => (height, Vec::new()),
+        _ => (height, steps),
+    }
+}
+
+/// The messages in a field, and what leads from the field to each.
+fn parts(value: &Value) -> Vec<(&DynamicMessage, Option<Step>)> {
+    match value {
+        Value::Message(message) => vec![(message, None)],
+        Value::List(items) => {
+            let items = items.iter().enumerate();
+            items
+                .filter_map(|(at, item)| Some((item.as_message()?, Some(Step::Index(at)))))
+                .collect()
+        }
+        Value::Map(entries) => {
+            let key = |key: &MapKey| Step::Key(key.as_str().unwrap_or_default().to_owned());
+            let entries = entries.iter();
+            entries.filter_map(|(at, entry)| Some((entry.as_message()?, Some(key(at))))).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Unsets the field at the end of `steps`, through lists, maps and extensions.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use ringmain_config::{LoadOptions, effective_yaml};
+use ringmain_config::{LoadOptions, decode, effective_yaml};
 
 /// Say what a configuration comes to, without serving
 #[derive(Debug, Clone, Args)]
@@ -57,8 +57,8 @@ pub fn main(args: &ConfigArgs) -> ExitCode {
 /// Writes the configuration to `out`, and its warnings to the standard error.
 fn dump(args: &DumpArgs, out: &mut impl Write) -> Result<(), String> {
     let origin = args.config_path.display().to_string();
-    let text =
-        std::fs::read_to_string(&args.config_path).map_err(|error| format!("{origin}: {error}"))?;
+    let bytes = std::fs::read(&args.config_path).map_err(|error| format!("{origin}: {error}"))?;
+    let text = decode(&origin, bytes).map_err(|error| error.rendered())?;
     let options = LoadOptions {
         allow_unsupported: args.allow_unsupported.clone(),
         allow_unknown_fields: args.allow_unknown_static_fields,

@@ -57,6 +57,20 @@ fn refused(from: &str, to: &str, at: &str, says: &[&str]) {
 }
 
 #[test]
+fn bytes_that_are_no_text_have_a_place() {
+    let path = workspace::scratch("config").join("latin.yaml");
+    fs::write(&path, b"node:\n  id: \"\xc3\xa9\xe9\"\n").expect("scratch is writable");
+    let path = path.to_str().expect("UTF-8");
+    for arguments in [&["--mode", "validate", "-c", path][..], &["config", "dump", "-c", path]] {
+        let output = run_ringmain(arguments);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let expected = format!("{path}:2:9: error: the byte 0xE9 is not UTF-8 text");
+        assert!(said.contains(&expected), "`{expected}` is not in:\n{said}");
+    }
+}
+
+#[test]
 fn a_sound_file_is_accepted() {
     let (_, output) = validate(&sound());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

@@ -16,14 +16,17 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::SyntaxError;
 use super::document::{Document, Kind, Node, NodeId};
+use super::syntax_error::{SyntaxError, TOO_DEEP};
 use crate::place::{Lines, Place};
+use crate::report::{Path, Step};
 
 /// The longest text; nodes count in 32 bits.
 const TEXT_BYTES_MAX: usize = 1 << 30;
 /// Nesting beyond which a text is refused; readers of the tree recurse.
 const DEPTH_MAX: u8 = 128;
+/// Steps of a path that are told; what is nested deeply is not told apart by what is within.
+const STEPS_SHOWN_MAX: usize = 10;
 /// How often the nodes of a text may be repeated by aliases, all in all.
 const REPETITION_MAX: u32 = 100;
 /// The same as a number of nodes, for large texts.
@@ -32,20 +35,19 @@ const REPEATED_NODES_MAX: u32 = 10_000_000;
 const IGNORE: &str = "ignore";
 /// The tag of `! 5`, which is text whatever it looks like.
 const NON_SPECIFIC: &str = "!";
-const TOO_DEEP: &str = "nested too deeply";
 const KEY_IS_NO_TEXT: &str = "a key must be text, not a list or mapping";
 
 /// Reads the first document of `text`.
 pub(super) fn compose(text: &str, json: bool) -> Result<Document<'_>, SyntaxError> {
     if text.len() > TEXT_BYTES_MAX {
-        let message = "the text is longer than 1 GiB".to_owned();
-        return Err(SyntaxError { place: Place::START, message });
+        return Err(SyntaxError::at(Place::START, "the text is longer than 1 GiB"));
     }
     let mut composer = Composer {
         document: Document::new(text, json),
         located: Vec::new(),
         first_key: None,
         depth: 0,
+        within: Vec::new(),
         failure: None,
     };
     let mut documents = serde_yaml::Deserializer::from_str(text);
@@ -53,7 +55,9 @@ pub(super) fn compose(text: &str, json: bool) -> Result<Document<'_>, SyntaxErro
         Some(document) => composer.root(document),
         None => Ok(()),
     };
-    outcome.map_err(|error| composer.failure.take().unwrap_or_else(|| error.into()))?;
+    outcome.map_err(|error| {
+        composer.failure.take().unwrap_or_else(|| SyntaxError::of(&error, text, composer.path()))
+    })?;
     composer.document.has_more = documents.next().is_some();
     Ok(composer.document)
 }
@@ -65,8 +69,16 @@ struct Composer<'t> {
     /// The place of the first key. The root begins no later, but its own place is known last.
     first_key: Option<Place>,
     depth: u8,
+    /// The way from the root to what is being read.
+    within: Vec<Within>,
     /// Why the walk was ended, where that was not serde_yaml.
     failure: Option<SyntaxError>,
+}
+
+/// A step into a list or mapping.
+enum Within {
+    Key(NodeId),
+    Index(usize),
 }
 
 impl<'t> Composer<'t> {
@@ -111,7 +123,12 @@ impl<'t> Composer<'t> {
             let next = map.next_value_seed(Peek)?;
             let value = match self.read(next)? {
                 Ok(value) => value,
-                Err(unread) => map.next_value_seed(Inside { composer: self, unread })?,
+                Err(unread) => {
+                    self.within.push(Within::Key(key));
+                    let value = map.next_value_seed(Inside { composer: self, unread })?;
+                    self.within.pop();
+                    value
+                }
             };
             if !is_for_anchors {
                 self.adopt(id, key)?;
@@ -130,10 +147,16 @@ impl<'t> Composer<'t> {
     ) -> Result<NodeId, A::Error> {
         let id = self.begin(Kind::List, unread)?;
         let mut children = Vec::new();
-        while let Some(next) = list.next_element_seed(Peek)? {
+        for index in 0.. {
+            let Some(next) = list.next_element_seed(Peek)? else { break };
             let item = match self.read(next)? {
                 Ok(item) => Some(item),
-                Err(unread) => list.next_element_seed(Inside { composer: self, unread })?,
+                Err(unread) => {
+                    self.within.push(Within::Index(index));
+                    let item = list.next_element_seed(Inside { composer: self, unread })?;
+                    self.within.pop();
+                    item
+                }
             };
             if let Some(item) = item {
                 self.adopt(id, item)?;
@@ -234,8 +257,18 @@ impl<'t> Composer<'t> {
     }
 
     fn fail<E: Error>(&mut self, place: Place, message: &str) -> E {
-        self.failure = Some(SyntaxError { place, message: message.to_owned() });
+        let path = self.path();
+        self.failure = Some(SyntaxError { path, ..SyntaxError::at(place, message) });
         E::custom(message)
+    }
+
+    /// The path of what is being read, or the first steps of a long one.
+    fn path(&self) -> Path {
+        let steps = self.within.iter().take(STEPS_SHOWN_MAX).map(|within| match within {
+            Within::Key(key) => Step::Field(self.document.words(*key).to_owned()),
+            Within::Index(index) => Step::Index(*index),
+        });
+        Path(steps.collect())
     }
 }
 
@@ -471,20 +504,6 @@ fn place_of(error: &str) -> Option<(&str, Place)> {
     let (message, place) = error.rsplit_once(" at line ")?;
     let (line, column) = place.split_once(" column ")?;
     Some((message, Place { line: line.parse().ok()?, column: column.parse().ok()? }))
-}
-
-impl From<serde_yaml::Error> for SyntaxError {
-    fn from(error: serde_yaml::Error) -> Self {
-        let place = error
-            .location()
-            .map_or(Place::START, |at| Place { line: at.line(), column: at.column() });
-        let here = format!(" at line {} column {}", place.line, place.column);
-        let message = match error.to_string().replacen(&here, "", 1) {
-            message if message == "recursion limit exceeded" => TOO_DEEP.to_owned(),
-            message => message,
-        };
-        Self { place, message }
-    }
 }
 
 #[cfg(test)]

@@ -40,8 +40,8 @@ fn text(args: &Args) -> Result<(String, String), StartError> {
     match (&args.config_path, &args.config_yaml) {
         (Some(path), _) => {
             let name = path.display().to_string();
-            match std::fs::read_to_string(path) {
-                Ok(text) => Ok((name, text)),
+            match std::fs::read(path) {
+                Ok(bytes) => Ok((name.clone(), ringmain_config::decode(&name, bytes)?)),
                 Err(source) => Err(StartError::File { path: name, source }),
             }
         }
