@@ -25,8 +25,8 @@ pub use self::health_check::{
     CodecClientType, EndpointHealthCheckConfig, GrpcHealthCheck, HealthCheck, HealthChecker,
     HttpHealthCheck, Intervals, StatusRanges, TcpHealthCheck,
 };
-pub use self::http_options::AutoSni;
 use self::http_options::HttpOptions;
+pub use self::http_options::{AutoSni, Http1ProtocolOptions};
 pub use self::http2_options::Http2ProtocolOptions;
 pub use self::load_balancing::{
     ConsistentHashing, FallbackPolicy, HashFunction, LbPolicy, LbSubsetConfig, LbSubsetSelector,
@@ -77,8 +77,8 @@ pub struct Cluster {
     pub max_requests_per_connection: Option<u32>,
     /// Upstream `common_http_protocol_options.max_headers_count`, default 100.
     pub max_response_headers_count: u32,
-    /// Upstream `http_protocol_options.enable_trailers`, default false.
-    pub enable_trailers: bool,
+    /// Upstream `http_protocol_options`.
+    pub http1: Http1ProtocolOptions,
     /// What is spoken with the hosts, default HTTP/1.1.
     pub upstream_protocol: UpstreamProtocol,
     /// `circuit_breakers.thresholds` of the DEFAULT and HIGH priority.
@@ -223,7 +223,7 @@ impl Cluster {
                 .or(wire.max_requests_per_connection.map(|max| max.value))
                 .filter(|max| *max > 0),
             max_response_headers_count: options.max_headers_count,
-            enable_trailers: options.enable_trailers,
+            http1: options.http1,
             health_check: HealthCheck::from_wire(
                 &wire.health_checks,
                 &options.upstream_protocol,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use core::http_protocol_options::HeadersWithUnderscoresAction as WireUnderscores;
-use core::http1_protocol_options::header_key_format::HeaderFormat;
+use core::scheme_header_transformation::Transformation;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3 as router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as wire;
@@ -21,6 +21,7 @@ use crate::access_log::AccessLog;
 use crate::address::CidrRange;
 use crate::cluster::ClusterNames;
 use crate::duration;
+use crate::header_key_format::HeaderKeyFormat;
 use crate::http_filter::{HttpFilter, Mutation, warn_of_filters_without_effect};
 use crate::http2_protocol_options::Http2ProtocolOptions;
 use crate::local_reply_config::LocalReplyConfig;
@@ -105,6 +106,9 @@ pub struct HttpConnectionManager {
     pub early_header_mutations: Vec<Mutation>,
     /// `add_user_agent`, default false: requests say which service and node they come from.
     pub add_user_agent: bool,
+    /// `scheme_header_transformation.scheme_to_overwrite`: what `:scheme` and `x-forwarded-proto` become,
+    /// default none.
+    pub scheme_to_overwrite: Option<String>,
     /// `via`, default empty (none is added).
     pub via: String,
     /// `generate_request_id`, default true.
@@ -121,6 +125,10 @@ pub struct HttpConnectionManager {
     pub http2: Http2ProtocolOptions,
     /// `upgrade_configs`, default none: what a client may leave HTTP for.
     pub upgrade_configs: UpgradeConfigs,
+    /// `http_protocol_options.override_stream_error_on_invalid_http_message`, or else
+    /// `stream_error_on_invalid_http_message`, default false: a connection of HTTP/1 outlives a request
+    /// that is answered with 400, as long as its end is known. That is so in HTTP/2 in any case.
+    pub stream_error_on_invalid_http_message: bool,
     /// `access_log`.
     pub access_log: Vec<AccessLog>,
     /// `access_log_options.flush_access_log_on_new_request` (or the deprecated field of that name),
@@ -241,16 +249,6 @@ pub struct Http1ProtocolOptions {
     pub enable_trailers: bool,
     /// `header_key_format`, default lower case.
     pub header_key_format: HeaderKeyFormat,
-}
-
-/// How header names are written to HTTP/1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum HeaderKeyFormat {
-    /// Lower case, Envoy's default.
-    #[default]
-    LowerCase,
-    /// `proper_case_words`: `content-type` becomes `Content-Type`.
-    ProperCaseWords,
 }
 
 /// `envoy.extensions.filters.http.router.v3.Router`.
@@ -375,14 +373,16 @@ impl HttpConnectionManager {
             original_ip_detection: OriginalIpDetection::list_from_wire(wire, at),
             early_header_mutations: early_header_mutations(wire, at),
             add_user_agent: wire.add_user_agent.is_some_and(|add| add.value),
+            scheme_to_overwrite: scheme_to_overwrite(wire),
             via: wire.via.clone(),
             generate_request_id: wire.generate_request_id.is_none_or(|generate| generate.value),
             preserve_external_request_id: wire.preserve_external_request_id,
             always_set_request_id_in_response: wire.always_set_request_id_in_response,
             internal_address_ranges: internal_address_ranges(wire, at),
-            http1: Http1ProtocolOptions::from_wire(wire.http_protocol_options.as_ref()),
+            http1: Http1ProtocolOptions::from_wire(wire.http_protocol_options.as_ref(), at),
             http2: Http2ProtocolOptions::from_wire(wire.http2_protocol_options.as_ref(), at),
             upgrade_configs: UpgradeConfigs::of_manager(&wire.upgrade_configs, at),
+            stream_error_on_invalid_http_message: stream_error_on_invalid_http_message(wire),
             access_log: AccessLog::list_from_wire(&wire.access_log, at),
             flush_access_log_on_new_request: flushes_on_new_request(wire, at),
             local_reply_config: wire.local_reply_config.as_ref().and_then(|wire| {
@@ -484,19 +484,29 @@ fn internal_address_ranges(wire: &wire::HttpConnectionManager, at: &At<'_>) -> V
 }
 
 impl Http1ProtocolOptions {
-    fn from_wire(wire: Option<&core::Http1ProtocolOptions>) -> Self {
+    fn from_wire(wire: Option<&core::Http1ProtocolOptions>, at: &At<'_>) -> Self {
+        let header_key_format = HeaderKeyFormat::from_wire(wire, at);
         let wire = wire.cloned().unwrap_or_default();
-        let format = wire.header_key_format.and_then(|format| format.header_format);
         Self {
             accept_http_10: wire.accept_http_10,
             default_host_for_http_10: non_empty(&wire.default_host_for_http_10),
             allow_absolute_url: wire.allow_absolute_url.is_none_or(|allow| allow.value),
             enable_trailers: wire.enable_trailers,
-            header_key_format: match format {
-                Some(HeaderFormat::ProperCaseWords(_)) => HeaderKeyFormat::ProperCaseWords,
-                _ => HeaderKeyFormat::LowerCase,
-            },
+            header_key_format,
         }
+    }
+}
+
+fn stream_error_on_invalid_http_message(wire: &wire::HttpConnectionManager) -> bool {
+    let http1 = wire.http_protocol_options.as_ref();
+    let http1 = http1.and_then(|http1| http1.override_stream_error_on_invalid_http_message);
+    http1.or(wire.stream_error_on_invalid_http_message).is_some_and(|set| set.value)
+}
+
+fn scheme_to_overwrite(wire: &wire::HttpConnectionManager) -> Option<String> {
+    let transformation = wire.scheme_header_transformation.as_ref()?;
+    match transformation.transformation.as_ref()? {
+        Transformation::SchemeToOverwrite(scheme) => Some(scheme.clone()),
     }
 }
 

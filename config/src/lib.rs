@@ -16,6 +16,7 @@ pub mod ecs_cluster;
 pub mod filter_chain;
 pub mod filter_chain_match;
 pub mod fraction;
+pub mod header_key_format;
 pub mod header_mutation;
 pub mod http2_protocol_options;
 pub mod http_connection_manager;

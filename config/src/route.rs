@@ -37,10 +37,12 @@ mod direct_response;
 mod domain;
 mod entry;
 mod hash_policy;
+mod hedge_policy;
 mod internal_redirect_policy;
 mod rate_limit;
 mod redirect;
 mod request_mirror_policy;
+mod retry_host_predicate;
 mod retry_policy;
 mod rewrite;
 mod route_action;
@@ -58,10 +60,12 @@ pub use self::direct_response::DirectResponse;
 pub use self::domain::Domain;
 pub use self::entry::Route;
 pub use self::hash_policy::{HashCookie, HashPolicy, HashSource};
+pub use self::hedge_policy::HedgePolicy;
 pub use self::internal_redirect_policy::{InternalRedirectPolicy, RedirectPredicate};
 pub use self::rate_limit::{Entry, Looked, RateLimit, RateLimitAction};
 pub use self::redirect::{RedirectAction, RedirectPath};
 pub use self::request_mirror_policy::{MirrorHost, RequestMirrorPolicy};
+pub use self::retry_host_predicate::RetryHostPredicate;
 pub use self::retry_policy::{
     BackOff, RateLimitedBackOff, ResetHeader, ResetHeaderFormat, RetryOn, RetryPolicy,
 };

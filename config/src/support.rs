@@ -12,6 +12,7 @@ const OUR_PACKAGES: &str = "ringmain.";
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use envoy_types::pb::google::protobuf::Any;
 use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
 };
@@ -19,6 +20,7 @@ use prost_reflect::{
 pub(crate) use self::defaults::Defaults;
 pub use self::defaults::default_values;
 use crate::report::{At, Note};
+use crate::schema;
 use crate::text::is_wrapper;
 
 /// What the table says of a field.
@@ -84,6 +86,11 @@ pub(crate) fn supports_value(key: &str, field: &str, value: &serde_json::Value) 
         },
         Some(Support::Harmless) | None => false,
     }
+}
+
+/// Whether the extension in `any` is supported somewhere, be it in another place.
+pub(crate) fn is_supported_extension(any: &Any) -> bool {
+    schema::type_name(&any.type_url).is_some_and(|name| MESSAGES.contains_key(name))
 }
 
 /// What becomes of a field that is set.
@@ -201,7 +208,6 @@ fn written_message(message: &DynamicMessage) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema;
 
     #[test]
     fn the_table_names_what_the_schema_has() {

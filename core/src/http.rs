@@ -16,6 +16,7 @@ mod forwarded_client_cert;
 mod forwarded_for;
 pub mod header_bytes;
 pub mod header_matching;
+mod key_format;
 pub mod local_reply;
 pub mod path_normalization;
 mod referer;

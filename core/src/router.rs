@@ -8,6 +8,7 @@ mod cluster_choice;
 mod filter;
 mod hash_policy;
 mod header_mutation;
+mod hedging;
 mod host_rewrite;
 mod internal_redirect;
 mod look_up;

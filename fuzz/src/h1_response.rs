@@ -1,7 +1,8 @@
 //! Response heads: one reading however they arrive, and a reading that survives being forwarded.
 
 use ringmain_proto_codec::h1::{
-    BodyLength, HeadProgress, KeyFormat, RequestKind, ResponseHead, Version, encode_response,
+    BodyLength, HeadProgress, KeyFormat, RequestKind, ResponseHead, ResponseOptions, Version,
+    encode_response,
 };
 use ringmain_proto_codec::limits::HeadLimits;
 use ringmain_proto_codec::{HeaderMap, ResponseError};
@@ -19,7 +20,10 @@ struct Reading {
     keep_alive: bool,
 }
 
-const LIMITS: HeadLimits = HeadLimits { bytes_max: 1 << 20, headers_max: 1000 };
+const OPTIONS: ResponseOptions = ResponseOptions {
+    limits: HeadLimits { bytes_max: 1 << 20, headers_max: 1000 },
+    preserve_case: None,
+};
 
 /// Checks `bytes` as the answer to each kind of request.
 pub fn check(bytes: &[u8]) {
@@ -46,7 +50,7 @@ fn read(
 ) -> Result<Option<Reading>, ResponseError> {
     let mut progress = HeadProgress::default();
     for end in ends {
-        if let Some(consumed) = head.parse(&bytes[..end], &mut progress, asked, &LIMITS)? {
+        if let Some(consumed) = head.parse(&bytes[..end], &mut progress, asked, &OPTIONS)? {
             return Ok(Some(Reading {
                 consumed,
                 status: head.status,

@@ -92,6 +92,7 @@ fn host(domain: Domain) -> VirtualHost {
         include_request_attempt_count: false,
         include_attempt_count_in_response: false,
         retry_policy: None,
+        hedge_policy: None,
         request_body_buffer_limit: None,
         metadata: Default::default(),
         request_mirror_policies: Vec::new(),

@@ -22,7 +22,7 @@ pub use head_progress::HeadProgress;
 pub use reason_phrase::reason_phrase;
 pub use request_head::{RequestHead, RequestOptions, UnderscoreAction};
 pub(crate) use request_target::is_authority;
-pub use response_head::{RequestKind, ResponseHead};
+pub use response_head::{RequestKind, ResponseHead, ResponseOptions};
 
 /// The HTTP version of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

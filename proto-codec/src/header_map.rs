@@ -5,9 +5,11 @@
 use std::fmt;
 
 use crate::KnownHeader;
+use crate::h1::KeyFormat;
+use crate::received_names::ReceivedNames;
 
 /// Fields in the order received or added, pseudo-headers (RFC 9113 §8.3) among them. Names are lower
-/// case. Values are bytes without CR, LF and NUL: parsers refuse those, whoever adds a value sees to
+/// case, however they came and will be written. Values are bytes without CR, LF and NUL: parsers refuse those, whoever adds a value sees to
 /// it.
 pub struct HeaderMap {
     text: Vec<u8>,
@@ -15,6 +17,7 @@ pub struct HeaderMap {
     /// By known name: the place of its first live entry plus one; 0 where there is none.
     first: [u16; KnownHeader::COUNT],
     live: usize,
+    received_names: ReceivedNames,
 }
 
 /// A line in the text.
@@ -43,7 +46,13 @@ const _: () = assert!(size_of::<Entry>() == 16);
 impl HeaderMap {
     /// An empty map, which holds no memory yet.
     pub const fn new() -> Self {
-        Self { text: Vec::new(), entries: Vec::new(), first: [0; KnownHeader::COUNT], live: 0 }
+        Self {
+            text: Vec::new(),
+            entries: Vec::new(),
+            first: [0; KnownHeader::COUNT],
+            live: 0,
+            received_names: ReceivedNames::new(),
+        }
     }
 
     /// Removes all fields and keeps the memory.
@@ -52,6 +61,23 @@ impl HeaderMap {
         self.entries.clear();
         self.first.fill(0);
         self.live = 0;
+        self.received_names.clear();
+    }
+
+    /// Fields that are received from now on are written with their names in the case in which these
+    /// came, others with theirs as `others` says. Copies of the map do not know it.
+    pub(crate) fn preserve_case(&mut self, others: KeyFormat) {
+        self.received_names.keep(others);
+    }
+
+    /// The names as received.
+    pub(crate) fn received_names(&self) -> &ReceivedNames {
+        &self.received_names
+    }
+
+    /// A field of this name has come, whether or not it is added.
+    pub(crate) fn note_received(&mut self, name: &[u8]) {
+        self.received_names.note(name);
     }
 
     /// How many fields there are, pseudo-headers included.
@@ -351,6 +377,7 @@ impl Clone for HeaderMap {
         self.entries.clone_from(&source.entries);
         self.first = source.first;
         self.live = source.live;
+        self.received_names.clear();
     }
 }
 

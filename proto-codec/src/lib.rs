@@ -15,6 +15,7 @@ pub mod header_name;
 pub mod http_inspector;
 pub mod limits;
 pub mod proxy_protocol;
+mod received_names;
 
 pub use error::{ChunkError, FramingError, RequestError, ResponseError};
 pub use header_map::{Header, HeaderMap};

@@ -11,6 +11,7 @@ use upstream::explicit_http_config::ProtocolConfig;
 
 use super::{Http2ProtocolOptions, UpstreamProtocol};
 use crate::duration;
+use crate::header_key_format::HeaderKeyFormat;
 use crate::report::{At, Note};
 use crate::wire::unpack;
 
@@ -24,9 +25,27 @@ pub(super) struct HttpOptions {
     pub(super) idle_timeout: Option<Duration>,
     pub(super) max_requests_per_connection: Option<u32>,
     pub(super) max_headers_count: u32,
-    pub(super) enable_trailers: bool,
+    pub(super) http1: Http1ProtocolOptions,
     pub(super) upstream_protocol: UpstreamProtocol,
     pub(super) auto_sni: AutoSni,
+}
+
+/// `envoy.config.core.v3.Http1ProtocolOptions`, upstream side.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Http1ProtocolOptions {
+    /// `enable_trailers`, default false.
+    pub enable_trailers: bool,
+    /// `header_key_format`, default lower case.
+    pub header_key_format: HeaderKeyFormat,
+}
+
+impl Http1ProtocolOptions {
+    fn from_wire(wire: Option<&core::Http1ProtocolOptions>, at: &At<'_>) -> Self {
+        Self {
+            enable_trailers: wire.is_some_and(|wire| wire.enable_trailers),
+            header_key_format: HeaderKeyFormat::from_wire(wire, at),
+        }
+    }
 }
 
 /// `envoy.config.core.v3.UpstreamHttpProtocolOptions`: the name that a request gives to the TLS of its
@@ -73,7 +92,7 @@ impl HttpOptions {
                 let at = typed_at.key(HTTP_PROTOCOL_OPTIONS);
                 Self::from_parts(
                     typed.common_http_protocol_options.as_ref(),
-                    http1_options(&typed),
+                    http1_options(&typed, &at),
                     upstream_protocol(&typed, &at),
                     typed.upstream_http_protocol_options.as_ref(),
                     &at,
@@ -84,7 +103,7 @@ impl HttpOptions {
                 let http2_at = at.field("http2_protocol_options");
                 Self::from_parts(
                     wire.common_http_protocol_options.as_ref(),
-                    wire.http_protocol_options.as_ref(),
+                    Http1ProtocolOptions::from_wire(wire.http_protocol_options.as_ref(), at),
                     http2.map_or(UpstreamProtocol::Http1, |http2| {
                         UpstreamProtocol::Http2(Http2ProtocolOptions::from_wire(http2, &http2_at))
                     }),
@@ -97,7 +116,7 @@ impl HttpOptions {
 
     fn from_parts(
         common: Option<&core::HttpProtocolOptions>,
-        http1: Option<&core::Http1ProtocolOptions>,
+        http1: Http1ProtocolOptions,
         upstream_protocol: UpstreamProtocol,
         upstream: Option<&core::UpstreamHttpProtocolOptions>,
         at: &At<'_>,
@@ -112,7 +131,7 @@ impl HttpOptions {
             idle_timeout: duration::or_off(idle_timeout, Some(IDLE_TIMEOUT), &at, "idle_timeout"),
             max_requests_per_connection: wire.max_requests_per_connection.map(|max| max.value),
             max_headers_count: wire.max_headers_count.map_or(MAX_HEADERS_COUNT, |max| max.value),
-            enable_trailers: http1.is_some_and(|http1| http1.enable_trailers),
+            http1,
             upstream_protocol,
             auto_sni: auto_sni.unwrap_or_default(),
         }
@@ -128,19 +147,24 @@ pub(super) fn refuse_auto_config(at: &At<'_>) {
 }
 
 /// The options of HTTP/1, wherever they stand.
-fn http1_options(wire: &HttpProtocolOptions) -> Option<&core::Http1ProtocolOptions> {
-    match wire.upstream_protocol_options.as_ref()? {
-        UpstreamProtocolOptions::ExplicitHttpConfig(explicit) => {
-            match explicit.protocol_config.as_ref()? {
-                ProtocolConfig::HttpProtocolOptions(http1) => Some(http1),
+fn http1_options(wire: &HttpProtocolOptions, at: &At<'_>) -> Http1ProtocolOptions {
+    let (http1, holder) = match &wire.upstream_protocol_options {
+        Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)) => {
+            let http1 = match &explicit.protocol_config {
+                Some(ProtocolConfig::HttpProtocolOptions(http1)) => Some(http1),
                 _ => None,
-            }
+            };
+            (http1, "explicit_http_config")
         }
-        UpstreamProtocolOptions::AutoConfig(auto) => auto.http_protocol_options.as_ref(),
-        UpstreamProtocolOptions::UseDownstreamProtocolConfig(downstream) => {
-            downstream.http_protocol_options.as_ref()
+        Some(UpstreamProtocolOptions::AutoConfig(auto)) => {
+            (auto.http_protocol_options.as_ref(), "auto_config")
         }
-    }
+        Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(downstream)) => {
+            (downstream.http_protocol_options.as_ref(), "use_downstream_protocol_config")
+        }
+        None => return Http1ProtocolOptions::default(),
+    };
+    Http1ProtocolOptions::from_wire(http1, &at.field(holder))
 }
 
 fn upstream_protocol(wire: &HttpProtocolOptions, at: &At<'_>) -> UpstreamProtocol {

@@ -8,6 +8,7 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 use envoy_types::pb::google::protobuf::Duration as WireDuration;
 use wire::retry_policy as wire_policy;
 
+use super::RetryHostPredicate;
 use crate::duration;
 use crate::matcher::HeaderMatcher;
 use crate::report::At;
@@ -123,8 +124,8 @@ pub struct RetryPolicy {
     pub back_off: BackOff,
     /// `rate_limited_retry_back_off`.
     pub rate_limited: Option<RateLimitedBackOff>,
-    /// `retry_host_predicate` holds `envoy.retry_host_predicates.previous_hosts`.
-    pub avoids_previous_hosts: bool,
+    /// `retry_host_predicate`: a host of any of these kinds is not wanted.
+    pub host_predicates: Vec<RetryHostPredicate>,
     /// `host_selection_retry_max_attempts`, default 1: how often another host is asked for.
     pub host_selection_attempts_max: u32,
 }
@@ -183,7 +184,7 @@ impl Default for RetryPolicy {
             retriable_request_headers: Vec::new(),
             back_off: BackOff::default(),
             rate_limited: None,
-            avoids_previous_hosts: false,
+            host_predicates: Vec::new(),
             host_selection_attempts_max: 1,
         }
     }
@@ -228,8 +229,7 @@ impl RetryPolicy {
                 wire.rate_limited_retry_back_off.as_ref(),
                 at,
             ),
-            // No other predicate passes the support gate.
-            avoids_previous_hosts: !wire.retry_host_predicate.is_empty(),
+            host_predicates: RetryHostPredicate::list_from_wire(&wire.retry_host_predicate, at),
             host_selection_attempts_max: match wire.host_selection_retry_max_attempts {
                 0 => 1,
                 attempts => u32::try_from(attempts).unwrap_or(0),

@@ -11,6 +11,7 @@ use super::non_empty;
 use crate::matcher::RegexRewrite;
 use crate::report::At;
 use crate::substitution_format::SubstitutionFormat;
+use crate::support::is_supported_extension;
 use crate::wire::unpack;
 
 /// How a path becomes another one. The query stays.
@@ -81,8 +82,13 @@ fn from_policy(
         at.error_at_key("'typed_config' is required");
         return None;
     };
-    // One of another type is there only if the user wants it ignored.
-    let config = unpack::<UriTemplateRewriteConfig>(any)?;
+    let Some(config) = unpack::<UriTemplateRewriteConfig>(any) else {
+        // One that is supported nowhere is there only if the user wants it ignored.
+        if is_supported_extension(any) {
+            at.error_at_key("this rewrites no paths");
+        }
+        return None;
+    };
     let PathMatch::Template(template) = matched? else {
         at.error_at_key("a URI template rewrites only what the route matches by a URI template");
         return None;

@@ -6,8 +6,8 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::route_action::{ClusterNotFoundResponseCode as WireNotFound, HostRewriteSpecifier};
 
 use super::{
-    ClusterSpecifier, HashPolicy, HostRewrite, InternalRedirectPolicy, PathMatch, PathRewrite,
-    RateLimit, RequestMirrorPolicy, RetryPolicy, Scope,
+    ClusterSpecifier, HashPolicy, HedgePolicy, HostRewrite, InternalRedirectPolicy, PathMatch,
+    PathRewrite, RateLimit, RequestMirrorPolicy, RetryPolicy, Scope,
 };
 use crate::cluster::RoutingPriority;
 use crate::duration;
@@ -42,6 +42,8 @@ pub struct RouteAction {
     pub max_stream_duration: Option<MaxStreamDuration>,
     /// `retry_policy`; absent means the virtual host's.
     pub retry_policy: Option<RetryPolicy>,
+    /// `hedge_policy`; absent means the virtual host's.
+    pub hedge_policy: Option<HedgePolicy>,
     /// `internal_redirect_policy`; absent means that redirects are passed on.
     pub internal_redirect_policy: Option<InternalRedirectPolicy>,
     /// `request_mirror_policies`; none means those of the virtual host.
@@ -125,6 +127,7 @@ impl RouteAction {
                 .as_ref()
                 .map(|wire| MaxStreamDuration::from_wire(wire, &at.field("max_stream_duration"))),
             retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
+            hedge_policy: wire.hedge_policy.as_ref().map(HedgePolicy::from_wire),
             internal_redirect_policy: InternalRedirectPolicy::from_wire(wire, at),
             request_mirror_policies: RequestMirrorPolicy::list_from_wire(
                 &wire.request_mirror_policies,

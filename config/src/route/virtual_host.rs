@@ -7,7 +7,8 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::virtual_host::TlsRequirementType as WireTlsRequirement;
 
 use super::{
-    Domain, RateLimit, RequestMirrorPolicy, RetryPolicy, Route, Scope, VirtualCluster, buffer_limit,
+    Domain, HedgePolicy, RateLimit, RequestMirrorPolicy, RetryPolicy, Route, Scope, VirtualCluster,
+    buffer_limit,
 };
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
@@ -37,6 +38,8 @@ pub struct VirtualHost {
     pub include_attempt_count_in_response: bool,
     /// `retry_policy`, for routes without one.
     pub retry_policy: Option<RetryPolicy>,
+    /// `hedge_policy`, for routes without one.
+    pub hedge_policy: Option<HedgePolicy>,
     /// `request_body_buffer_limit` or `per_request_buffer_limit_bytes`, for routes without one.
     pub request_body_buffer_limit: Option<u64>,
     /// `request_mirror_policies`, for routes without any.
@@ -109,6 +112,7 @@ impl VirtualHost {
             include_request_attempt_count: wire.include_request_attempt_count,
             include_attempt_count_in_response: wire.include_attempt_count_in_response,
             retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
+            hedge_policy: wire.hedge_policy.as_ref().map(HedgePolicy::from_wire),
             request_body_buffer_limit: {
                 #[expect(deprecated, reason = "Envoy still reads the older field")]
                 let older = wire.per_request_buffer_limit_bytes.as_ref();

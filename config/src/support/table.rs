@@ -342,9 +342,9 @@ pub(super) const MESSAGES: &[Message] = &[
                     strip_any_host_port strip_matching_host_port strip_trailing_host_dot \
                     access_log_options flush_access_log_on_new_request local_reply_config \
                     http2_protocol_options upgrade_configs original_ip_detection_extensions \
-                    early_header_mutation_extensions add_user_agent",
+                    early_header_mutation_extensions add_user_agent scheme_header_transformation \
+                    stream_error_on_invalid_http_message",
         limited: "codec_type=AUTO|HTTP1|HTTP2 \
-                  stream_error_on_invalid_http_message=false \
                   add_proxy_protocol_connection_state=false",
         ..NONE
     },
@@ -413,8 +413,7 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.extensions.filters.network.http_connection_manager.v3.\
                HttpConnectionManager.http_protocol_options",
         supported: "allow_absolute_url accept_http_10 default_host_for_http_10 header_key_format \
-                    enable_trailers",
-        limited: "override_stream_error_on_invalid_http_message=false",
+                    enable_trailers override_stream_error_on_invalid_http_message",
         ..NONE
     },
     Message {
@@ -431,13 +430,25 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message {
+        name: "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig",
+        supported: "formatter_type_on_envoy_headers",
+        limited: "forward_reason_phrase=false",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.SchemeHeaderTransformation",
+        supported: "scheme_to_overwrite",
+        limited: "match_upstream=false",
+        ..NONE
+    },
+    Message {
         name: "envoy.config.core.v3.KeepaliveSettings",
         supported: "interval timeout interval_jitter connection_idle_interval",
         ..NONE
     },
     Message {
         name: "envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat",
-        supported: "proper_case_words",
+        supported: "proper_case_words stateful_formatter",
         ..NONE
     },
     Message {
@@ -750,6 +761,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.filters.http.router.v3.Router",
         supported: "suppress_envoy_headers",
+        harmless: "start_child_span",
         limited: "dynamic_stats=true reject_connect_request_early_data=false",
         ..NONE
     },
@@ -819,6 +831,7 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "name domains routes require_tls request_headers_to_add request_headers_to_remove \
                     response_headers_to_add response_headers_to_remove metadata \
                     include_request_attempt_count include_attempt_count_in_response retry_policy \
+                    hedge_policy \
                     per_request_buffer_limit_bytes request_body_buffer_limit \
                     typed_per_filter_config virtual_clusters request_mirror_policies rate_limits",
         ..NONE
@@ -831,6 +844,8 @@ pub(super) const MESSAGES: &[Message] = &[
                     response_headers_to_remove per_request_buffer_limit_bytes \
                     request_body_buffer_limit typed_per_filter_config \
                     stat_prefix",
+        // They say something of traces, which there are none of without the manager's `tracing`.
+        harmless: "decorator tracing",
         ..NONE
     },
     Message {
@@ -921,7 +936,14 @@ pub(super) const MESSAGES: &[Message] = &[
                     max_stream_duration auto_host_rewrite path_rewrite_policy hash_policy \
                     request_mirror_policies internal_redirect_policy internal_redirect_action \
                     max_internal_redirects metadata_match upgrade_configs rate_limits \
-                    include_vh_rate_limits",
+                    include_vh_rate_limits hedge_policy",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.HedgePolicy",
+        supported: "hedge_on_per_try_timeout",
+        // Envoy does nothing by them either.
+        harmless: "initial_requests additional_request_chance",
         ..NONE
     },
     Message {
@@ -1015,6 +1037,15 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig",
+        supported: "metadata_match",
         ..NONE
     },
     Message {
@@ -1276,7 +1307,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.cluster.v3.Cluster.http_protocol_options",
-        supported: "enable_trailers",
+        supported: "enable_trailers header_key_format",
         ..NONE
     },
     Message {
@@ -1320,7 +1351,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig.\
                http_protocol_options",
-        supported: "enable_trailers",
+        supported: "enable_trailers header_key_format",
         ..NONE
     },
     Message {
@@ -1340,7 +1371,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig.\
                http_protocol_options",
-        supported: "enable_trailers",
+        supported: "enable_trailers header_key_format",
         ..NONE
     },
     Message {
@@ -1360,7 +1391,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig.\
                http_protocol_options",
-        supported: "enable_trailers",
+        supported: "enable_trailers header_key_format",
         ..NONE
     },
     Message {
@@ -1565,6 +1596,7 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
             "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
             "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink",
             "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig",
             "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
             "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",
             "envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig",
@@ -1670,7 +1702,11 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     ),
     (
         "envoy.config.route.v3.RetryPolicy.RetryHostPredicate.typed_config",
-        &["envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"],
+        &[
+            "envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate",
+            "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig",
+            "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+        ],
     ),
     (
         "envoy.config.accesslog.v3.AccessLog.typed_config",

@@ -7,9 +7,10 @@ use ringmain_config::address::EndpointAddress;
 use ringmain_config::bootstrap::Bootstrap;
 use ringmain_config::cluster::{DiscoveryType, DnsLookupFamily, HealthStatus};
 use ringmain_config::ecs_cluster::{DeploymentWeights, PortChoice, TasksOf, UnknownHealth};
+use ringmain_config::header_key_format::HeaderKeyFormat;
 use ringmain_config::header_mutation::AppendAction;
 use ringmain_config::http_connection_manager::{
-    HeaderKeyFormat, HeadersWithUnderscoresAction, HttpConnectionManager, RouteSpecifier,
+    HeadersWithUnderscoresAction, HttpConnectionManager, RouteSpecifier,
 };
 use ringmain_config::listener::TrafficDirection;
 use ringmain_config::network_filter::TerminalFilter;

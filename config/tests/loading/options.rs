@@ -30,15 +30,15 @@ fn an_allowed_field_is_a_warning_and_has_no_effect() {
 #[test]
 fn an_allowed_path_covers_what_is_below_it_and_nothing_beside_it() {
     let route = "match: {prefix: /, filter_state: [{key: a, string_match: {exact: b}}]}\n\
-                 route: {cluster: one, hedge_policy: {}}";
+                 route: {cluster: one, cors: {}}";
     let message = told_with("route", route, &allowing("{route}.match"));
     assert_eq!(
         message,
         with_paths(
             "envoy.yaml:26:36: warning: 'filter_state' is known to Envoy, not supported by ringmain, and \
              ignored as you allowed at {route}.match.filter_state\n\
-             envoy.yaml:27:39: error: 'hedge_policy' is known to Envoy, not supported by ringmain \
-             at {route}.route.hedge_policy"
+             envoy.yaml:27:39: error: 'cors' is known to Envoy, not supported by ringmain \
+             at {route}.route.cors"
         )
     );
     assert!(!told_with("route", route, &allowing("{host}")).contains("error"));

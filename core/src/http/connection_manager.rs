@@ -9,6 +9,7 @@ use ringmain_proto_codec::h1::{KeyFormat, RequestOptions, UnderscoreAction};
 use ringmain_proto_codec::limits::HeadLimits;
 
 use super::filter_chain::FilterChain;
+use super::key_format;
 use super::local_reply::LocalReplies;
 use crate::access_log::{AccessLogger, LogSink, Recorded};
 use crate::listener::FilterChainPlace;
@@ -84,10 +85,7 @@ impl ConnectionManager {
         Self {
             filters: FilterChain::new(&config.http_filters, &routes, workers),
             request_options: request_options(&config),
-            key_format: match config.http1.header_key_format {
-                config::HeaderKeyFormat::LowerCase => KeyFormat::LowerCase,
-                config::HeaderKeyFormat::ProperCaseWords => KeyFormat::ProperCaseWords,
-            },
+            key_format: key_format::for_writing(config.http1.header_key_format),
             stats: PerWorker::new(workers),
             responses: PerWorker::new(workers),
             listener_responses: PerWorker::new(workers),
@@ -159,6 +157,7 @@ fn request_options(config: &config::HttpConnectionManager) -> RequestOptions {
         accept_http_10: config.http1.accept_http_10,
         default_host_for_http_10: config.http1.default_host_for_http_10.clone(),
         allow_absolute_url: config.http1.allow_absolute_url,
+        preserve_case: key_format::kept_from_reading(config.http1.header_key_format),
         headers_with_underscores: match config.headers_with_underscores_action {
             config::HeadersWithUnderscoresAction::Allow => UnderscoreAction::Allow,
             config::HeadersWithUnderscoresAction::RejectRequest => UnderscoreAction::Reject,

@@ -71,7 +71,13 @@ pub fn prepare_request(
         let proto: &[u8] = if info.downstream_tls.is_some() { b"https" } else { b"http" };
         headers.set(KnownHeader::XForwardedProto, proto);
     }
-    set_scheme(headers);
+    match &config.scheme_to_overwrite {
+        Some(scheme) => {
+            headers.set(KnownHeader::XForwardedProto, scheme.as_bytes());
+            headers.set(KnownHeader::Scheme, scheme.as_bytes());
+        }
+        None => set_scheme(headers),
+    }
     if client.internal {
         headers.set(KnownHeader::XEnvoyInternal, b"true");
     } else {

@@ -9,7 +9,7 @@ use ringmain_proto_codec::KnownHeader;
 use super::internal_redirect;
 use super::request_body::{RequestBody, RequestEnd, Sending};
 use super::response_relay::{self, Relayed};
-use super::retry::ResetReason;
+use super::retry::{ResetReason, Verdict};
 use super::upgrade;
 use super::upstream_request::{Failure, Setback, UpstreamRequest};
 use crate::cluster::{WorkerCluster, WorkerHost};
@@ -27,7 +27,7 @@ use crate::transport_socket::TransportOptions;
 const HOST_MOVES_MAX: usize = 3;
 
 /// What came of the response's head.
-enum Answer {
+pub(super) enum Answer {
     /// It was passed on, and the body as far as it came.
     Relayed(Relayed),
     /// The retry policy will have another one; the wait before that is told.
@@ -140,11 +140,21 @@ impl UpstreamRequest<'_, '_> {
             if let Some(wait) = self.note(verdict) {
                 return Answer::Unwanted(wait);
             }
-            if verdict == (super::retry::Verdict::Final { retried: true }) {
-                self.cluster.stats().upstream_rq_retry_success.inc();
-                self.groups.count(|group| group.upstream_rq_retry_success.inc());
-            }
+            self.count_success(verdict);
         }
+        self.pass_on(upstream).await
+    }
+
+    /// Counts a response that is good, where that took another attempt.
+    pub(super) fn count_success(&self, verdict: Verdict) {
+        if verdict == (Verdict::Final { retried: true }) {
+            self.cluster.stats().upstream_rq_retry_success.inc();
+            self.groups.count(|group| group.upstream_rq_retry_success.inc());
+        }
+    }
+
+    /// Passes the response on, unless it is a redirect that is followed.
+    pub(super) async fn pass_on(&mut self, upstream: &UpstreamStream) -> Answer {
         if self.is_redirected() {
             return Answer::Redirected;
         }
@@ -190,7 +200,8 @@ impl UpstreamRequest<'_, '_> {
         followed
     }
 
-    fn finish_attempt(
+    /// What an attempt comes to by its answer. `sent`: all of the request was.
+    pub(super) fn finish_attempt(
         &mut self,
         upstream: UpstreamStream,
         answer: Answer,
@@ -235,10 +246,7 @@ impl UpstreamRequest<'_, '_> {
     /// A stream on an idle connection to the next host, or on a new one.
     async fn acquire(&mut self, fresh: bool) -> Result<UpstreamStream, Setback> {
         self.exchange.info.attempts += 1;
-        let Some(host) = self
-            .retry
-            .choose_host(|attempt| self.cluster.choose_host(&Pick { attempt, ..self.pick() }))
-        else {
+        let Some(host) = self.next_host() else {
             self.cluster.stats().upstream_cx_none_healthy.inc();
             return Err(Failure::Reply(local_reply::NO_HEALTHY_UPSTREAM).into());
         };
@@ -250,10 +258,16 @@ impl UpstreamRequest<'_, '_> {
                 self.downstream.worker,
                 acquired,
                 self.exchange.request.body,
-                self.cluster.shared.config.enable_trailers,
+                self.cluster.shared.config.http1.enable_trailers,
             )),
             Err((host, failure)) => Err(self.not_acquired(&host, failure)),
         }
+    }
+
+    /// The host of the next attempt.
+    pub(super) fn next_host(&self) -> Option<Rc<WorkerHost>> {
+        let choose = |attempt| self.cluster.choose_host(&Pick { attempt, ..self.pick() });
+        self.retry.choose_host(choose)
     }
 
     /// A connection to `host` for what comes out of the client's tunnel.
@@ -287,7 +301,7 @@ impl UpstreamRequest<'_, '_> {
 
     /// Counts a connection that was not to be had and says what follows. What a circuit breaker
     /// forbids is not tried again.
-    fn not_acquired(&mut self, host: &WorkerHost, failure: AcquireFailure) -> Setback {
+    pub(super) fn not_acquired(&mut self, host: &WorkerHost, failure: AcquireFailure) -> Setback {
         match failure {
             AcquireFailure::Connect(failure) => {
                 host.stats().rq_error.inc();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ringmain_config::overload::OverloadActionKind;
 use ringmain_config::route::{
-    Action, DirectResponse, RedirectAction, RedirectPath, Route, RouteAction,
+    Action, DirectResponse, RedirectAction, RedirectPath, Route, RouteAction, VirtualHost,
 };
-use ringmain_proto_codec::KnownHeader;
+use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
 use super::header_mutation::{Direction, apply_header_mutations};
@@ -362,14 +362,22 @@ fn plan<'a>(
     let policy = action.retry_policy.as_ref().or(virtual_host.retry_policy.as_ref());
     let headers = &mut exchange.request.headers;
     let retry = RetryState::new(policy, headers);
+    let hedges = hedges(action, virtual_host, headers);
     let timeout_is_no_content = headers.contains(KnownHeader::XEnvoyUpstreamRqTimeoutAltResponse);
     for name in CONSUMED {
         headers.remove(name);
     }
-    let limits = effective_timeouts(action, policy, headers, exchange.info.internal);
+    let mut limits = effective_timeouts(action, policy, headers, exchange.info.internal);
+    if hedges && !retry.is_on() {
+        // There is nothing that an attempt could make way for.
+        limits.per_try = None;
+    }
     let max_duration = action.max_stream_duration.as_ref();
     let stream = stream_limit(max_duration, manager.config.max_stream_duration, headers);
     let started = exchange.info.started;
+    let timeouts = StreamTimeouts::new(action, &manager.config, limits, stream, started);
+    // An attempt that is hedged has all of the time.
+    let hedged = if hedges { limits.per_try.take() } else { None };
     let kept_max = route.request_body_buffer_limit.or(virtual_host.request_body_buffer_limit);
     let kept_max = kept_max.map_or(BUFFER_LIMIT_BYTES, |max| max.try_into().unwrap_or(usize::MAX));
     let virtual_cluster = exchange.info.virtual_cluster;
@@ -385,7 +393,8 @@ fn plan<'a>(
         hash_policy: &action.hash_policy,
         criteria: weighted.map_or(own_criteria, |cluster| cluster.metadata_match.as_ref()),
         limits,
-        timeouts: StreamTimeouts::new(action, &manager.config, limits, stream, started),
+        timeouts,
+        hedged,
         retry,
         kept_max,
         redirect_policy: action.internal_redirect_policy.as_ref(),
@@ -402,6 +411,19 @@ fn plan<'a>(
             suppress_envoy_headers: manager.config.router.suppress_envoy_headers,
         }),
         terminates_connect: upgrade::terminates_connect(action, &exchange.request),
+    }
+}
+
+/// Whether an attempt that takes long goes on while another one is made: by the policy, or by what an
+/// internal client asks for.
+fn hedges(action: &RouteAction, virtual_host: &VirtualHost, headers: &HeaderMap) -> bool {
+    match headers.get(KnownHeader::XEnvoyHedgeOnPerTryTimeout) {
+        Some(b"true") => true,
+        Some(b"false") => false,
+        _ => {
+            let policy = action.hedge_policy.or(virtual_host.hedge_policy);
+            policy.is_some_and(|policy| policy.hedge_on_per_try_timeout)
+        }
     }
 }
 

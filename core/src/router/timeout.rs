@@ -216,6 +216,11 @@ impl StreamTimeouts {
         Self::arm(deadline, limits, self.idle_of_try());
     }
 
+    /// `per_try_idle_timeout`.
+    pub fn per_try_idle(&self) -> Option<Duration> {
+        self.per_try_idle
+    }
+
     /// How long an attempt may be silent.
     fn idle_of_try(&self) -> Option<Duration> {
         [self.idle, self.per_try_idle].into_iter().flatten().min()

@@ -44,6 +44,8 @@ pub struct Forwarding<'a> {
     pub criteria: Option<&'a MatchCriteria>,
     /// The route's limits.
     pub limits: RouteTimeouts,
+    /// `per_try_timeout`, where an attempt that takes longer goes on while another one is made.
+    pub hedged: Option<Duration>,
     /// The limits of this stream.
     pub timeouts: StreamTimeouts,
     /// The retries.
@@ -86,9 +88,11 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     /// The retry that was decided on last, as long as it runs.
     retrying: Option<RetryPermit>,
     limits: RouteTimeouts,
+    /// `per_try_timeout`, where attempts that take longer go on.
+    hedged: Option<Duration>,
     tells_expectation: bool,
     tells_attempts: bool,
-    auto_host: Option<AutoHostRewrite>,
+    pub(super) auto_host: Option<AutoHostRewrite>,
     pub(super) terminates_connect: bool,
 }
 
@@ -166,6 +170,7 @@ pub async fn forward<'a>(
         keeps_body,
         retrying: None,
         limits: forwarding.limits,
+        hedged: forwarding.hedged,
         tells_expectation: forwarding.tells_expectation,
         tells_attempts: forwarding.tells_attempts,
         auto_host: forwarding.auto_host,
@@ -220,7 +225,21 @@ impl UpstreamRequest<'_, '_> {
         }
         let received = *self.exchange.info.request_received.get_or_insert_with(Instant::now);
         self.timeouts.request_received(received);
-        self.run_whole(whole).await
+        match self.hedged {
+            // Its own memory, too.
+            Some(per_try) => Box::pin(self.run_hedged(whole, per_try)).await,
+            None => self.run_whole(whole).await,
+        }
+    }
+
+    /// Sends a request whose body is here whole, in attempts of which several may be under way.
+    async fn run_hedged(&mut self, body: Buffer, per_try: Duration) -> Result<After, Failure> {
+        let result = self.race_to_answer(&body, per_try).await;
+        match result {
+            Err(Failure::Redirected) => self.keep_for_next_hop(body),
+            _ => self.downstream.worker.buffers.give_back(body),
+        }
+        result
     }
 
     /// Sends a request whose body is here whole.
@@ -413,7 +432,7 @@ impl UpstreamRequest<'_, '_> {
         Failure::Own(expired.response_reply())
     }
 
-    fn announce_attempt(&mut self) {
+    pub(super) fn announce_attempt(&mut self) {
         use std::io::Write;
 
         let headers = &mut self.exchange.request.headers;

@@ -8,7 +8,7 @@
 use memchr::memchr;
 
 use super::KeyFormat;
-use super::encode::encode_lines;
+use super::encode::{Names, encode_lines};
 use crate::limits::{
     CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, TRAILER_BYTES_MAX, TRAILERS_MAX,
 };
@@ -240,7 +240,7 @@ pub fn write_chunk_size(len: usize, room: &mut [u8; 18]) -> &[u8] {
 /// Appends the last chunk and the trailer section to `out`.
 pub fn encode_trailers(trailers: &HeaderMap, format: KeyFormat, out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
-    encode_lines(trailers, format, out);
+    encode_lines(trailers, Names::of(trailers, format), out);
     out.extend_from_slice(b"\r\n");
 }
 

@@ -2,6 +2,7 @@
 //! copies of those.
 
 use super::reason_phrase;
+use crate::received_names::ReceivedNames;
 use crate::{HeaderMap, KnownHeader};
 
 /// How the names of fields are written. Envoy: `header_key_format`.
@@ -17,6 +18,7 @@ pub enum KeyFormat {
 /// Appends a request head to `out`: the request line and `host` from the pseudo-headers, the fields
 /// in order, and `transfer-encoding` last where the body goes in chunks.
 pub fn encode_request(headers: &HeaderMap, chunked: bool, format: KeyFormat, out: &mut Vec<u8>) {
+    let names = Names::of(headers, format);
     let method = headers.get(KnownHeader::Method).unwrap_or_default();
     let authority = headers.get(KnownHeader::Authority);
     // CONNECT has no path: its target is the authority (RFC 9112 §3.2.3).
@@ -30,9 +32,9 @@ pub fn encode_request(headers: &HeaderMap, chunked: bool, format: KeyFormat, out
         out.extend_from_slice(b"host: ");
         out.extend_from_slice(authority);
         out.extend_from_slice(b"\r\n");
-        format.apply(&mut out[host_start..]);
+        names.write(&mut out[host_start..]);
     }
-    encode_fields(headers, chunked, format, out);
+    encode_fields(headers, chunked, names, out);
 }
 
 /// Appends an HTTP/1.1 response head to `out`: the status line, the fields in order, and
@@ -45,7 +47,7 @@ pub fn encode_response(
     out: &mut Vec<u8>,
 ) {
     encode_status_line(b"HTTP/1.1 ", status, out);
-    encode_fields(headers, chunked, format, out);
+    encode_fields(headers, chunked, Names::of(headers, format), out);
 }
 
 /// As [`encode_response`] for a client of HTTP/1.0, which Envoy answers in that version. Such a
@@ -57,7 +59,7 @@ pub fn encode_response_http_10(
     out: &mut Vec<u8>,
 ) {
     encode_status_line(b"HTTP/1.0 ", status, out);
-    encode_fields(headers, false, format, out);
+    encode_fields(headers, false, Names::of(headers, format), out);
 }
 
 fn encode_status_line(version: &[u8], status: u16, out: &mut Vec<u8>) {
@@ -69,22 +71,52 @@ fn encode_status_line(version: &[u8], status: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn encode_fields(headers: &HeaderMap, chunked: bool, format: KeyFormat, out: &mut Vec<u8>) {
-    encode_lines(headers, format, out);
+fn encode_fields(headers: &HeaderMap, chunked: bool, names: Names<'_>, out: &mut Vec<u8>) {
+    encode_lines(headers, names, out);
     if chunked {
         let line_start = out.len();
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
-        format.apply(&mut out[line_start..]);
+        names.write(&mut out[line_start..]);
     }
     out.extend_from_slice(b"\r\n");
 }
 
 /// Appends all fields, each with its line end.
-pub(super) fn encode_lines(headers: &HeaderMap, format: KeyFormat, out: &mut Vec<u8>) {
+pub(super) fn encode_lines(headers: &HeaderMap, names: Names<'_>, out: &mut Vec<u8>) {
     for line in headers.field_lines() {
         let line_start = out.len();
         out.extend_from_slice(line);
-        format.apply(&mut out[line_start..]);
+        names.write(&mut out[line_start..]);
+    }
+}
+
+/// How the names of one section are written.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    received: Option<&'a ReceivedNames>,
+    others: KeyFormat,
+}
+
+impl<'a> Names<'a> {
+    /// As they came, where the map knows that; else in `format`.
+    pub(super) fn of(headers: &'a HeaderMap, format: KeyFormat) -> Self {
+        let received = headers.received_names();
+        match received.others() {
+            Some(others) => Self { received: Some(received), others },
+            None => Self { received: None, others: format },
+        }
+    }
+
+    /// Gives the name at the start of `line` its case.
+    fn write(self, line: &mut [u8]) {
+        let as_received = self.received.and_then(|received| {
+            let length = line.iter().position(|byte| *byte == b':')?;
+            received.find(&line[..length])
+        });
+        match as_received {
+            Some(name) => line[..name.len()].copy_from_slice(name),
+            None => self.others.apply(line),
+        }
     }
 }
 
@@ -166,6 +198,29 @@ mod tests {
         let expected = "GET / HTTP/1.1\r\nHost: h\r\nX-Request-Id: a-b: c-d\r\nEtag: x\r\n\
                         Transfer-Encoding: chunked\r\n\r\n";
         assert_eq!(request(&headers, true, KeyFormat::ProperCaseWords), expected);
+    }
+
+    /// Envoy: `preserve_case`. The format of the other side means nothing then.
+    #[test]
+    fn names_that_came_with_the_message_keep_their_case() {
+        let mut headers = HeaderMap::new();
+        headers.preserve_case(KeyFormat::LowerCase);
+        for name in ["HOST", "X-aB", "x-Ab"] {
+            headers.note_received(name.as_bytes());
+        }
+        for (name, value) in [(":method", "GET"), (":path", "/"), (":authority", "h")] {
+            headers.append(name.as_bytes(), value.as_bytes());
+        }
+        headers.append(b"x-new", b"1");
+        headers.append(b"x-ab", b"2");
+        let head = "GET / HTTP/1.1\r\nHOST: h\r\nx-new: 1\r\nX-aB: 2\r\n\r\n";
+        assert_eq!(request(&headers, false, KeyFormat::ProperCaseWords), head);
+        headers.preserve_case(KeyFormat::ProperCaseWords);
+        let head = head.replace("x-new", "X-New");
+        assert_eq!(request(&headers, false, KeyFormat::LowerCase), head);
+        headers.clear();
+        headers.append(b"x-ab", b"2");
+        assert_eq!(request(&headers, false, KeyFormat::LowerCase), "  HTTP/1.1\r\nx-ab: 2\r\n\r\n");
     }
 
     #[test]

@@ -52,6 +52,11 @@ impl HeadProgress {
         Ok(None)
     }
 
+    /// How many bytes were looked at: once the head is complete, those up to its end.
+    pub fn head_end(&self) -> usize {
+        self.scanned
+    }
+
     /// `bytes` behind an empty line before the start line.
     pub(super) fn without_empty_line<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.head_start..]

@@ -7,7 +7,7 @@ use super::body_length::{BodyLength, Framing};
 use super::connection_options::ConnectionOptions;
 use super::head_progress::{HeadFault, HeadProgress};
 use super::request_target::{RequestTarget, is_authority};
-use super::{FIELDS_ON_STACK, Version};
+use super::{FIELDS_ON_STACK, KeyFormat, Version};
 use crate::limits::HeadLimits;
 use crate::{FramingError, HeaderMap, KnownHeader, RequestError};
 
@@ -44,6 +44,9 @@ pub struct RequestOptions {
     pub allow_absolute_url: bool,
     /// Envoy: `headers_with_underscores_action`, default ALLOW.
     pub headers_with_underscores: UnderscoreAction,
+    /// The names keep their case when they are written; those of fields that are added are written
+    /// so. Envoy: `preserve_case`, default off.
+    pub preserve_case: Option<KeyFormat>,
 }
 
 /// What is done about `_` in a header name.
@@ -66,6 +69,7 @@ impl Default for RequestOptions {
             default_host_for_http_10: None,
             allow_absolute_url: true,
             headers_with_underscores: UnderscoreAction::Allow,
+            preserve_case: None,
         }
     }
 }
@@ -97,6 +101,9 @@ impl RequestHead {
         check_method(progress.without_empty_line(bytes))?;
         let Some(head) = head else { return Ok(None) };
         self.clear();
+        if let Some(others) = options.preserve_case {
+            self.headers.preserve_case(others);
+        }
         let end = head.end;
         if progress.fields() <= FIELDS_ON_STACK {
             let mut fields = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
@@ -177,6 +184,7 @@ impl RequestHead {
         let mut connection = ConnectionOptions::default();
         for field in fields {
             let name = field.name.as_bytes();
+            self.headers.note_received(name);
             if is_host(name) || drops_underscored(name, options.headers_with_underscores)? {
                 continue;
             }

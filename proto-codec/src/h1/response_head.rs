@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use super::body_length::{BodyLength, Framing};
 use super::connection_options::ConnectionOptions;
 use super::head_progress::{HeadFault, HeadProgress};
-use super::{FIELDS_ON_STACK, Version};
+use super::{FIELDS_ON_STACK, KeyFormat, Version};
 use crate::limits::HeadLimits;
 use crate::{HeaderMap, KnownHeader, ResponseError};
 
@@ -22,6 +22,15 @@ pub struct ResponseHead {
     pub body: BodyLength,
     /// Whether the upstream takes another request on this connection.
     pub keep_alive: bool,
+}
+
+/// How response heads are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ResponseOptions {
+    /// Bounds on the head.
+    pub limits: HeadLimits,
+    /// As [`RequestOptions::preserve_case`](super::RequestOptions::preserve_case).
+    pub preserve_case: Option<KeyFormat>,
 }
 
 /// What was asked, as far as the response's meaning depends on it.
@@ -59,15 +68,18 @@ impl ResponseHead {
         bytes: &[u8],
         progress: &mut HeadProgress,
         request: RequestKind,
-        limits: &HeadLimits,
+        options: &ResponseOptions,
     ) -> Result<Option<usize>, ResponseError> {
-        let head = progress.find_head(bytes, limits)?;
+        let head = progress.find_head(bytes, &options.limits)?;
         if progress.skipped_empty_line() {
             return Err(ResponseError::Malformed);
         }
         check_version(progress.without_empty_line(bytes))?;
         let Some(head) = head else { return Ok(None) };
         self.clear();
+        if let Some(others) = options.preserve_case {
+            self.headers.preserve_case(others);
+        }
         let end = head.end;
         if progress.fields() <= FIELDS_ON_STACK {
             let mut fields = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
@@ -116,7 +128,9 @@ impl ResponseHead {
         let mut framing = Framing::default();
         let mut connection = ConnectionOptions::default();
         for field in fields {
-            match self.headers.append_received(field.name.as_bytes(), field.value) {
+            let name = field.name.as_bytes();
+            self.headers.note_received(name);
+            match self.headers.append_received(name, field.value) {
                 Some(KnownHeader::ContentLength) => framing.content_length(field.value)?,
                 Some(KnownHeader::TransferEncoding) => {
                     framing.transfer_encoding(field.value, self.version)?;

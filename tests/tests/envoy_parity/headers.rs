@@ -9,6 +9,25 @@ fn with(lines: &str) -> String {
     format!("GET / HTTP/1.1\r\nhost: a.example\r\n{lines}\r\n\r\n")
 }
 
+/// Fields of a cluster that write HTTP/1 in this `header_key_format`.
+fn upstream_key_format(format: &str) -> String {
+    let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    format!(
+        "typed_extension_protocol_options:\n  {options}:\n    '@type': type.googleapis.com/{options}\n    \
+         explicit_http_config: {{ http_protocol_options: {{ header_key_format: {format} }} }}"
+    )
+}
+
+/// A `header_key_format` that keeps the case of what it reads.
+fn preserve_case(fields: &str) -> String {
+    let comma = if fields.is_empty() { "" } else { ", " };
+    format!(
+        "{{ stateful_formatter: {{ name: preserve_case, typed_config: {{ '@type': \
+         type.googleapis.com/envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig\
+         {comma}{fields} }} }} }}"
+    )
+}
+
 #[test]
 fn names_and_order() {
     compare(vec![
@@ -22,6 +41,42 @@ fn names_and_order() {
             .upstream(reply("HTTP/1.1 200 OK\r\nx-up-down: Up\r\ncontent-length: 0\r\n\r\n"))
             .ask(GET)
             .shows("X-Up-Down: Up"),
+        case("proper_case_upstream")
+            .cluster(&upstream_key_format("{ proper_case_words: {} }"))
+            .upstream(reply("HTTP/1.1 200 OK\r\nx-up-down: Up\r\ncontent-length: 0\r\n\r\n"))
+            .ask("POST / HTTP/1.1\r\nhost: a.example\r\nx-down-up: 1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+            .shows("X-Down-Up: 1")
+            .shows("x-up-down: Up"),
+        case("preserve_case_downstream")
+            .hcm(&format!("http_protocol_options: {{ header_key_format: {} }}", preserve_case("")))
+            .cluster(&upstream_key_format("{ proper_case_words: {} }"))
+            .upstream(reply("HTTP/1.1 200 OK\r\nX-UP: Up\r\nContent-Length: 0\r\n\r\n"))
+            .ask("GET / HTTP/1.1\r\nHOST: a.example\r\nX-dOWN: 1\r\nx-Down: 2\r\nUser-AGENT: me\r\n\r\n")
+            .ask("POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-ENCODING: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+            .shows("X-dOWN: 2")
+            .shows("x-up: Up"),
+        case("preserve_case_upstream")
+            .cluster(&upstream_key_format(&preserve_case("formatter_type_on_envoy_headers: PROPER_CASE")))
+            .upstream(reply("HTTP/1.1 200 OK\r\nX-uP: Up\r\nEtAg: x\r\nContent-Length: 0\r\n\r\n"))
+            .ask("GET / HTTP/1.1\r\nHost: a.example\r\nX-dOWN: 1\r\n\r\n")
+            .shows("X-uP: Up")
+            .shows("Server: envoy"),
+        case("preserve_case_local_reply")
+            .hcm(&format!("http_protocol_options: {{ header_key_format: {} }}", preserve_case("")))
+            .routes("- match: { prefix: / }\n  direct_response: { status: 200, body: { inline_string: x } }")
+            .ask("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+            .shows("content-type: text/plain"),
+        case("scheme_to_overwrite")
+            .hcm("scheme_header_transformation: { scheme_to_overwrite: https }")
+            .routes("- match: { prefix: /r }\n  redirect: { path_redirect: /s }\n- match: { prefix: / }\n  route: { cluster: '{{cluster}}' }")
+            .ask(with("x-forwarded-proto: http"))
+            .ask("GET /r HTTP/1.1\r\nhost: a.example\r\n\r\n")
+            .shows("x-forwarded-proto: https")
+            .shows("location: https://a.example/s"),
+        case("words_about_traces")
+            .routes("- match: { prefix: / }\n  route: { cluster: '{{cluster}}' }\n  decorator: { operation: op }\n  tracing: { overall_sampling: { numerator: 100 } }")
+            .ask(GET)
+            .hides("x-envoy-decorator-operation"),
         case("repeated_unknown").ask(with("x-a: 1\r\nx-b: 2\r\nx-a: 3")).shows("x-a: 3"),
         case("repeated_accept").ask(with("accept: 1\r\nx-b: 2\r\naccept: 2")).shows("accept: 1"),
         case("repeated_cookie").ask(with("cookie: a=1\r\ncookie: b=2")).shows("cookie: b=2"),

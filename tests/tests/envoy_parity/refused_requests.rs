@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
+use ringmain_tests::client::Step;
 use ringmain_tests::parity::{Case, case, compare};
+
+use crate::GET;
 
 /// A request that Envoy refuses with this status and these details.
 fn refused(name: &'static str, request: &str, status: &'static str, details: &'static str) -> Case {
@@ -117,6 +120,33 @@ fn header_lines() {
             .ask(with_header("x_a: 1\r\nx-b: 2"))
             .hides("x_a")
             .shows("x-b: 2"),
+    ]);
+}
+
+/// A connection of HTTP/1 outlives what is answered with 400, where its end is known.
+#[test]
+fn stream_errors() {
+    const HCM: &str = "stream_error_on_invalid_http_message: true";
+    let outlived =
+        |name, request: &str| case(name).hcm(HCM).ask(request).ask(GET).shows("HTTP/1.1 200");
+    let ended = |name, request: &str| {
+        case(name).hcm(HCM).ask(request).step(Step::ReadToEnd).shows("connection: close")
+    };
+    compare(vec![
+        outlived("outlives_no_host", "GET / HTTP/1.1\r\nx-a: 1\r\n\r\n"),
+        outlived("outlives_fragment", "GET /a#b HTTP/1.1\r\nhost: a\r\n\r\n"),
+        ended("ended_by_no_host_with_body", "POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nabc"),
+        ended("ended_by_bad_name", "GET / HTTP/1.1\r\nhost: a\r\nx@(a): 1\r\n\r\n"),
+        outlived("outlives_direct_400", "GET /bad HTTP/1.1\r\nhost: a\r\n\r\n").routes(
+            "- match: { path: /bad }\n  direct_response: { status: 400 }\n- match: { prefix: / }\n  route: { cluster: '{{cluster}}' }",
+        ),
+        outlived("override_outlives_no_host", "GET / HTTP/1.1\r\n\r\n")
+            .hcm("http_protocol_options: { override_stream_error_on_invalid_http_message: true }"),
+        case("override_ends_with_no_host")
+            .hcm("stream_error_on_invalid_http_message: true\nhttp_protocol_options: { override_stream_error_on_invalid_http_message: false }")
+            .ask("GET / HTTP/1.1\r\n\r\n")
+            .step(Step::ReadToEnd)
+            .shows("connection: close"),
     ]);
 }
 

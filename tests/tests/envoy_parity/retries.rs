@@ -306,3 +306,46 @@ fn hosts_that_do_not_answer() {
             .step(Step::Read),
     ]);
 }
+
+#[test]
+fn budgets_and_waits() {
+    // Without a timeout the next attempt is not told how much of it is left.
+    const RATE_LIMITED: &str = "- match: { prefix: / }\n  route: { cluster: '{{cluster}}', timeout: 0s, retry_policy: { retry_on: 5xx, rate_limited_retry_back_off: { reset_headers: [{ name: retry-after }], max_interval: 2s } } }";
+    let later = |seconds: u32| {
+        reply(format!("HTTP/1.1 503 No\r\nretry-after: {seconds}\r\ncontent-length: 0\r\n\r\n"))
+    };
+    let on_high = "- match: { prefix: / }\n  route: { cluster: '{{cluster}}', priority: HIGH, retry_policy: { retry_on: 5xx } }";
+    compare(vec![
+        case("waits_as_asked").routes(RATE_LIMITED).upstream(later(1)).upstream(ok()).ask(GET).shows("attempts 2"),
+        case("asked_for_too_long").routes(RATE_LIMITED).upstream(later(300)).upstream(ok()).ask(GET).shows("attempts 2"),
+        policy("budget_of_none", "retry_on: 5xx")
+            .cluster("circuit_breakers: { thresholds: [{ retry_budget: { budget_percent: { value: 0 }, min_retry_concurrency: 0 } }] }")
+            .upstream(status(503))
+            .ask(GET)
+            .shows("UO"),
+        policy("least_of_a_budget", "retry_on: 5xx")
+            .cluster("circuit_breakers: { thresholds: [{ retry_budget: { budget_percent: { value: 0 } } }] }")
+            .upstream(status(503))
+            .upstream(ok())
+            .ask(GET)
+            .shows("attempts 2"),
+        case("retries_of_high_priority")
+            .routes(on_high)
+            .cluster("circuit_breakers: { thresholds: [{ max_retries: 0 }, { priority: HIGH, max_retries: 1 }] }")
+            .upstream(status(503))
+            .upstream(ok())
+            .ask(GET)
+            .shows("attempts 2"),
+        case("no_retries_of_high_priority")
+            .routes(on_high)
+            .cluster("circuit_breakers: { thresholds: [{ priority: HIGH, max_retries: 0 }] }")
+            .upstream(status(503))
+            .ask(GET)
+            .shows("UO"),
+        case("body_beyond_the_route_s_limit")
+            .routes("- match: { prefix: / }\n  request_body_buffer_limit: 2\n  route: { cluster: '{{cluster}}', retry_policy: { retry_on: 5xx } }")
+            .upstream(status(503))
+            .ask(POST)
+            .shows("attempts 1"),
+    ]);
+}

@@ -143,7 +143,7 @@ impl<'a> Downstream<'a> {
         of_filter: Option<&FilterReply<'_>>,
         exchange: &mut Exchange,
     ) -> After {
-        if reply.status == 400 {
+        if reply.status == 400 && !self.manager.config.stream_error_on_invalid_http_message {
             // As in Envoy: who sends what is no good request may have lost the thread.
             exchange.request.keep_alive = false;
         }

@@ -265,9 +265,11 @@ impl Connection {
         let manager = &self.record.manager;
         let mut input = self.input.borrow_mut();
         let parsed = exchange.request.parse(input.bytes(), progress, &manager.request_options);
-        let consumed = match parsed {
-            Ok(consumed) => consumed?,
-            Err(error) => return Some(Awaited::Refused(error)),
+        let (consumed, refused) = match parsed {
+            Ok(consumed) => (consumed?, None),
+            Err(error) if error.is_codec_error() => return Some(Awaited::Refused(error)),
+            // Where such a head ends is known.
+            Err(error) => (progress.head_end(), Some(error)),
         };
         let info = &mut exchange.info;
         info.downstream_bytes.received += consumed as u64;
@@ -282,7 +284,7 @@ impl Connection {
             let received = if arrived_at_once { info.started } else { Instant::now() };
             info.request_received = Some(received);
         }
-        Some(Awaited::Request)
+        Some(refused.map_or(Awaited::Request, Awaited::Refused))
     }
 
     fn head_limit(&self) -> Option<Duration> {
@@ -319,12 +321,10 @@ impl Connection {
     }
 
     async fn refuse(&self, error: &RequestError, exchange: &mut Exchange) -> After {
-        self.note_unfinished_head(exchange);
         let stats = self.stats();
         if error.is_codec_error() {
+            self.note_unfinished_head(exchange);
             stats.downstream_cx_protocol_error.inc();
-        } else {
-            exchange.info.request_received = Some(exchange.info.started);
         }
         if *error == RequestError::FragmentInTarget {
             stats.downstream_rq_failed_path_normalization.inc();
@@ -339,8 +339,9 @@ impl Connection {
         exchange.info.request_parsed = !error.is_codec_error();
         if error.is_codec_error() {
             exchange.request.clear();
+            return self.reply_and_close(&reply, exchange).await;
         }
-        self.reply_and_close(&reply, exchange).await
+        self.downstream().reply(&reply, exchange).await
     }
 
     async fn reply_and_close(&self, reply: &LocalReply, exchange: &mut Exchange) -> After {

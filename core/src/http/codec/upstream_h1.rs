@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ringmain_proto_codec::h1::{
-    BodyLength, HeadProgress, KeyFormat, RequestKind, ResponseHead, encode_request,
+    BodyLength, HeadProgress, KeyFormat, RequestKind, ResponseHead, ResponseOptions, encode_request,
 };
 use ringmain_proto_codec::limits::HeadLimits;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
@@ -16,7 +16,7 @@ use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use super::body::{BodyReader, BodyWriter, Ending};
 use super::upstream::{Piece, ResponseFailure};
 use crate::http::exchange::Exchange;
-use crate::http::header_bytes;
+use crate::http::{header_bytes, key_format};
 use crate::pool::UpstreamConnection;
 use crate::runtime::{
     Buffer, BufferPool, Deadline, Interrupt, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES,
@@ -41,6 +41,8 @@ pub struct H1Stream {
     worker: Rc<Worker>,
     connection: UpstreamConnection,
     writer: BodyWriter,
+    /// How the names of the request's fields are written.
+    key_format: KeyFormat,
     keep_trailers: bool,
     body: RefCell<BodyReader>,
     /// Bytes received and not yet looked at.
@@ -62,10 +64,13 @@ impl H1Stream {
         keep_trailers: bool,
     ) -> Self {
         connection.begin_request();
+        let format = connection.cluster().shared.config.http1.header_key_format;
+        let format = key_format::for_writing(format);
         Self {
             worker: worker.clone(),
             connection,
-            writer: BodyWriter::new(request == BodyLength::Chunked, KeyFormat::LowerCase),
+            writer: BodyWriter::new(request == BodyLength::Chunked, format),
+            key_format: format,
             keep_trailers,
             body: RefCell::new(BodyReader::new(BodyLength::None, false)),
             received: RefCell::default(),
@@ -104,7 +109,7 @@ impl H1Stream {
     pub fn encode_head(&self, exchange: &mut Exchange, records_bytes: bool) -> Buffer {
         let (encoded, chunked) = (&mut exchange.encoded, self.writer != BodyWriter::Plain);
         encoded.clear();
-        encode_request(&exchange.request.headers, chunked, KeyFormat::LowerCase, encoded);
+        encode_request(&exchange.request.headers, chunked, self.key_format, encoded);
         if records_bytes {
             exchange.info.upstream_bytes.headers_sent = header_bytes::sent(encoded);
         }
@@ -168,10 +173,14 @@ impl H1Stream {
         head: &mut ResponseHead,
         request: RequestKind,
     ) -> Result<(), ResponseFailure> {
-        let headers_max = self.connection.cluster().shared.config.max_response_headers_count;
-        let limits = HeadLimits { bytes_max: RESPONSE_HEAD_BYTES_MAX, headers_max };
+        let config = &self.connection.cluster().shared.config;
+        let headers_max = config.max_response_headers_count;
+        let options = ResponseOptions {
+            limits: HeadLimits { bytes_max: RESPONSE_HEAD_BYTES_MAX, headers_max },
+            preserve_case: key_format::kept_from_reading(config.http1.header_key_format),
+        };
         let mut buffer = self.worker.buffers.small();
-        let result = self.await_head(&mut buffer, head, request, &limits).await;
+        let result = self.await_head(&mut buffer, head, request, &options).await;
         if result.is_ok() {
             self.body.replace(BodyReader::new(head.body, self.keep_trailers));
             self.reuse.set(match head.keep_alive {
@@ -196,13 +205,13 @@ impl H1Stream {
         buffer: &mut Buffer,
         head: &mut ResponseHead,
         request: RequestKind,
-        limits: &HeadLimits,
+        options: &ResponseOptions,
     ) -> Result<(), ResponseFailure> {
         let mut progress = HeadProgress::default();
         let mut begun = false;
         loop {
             if !buffer.is_empty() {
-                match head.parse(buffer.bytes(), &mut progress, request, limits) {
+                match head.parse(buffer.bytes(), &mut progress, request, options) {
                     Ok(Some(consumed)) if is_interim(head.status) => {
                         // Any number, as in Envoy: the route's timeout bounds them.
                         buffer.consume(consumed);

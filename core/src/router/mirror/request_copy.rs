@@ -65,7 +65,7 @@ impl RequestCopy {
             Err(failure) => return self.not_acquired(&host, &failure),
         };
         let Self { worker, cluster, exchange, .. } = self;
-        let keep_trailers = cluster.shared.config.enable_trailers;
+        let keep_trailers = cluster.shared.config.http1.enable_trailers;
         let upstream =
             UpstreamStream::begin(worker, acquired, exchange.request.body, keep_trailers);
         let _active = ActiveRequest::begin(cluster, upstream.host());

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use ringmain_config::route::{BackOff, RetryOn, RetryPolicy};
+use ringmain_config::route::{BackOff, RetryHostPredicate, RetryOn, RetryPolicy};
 use ringmain_proto_codec::h1::ResponseHead;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
+use serde_json::Value;
 use smallvec::SmallVec;
 
 use super::back_off::{ExponentialBackOff, rate_limited};
@@ -107,6 +108,14 @@ impl<'a> RetryState<'a> {
 
     /// What follows this response.
     pub fn judge_response(&mut self, response: &ResponseHead) -> Verdict {
+        if !self.wants_another(response) {
+            return Verdict::Final { retried: self.retried };
+        }
+        self.again(Some(&response.headers))
+    }
+
+    /// Whether this response is one that another attempt is made for, if one is left.
+    pub fn wants_another(&self, response: &ResponseHead) -> bool {
         let policy = self.policy;
         let retriable = Retriable {
             codes: [
@@ -116,10 +125,25 @@ impl<'a> RetryState<'a> {
             headers: policy.map_or(&[][..], |policy| &policy.retriable_headers),
             names: &self.asked_headers,
         };
-        if !retries_on_response(self.on, response, retriable) {
+        retries_on_response(self.on, response, retriable)
+    }
+
+    /// What follows an attempt that takes long and goes on.
+    pub fn judge_overdue(&mut self) -> Verdict {
+        if !self.is_on() {
             return Verdict::Final { retried: self.retried };
         }
-        self.again(Some(&response.headers))
+        self.again(None)
+    }
+
+    /// Makes every verdict final until [`RetryState::let_go`].
+    pub fn hold(&mut self) -> RetryOn {
+        std::mem::take(&mut self.on)
+    }
+
+    /// Undoes [`RetryState::hold`].
+    pub fn let_go(&mut self, held: RetryOn) {
+        self.on = held;
     }
 
     /// What follows an attempt without a response.
@@ -147,29 +171,49 @@ impl<'a> RetryState<'a> {
 
     /// Remembers where an attempt went, for `previous_hosts`.
     pub fn note_host(&mut self, host: &Rc<WorkerHost>) {
-        if self.is_on() && self.policy.is_some_and(|policy| policy.avoids_previous_hosts) {
+        if self.is_on() && self.host_predicates().contains(&RetryHostPredicate::PreviousHosts) {
             self.tried.push(host.clone());
         }
     }
 
-    /// A host by `choose`, asked again where it has failed this request before, up to
-    /// `host_selection_retry_max_attempts` times. `choose` is told how often it was asked already.
+    fn host_predicates(&self) -> &'a [RetryHostPredicate] {
+        self.policy.map_or(&[][..], |policy| &policy.host_predicates)
+    }
+
+    /// A host by `choose`, asked again where the policy does not want this one for another attempt, up
+    /// to `host_selection_retry_max_attempts` times. `choose` is told how often it was asked already.
     pub fn choose_host(
         &self,
         mut choose: impl FnMut(u32) -> Option<Rc<WorkerHost>>,
     ) -> Option<Rc<WorkerHost>> {
         let mut host = choose(0)?;
-        let attempts = match self.tried.is_empty() {
-            true => 0,
-            false => self.policy.map_or(0, |policy| policy.host_selection_attempts_max),
+        let attempts = match self.retried {
+            true => self.policy.map_or(0, |policy| policy.host_selection_attempts_max),
+            false => 0,
         };
         for attempt in 1..=attempts {
-            if !self.tried.iter().any(|tried| Rc::ptr_eq(tried, &host)) {
+            if !self.host_predicates().iter().any(|predicate| self.is_omitted(&host, predicate)) {
                 break;
             }
             host = choose(attempt)?;
         }
         Some(host)
+    }
+
+    fn is_omitted(&self, host: &Rc<WorkerHost>, predicate: &RetryHostPredicate) -> bool {
+        match predicate {
+            RetryHostPredicate::PreviousHosts => {
+                self.tried.iter().any(|tried| Rc::ptr_eq(tried, host))
+            }
+            RetryHostPredicate::OmitCanaryHosts => host.shared.is_canary(),
+            RetryHostPredicate::OmitHostMetadata(omitted) => {
+                let metadata = &host.shared.metadata;
+                omitted.iter().all(|(name, value)| match metadata.get(name) {
+                    Some(Value::Array(values)) => values.contains(value),
+                    found => found == Some(value),
+                })
+            }
+        }
     }
 }
 

@@ -35,8 +35,9 @@ fn parse_by(
 ) -> Outcome {
     let mut head = ResponseHead::default();
     let mut progress = HeadProgress::default();
+    let options = ResponseOptions { limits: *limits, ..ResponseOptions::default() };
     for end in ends {
-        if let Some(consumed) = head.parse(&bytes[..end], &mut progress, asked, limits)? {
+        if let Some(consumed) = head.parse(&bytes[..end], &mut progress, asked, &options)? {
             return Ok(Some(snapshot(&head, consumed)));
         }
     }
@@ -106,11 +107,11 @@ fn a_response_is_read_into_status_and_fields_in_order() {
 #[test]
 fn a_head_is_reused_without_remembering() {
     let mut head = ResponseHead::default();
-    let limits = HeadLimits::default();
+    let options = ResponseOptions::default();
     for bytes in
         [message("HTTP/1.0 404 N", &["Connection: keep-alive", "Content-Length: 3"]), ok(&["A: b"])]
     {
-        let parsed = head.parse(&bytes, &mut HeadProgress::default(), RequestKind::Other, &limits);
+        let parsed = head.parse(&bytes, &mut HeadProgress::default(), RequestKind::Other, &options);
         assert_eq!(parsed, Ok(Some(bytes.len())));
         assert_eq!(snapshot(&head, bytes.len()), accepted(&bytes));
     }
