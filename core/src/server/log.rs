@@ -29,6 +29,10 @@ const LOGGERS: [(&str, &[&str]); 12] = [
     ("upstream", &["ringmain::cluster", "ringmain::load_balancer"]),
 ];
 
+/// The HTTP/2 crate. What it warns of, any peer can bring about as often as it likes, so its warnings are
+/// shown from `debug` on.
+const HTTP2_CRATE: &str = "h2";
+
 /// The level of each logger, which admin `/logging` shows and changes.
 #[derive(Debug)]
 pub struct LogLevels {
@@ -82,7 +86,12 @@ impl Levels {
 
     /// What no logger stands for is shown from `others` on.
     fn filter(&self, others: LogLevel) -> Targets {
-        let mut targets = Targets::new().with_default(filter(others));
+        let http2 = match others {
+            LogLevel::Info | LogLevel::Warning => LogLevel::Error,
+            _ => others,
+        };
+        let mut targets =
+            Targets::new().with_default(filter(others)).with_target(HTTP2_CRATE, filter(http2));
         for ((_, modules), level) in LOGGERS.iter().zip(self.0) {
             for module in *modules {
                 targets = targets.with_target(*module, filter(level));
