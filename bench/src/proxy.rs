@@ -20,9 +20,10 @@ use crate::{check, cpu, port};
 const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// How often a starting proxy is asked whether it answers; the start time is known to this much.
 const START_POLL: Duration = Duration::from_millis(2);
-/// How often the resident memory is read while it settles, and for how long it must stay.
+/// How often the resident memory is read while it settles, and for how long it must stay: longer than
+/// ringmain takes to see that its connections have come to rest, which is two looks of 2 s.
 const RSS_POLL: Duration = Duration::from_millis(250);
-const RSS_STEADY: Duration = Duration::from_secs(3);
+const RSS_STEADY: Duration = Duration::from_secs(5);
 /// Changes below this are none.
 const RSS_SAME_KIB: u64 = 64;
 /// After it the memory is taken as it is.

@@ -13,7 +13,8 @@ use super::{
     ConnectionInfo, ConnectionPermit, ConnectionUnit, FilterChainIndex, Listener, NewConnection,
     Overflow, TerminalFilter,
 };
-use crate::http::codec::downstream_h1::{self, Arrived, End, ParkedConnection};
+use crate::http::codec::downstream_h1::{self, Arrived, End, ParkedConnection, Served};
+use crate::http::codec::downstream_h2;
 use crate::http::stream::millis;
 use crate::network::{self, CountedConnection, Refused, Unserved};
 use crate::runtime::{self, Buffer, Deadline, Engine, Interrupt, Stream};
@@ -332,14 +333,25 @@ impl Acceptor {
         });
     }
 
-    /// Serves HTTP in a task of its own. A connection that is parked waits in a smaller one.
+    /// Serves HTTP in a task of its own. A connection that is parked waits in a smaller one, and HTTP/2
+    /// goes on in one that holds nothing of HTTP/1.
     fn start(self: Rc<Self>, connection: Arrived, counted: Counted) {
         runtime::spawn(async move {
             match runtime::catch_panic(self.serve(connection, counted.chain)).await {
-                Ok(Some(parked)) => self.park(parked, counted),
-                Ok(None) => {}
+                Ok(Served::Parked(parked)) => self.park(parked, counted),
+                Ok(Served::Http2(begun)) => self.serve_http2(begun, counted),
+                Ok(Served::Ended) => {}
                 Err(_) => self.worker.stats().connection_panics.inc(),
             }
+        });
+    }
+
+    fn serve_http2(self: Rc<Self>, begun: downstream_h2::Begun, counted: Counted) {
+        runtime::spawn(async move {
+            if runtime::catch_panic(downstream_h2::serve(begun)).await.is_err() {
+                self.worker.stats().connection_panics.inc();
+            }
+            drop(counted);
         });
     }
 
@@ -350,16 +362,12 @@ impl Acceptor {
         });
     }
 
-    async fn serve(
-        &self,
-        connection: Arrived,
-        chain: FilterChainIndex,
-    ) -> Option<ParkedConnection> {
+    async fn serve(&self, connection: Arrived, chain: FilterChainIndex) -> Served {
         match &self.listener().filter_chains[chain].terminal {
             TerminalFilter::Http(manager) => {
                 downstream_h1::serve(&self.worker, manager, connection).await
             }
-            TerminalFilter::Bytes(_) => None,
+            TerminalFilter::Bytes(_) => Served::Ended,
         }
     }
 }

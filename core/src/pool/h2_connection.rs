@@ -17,7 +17,9 @@ use ringmain_proto_codec::h2::io::{MemoryIoHandle, memory_io};
 use super::UpstreamConnection;
 use super::permit::RequestPermit;
 use crate::http::codec::h2_keepalive::Keepalive;
-use crate::runtime::{self, Buffer, BufferPool, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES, join};
+use crate::runtime::{
+    self, Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES, join,
+};
 use crate::server::Worker;
 
 /// How long the last bytes to a host that does not read may take.
@@ -193,12 +195,13 @@ impl H2Connection {
     /// Hands over what arrives.
     async fn receive(&self, bytes: &MemoryIoHandle<Buffer>) {
         let buffers = &self.worker.buffers;
+        let patience = Patience::new(&self.worker.timers);
         loop {
             wait_until(|| bytes.wants_input() || self.over.get()).await;
             if self.over.get() {
                 break;
             }
-            let (count, buffer) = self.connection.read(buffers.small()).await;
+            let (count, buffer) = self.connection.read_lazily(buffers.small(), &patience).await;
             if count == 0 {
                 buffers.give_back(buffer);
                 if !self.over.get() {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::ext::Protocol;
@@ -47,7 +47,7 @@ pub enum StreamFailure {
 
 /// Drives a connection's frames; ends with the connection.
 #[derive(Debug)]
-pub struct ClientConnection<B: AsRef<[u8]>>(client::Connection<MemoryIo<B>, Bytes>);
+pub struct ClientConnection<B: AsRef<[u8]>>(Box<client::Connection<MemoryIo<B>, Bytes>>);
 
 /// Opens streams on a connection, which ends when this and all streams are dropped.
 #[derive(Debug)]
@@ -105,8 +105,8 @@ pub async fn connect<B: AsRef<[u8]>>(
         .initial_max_send_streams(streams_max)
         .enable_push(false)
         .handshake(io);
-    let (requests, connection) = handshake.await.map_err(|error| failure(&error))?;
-    Ok((ClientHandle { requests, streams_max }, ClientConnection(connection)))
+    let (requests, connection) = Box::pin(handshake).await.map_err(|error| failure(&error))?;
+    Ok((ClientHandle { requests, streams_max }, ClientConnection(Box::new(connection))))
 }
 
 impl<B: AsRef<[u8]>> ClientConnection<B> {
@@ -118,7 +118,7 @@ impl<B: AsRef<[u8]>> ClientConnection<B> {
     /// Handles what has come and writes what there is to send. Ready when the connection is over:
     /// with `Err` where it broke down.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StreamFailure>> {
-        Pin::new(&mut self.0).poll(context).map_err(|error| failure(&error))
+        Pin::new(&mut *self.0).poll(context).map_err(|error| failure(&error))
     }
 }
 
@@ -298,13 +298,15 @@ impl ClientStream {
         context: &mut Context<'_>,
     ) -> Poll<Result<Option<Box<HeaderMap>>, StreamFailure>> {
         let Some(body) = &mut self.receiving else { return Poll::Ready(Ok(None)) };
-        body.poll_trailers(context).map_err(|error| failure(&error)).map_ok(|trailers| {
-            trailers.map(|fields| {
-                let mut trailers = Box::<HeaderMap>::default();
-                header_conversion::append(&fields, &mut trailers);
-                trailers
-            })
-        })
+        let trailers = ready!(body.poll_trailers(context)).map_err(|error| failure(&error))?;
+        let Some(fields) = trailers else { return Poll::Ready(Ok(None)) };
+        if fields.contains_key(http::header::CONTENT_LENGTH) {
+            // RFC 9110 §6.5.1: a length behind the content says something else to who merges them.
+            return Poll::Ready(Err(self.refuse()));
+        }
+        let mut trailers = Box::<HeaderMap>::default();
+        header_conversion::append(&fields, &mut trailers);
+        Poll::Ready(Ok(Some(trailers)))
     }
 }
 

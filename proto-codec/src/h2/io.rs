@@ -103,6 +103,11 @@ impl<B: AsRef<[u8]>> MemoryIoHandle<B> {
         wake(&mut state.writer);
     }
 
+    /// Gives memory back that output was gathered in. Worth a call when there may be none for long.
+    pub fn release_spare(&self) {
+        self.0.borrow_mut().output.shrink_to_fit();
+    }
+
     /// Nothing more can be sent.
     pub fn break_output(&self) {
         let mut state = self.0.borrow_mut();

@@ -44,7 +44,10 @@ pub enum Ended {
 
 /// Drives a connection's frames. `B` is what input comes in, `D` what bodies go out in.
 #[derive(Debug)]
-pub struct ServerConnection<B: AsRef<[u8]>, D: Buf>(server::Connection<MemoryIo<B>, D>);
+pub struct ServerConnection<B: AsRef<[u8]>, D: Buf> {
+    connection: Box<server::Connection<MemoryIo<B>, D>>,
+    refused: u32,
+}
 
 /// A request that has begun.
 #[derive(Debug)]
@@ -95,7 +98,10 @@ pub async fn accept<B: AsRef<[u8]>, D: Buf + 'static>(
         .header_table_size(options.hpack_table_size)
         .max_header_list_size(options.header_list_bytes_max)
         .handshake(io);
-    handshake.await.map(ServerConnection).map_err(|error| ended(&error))
+    // In memory of their own, and the handshake's only for as long as it takes: the task of a connection
+    // has room for all that it ever holds by value, several times where that is moved.
+    let connection = Box::pin(handshake).await.map_err(|error| ended(&error))?;
+    Ok(ServerConnection { connection: Box::new(connection), refused: 0 })
 }
 
 impl<B: AsRef<[u8]>, D: Buf> ServerConnection<B, D> {
@@ -106,7 +112,7 @@ impl<B: AsRef<[u8]>, D: Buf> ServerConnection<B, D> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Incoming<D>, Ended>>> {
         loop {
-            let (request, mut respond) = match ready!(self.0.poll_accept(context)) {
+            let (request, mut respond) = match ready!(self.connection.poll_accept(context)) {
                 Some(Ok(next)) => next,
                 Some(Err(error)) => return Poll::Ready(Some(Err(ended(&error)))),
                 None => return Poll::Ready(None),
@@ -118,23 +124,30 @@ impl<B: AsRef<[u8]>, D: Buf> ServerConnection<B, D> {
             }
             // As the crate does with what it refuses itself.
             respond.send_reset(Reason::PROTOCOL_ERROR);
+            self.refused = self.refused.saturating_add(1);
         }
+    }
+
+    /// How many malformed requests were refused here since the last call; those that the crate refuses
+    /// it counts itself.
+    pub fn take_refused(&mut self) -> u32 {
+        std::mem::take(&mut self.refused)
     }
 
     /// The connection's pings; given once.
     pub fn pings(&mut self) -> Option<Pings> {
-        self.0.ping_pong().map(Pings::new)
+        self.connection.ping_pong().map(Pings::new)
     }
 
     /// Ends the connection when its streams are over (RFC 9113 §6.8): says first that no more are
     /// wanted, and after a round trip which was the last.
     pub fn shut_down(&mut self) {
-        self.0.graceful_shutdown();
+        self.connection.graceful_shutdown();
     }
 
     /// Ends the connection and its streams at once: the peer asks too much of us.
     pub fn refuse(&mut self) {
-        self.0.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
     }
 }
 
@@ -143,6 +156,10 @@ impl IncomingHead {
     /// which the next hop may speak.
     fn new(parts: http::request::Parts, ends: bool) -> Option<Self> {
         let framing = header_conversion::framing(&parts.headers).ok()?;
+        if parts.method == Method::CONNECT && framing.announces_body() {
+            // RFC 9110 §9.3.6: it has no content; a length would end the tunnel at a place of the client's.
+            return None;
+        }
         let body = match ends {
             true => BodyLength::None,
             false if parts.method == Method::CONNECT => BodyLength::UntilClose,
@@ -348,14 +365,16 @@ impl<D: Buf> ServerStream<D> {
     }
 
     /// Breaks the response off, so that the peer cannot take what it has for the whole: a `tunnel`
-    /// with CONNECT_ERROR (RFC 9113 §8.5), anything else with INTERNAL_ERROR (§7).
-    pub fn break_off(&mut self, tunnel: bool) {
+    /// with CONNECT_ERROR (RFC 9113 §8.5), anything else with INTERNAL_ERROR (§7). False where there is
+    /// nothing to be broken off.
+    pub fn break_off(&mut self, tunnel: bool) -> bool {
         let reason = if tunnel { Reason::CONNECT_ERROR } else { Reason::INTERNAL_ERROR };
         match std::mem::replace(&mut self.sending, Sending::Nothing) {
             Sending::Head(mut respond) => respond.send_reset(reason),
             Sending::Body(mut body) => body.send_reset(reason),
-            Sending::Nothing => {}
+            Sending::Nothing => return false,
         }
+        true
     }
 }
 

@@ -65,13 +65,23 @@ enum Awaited {
     Closed,
 }
 
-/// Serves a connection until either side ends it, or until it has waited for its next request so
-/// long that it is parked.
+/// What serving a connection came to.
+#[derive(Debug)]
+pub enum Served {
+    /// It is over.
+    Ended,
+    /// It has waited for its next request so long that it is parked.
+    Parked(ParkedConnection),
+    /// It speaks HTTP/2.
+    Http2(downstream_h2::Begun),
+}
+
+/// Serves a connection for as long as it speaks HTTP/1 and is not parked.
 pub async fn serve(
     worker: &Rc<Worker>,
     manager: &Arc<ConnectionManager>,
     arrived: Arrived,
-) -> Option<ParkedConnection> {
+) -> Served {
     let connection = Connection::new(worker, manager, arrived);
     let mut after = After::KeepAlive;
     while after == After::KeepAlive {
@@ -79,13 +89,11 @@ pub async fn serve(
             match connection.await_first_bytes().await {
                 Waited::Begun => {}
                 Waited::Ended => break,
-                Waited::Long => return Some(connection.park()),
+                Waited::Long => return Served::Parked(connection.park()),
             }
         }
         if connection.speaks_http2().await {
-            // Its own memory: a connection of HTTP/1 would hold room for it.
-            Box::pin(downstream_h2::serve(connection.into_http2())).await;
-            return None;
+            return Served::Http2(connection.into_http2());
         }
         let mut exchange = worker.exchanges.take();
         after = connection.serve_next(&mut exchange).await;
@@ -96,7 +104,7 @@ pub async fn serve(
         connection.delayed_close().await;
     }
     worker.buffers.give_back(connection.input.take());
-    None
+    Served::Ended
 }
 
 /// Counts a connection that serves nothing: without a session, where it was to have TLS, or refused.

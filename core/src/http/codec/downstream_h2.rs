@@ -38,7 +38,8 @@ pub use stream::{ClientState, Stream};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection whose first bytes are the preface of HTTP/2.
-pub(super) struct Begun {
+#[derive(Debug)]
+pub struct Begun {
     pub(super) transport: Transport,
     pub(super) read_deadline: Deadline,
     pub(super) slot: ConnectionSlot,
@@ -84,9 +85,7 @@ pub struct Connection {
 }
 
 /// What the driving half has to do next.
-#[expect(clippy::large_enum_variant, reason = "taken apart as soon as it is made")]
 enum Turn {
-    Begin(Incoming<Outgoing>),
     Flush,
     LookAtLimits,
     /// The client does not answer any more.
@@ -95,7 +94,7 @@ enum Turn {
 }
 
 /// Serves a connection until either side ends it.
-pub(super) async fn serve(begun: Begun) {
+pub async fn serve(begun: Begun) {
     let (io, handle) = memory_io();
     let (connection, input) = Connection::new(begun, handle);
     let connection = Rc::new(connection);
@@ -213,6 +212,9 @@ impl Connection {
                 }
                 None => pool.give_back(returned),
             }
+            if self.streams.get() == 0 {
+                self.io.release_spare();
+            }
             self.transport.readable().await;
             buffer = pool.small();
         }
@@ -260,7 +262,6 @@ impl Connection {
         }
         loop {
             match poll_fn(|context| self.poll_turn(&mut frames, context)).await {
-                Turn::Begin(incoming) => self.begin_stream(incoming),
                 Turn::Flush => {
                     if self.flush().await.is_err() {
                         return Err(Ended::ConnectionEnded);
@@ -278,33 +279,44 @@ impl Connection {
         }
     }
 
+    /// Begins the streams that have come; ready when something else is to be done.
     fn poll_turn(
-        &self,
+        self: &Rc<Self>,
         frames: &mut ServerConnection<Buffer, Outgoing>,
         context: &mut Context<'_>,
     ) -> Poll<Turn> {
-        match frames.poll_request(context) {
-            Poll::Ready(Some(Ok(incoming))) => Poll::Ready(Turn::Begin(incoming)),
-            Poll::Ready(Some(Err(ended))) => Poll::Ready(Turn::End(Err(ended))),
-            Poll::Ready(None) => Poll::Ready(Turn::End(Ok(()))),
-            Poll::Pending if self.io.has_output() => Poll::Ready(Turn::Flush),
-            Poll::Pending => match self.wake.poll_notified(context) {
-                Poll::Ready(()) => Poll::Ready(Turn::LookAtLimits),
-                Poll::Pending => match self.keepalive.get() {
-                    Some(keepalive) => keepalive.poll_silent(context).map(|()| Turn::Silent),
-                    None => Poll::Pending,
-                },
-            },
+        loop {
+            match frames.poll_request(context) {
+                Poll::Ready(Some(Ok(incoming))) => self.begin_stream(incoming),
+                Poll::Ready(Some(Err(ended))) => return Poll::Ready(Turn::End(Err(ended))),
+                Poll::Ready(None) => return Poll::Ready(Turn::End(Ok(()))),
+                Poll::Pending => break,
+            }
+        }
+        for _ in 0..frames.take_refused() {
+            self.note_refused();
+        }
+        if self.io.has_output() {
+            return Poll::Ready(Turn::Flush);
+        }
+        if self.wake.poll_notified(context).is_ready() {
+            return Poll::Ready(Turn::LookAtLimits);
+        }
+        match self.keepalive.get() {
+            Some(keepalive) => keepalive.poll_silent(context).map(|()| Turn::Silent),
+            None => Poll::Pending,
         }
     }
 
     fn begin_stream(self: &Rc<Self>, incoming: Incoming<Outgoing>) {
         self.streams.set(self.streams.get() + 1);
+        self.record.worker.http2_stats().streams_active.inc();
         self.slot.set_idle(false);
         self.idle.disarm();
         let connection = self.clone();
         runtime::spawn(async move {
-            let served = stream::serve(&connection, incoming);
+            // Some ten kilobytes, built where they stay: a task's own future is moved when it is spawned.
+            let served = Box::pin(stream::serve(&connection, incoming));
             if runtime::catch_panic(served).await.is_err() {
                 connection.record.worker.stats().connection_panics.inc();
             }
@@ -314,6 +326,7 @@ impl Connection {
 
     fn end_stream(&self) {
         self.streams.set(self.streams.get() - 1);
+        self.record.worker.http2_stats().streams_active.dec();
         if self.streams.get() > 0 {
             return;
         }

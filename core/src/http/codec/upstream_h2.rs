@@ -271,6 +271,11 @@ impl H2Stream {
             }
         }
         stream.poll_trailers(context).map_ok(|trailers| {
+            if trailers.is_some()
+                && let Some(stats) = self.connection().cluster().http2_stats()
+            {
+                stats.trailers.inc();
+            }
             self.trailers.replace(trailers);
         })
     }
@@ -305,7 +310,12 @@ impl H2Stream {
                     stats.rx_reset.inc();
                 }
             }
-            ResponseFailure::Protocol => self.count_reset(),
+            ResponseFailure::Protocol => {
+                if let Some(stats) = self.connection().cluster().http2_stats() {
+                    stats.rx_messaging_error.inc();
+                }
+                self.count_reset();
+            }
             // The connection counts its end; Envoy does not count what was refused.
             ResponseFailure::ClosedSilent
             | ResponseFailure::ClosedPartial

@@ -57,9 +57,25 @@ impl Connection {
                 self.stats().downstream_cx_max_duration_reached.inc();
             }
             frames.shut_down();
+            self.record.worker.http2_stats().goaway_sent.inc();
             if self.streams.get() == 0 {
                 self.read_deadline.arm(Some(self.record.manager.config.drain_timeout));
             }
+        }
+    }
+
+    /// A request was malformed, and its stream reset.
+    pub(super) fn note_refused(&self) {
+        let stats = self.record.worker.http2_stats();
+        stats.rx_messaging_error.inc();
+        stats.tx_reset.inc();
+        self.note_stream_over(true);
+    }
+
+    /// A stream is over, perhaps long before its time.
+    pub(super) fn note_stream_over(&self, premature: bool) {
+        if self.premature_resets.note(premature) {
+            self.wake.notify();
         }
     }
 
@@ -74,7 +90,8 @@ impl Connection {
     }
 }
 
-/// Streams that their client resets before they are a second old (CVE-2023-44487). Envoy's runtime
+/// Streams that their client resets before they are a second old (CVE-2023-44487), or has us reset by a
+/// malformed request, which costs it no more. Envoy's runtime
 /// keys `overload.premature_reset_total_stream_count` and
 /// `overload.premature_reset_min_stream_lifetime_seconds`, at their defaults.
 #[derive(Debug, Default)]

@@ -60,6 +60,9 @@ impl Stream {
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(ReceiveError::Gone)),
                 Poll::Ready(None) => match inner.poll_trailers(context) {
                     Poll::Ready(Ok(trailers)) => {
+                        if trailers.is_some() {
+                            self.connection.record.worker.http2_stats().trailers.inc();
+                        }
                         self.trailers.replace(trailers);
                         return Poll::Ready(Ok(Received { data, last: true }));
                     }

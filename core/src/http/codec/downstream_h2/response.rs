@@ -90,8 +90,9 @@ impl Stream {
 
     /// The rest of the response will not come.
     pub fn break_off(&self) {
-        self.connection.record.worker.http2_stats().tx_reset.inc();
-        self.inner.borrow_mut().break_off(self.tunnel.get());
+        if self.inner.borrow_mut().break_off(self.tunnel.get()) {
+            self.connection.record.worker.http2_stats().tx_reset.inc();
+        }
     }
 
     /// Counts what this response means for the connection, which a drain or a limit may end with it.

@@ -220,16 +220,13 @@ impl Stream {
     /// Counts and logs the request.
     fn end(&self, after: After, exchange: &mut Exchange) {
         if after == After::Abort && !self.client.is_gone() {
-            self.connection.record.worker.http2_stats().tx_reset.inc();
-            self.inner.borrow_mut().break_off(self.tunnel.get());
+            self.break_off();
         }
         exchange.info.downstream_bytes.sent = self.sent.get();
         exchange.info.downstream_bytes.received += self.body_wire_bytes.take();
         self.downstream().finish(exchange);
-        let premature = self.client.ended.get() == Some(Ended::RemoteReset)
-            && exchange.info.elapsed() < PREMATURE;
-        if self.connection.premature_resets.note(premature) {
-            self.connection.wake.notify();
-        }
+        let by_client = self.client.ended.get() == Some(Ended::RemoteReset)
+            || exchange.info.flags.has(ResponseFlag::DownstreamProtocolError);
+        self.connection.note_stream_over(by_client && exchange.info.elapsed() < PREMATURE);
     }
 }
