@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use ringmain_tests::h2_client::{GET, H2Client, POST};
 use ringmain_tests::h2_frame::{
-    ACK, END_HEADERS, END_STREAM, data, frame, headers, kind, reset, settings, window_update,
+    ACK, END_HEADERS, END_STREAM, Frame, data, frame, headers, kind, reset, settings, window_update,
 };
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy};
@@ -46,9 +46,11 @@ enum Ends {
     Answered,
     /// The connection's end, whatever is said before.
     Closed,
+    /// Stream 3 is answered with 200.
+    StillServed,
 }
 
-use Ends::{Answered, Closed, Connection, Plainly, Stream, Widely};
+use Ends::{Answered, Closed, Connection, Plainly, StillServed, Stream, Widely};
 
 struct Case {
     rule: &'static str,
@@ -131,8 +133,8 @@ fn otherwise(client: &mut H2Client, expected: Ends) -> Option<String> {
             let outcome = client.outcome(1);
             (outcome.reset != Some(code)).then(|| format!("{outcome:?}"))
         }
-        Answered => {
-            let outcome = client.outcome(1);
+        Answered | StillServed => {
+            let outcome = client.outcome(if expected == Answered { 1 } else { 3 });
             (outcome.status() != Some(200)).then(|| format!("{outcome:?}"))
         }
     }
@@ -235,6 +237,33 @@ fn section_5_1_stream_states() {
         ),
         case("half-closed: WINDOW_UPDATE", [get(), window_update(1, 100)].concat(), Answered),
         case(
+            "half-closed: PRIORITY",
+            [get(), frame(PRIORITY, 0, 1, b"\0\0\0\0\x10")].concat(),
+            Answered,
+        ),
+        case(
+            "closed by RST_STREAM: DATA",
+            [closed_by_us(), data(1, "x", END_STREAM)].concat(),
+            Stream(STREAM_CLOSED),
+        ),
+        case(
+            "closed by RST_STREAM: HEADERS",
+            [closed_by_us(), headers(1, &GET, END_STREAM)].concat(),
+            Widely(STREAM_CLOSED),
+        ),
+        case(
+            "closed by RST_STREAM: PRIORITY, WINDOW_UPDATE, RST_STREAM",
+            [
+                closed_by_us(),
+                frame(PRIORITY, 0, 1, b"\0\0\0\0\x10"),
+                window_update(1, 100),
+                reset(1, 8),
+                headers(3, &GET, END_STREAM),
+            ]
+            .concat(),
+            StillServed,
+        ),
+        case(
             "closed: CONTINUATION",
             [closed_by_us(), frame(CONTINUATION, END_HEADERS, 1, GET_BLOCK)].concat(),
             Connection(PROTOCOL_ERROR),
@@ -250,6 +279,38 @@ fn section_5_1_stream_states() {
             Connection(PROTOCOL_ERROR),
         ),
     ]);
+}
+
+#[test]
+fn section_5_1_streams_closed_by_their_end() {
+    for program in Program::ringmains() {
+        let upstream = Upstream::start(vec![ok()]);
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let proxy = Proxy::start(program, &front_proxy("", "", ""), &values);
+        let after_the_end = |sent: Vec<u8>| {
+            let mut client = H2Client::open(proxy.port("listener"));
+            client.send(get());
+            assert_eq!(client.outcome(1).status(), Some(200), "{program}");
+            client.send(sent);
+            client
+        };
+        let seen = after_the_end(data(1, "x", END_STREAM)).outcome(1).reset;
+        assert_eq!(seen, Some(STREAM_CLOSED), "{program}: DATA");
+        for (rule, sent) in
+            [("HEADERS", get()), ("CONTINUATION", frame(CONTINUATION, END_HEADERS, 1, GET_BLOCK))]
+        {
+            assert_eq!(after_the_end(sent).goaway(), Some(PROTOCOL_ERROR), "{program}: {rule}");
+        }
+        for (rule, sent) in [
+            ("PRIORITY", frame(PRIORITY, 0, 1, b"\0\0\0\0\x10")),
+            ("WINDOW_UPDATE", window_update(1, 100)),
+            ("RST_STREAM", reset(1, 8)),
+        ] {
+            let mut client = after_the_end(sent);
+            client.send(headers(3, &GET, END_STREAM));
+            assert_eq!(client.outcome(3).status(), Some(200), "{program}: {rule}");
+        }
+    }
 }
 
 #[test]
@@ -331,7 +392,31 @@ fn section_6_1_data_and_6_2_headers() {
 
 #[test]
 fn section_6_3_priority_and_6_4_rst_stream() {
+    let priority = |payload: &[u8]| [frame(PRIORITY, 0, 1, payload), get()].concat();
     check(vec![
+        case("PRIORITY, exclusive", priority(b"\x80\0\0\x03\xff"), Answered),
+        // RFC 9113 §5.3.1 has no dependencies any more; RFC 7540 had an error for this one.
+        case("PRIORITY of a stream on itself", priority(b"\0\0\0\x01\xff"), Stream(PROTOCOL_ERROR)),
+        case(
+            "HEADERS of a stream that depends on itself",
+            frame(
+                kind::HEADERS,
+                END_STREAM | END_HEADERS | PRIORITY_FLAG,
+                1,
+                &[b"\0\0\0\x01\x10", GET_BLOCK].concat(),
+            ),
+            Stream(PROTOCOL_ERROR),
+        ),
+        case(
+            "RST_STREAM",
+            [post(), reset(1, 8), headers(3, &GET, END_STREAM)].concat(),
+            StillServed,
+        ),
+        case(
+            "§7 RST_STREAM of an unknown code",
+            [post(), reset(1, 0xff), headers(3, &GET, END_STREAM)].concat(),
+            StillServed,
+        ),
         case(
             "PRIORITY on stream 0",
             frame(PRIORITY, 0, 0, b"\0\0\0\x01\x10"),
@@ -404,16 +489,25 @@ fn section_6_6_push_promise_and_6_7_ping_and_6_8_goaway() {
             [get(), frame(kind::GOAWAY, 0, 0, &[0; 8])].concat(),
             Answered,
         ),
+        case(
+            "§7 GOAWAY of an unknown code",
+            [get(), frame(kind::GOAWAY, 0, 0, b"\0\0\0\0\0\0\0\xff")].concat(),
+            Answered,
+        ),
     ]);
     for program in Program::ringmains() {
         let upstream = Upstream::start(vec![ok()]);
         let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
         let proxy = Proxy::start(program, &front_proxy("", "", ""), &values);
         let mut client = H2Client::open(proxy.port("listener"));
-        client.send(frame(kind::PING, 0, 0, b"12345678"));
+        client.send([settings(&[(4, 100)]), frame(kind::PING, 0, 0, b"12345678")].concat());
         let answer = client.next_frame().expect("an answer");
         let seen = (answer.kind, answer.flags & ACK, &answer.payload[..]);
         assert_eq!(seen, (kind::PING, ACK, &b"12345678"[..]), "{program}");
+        // §6.5.3: both SETTINGS were acknowledged before.
+        let is_acknowledgement =
+            |frame: &&Frame| frame.kind == kind::SETTINGS && frame.flags & ACK != 0;
+        assert_eq!(client.frames.iter().filter(is_acknowledgement).count(), 2, "{program}");
     }
 }
 
@@ -508,6 +602,11 @@ fn section_6_10_continuation() {
             Connection(PROTOCOL_ERROR),
         ),
         case(
+            "behind the last CONTINUATION",
+            [begun(END_STREAM), goes_on(END_HEADERS), goes_on(END_HEADERS)].concat(),
+            Connection(PROTOCOL_ERROR),
+        ),
+        case(
             "behind DATA",
             [post(), data(1, "x", 0), goes_on(END_HEADERS)].concat(),
             Connection(PROTOCOL_ERROR),
@@ -550,7 +649,10 @@ fn section_8_messages() {
             request(&[&[("x-a", "1")][..], &GET[..]].concat()),
             malformed,
         ),
-        case("§8.3 one twice", get_with(&[(":method", "GET")]), malformed),
+        case("§8.3 :method twice", get_with(&[(":method", "GET")]), malformed),
+        case("§8.3 :scheme twice", get_with(&[(":scheme", "http")]), malformed),
+        case("§8.3 :path twice", get_with(&[(":path", "/")]), malformed),
+        case("§8.3 :authority twice", get_with(&[(":authority", "a.example")]), malformed),
         case("§8.3.1 no :method", without(":method"), malformed),
         case("§8.3.1 no :scheme", without(":scheme"), malformed),
         case("§8.3.1 no :path", without(":path"), malformed),
@@ -559,6 +661,20 @@ fn section_8_messages() {
             "§8.5 CONNECT has no :path",
             request(&[(":method", "CONNECT"), (":path", "/"), (":authority", "a")]),
             malformed,
+        ),
+        case(
+            "§8.5 CONNECT with a length",
+            headers(
+                1,
+                &[(":method", "CONNECT"), (":authority", "a:80"), ("content-length", "1")],
+                0,
+            ),
+            malformed,
+        ),
+        case(
+            "§8.1 trailers",
+            [post(), data(1, "x", 0), headers(1, &[("x-t", "1")], END_STREAM)].concat(),
+            Answered,
         ),
         case(
             "§8.1.1 less than content-length",
@@ -592,6 +708,55 @@ fn rfc_7541_field_compression() {
             "§2.3.3 an index beyond the tables",
             block(&[GET_BLOCK, b"\xc6"].concat()),
             compression,
+        ),
+        case(
+            "§2.3.3 the name of an index beyond the tables",
+            block(&[GET_BLOCK, b"\x7f\x20\x01a"].concat()),
+            compression,
+        ),
+        case(
+            "§5.2 the end-of-string code",
+            block(&[&GET_BLOCK[..3], b"\x41\x84\xff\xff\xff\xff"].concat()),
+            compression,
+        ),
+        case(
+            "§5.2 Huffman code",
+            // `www.example.com`, RFC 7541 §C.4.1.
+            block(
+                &[&GET_BLOCK[..3], b"\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff"]
+                    .concat(),
+            ),
+            Answered,
+        ),
+        case(
+            "§6.2.1 a new name, indexed",
+            block(&[GET_BLOCK, b"\x40\x01b\x01c"].concat()),
+            Answered,
+        ),
+        case(
+            "§6.1 an entry of the dynamic table",
+            block(&[GET_BLOCK, b"\x40\x01b\x01c\xbe"].concat()),
+            Answered,
+        ),
+        case(
+            "§6.2.2 a known name, not indexed",
+            block(&[GET_BLOCK, b"\x0f\x2b\x01c"].concat()),
+            Answered,
+        ),
+        case(
+            "§6.2.2 a new name, not indexed",
+            block(&[GET_BLOCK, b"\x00\x01b\x01c"].concat()),
+            Answered,
+        ),
+        case(
+            "§6.2.3 a known name, never indexed",
+            block(&[GET_BLOCK, b"\x1f\x2b\x01c"].concat()),
+            Answered,
+        ),
+        case(
+            "§6.2.3 a new name, never indexed",
+            block(&[GET_BLOCK, b"\x10\x01b\x01c"].concat()),
+            Answered,
         ),
         case(
             "§4.2 a size update behind fields",
