@@ -33,6 +33,7 @@ pub mod python;
 pub mod story;
 pub mod template;
 pub mod tls;
+pub mod tool;
 pub mod upstream;
 pub mod venv;
 pub mod wait;
