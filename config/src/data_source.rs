@@ -39,6 +39,12 @@ pub(crate) fn read_text(wire: &wire::DataSource, at: &At<'_>) -> Option<String> 
     text.map_err(|_| at.error("is not UTF-8 text")).ok()
 }
 
+/// The text in the file at `path`, which is `at`.
+pub(crate) fn read_text_file(path: &str, at: &At<'_>) -> Option<String> {
+    let text = String::from_utf8(read_file(path, at)?);
+    text.map_err(|_| at.error(format!("'{path}' is not UTF-8 text"))).ok()
+}
+
 /// How people know the content: its path, or that it stands in the configuration.
 pub(crate) fn origin(wire: Option<&DataSource>) -> String {
     match wire.and_then(|wire| wire.specifier.as_ref()) {

@@ -8,6 +8,7 @@ mod certificate;
 mod common;
 mod downstream;
 mod parameters;
+mod sds_file;
 mod secrets;
 mod upstream;
 mod validation;

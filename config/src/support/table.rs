@@ -288,7 +288,31 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig",
+        supported: "name sds_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext.\
+               session_ticket_keys_sds_secret_config",
         supported: "name",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig.sds_config",
+        supported: "path path_config_source",
+        harmless: "initial_fetch_timeout",
+        limited: "resource_api_version=V3",
+    },
+    Message {
+        name: "envoy.config.core.v3.PathConfigSource",
+        supported: "path watched_directory",
+        ..NONE
+    },
+    Message { name: "envoy.config.core.v3.WatchedDirectory", supported: "path", ..NONE },
+    Message {
+        name: "envoy.service.discovery.v3.DiscoveryResponse",
+        supported: "resources",
+        harmless: "version_info type_url nonce",
         ..NONE
     },
     Message {
@@ -306,7 +330,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.transport_sockets.tls.v3.TlsCertificate",
-        supported: "certificate_chain private_key",
+        supported: "certificate_chain private_key watched_directory",
         ..NONE
     },
     Message {
@@ -319,7 +343,7 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "trusted_ca verify_certificate_spki verify_certificate_hash \
                     match_typed_subject_alt_names match_subject_alt_names crl \
                     only_verify_leaf_cert_crl allow_expired_certificate trust_chain_verification \
-                    suppress_client_ca_list",
+                    suppress_client_ca_list watched_directory",
         ..NONE
     },
     Message {
@@ -1691,6 +1715,10 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.config.cluster.v3.Cluster.typed_extension_protocol_options",
         &["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"],
+    ),
+    (
+        "envoy.service.discovery.v3.DiscoveryResponse.resources",
+        &["envoy.extensions.transport_sockets.tls.v3.Secret"],
     ),
     (
         "envoy.config.cluster.v3.Cluster.CustomClusterType.typed_config",

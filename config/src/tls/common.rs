@@ -7,6 +7,7 @@ use wire::common_tls_context::ValidationContextType;
 
 use super::certificate::TlsCertificate;
 use super::parameters::{TlsParameters, TlsVersion};
+use super::sds_file;
 use super::validation::CertificateValidationContext;
 use crate::data_source;
 use crate::report::At;
@@ -23,6 +24,8 @@ pub struct CommonTlsContext {
     pub validation_context: Option<CertificateValidationContext>,
     /// `alpn_protocols`, best first.
     pub alpn_protocols: Vec<Vec<u8>>,
+    /// The files that it is made of.
+    pub files: Vec<PathBuf>,
 }
 
 impl CommonTlsContext {
@@ -33,13 +36,15 @@ impl CommonTlsContext {
         at: &At<'_>,
     ) -> Option<Self> {
         let absent = wire::CommonTlsContext::default();
-        let (wire, at) = (wire.unwrap_or(&absent), at.field("common_tls_context"));
+        let at = at.field("common_tls_context");
+        let (wire, mut files) = sds_file::resolve(wire.unwrap_or(&absent), &at)?;
+        files.extend(self::files(&wire));
         let certificates_at = at.field("tls_certificates");
         let certificates = wire.tls_certificates.iter().enumerate().map(|(index, certificate)| {
             TlsCertificate::from_wire(certificate, &certificates_at.index(index))
         });
         let certificates: Vec<_> = certificates.collect();
-        let validation = validation_wire(wire).map(|validation| {
+        let validation = validation_wire(&wire).map(|validation| {
             CertificateValidationContext::from_wire(validation, &at.field("validation_context"))
         });
         Some(Self {
@@ -54,20 +59,20 @@ impl CommonTlsContext {
                 None => None,
             },
             alpn_protocols: alpn_protocols(&wire.alpn_protocols, &at.field("alpn_protocols")),
+            files,
         })
     }
 }
 
-/// The files that a context is made of.
-pub(super) fn files(wire: Option<&wire::CommonTlsContext>) -> Vec<PathBuf> {
-    let Some(wire) = wire else { return Vec::new() };
+/// The files of the certificates and the validation context.
+fn files(wire: &wire::CommonTlsContext) -> impl Iterator<Item = PathBuf> {
     let certificates = wire.tls_certificates.iter().flat_map(TlsCertificate::sources);
     let validation = validation_wire(wire).into_iter();
     let sources = certificates.chain(validation.flat_map(CertificateValidationContext::sources));
-    sources.filter_map(data_source::file).collect()
+    sources.filter_map(data_source::file)
 }
 
-/// The one kind of validation context that the support gate lets pass.
+/// The validation context. What names one still is unknown or wrong, which was told.
 fn validation_wire(wire: &wire::CommonTlsContext) -> Option<&wire::CertificateValidationContext> {
     match &wire.validation_context_type {
         Some(ValidationContextType::ValidationContext(validation)) => Some(validation),

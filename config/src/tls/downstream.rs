@@ -1,12 +1,11 @@
 //! `envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as wire;
 use wire::downstream_tls_context::SessionTicketKeysType;
 
-use super::common::{self, CommonTlsContext};
+use super::common::CommonTlsContext;
 use super::parameters::TlsVersion;
 use super::reloaded;
 use crate::data_source;
@@ -75,11 +74,6 @@ impl DownstreamTlsContext {
             prefer_client_ciphers: wire.prefer_client_ciphers,
             wire: wire.clone(),
         })
-    }
-
-    /// The files that it is made of.
-    pub fn files(&self) -> Vec<PathBuf> {
-        common::files(self.wire.common_tls_context.as_ref())
     }
 
     /// The same context with the content that its files have now.

@@ -16,6 +16,7 @@ use wire::secret::Type;
 
 use super::certificate::TlsCertificate;
 use super::downstream::ticket_keys;
+use super::sds_file::merged;
 use super::validation::CertificateValidationContext;
 use crate::report::{At, Note, did_you_mean};
 use crate::wire::unpack;
@@ -126,17 +127,13 @@ impl Secrets {
             at.warn(format!("'{FIELD}' has no effect beside 'tls_certificates'"));
             return named.clear();
         }
-        let found: Vec<_> = named
-            .iter()
-            .enumerate()
-            .map(|(index, config)| {
-                find(&self.certificates, config, "TLS certificate", &at.index(index))
-            })
-            .collect();
-        if let Some(found) = found.into_iter().collect::<Option<Vec<_>>>() {
-            context.tls_certificates.extend(found.into_iter().cloned());
-            named.clear();
-        }
+        let mut index = 0..;
+        named.retain(|config| {
+            let at = at.index(index.next().unwrap_or_default());
+            let found = find(&self.certificates, config, "TLS certificate", &at);
+            context.tls_certificates.extend(found.cloned());
+            found.is_none()
+        });
     }
 
     /// What a name, or a default with a name over it, stands for.
@@ -156,8 +153,7 @@ impl Secrets {
                 let config = combined.validation_context_sds_secret_config.as_ref()?;
                 let at = at.field("validation_context_sds_secret_config");
                 let over = find(&self.validation_contexts, config, KIND, &at)?;
-                let mut merged = combined.default_validation_context.clone().unwrap_or_default();
-                merged.merge(&over.encode_to_vec()[..]).ok().map(|()| merged)
+                merged(combined, over)
             }
             _ => None,
         }
@@ -169,15 +165,18 @@ fn put<T: Clone>(named: &mut Named<T>, secret: &wire::Secret, content: Option<&T
     named.insert(secret.name.clone(), content.cloned()).is_none()
 }
 
-/// What `config` names. An unknown name is an error.
+/// What `config` names, unless that stands elsewhere. An unknown name is an error.
 fn find<'a, T>(
     named: &'a Named<T>,
     config: &wire::SdsSecretConfig,
     kind: &str,
     at: &At<'_>,
 ) -> Option<&'a T> {
+    if config.sds_config.is_some() {
+        return None;
+    }
     let found = named.get(&config.name);
-    if found.is_none() && config.sds_config.is_none() {
+    if found.is_none() {
         let message = format!("no {kind} named '{}' in 'static_resources.secrets'", config.name);
         let help = did_you_mean(&config.name, named.keys().map(String::as_str));
         at.field("name").error(Note::from(message).help(help));

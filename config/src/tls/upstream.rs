@@ -1,10 +1,8 @@
 //! `envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`.
 
-use std::path::PathBuf;
-
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as wire;
 
-use super::common::{self, CommonTlsContext};
+use super::common::CommonTlsContext;
 use super::parameters::TlsVersion;
 use super::reloaded;
 use crate::report::At;
@@ -56,11 +54,6 @@ impl UpstreamTlsContext {
             max_session_keys: wire.max_session_keys.map_or(1, |max| max.value),
             wire: wire.clone(),
         })
-    }
-
-    /// The files that it is made of.
-    pub fn files(&self) -> Vec<PathBuf> {
-        common::files(self.wire.common_tls_context.as_ref())
     }
 
     /// The same context with the content that its files have now.

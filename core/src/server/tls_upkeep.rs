@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use ringmain_config::tls::{CommonTlsContext, UpstreamTlsContext};
+
 use super::control::Control;
 use crate::transport_socket::tls::ServerContext;
 
@@ -15,7 +17,10 @@ const LOOK: Duration = Duration::from_secs(1);
 type Stamp = Option<(SystemTime, u64)>;
 
 /// The files of one context, as they were when it was made.
-struct Files(Vec<Stamp>);
+struct Files {
+    paths: Vec<PathBuf>,
+    stamps: Vec<Stamp>,
+}
 
 /// The context of a filter chain, and what is known of its age.
 struct KeptServer {
@@ -25,19 +30,11 @@ struct KeptServer {
 
 /// Keeps the contexts of all filter chains and clusters fresh, for ever.
 pub async fn keep_tls_fresh(control: Arc<Control>) {
-    let mut servers: Vec<KeptServer> = control
-        .server_contexts()
-        .iter()
-        .map(|context| KeptServer {
-            files: Files::of(&context.source().files()),
-            key_since: Instant::now(),
-        })
-        .collect();
+    let servers = control.server_contexts();
+    let mut servers: Vec<_> = servers.iter().map(|context| KeptServer::new(context)).collect();
     let clients = control.client_sources();
-    let mut clients: Vec<Option<Files>> = clients
-        .iter()
-        .map(|source| source.as_ref().map(|source| Files::of(&source.files())))
-        .collect();
+    let files = |source: &Arc<UpstreamTlsContext>| Files::of(&source.common);
+    let mut clients: Vec<_> = clients.iter().map(|source| source.as_ref().map(files)).collect();
     loop {
         tokio::time::sleep(LOOK).await;
         for (index, context) in control.server_contexts().into_iter().enumerate() {
@@ -47,9 +44,11 @@ pub async fn keep_tls_fresh(control: Arc<Control>) {
         }
         for (cluster, source) in control.client_sources().into_iter().enumerate() {
             let (Some(source), Some(files)) = (source, &mut clients[cluster]) else { continue };
-            if files.have_changed(&source.files())
-                && let Some(fresh) = told(&control, &source.files(), source.reload())
-            {
+            if !files.have_changed() {
+                continue;
+            }
+            if let Some(fresh) = told(&control, &files.paths, source.reload()) {
+                files.follow(&fresh.common);
                 control.set_client_source(cluster, Arc::new(fresh)).await;
             }
         }
@@ -57,11 +56,16 @@ pub async fn keep_tls_fresh(control: Arc<Control>) {
 }
 
 impl KeptServer {
+    fn new(context: &ServerContext) -> Self {
+        Self { files: Files::of(&context.source().common), key_since: Instant::now() }
+    }
+
     /// Another context, where there is a reason for one.
     fn refresh(&mut self, context: &ServerContext, control: &Control) -> Option<ServerContext> {
-        let files = context.source().files();
-        if self.files.have_changed(&files) {
-            return told(control, &files, context.reload());
+        if self.files.have_changed() {
+            let fresh = told(control, &self.files.paths, context.reload())?;
+            self.files.follow(&fresh.source().common);
+            return Some(fresh);
         }
         let rotation = context.ticket_rotation()?;
         if self.key_since.elapsed() < rotation {
@@ -73,14 +77,22 @@ impl KeptServer {
 }
 
 impl Files {
-    fn of(paths: &[PathBuf]) -> Self {
-        Self(paths.iter().map(|path| stamp(path)).collect())
+    fn of(context: &CommonTlsContext) -> Self {
+        let paths = context.files.clone();
+        Self { stamps: stamps(&paths), paths }
     }
 
     /// Whether one has changed since the last time.
-    fn have_changed(&mut self, paths: &[PathBuf]) -> bool {
-        let before = std::mem::replace(self, Self::of(paths));
-        before.0 != self.0
+    fn have_changed(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.stamps, stamps(&self.paths));
+        before != self.stamps
+    }
+
+    /// A file of secrets may name others than before.
+    fn follow(&mut self, context: &CommonTlsContext) {
+        if self.paths != context.files {
+            *self = Self::of(context);
+        }
     }
 }
 
@@ -98,6 +110,10 @@ fn told<T>(control: &Control, files: &[PathBuf], reloaded: Result<T, String>) ->
             None
         }
     }
+}
+
+fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
+    paths.iter().map(|path| stamp(path)).collect()
 }
 
 fn stamp(path: &Path) -> Stamp {

@@ -1,7 +1,8 @@
 //! Certificates that change while the proxy runs, and admin's view of them.
 
 use ringmain_tests::proxy::Program;
-use ringmain_tests::tls::{Handshake, Subject, TlsClient};
+use ringmain_tests::template::indented;
+use ringmain_tests::tls::{Authority, Handshake, Subject, TlsClient};
 use ringmain_tests::wait::eventually;
 
 use crate::rig::{GET, Rig, SERVER, VERSIONS, authority, tls_front};
@@ -45,5 +46,78 @@ fn a_file_that_cannot_be_used_leaves_the_old_certificate() {
         assert!(client.ask(GET).is_ok(), "{program}");
         assert_eq!(client.server_certificate(), Some(old), "{program}");
         assert!(rig.proxy.stderr().contains("cannot be used"), "{}", rig.proxy.stderr());
+    }
+}
+
+/// Writes the file of the secret `name` anew as those who rotate secrets do: another file takes its name.
+fn rotate(authority: &Authority, name: &str, secret: &str) {
+    let text = format!(
+        "resources:
+- '@type': type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret
+  name: {name}
+{}",
+        indented(secret, 2)
+    );
+    let next = authority.folder().join("next.yaml");
+    std::fs::write(&next, text).expect("writable");
+    std::fs::rename(&next, authority.folder().join(format!("{name}.yaml"))).expect("writable");
+}
+
+/// The certificate in `<file>.crt`.
+fn certificate(authority: &Authority, file: &str) -> String {
+    let folder = authority.folder().display();
+    format!(
+        "tls_certificate:
+  certificate_chain: {{ filename: {folder}/{file}.crt }}
+  private_key: {{ filename: {folder}/{file}.key }}
+"
+    )
+}
+
+/// Clients are held against `<file>.crt`.
+fn trusting(authority: &Authority, file: &str) -> String {
+    let folder = authority.folder().display();
+    format!("validation_context: {{ trusted_ca: {{ filename: {folder}/{file}.crt }} }}\n")
+}
+
+#[test]
+fn secrets_in_a_file_are_rotated_as_with_envoy() {
+    const COMMON: &str = "tls_certificate_sds_secret_configs:
+- name: own
+  sds_config: { path_config_source: { path: '{{certificates}}/own.yaml' }, resource_api_version: V3 }
+validation_context_sds_secret_config:
+  name: clients
+  sds_config: { path_config_source: { path: '{{certificates}}/clients.yaml' }, resource_api_version: V3 }
+";
+    let template = tls_front(COMMON, "require_client_certificate: true", "", "");
+    // Envoy asks even files by its own name.
+    let template = format!("node: {{ id: proxy, cluster: tests }}\n{template}");
+    let programs = [vec![Program::Envoy], Program::ringmains()].concat();
+    for program in programs {
+        let authority = authority();
+        let dns = vec!["server.example"];
+        let subject = Subject { name: "other", dns, ..Subject::default() };
+        authority.issue("renewed", &subject);
+        authority.self_sign("stranger", &subject);
+        rotate(&authority, "own", &certificate(&authority, "server"));
+        rotate(&authority, "clients", &trusting(&authority, "ca"));
+        let rig = Rig::start(program, &authority, &template);
+        let handshake =
+            Handshake::with_certificate(&authority, "server.example", "renewed", &VERSIONS);
+        let ask = || {
+            let mut client = handshake.clone().forgetful().connect(rig.port());
+            client.ask(GET).map(|_| client.server_certificate().expect("one was shown"))
+        };
+        assert_eq!(ask(), Ok(authority.certificate("server")), "{program}");
+        rotate(&authority, "own", &certificate(&authority, "renewed"));
+        let renewed = Ok(authority.certificate("renewed"));
+        eventually("the other certificate", || (ask() == renewed).then_some(()));
+        rotate(&authority, "clients", &trusting(&authority, "none"));
+        if program != Program::Envoy {
+            rig.proxy.admin().wait_for_stat("server.certificate_reload_failure", 1);
+        }
+        assert_eq!(ask(), renewed, "{program}: an authority that cannot be read");
+        rotate(&authority, "clients", &trusting(&authority, "stranger"));
+        eventually("the other authority", || ask().is_err().then_some(()));
     }
 }
