@@ -36,6 +36,10 @@ pub struct TlsInspector {
     pub max_client_hello_size: usize,
     /// `close_connection_on_client_hello_parsing_errors`, default false: what is no TLS is passed on.
     pub closes_on_errors: bool,
+    /// `enable_ja3_fingerprinting`, default false.
+    pub enable_ja3_fingerprinting: bool,
+    /// `enable_ja4_fingerprinting`, default false.
+    pub enable_ja4_fingerprinting: bool,
 }
 
 /// Takes the client's address from a PROXY header.
@@ -85,6 +89,8 @@ impl TlsInspector {
         Self {
             max_client_hello_size: usize::try_from(size).unwrap_or(usize::MAX),
             closes_on_errors: wire.close_connection_on_client_hello_parsing_errors,
+            enable_ja3_fingerprinting: wire.enable_ja3_fingerprinting.is_some_and(|on| on.value),
+            enable_ja4_fingerprinting: wire.enable_ja4_fingerprinting.is_some_and(|on| on.value),
         }
     }
 }

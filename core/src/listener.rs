@@ -14,7 +14,7 @@ pub use accept::Acceptor;
 pub use compiled::{
     FilterChain, FilterChainPlace, FilterChainTls, Listener, ListenerHistograms, TerminalFilter,
 };
-pub use connection_info::ConnectionInfo;
+pub use connection_info::{ConnectionInfo, TlsFingerprints};
 pub use connection_limit::{ConnectionLimit, ConnectionPermit, ConnectionUnit, Overflow};
 pub use connections::{ConnectionSlot, Connections};
 pub use drain_decision::{DrainDecision, DrainScope, DrainSequence};

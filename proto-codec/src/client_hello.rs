@@ -5,6 +5,10 @@
 //! them is looked at once, in however many records the message arrives. What follows the message is
 //! left alone, and so are all bytes: TLS itself reads them again.
 
+mod offer;
+
+pub use self::offer::{Ja4, Offer};
+
 /// Handshake records (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 22;
 /// `ClientHello` (RFC 8446 §4).
@@ -30,6 +34,8 @@ pub struct ClientHello {
     /// `application_layer_protocol_negotiation` (RFC 7301 §3.1), in the client's order. Names that are
     /// not text are left out: nobody can ask for them.
     pub application_protocols: Vec<Box<str>>,
+    /// All of it, where that was asked for.
+    pub offer: Option<Box<Offer>>,
 }
 
 /// What the bytes received so far are.
@@ -51,9 +57,15 @@ pub struct ClientHelloReader {
     /// The message as far as its records have come; empty while the first one holds all of it.
     message: Vec<u8>,
     empty_records: u32,
+    takes_offer: bool,
 }
 
 impl ClientHelloReader {
+    /// A reader that tells all that is offered, too.
+    pub fn taking_offer() -> Self {
+        Self { takes_offer: true, ..Self::default() }
+    }
+
     /// Goes on with `bytes`, which begin with those of the last call.
     pub fn read(&mut self, bytes: &[u8]) -> Progress {
         self.read_records(bytes).unwrap_or(Progress::NotTls)
@@ -97,11 +109,11 @@ impl ClientHelloReader {
         if self.message.is_empty()
             && let Some(body) = message_body(fragment)?
         {
-            return parse(body).map(Some);
+            return parse(body, self.takes_offer).map(Some);
         }
         self.message.extend_from_slice(fragment);
         match message_body(&self.message)? {
-            Some(body) => parse(body).map(Some),
+            Some(body) => parse(body, self.takes_offer).map(Some),
             None => Some(None),
         }
     }
@@ -128,9 +140,10 @@ fn message_body(message: &[u8]) -> Option<Option<&[u8]>> {
 }
 
 /// `None` where the message breaks off its form.
-fn parse(body: &[u8]) -> Option<ClientHello> {
+fn parse(body: &[u8], takes_offer: bool) -> Option<ClientHello> {
     let mut fields = Fields(body);
-    let _version_and_random = fields.take(2 + 32)?;
+    let version = fields.take_u16()?;
+    let _random = fields.take(32)?;
     let session_id = fields.take_vector8()?;
     let cipher_suites = fields.take_vector16()?;
     let compression_methods = fields.take_vector8()?;
@@ -138,7 +151,8 @@ fn parse(body: &[u8]) -> Option<ClientHello> {
     if session_id.0.len() > 32 || is_odd || compression_methods.0.is_empty() {
         return None;
     }
-    let mut hello = ClientHello::default();
+    let offer = takes_offer.then(|| Box::new(Offer::new(version, cipher_suites.0)));
+    let mut hello = ClientHello { offer, ..ClientHello::default() };
     if fields.0.is_empty() {
         return Some(hello);
     }
@@ -149,6 +163,9 @@ fn parse(body: &[u8]) -> Option<ClientHello> {
     while !extensions.0.is_empty() {
         let kind = extensions.take_u16()?;
         let content = extensions.take_vector16()?;
+        if let Some(offer) = &mut hello.offer {
+            offer.add_extension(kind, content.0);
+        }
         match kind {
             SERVER_NAME => hello.server_name = server_name(content)?,
             ALPN => hello.application_protocols = application_protocols(content)?,

@@ -88,6 +88,10 @@ plain_operators! {
     RouteName = "ROUTE_NAME",
     /// `x-request-id`.
     StreamId = "STREAM_ID",
+    /// What the client offers in TLS, where `tls_inspector` takes that: by JA3.
+    TlsJa3Fingerprint = "TLS_JA3_FINGERPRINT",
+    /// The same by JA4.
+    TlsJa4Fingerprint = "TLS_JA4_FINGERPRINT",
     /// A UUID of its own for each place it is written.
     UniqueId = "UNIQUE_ID",
     /// `alt_stat_name`, else `name` of the cluster.
@@ -130,7 +134,7 @@ const ABSENT: &str = "\
     DOWNSTREAM_HANDSHAKE_DURATION DOWNSTREAM_LOCAL_OTHERNAME_SAN \
     DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256 DOWNSTREAM_PEER_ISSUER_SERIAL \
     DOWNSTREAM_PEER_OTHERNAME_SAN DOWNSTREAM_TLS_SESSION_ID DOWNSTREAM_TRANSPORT_FAILURE_REASON \
-    ROUNDTRIP_DURATION SPAN_ID TLS_JA3_FINGERPRINT TLS_JA4_FINGERPRINT TRACE_ID \
+    ROUNDTRIP_DURATION SPAN_ID TRACE_ID \
     UPSTREAM_TLS_SESSION_ID";
 
 /// Operators of Envoy 1.40 that would have a value, which is not told here.

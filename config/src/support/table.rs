@@ -148,9 +148,10 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-        supported: "max_client_hello_size close_connection_on_client_hello_parsing_errors",
+        supported: "max_client_hello_size close_connection_on_client_hello_parsing_errors \
+                    enable_ja3_fingerprinting enable_ja4_fingerprinting",
         harmless: "initial_read_buffer_size",
-        limited: "enable_ja3_fingerprinting=false enable_ja4_fingerprinting=false",
+        ..NONE
     },
     Message { name: "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", ..NONE },
     Message {

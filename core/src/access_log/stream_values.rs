@@ -16,6 +16,7 @@ use super::response_flags_text::Order;
 use super::{grpc_status, response_flags_text};
 use crate::http::request_id::random_uuid;
 use crate::http::stream::millis;
+use crate::listener::TlsFingerprints;
 
 impl Evaluator<'_> {
     pub(super) fn plain(&self, operator: PlainOperator, out: &mut Vec<u8>) -> Option<Kind> {
@@ -33,6 +34,8 @@ impl Evaluator<'_> {
             P::ResponseFlagsLong => {
                 response_flags_text::write_long(info.flags, self.flag_order(), out)
             }
+            P::TlsJa3Fingerprint => text(self.fingerprints()?.ja3.as_ref()?.as_bytes(), out),
+            P::TlsJa4Fingerprint => text(self.fingerprints()?.ja4.as_ref()?.as_bytes(), out),
             P::CustomFlags => text(b"", out),
             P::LocalReplyBody => text(self.local_reply_body, out),
             P::UniqueId => text(&random_uuid(), out),
@@ -65,6 +68,10 @@ impl Evaluator<'_> {
             }
             count => number(self.count(count), out),
         }
+    }
+
+    fn fingerprints(&self) -> Option<&TlsFingerprints> {
+        self.exchange.info.tls_fingerprints.as_deref()
     }
 
     fn flag_order(&self) -> Order {

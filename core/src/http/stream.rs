@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::ResponseFlags;
 use super::filter::ConnectionBuckets;
 use crate::cluster::WorkerHost;
-use crate::listener::ConnectionInfo;
+use crate::listener::{ConnectionInfo, TlsFingerprints};
 use crate::router::RouteRef;
 use crate::transport_socket::Tlvs;
 use crate::transport_socket::tls::TlsInfo;
@@ -122,6 +122,8 @@ pub struct StreamInfo {
     pub direct_local: SocketAddr,
     /// The name in the connection's ClientHello, where one was looked for.
     pub requested_server_name: Option<Rc<str>>,
+    /// Fingerprints of that ClientHello, where some are taken.
+    pub tls_fingerprints: Option<Rc<TlsFingerprints>>,
     /// The downstream connection's number in the process.
     pub connection_id: u64,
     /// What is known of the downstream connection's TLS, where it has any.
@@ -180,6 +182,7 @@ impl Default for StreamInfo {
             local: UNKNOWN_ADDRESS,
             direct_local: UNKNOWN_ADDRESS,
             requested_server_name: None,
+            tls_fingerprints: None,
             connection_id: 0,
             downstream_tls: None,
             connection_buckets: None,
@@ -206,6 +209,7 @@ impl StreamInfo {
             local: connection.local,
             direct_local: connection.direct_local,
             requested_server_name: connection.requested_server_name.clone(),
+            tls_fingerprints: connection.tls_fingerprints.clone(),
             ..Self::default()
         }
     }

@@ -5,6 +5,15 @@ use std::rc::Rc;
 
 use crate::transport_socket::Tlvs;
 
+/// What tells clients of TLS apart by what they offer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsFingerprints {
+    /// JA3: 32 hexadecimal digits.
+    pub ja3: Option<String>,
+    /// JA4: `t13d1516h2_8daaf6152771_e5627efa2ab1`.
+    pub ja4: Option<String>,
+}
+
 /// Addresses of a connection, and what listener filters found out about it.
 #[derive(Debug, Clone)]
 pub struct ConnectionInfo {
@@ -20,6 +29,8 @@ pub struct ConnectionInfo {
     pub proxy_tlvs: Option<Tlvs>,
     /// The name in the ClientHello, in lower case.
     pub requested_server_name: Option<Rc<str>>,
+    /// Fingerprints of the ClientHello, where some are taken.
+    pub tls_fingerprints: Option<Rc<TlsFingerprints>>,
     /// Protocols that the ClientHello offers, or the one that the first bytes show.
     pub requested_application_protocols: Vec<Box<str>>,
     /// `tls` where a ClientHello was found, else `raw_buffer`.
@@ -36,6 +47,7 @@ impl ConnectionInfo {
             direct_local: local,
             proxy_tlvs: None,
             requested_server_name: None,
+            tls_fingerprints: None,
             requested_application_protocols: Vec::new(),
             transport_protocol: "raw_buffer",
         }

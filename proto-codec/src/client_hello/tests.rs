@@ -47,6 +47,7 @@ fn asked() -> ClientHello {
     ClientHello {
         server_name: Some("a.example".into()),
         application_protocols: vec!["h2".into(), "http/1.1".into()],
+        offer: None,
     }
 }
 

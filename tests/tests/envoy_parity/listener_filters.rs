@@ -347,3 +347,71 @@ fn silent_and_lost_clients_are_counted_and_forgotten() {
         told(proxy, &[])
     });
 }
+
+/// A ClientHello with these cipher suites and extensions, in one record.
+fn client_hello(cipher_suites: &[u16], extensions: &[(u16, &[u8])]) -> Vec<u8> {
+    let vector = |content: &[u8]| {
+        let length = u16::try_from(content.len()).expect("short").to_be_bytes();
+        [&length[..], content].concat()
+    };
+    let cipher_suites: Vec<u8> = cipher_suites.iter().flat_map(|it| it.to_be_bytes()).collect();
+    let extensions = extensions.iter();
+    let extensions: Vec<u8> = extensions
+        .flat_map(|(kind, content)| [&kind.to_be_bytes()[..], &vector(content)].concat())
+        .collect();
+    let version_and_random = [&[3, 3][..], &[7; 32]].concat();
+    let lists = [&vector(&cipher_suites)[..], &[1, 0], &vector(&extensions)].concat();
+    let body = [&version_and_random[..], &[0], &lists].concat();
+    let length = u32::try_from(body.len()).expect("short").to_be_bytes();
+    record(&[&[1], &length[1..], &body].concat())
+}
+
+#[test]
+fn clients_are_told_apart_by_fingerprints() {
+    const CHAIN: &str = r#"
+    - filters:
+      - name: tcp
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: tcp
+          cluster: nobody
+          access_log:
+          - name: file
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+              path: "{{scratch}}/tcp.log"
+              log_format: { text_format_source: { inline_string: "%TLS_JA3_FINGERPRINT% %TLS_JA4_FINGERPRINT%\n" } }
+  clusters:
+  - { name: nobody, load_assignment: { cluster_name: nobody } }"#;
+    let groups: (u16, &[u8]) = (10, &[0, 6, 0x2a, 0x2a, 0, 29, 0, 23]);
+    let algorithms: (u16, &[u8]) = (13, &[0, 6, 8, 4, 4, 3, 8, 5]);
+    let versions: (u16, &[u8]) = (43, &[6, 0x3a, 0x3a, 3, 4, 3, 3]);
+    let alpn = |name: &[u8]| {
+        let length = u8::try_from(name.len()).expect("short");
+        [&[0, length + 1, length][..], name].concat()
+    };
+    let (good, odd) = (alpn(b"h2"), alpn(b"\xab\xcd"));
+    let suites = [0x0a0a, 0x1302, 0x1301, 0xc02b, 0x009c];
+    let grease = client_hello(
+        &suites,
+        &[(0x1a1a, &[]), groups, (11, &[1, 0]), algorithms, versions, (16, &good), (0x4a4a, &[0])],
+    );
+    let plain = client_hello(&suites, &[groups, (16, &odd)]);
+    let bare = client_hello(&[0x1301], &[]);
+    let sent: [&[u8]; 6] =
+        [HELLO, HELLO_WITHOUT_NAME, &grease, &plain, &bare, b"GET / HTTP/1.1\r\n\r\n"];
+    for fields in [
+        ", enable_ja3_fingerprinting: true, enable_ja4_fingerprinting: true",
+        ", enable_ja4_fingerprinting: true",
+        "",
+    ] {
+        let config = listener_with(&filters(&[filter("tls_inspector", fields)]), CHAIN);
+        same(&config, &Values::new(), |proxy| {
+            for (index, hello) in sent.iter().enumerate() {
+                hear(proxy, &[hello]);
+                log_lines(proxy, "tcp.log", index + 1, &[]);
+            }
+            proxy.file("tcp.log")
+        });
+    }
+}

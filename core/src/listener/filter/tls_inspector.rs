@@ -1,13 +1,18 @@
 //! `envoy.filters.listener.tls_inspector`: the name and the protocols that a TLS client asks for.
 
+use std::rc::Rc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use md5::{Digest, Md5};
 use ringmain_config::listener_filter as config;
-use ringmain_proto_codec::client_hello::{ClientHelloReader, Progress};
+use ringmain_proto_codec::client_hello::{ClientHelloReader, Ja4, Offer, Progress};
 
 use super::{CONTINUE, Verdict};
-use crate::listener::ConnectionInfo;
+use crate::listener::{ConnectionInfo, TlsFingerprints};
 use crate::server::Worker;
 use crate::stats::scopes::TlsInspectorStats;
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
+use crate::transport_socket::tls::hex;
 
 /// The compiled filter.
 #[derive(Debug)]
@@ -27,6 +32,28 @@ impl TlsInspector {
     }
 }
 
+/// Digits of a list's hash that JA4 keeps.
+const JA4_DIGITS: usize = 12;
+
+impl TlsInspector {
+    fn fingerprints(&self, offer: &Offer) -> TlsFingerprints {
+        let ja3 = || hex(&Md5::digest(offer.ja3()));
+        TlsFingerprints {
+            ja3: self.config.enable_ja3_fingerprinting.then(ja3),
+            ja4: self.config.enable_ja4_fingerprinting.then(|| ja4(offer)),
+        }
+    }
+}
+
+fn ja4(offer: &Offer) -> String {
+    let Ja4 { head, cipher_suites, extensions } = offer.ja4();
+    let hash = |list: String| match list.is_empty() {
+        true => "0".repeat(JA4_DIGITS),
+        false => hex(&digest(&SHA256, list.as_bytes()).as_ref()[..JA4_DIGITS / 2]),
+    };
+    format!("{head}_{}_{}", hash(cipher_suites), hash(extensions))
+}
+
 /// The filter at one connection.
 pub struct Looking<'f> {
     filter: &'f TlsInspector,
@@ -36,7 +63,13 @@ pub struct Looking<'f> {
 impl<'f> Looking<'f> {
     /// Nothing has come yet.
     pub fn new(filter: &'f TlsInspector) -> Self {
-        Self { filter, reader: ClientHelloReader::default() }
+        let config = &filter.config;
+        let fingerprints = config.enable_ja3_fingerprinting || config.enable_ja4_fingerprinting;
+        let reader = match fingerprints {
+            true => ClientHelloReader::taking_offer(),
+            false => ClientHelloReader::default(),
+        };
+        Self { filter, reader }
     }
 
     /// Goes on with all bytes received so far.
@@ -72,6 +105,8 @@ impl<'f> Looking<'f> {
                 protocols.inc();
                 stats.tls_found.inc();
                 connection.transport_protocol = "tls";
+                connection.tls_fingerprints =
+                    hello.offer.map(|offer| Rc::new(self.filter.fingerprints(&offer)));
                 connection.requested_server_name = hello.server_name.map(Into::into);
                 connection.requested_application_protocols = hello.application_protocols;
                 CONTINUE
