@@ -8,6 +8,7 @@ mod http2_options;
 mod http_options;
 mod load_balancing;
 mod outlier_detection;
+mod transport_sockets;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub use self::load_balancing::{
 pub use self::outlier_detection::{
     EjectionLimits, FailurePercentage, OutlierDetection, SuccessRate,
 };
+pub use self::transport_sockets::{SocketLabels, TransportSocketMatch, TransportSockets};
 use crate::aws::DiscoveryLimits;
 use crate::aws::wire::{cloud_map, ecs};
 use crate::cloud_map_cluster::CloudMapCluster;
@@ -83,9 +85,9 @@ pub struct Cluster {
     pub upstream_protocol: UpstreamProtocol,
     /// `circuit_breakers.thresholds` of the DEFAULT and HIGH priority.
     pub circuit_breakers: CircuitBreakers,
-    /// `transport_socket`, or the one within that of the PROXY protocol.
-    pub transport_socket: UpstreamTransportSocket,
-    /// `transport_socket` is that of the PROXY protocol.
+    /// `transport_socket` and `transport_socket_matches`.
+    pub transport_sockets: TransportSockets,
+    /// `transport_socket` is that of the PROXY protocol; not for hosts that another one is for.
     pub proxy_protocol: Option<UpstreamProxyProtocol>,
     /// `upstream_http_protocol_options`: the name that requests give to TLS.
     pub auto_sni: AutoSni,
@@ -185,19 +187,15 @@ impl Cluster {
             at.error_at_key("the localities of hosts found by 'cluster_type' have no weights");
         }
         let connect_timeout = wire.connect_timeout.as_ref();
-        let (socket, socket_at) = (wire.transport_socket.as_ref(), at.field("transport_socket"));
-        let (proxy_protocol, transport_socket) =
-            match UpstreamProxyProtocol::around(socket, &socket_at) {
-                Some((proxy_protocol, inner)) => (Some(proxy_protocol), Some(inner)),
-                None => (None, UpstreamTransportSocket::from_wire(socket, &socket_at)),
-            };
+        let (transport_sockets, proxy_protocol) = TransportSockets::from_wire(wire, at);
         if proxy_protocol.is_some() && !wire.health_checks.is_empty() {
             at.field("health_checks").error_at_key(
                 "health checks through the PROXY protocol are known to Envoy, not supported by ringmain",
             );
         }
-        if let (UpstreamProtocol::Auto(_), Some(UpstreamTransportSocket::RawBuffer)) =
-            (options.upstream_protocol, &transport_socket)
+        let is_raw = |socket| matches!(socket, &UpstreamTransportSocket::RawBuffer);
+        if matches!(options.upstream_protocol, UpstreamProtocol::Auto(_))
+            && transport_sockets.iter().any(is_raw)
         {
             http_options::refuse_auto_config(at);
         }
@@ -237,8 +235,7 @@ impl Cluster {
                 .as_ref()
                 .is_some_and(|common| common.ignore_new_hosts_until_first_hc),
             upstream_protocol: options.upstream_protocol,
-            // Without one there is an error, and no proxy.
-            transport_socket: transport_socket.unwrap_or_default(),
+            transport_sockets,
             proxy_protocol,
             auto_sni: options.auto_sni,
             circuit_breakers: CircuitBreakers::from_wire(wire.circuit_breakers.as_ref()),

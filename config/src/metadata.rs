@@ -32,7 +32,15 @@ const LB_NAMESPACE: &str = "envoy.lb";
 
 /// What `wire` holds for load balancers.
 pub(crate) fn lb_metadata(wire: Option<&wire::Metadata>) -> BTreeMap<String, Value> {
-    let fields = wire.and_then(|wire| wire.filter_metadata.get(LB_NAMESPACE));
+    fields_in(LB_NAMESPACE, wire)
+}
+
+/// What `wire` holds in `namespace`.
+pub(crate) fn fields_in(
+    namespace: &str,
+    wire: Option<&wire::Metadata>,
+) -> BTreeMap<String, Value> {
+    let fields = wire.and_then(|wire| wire.filter_metadata.get(namespace));
     fields.map(fields_of).unwrap_or_default()
 }
 

@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::endpoint::v3 as endpoint;
 use serde_json::Value;
 
-use super::EndpointHealthCheckConfig;
+use super::{EndpointHealthCheckConfig, SocketLabels};
 use crate::address::{EndpointAddress, socket_address};
 use crate::bootstrap::Locality;
 use crate::metadata::lb_metadata;
@@ -78,6 +78,8 @@ pub struct LbEndpoint {
     pub health_status: HealthStatus,
     /// `metadata.filter_metadata."envoy.lb"`.
     pub metadata: BTreeMap<String, Value>,
+    /// `envoy.transport_socket_match` of its metadata and its locality's.
+    pub socket_labels: SocketLabels,
 }
 
 /// `envoy.config.core.v3.HealthStatus`.
@@ -121,7 +123,9 @@ impl LocalityLbEndpoints {
 
     fn from_wire(wire: &endpoint::LocalityLbEndpoints, dns: bool, at: &At<'_>) -> Self {
         let at = at.field("lb_endpoints");
-        let endpoint = |(index, endpoint)| LbEndpoint::from_wire(endpoint, dns, &at.index(index));
+        let endpoint = |(index, endpoint)| {
+            LbEndpoint::from_wire(endpoint, wire.metadata.as_ref(), dns, &at.index(index))
+        };
         Self {
             locality: wire.locality.as_ref().map(Locality::from_wire).unwrap_or_default(),
             priority: wire.priority,
@@ -132,7 +136,12 @@ impl LocalityLbEndpoints {
 }
 
 impl LbEndpoint {
-    fn from_wire(wire: &endpoint::LbEndpoint, dns: bool, at: &At<'_>) -> Option<Self> {
+    fn from_wire(
+        wire: &endpoint::LbEndpoint,
+        locality: Option<&core::Metadata>,
+        dns: bool,
+        at: &At<'_>,
+    ) -> Option<Self> {
         let Some(HostIdentifier::Endpoint(endpoint)) = &wire.host_identifier else {
             at.error_at_key("'endpoint' is required");
             return None;
@@ -150,6 +159,7 @@ impl LbEndpoint {
             load_balancing_weight: wire.load_balancing_weight.map_or(1, |weight| weight.value),
             health_status: HealthStatus::from_wire(wire.health_status()),
             metadata: lb_metadata(wire.metadata.as_ref()),
+            socket_labels: SocketLabels::from_wire(wire.metadata.as_ref(), locality),
         })
     }
 }

@@ -1124,7 +1124,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     lb_subset_config \
                     max_requests_per_connection \
                     common_http_protocol_options http_protocol_options \
-                    http2_protocol_options typed_extension_protocol_options upstream_http_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket \
+                    http2_protocol_options typed_extension_protocol_options upstream_http_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket transport_socket_matches \
                     dns_failure_refresh_rate dns_jitter dns_resolvers use_tcp_for_dns_lookups \
                     dns_resolution_config typed_dns_resolver_config wait_for_warm_on_init \
                     cluster_type health_checks outlier_detection",
@@ -1132,6 +1132,11 @@ pub(super) const MESSAGES: &[Message] = &[
         limited: "type=STATIC|STRICT_DNS|LOGICAL_DNS \
                   lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM|RING_HASH|MAGLEV|LOAD_BALANCING_POLICY_CONFIG \
                   protocol_selection=USE_CONFIGURED_PROTOCOL",
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.TransportSocketMatch",
+        supported: "name match transport_socket",
+        ..NONE
     },
     Message {
         name: "envoy.config.cluster.v3.Cluster.CommonLbConfig",

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use ringmain_config::bootstrap::Locality;
-use ringmain_config::cluster::{EndpointHealthCheckConfig, HealthStatus};
+use ringmain_config::cluster::{EndpointHealthCheckConfig, HealthStatus, SocketLabels};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -37,6 +37,8 @@ pub struct HostDescription {
     pub locality: Locality,
     /// The `envoy.lb` metadata.
     pub metadata: BTreeMap<String, Value>,
+    /// What its metadata says for its transport socket.
+    pub socket_labels: SocketLabels,
     /// What it says of its own health checks.
     pub health_check_config: EndpointHealthCheckConfig,
 }
@@ -53,6 +55,7 @@ impl HostDescription {
             priority: 0,
             locality: Locality::default(),
             metadata: BTreeMap::new(),
+            socket_labels: SocketLabels::default(),
             health_check_config: EndpointHealthCheckConfig::default(),
         }
     }
@@ -78,6 +81,8 @@ pub struct Host {
     pub locality: Locality,
     /// The `envoy.lb` metadata.
     pub metadata: BTreeMap<String, Value>,
+    /// What its metadata says for its transport socket.
+    pub socket_labels: SocketLabels,
     /// What it says of its own health checks.
     pub health_check_config: EndpointHealthCheckConfig,
     /// Rung by workers when a response of its own says that it is to be taken out; absent where
@@ -118,6 +123,7 @@ impl Host {
             priority,
             locality: description.locality,
             metadata: description.metadata,
+            socket_labels: description.socket_labels,
             health_check_config: description.health_check_config,
             health_alarm: OnceLock::new(),
             outlier_monitor: OnceLock::new(),
@@ -229,6 +235,7 @@ impl Host {
             && self.priority == description.priority
             && self.locality == description.locality
             && self.metadata == description.metadata
+            && self.socket_labels == description.socket_labels
             && self.health_check_config == description.health_check_config
     }
 

@@ -1,5 +1,6 @@
 //! What all workers share of a cluster: its settings and its counters.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{self as config, UpstreamProtocol};
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
-use super::{CircuitBreakers, HostSet};
+use super::{CircuitBreakers, Host, HostSet};
 use crate::access_log::LogSink;
 use crate::health_check::HealthChecks;
 use crate::load_balancer::{LocalCluster, Plan, PlanContext};
@@ -15,7 +16,7 @@ use crate::outlier_detection::OutlierDetector;
 use crate::stats::scopes::{
     ApiCallStats, AwsStats, ClusterStats, DiscoveryStats, DnsStats, Http2Stats, LbStats,
 };
-use crate::stats::{HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope};
+use crate::stats::{Counter, HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope};
 use crate::transport_socket::tls::SslStats;
 
 /// A compiled cluster. Never changed after it was made, but for the counters.
@@ -36,6 +37,8 @@ pub struct Cluster {
     pub planning: LbStats,
     /// `cluster.<name>.ssl.`, where its hosts are spoken to in TLS.
     pub ssl: Option<PerWorker<SslStats>>,
+    /// For how many hosts each of its transport sockets was chosen; the control thread writes.
+    pub socket_matches: Vec<Counter>,
     /// `cluster.<name>.http2.`, where its hosts are spoken to in HTTP/2.
     pub http2: Option<PerWorker<Http2Stats>>,
     /// `cluster.<name>.` counters of discovery.
@@ -112,12 +115,15 @@ impl Cluster {
         let outlier_detector = config
             .outlier_detection
             .map(|config| Arc::new(OutlierDetector::new(config, outlier_events)));
+        let sockets = config.transport_sockets.iter();
+        let has_tls = sockets.clone().any(|it| matches!(it, UpstreamTransportSocket::Tls(_)));
+        let socket_matches = sockets.map(|_| Counter::default()).collect();
         Self {
             health_checks,
             outlier_detector,
             aws: config.discovery.aws_limits().map(|_| Default::default()),
-            ssl: matches!(config.transport_socket, UpstreamTransportSocket::Tls(_))
-                .then(|| PerWorker::new(workers)),
+            ssl: has_tls.then(|| PerWorker::new(workers)),
+            socket_matches,
             http2: (config.upstream_protocol != UpstreamProtocol::Http1)
                 .then(|| PerWorker::new(workers)),
             index,
@@ -160,12 +166,22 @@ impl Cluster {
 
     /// Has `hosts` checked and watched; those that are not among `known` are new.
     pub fn expect(&self, hosts: &HostSet, known: &HostSet, workers: usize) {
+        if !self.config.transport_sockets.matches.is_empty() {
+            let known: HashSet<u64> = known.hosts.iter().map(|host| host.id).collect();
+            let new = hosts.hosts.iter().filter(|host| !known.contains(&host.id));
+            new.for_each(|host| self.socket_matches[self.socket_place(host)].inc());
+        }
         if let Some(checks) = &self.health_checks {
             checks.expect(hosts, known);
         }
         if let Some(detector) = &self.outlier_detector {
             detector.expect(hosts, workers);
         }
+    }
+
+    /// Which of its transport sockets is for `host`.
+    pub fn socket_place(&self, host: &Host) -> usize {
+        self.config.transport_sockets.place_for(&host.socket_labels)
     }
 
     /// The stats of discovery by an AWS API; of a cluster that is found so.

@@ -34,8 +34,8 @@ pub struct WorkerCluster {
     /// The other workers.
     pub bells: Arc<Bells>,
     random: Rc<Random>,
-    /// TLS towards its hosts, where it has that.
-    client_context: RefCell<Option<Rc<ClientContext>>>,
+    /// TLS of its transport sockets, by their places.
+    client_contexts: Box<[RefCell<Option<Rc<ClientContext>>>]>,
     /// This worker's spare buffers.
     pub buffers: Rc<BufferPool>,
     lines: [Line; 2],
@@ -182,12 +182,17 @@ impl WorkerCluster {
         random: Rc<Random>,
         buffers: Rc<BufferPool>,
     ) -> Rc<Self> {
-        let client_context = match &shared.config.transport_socket {
-            UpstreamTransportSocket::RawBuffer => None,
-            UpstreamTransportSocket::Tls(source) => Some(client_context(source, &shared)),
-        };
+        let sockets = shared.config.transport_sockets.iter();
+        let client_contexts = sockets
+            .map(|socket| match socket {
+                UpstreamTransportSocket::RawBuffer => RefCell::default(),
+                UpstreamTransportSocket::Tls(source) => {
+                    RefCell::new(Some(client_context(source, &shared)))
+                }
+            })
+            .collect();
         Rc::new(Self {
-            client_context: RefCell::new(client_context),
+            client_contexts,
             buffers,
             shared,
             worker,
@@ -203,14 +208,14 @@ impl WorkerCluster {
         })
     }
 
-    /// TLS towards its hosts, where it has that, for a connection that begins.
-    pub fn client_context(&self) -> Option<Rc<ClientContext>> {
-        self.client_context.borrow().clone()
+    /// TLS of the transport socket at `place`, where it has that, for a connection that begins.
+    pub fn client_context(&self, place: usize) -> Option<Rc<ClientContext>> {
+        self.client_contexts[place].borrow().clone()
     }
 
-    /// From now on, TLS towards its hosts is `source`.
-    pub fn set_client_context(&self, source: &UpstreamTlsContext) {
-        self.client_context.replace(Some(client_context(source, &self.shared)));
+    /// From now on, TLS of the transport socket at `place` is `source`.
+    pub fn set_client_context(&self, place: usize, source: &UpstreamTlsContext) {
+        self.client_contexts[place].replace(Some(client_context(source, &self.shared)));
     }
 
     /// A connection could not be opened, as the process is out of descriptors.

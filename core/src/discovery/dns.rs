@@ -194,6 +194,7 @@ impl Entry {
             priority: self.priority + found.rank,
             locality: self.locality.clone(),
             metadata: self.endpoint.metadata.clone(),
+            socket_labels: self.endpoint.socket_labels.clone(),
             health_check_config: self.endpoint.health_check_config.clone(),
             ..HostDescription::new(found.address)
         }

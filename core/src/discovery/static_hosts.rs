@@ -21,6 +21,7 @@ pub fn hosts(cluster: &Cluster, workers: usize) -> HostSet {
                     priority: group.priority,
                     locality: group.locality.clone(),
                     metadata: endpoint.metadata.clone(),
+                    socket_labels: endpoint.socket_labels.clone(),
                     health_check_config: endpoint.health_check_config.clone(),
                     ..HostDescription::new(address)
                 };

@@ -24,8 +24,10 @@ pub async fn run(
     let index = cluster.index;
     let mut named = control.watch_hosts(index);
     let mut sources = control.watch_client_sources();
-    let source = sources.borrow_and_update()[index].clone();
-    let tls = source.map(|source| CheckTls::new(source, &checks.config));
+    let tls = sources.borrow_and_update()[index]
+        .iter()
+        .map(|source| source.clone().map(|source| CheckTls::new(source, &checks.config)))
+        .collect();
     let mut sessions = Sessions {
         control: control.clone(),
         first: cluster.config.wait_for_warm_on_init.then_some(first),
@@ -59,7 +61,8 @@ struct Sessions {
     control: Arc<Control>,
     cluster: Arc<Cluster>,
     checks: Arc<HealthChecks>,
-    tls: Option<CheckTls>,
+    /// By the places of the cluster's transport sockets.
+    tls: Vec<Option<CheckTls>>,
     changed: Arc<Notify>,
     first: Option<mpsc::Sender<()>>,
     /// By the id of the host.
@@ -80,16 +83,19 @@ impl Sessions {
                     self.changed.clone(),
                     self.first.clone(),
                 );
-                OwnedTask::spawn(session.run(self.tls.as_ref()))
+                let tls = self.tls[self.cluster.socket_place(host)].as_ref();
+                OwnedTask::spawn(session.run(tls))
             });
             self.of_hosts.insert(host.id, session);
         }
     }
 
     /// Has checks use the certificates that are in use now.
-    fn follow_tls(&mut self, source: &Option<Arc<UpstreamTlsContext>>) {
-        if let (Some(tls), Some(source)) = (&mut self.tls, source) {
-            tls.follow(source, &self.checks.config);
+    fn follow_tls(&mut self, sources: &[Option<Arc<UpstreamTlsContext>>]) {
+        for (tls, source) in self.tls.iter_mut().zip(sources) {
+            if let (Some(tls), Some(source)) = (tls, source) {
+                tls.follow(source, &self.checks.config);
+            }
         }
     }
 }

@@ -164,13 +164,16 @@ pub(super) async fn open(
     let stream = Rc::new(open_socket(cluster, address, begun + limit).await?);
     let deadline = Deadline::new(&cluster.timers, &stream, Shutdown::Both);
     deadline.arm_at(begun + limit);
-    send_proxy_header(cluster, &stream, options).await.map_err(|failure| {
-        match deadline.fired() {
-            true => ConnectFailure::Timeout,
-            false => failure,
-        }
-    })?;
-    let (Some(context), Some(stats)) = (cluster.client_context(), &cluster.shared.ssl) else {
+    let place = cluster.shared.socket_place(&host.shared);
+    if place == 0 {
+        send_proxy_header(cluster, &stream, options).await.map_err(|failure| {
+            match deadline.fired() {
+                true => ConnectFailure::Timeout,
+                false => failure,
+            }
+        })?;
+    }
+    let (Some(context), Some(stats)) = (cluster.client_context(place), &cluster.shared.ssl) else {
         return Ok(Transport::Raw(stream));
     };
     let own_name = options.and_then(TransportOptions::server_name);

@@ -94,8 +94,8 @@ pub struct Control {
     shutdown: mpsc::Sender<()>,
 }
 
-/// TLS towards the hosts of each cluster, where it has that.
-pub type ClientSources = Vec<Option<Arc<UpstreamTlsContext>>>;
+/// TLS of the transport sockets of each cluster, by their places, where they have that.
+pub type ClientSources = Vec<Vec<Option<Arc<UpstreamTlsContext>>>>;
 
 /// How often a command is offered again to a worker whose mailbox is full.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
@@ -268,15 +268,22 @@ impl Control {
         self.client_sources.subscribe()
     }
 
-    /// Gives every worker another TLS context towards the hosts of the cluster at `cluster`.
-    pub async fn set_client_source(&self, cluster: usize, source: Arc<UpstreamTlsContext>) {
-        self.client_sources.send_modify(|sources| sources[cluster] = Some(source.clone()));
-        self.tell_all(|| Command::SetClientContext { cluster, source: source.clone() }).await;
+    /// Gives every worker another TLS context for the transport socket at `place` of the cluster at
+    /// `cluster`.
+    pub async fn set_client_source(
+        &self,
+        cluster: usize,
+        place: usize,
+        source: Arc<UpstreamTlsContext>,
+    ) {
+        self.client_sources.send_modify(|sources| sources[cluster][place] = Some(source.clone()));
+        self.tell_all(|| Command::SetClientContext { cluster, place, source: source.clone() })
+            .await;
     }
 
     /// Whether any filter chain or cluster has TLS.
     pub fn has_tls(&self) -> bool {
-        let has_client = || self.client_sources.borrow().iter().any(Option::is_some);
+        let has_client = || self.client_sources.borrow().iter().flatten().any(Option::is_some);
         !self.compiled.server_contexts.is_empty() || has_client()
     }
 
@@ -284,7 +291,7 @@ impl Control {
     pub fn tls_contexts(&self) -> Vec<CommonTlsContext> {
         let downstream = self.server_contexts();
         let downstream = downstream.iter().map(|context| context.source().common.clone());
-        let upstream = self.client_sources().into_iter().flatten();
+        let upstream = self.client_sources().into_iter().flatten().flatten();
         downstream.chain(upstream.map(|source| source.common.clone())).collect()
     }
 
@@ -371,12 +378,12 @@ impl Control {
 }
 
 fn client_sources(compiled: &Compiled) -> ClientSources {
-    let sockets = compiled.clusters.iter().map(|cluster| &cluster.config.transport_socket);
     let source = |socket: &UpstreamTransportSocket| match socket {
         UpstreamTransportSocket::Tls(source) => Some(source.clone()),
         UpstreamTransportSocket::RawBuffer => None,
     };
-    sockets.map(source).collect()
+    let clusters = compiled.clusters.iter();
+    clusters.map(|cluster| cluster.config.transport_sockets.iter().map(source).collect()).collect()
 }
 
 /// Between two looks whether workers have let go of what they no longer use.

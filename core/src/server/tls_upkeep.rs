@@ -20,6 +20,8 @@ type Stamp = Option<(SystemTime, u64)>;
 struct Files {
     paths: Vec<PathBuf>,
     stamps: Vec<Stamp>,
+    /// Why they could not be used when they were read last.
+    failure: Option<String>,
 }
 
 /// The context of a filter chain, and what is known of its age.
@@ -28,13 +30,18 @@ struct KeptServer {
     key_since: Instant,
 }
 
+/// The context of a transport socket of a cluster.
+struct KeptClient {
+    cluster: usize,
+    place: usize,
+    files: Files,
+}
+
 /// Keeps the contexts of all filter chains and clusters fresh, for ever.
 pub async fn keep_tls_fresh(control: Arc<Control>) {
     let servers = control.server_contexts();
     let mut servers: Vec<_> = servers.iter().map(|context| KeptServer::new(context)).collect();
-    let clients = control.client_sources();
-    let files = |source: &Arc<UpstreamTlsContext>| Files::of(&source.common);
-    let mut clients: Vec<_> = clients.iter().map(|source| source.as_ref().map(files)).collect();
+    let mut clients = KeptClient::all(&control);
     loop {
         tokio::time::sleep(LOOK).await;
         for (index, context) in control.server_contexts().into_iter().enumerate() {
@@ -42,14 +49,9 @@ pub async fn keep_tls_fresh(control: Arc<Control>) {
                 control.set_server_context(index, Arc::new(fresh)).await;
             }
         }
-        for (cluster, source) in control.client_sources().into_iter().enumerate() {
-            let (Some(source), Some(files)) = (source, &mut clients[cluster]) else { continue };
-            if !files.have_changed() {
-                continue;
-            }
-            if let Some(fresh) = told(&control, &files.paths, source.reload()) {
-                files.follow(&fresh.common);
-                control.set_client_source(cluster, Arc::new(fresh)).await;
+        for client in &mut clients {
+            if let Some(fresh) = client.refresh(&control) {
+                control.set_client_source(client.cluster, client.place, Arc::new(fresh)).await;
             }
         }
     }
@@ -62,8 +64,8 @@ impl KeptServer {
 
     /// Another context, where there is a reason for one.
     fn refresh(&mut self, context: &ServerContext, control: &Control) -> Option<ServerContext> {
-        if self.files.have_changed() {
-            let fresh = told(control, &self.files.paths, context.reload())?;
+        if self.files.are_to_be_read() {
+            let fresh = self.files.note(context.reload(), control)?;
             self.files.follow(&fresh.source().common);
             return Some(fresh);
         }
@@ -76,38 +78,74 @@ impl KeptServer {
     }
 }
 
+impl KeptClient {
+    /// Those of all clusters.
+    fn all(control: &Control) -> Vec<Self> {
+        let clusters = control.client_sources().into_iter().enumerate();
+        let sockets = clusters.flat_map(|(cluster, sources)| {
+            let places = sources.into_iter().enumerate();
+            places.filter_map(move |(place, source)| Some((cluster, place, source?)))
+        });
+        sockets
+            .map(|(cluster, place, source)| Self {
+                cluster,
+                place,
+                files: Files::of(&source.common),
+            })
+            .collect()
+    }
+
+    /// Another context, where there is a reason for one.
+    fn refresh(&mut self, control: &Control) -> Option<UpstreamTlsContext> {
+        if !self.files.are_to_be_read() {
+            return None;
+        }
+        let source = control.client_source(self.cluster, self.place)?;
+        let fresh = self.files.note(source.reload(), control)?;
+        self.files.follow(&fresh.common);
+        Some(fresh)
+    }
+}
+
 impl Files {
     fn of(context: &CommonTlsContext) -> Self {
         let paths = context.files.clone();
-        Self { stamps: stamps(&paths), paths }
+        Self { stamps: stamps(&paths), paths, failure: None }
     }
 
-    /// Whether one has changed since the last time.
-    fn have_changed(&mut self) -> bool {
+    /// Whether one has changed since the last time. Files that could not be used are read again and
+    /// again: what is missing may be another one, which a file of secrets names.
+    fn are_to_be_read(&mut self) -> bool {
         let before = std::mem::replace(&mut self.stamps, stamps(&self.paths));
-        before != self.stamps
+        before != self.stamps || self.failure.is_some()
+    }
+
+    /// Logs and counts what a reload came to; a failure once.
+    fn note<T>(&mut self, reloaded: Result<T, String>, control: &Control) -> Option<T> {
+        match reloaded {
+            Ok(fresh) => {
+                tracing::info!(files = ?self.paths, "certificates are read anew");
+                control.tls_stats.certificate_reload.inc();
+                self.failure = None;
+                Some(fresh)
+            }
+            Err(error) if self.failure.as_ref() == Some(&error) => None,
+            Err(error) => {
+                tracing::error!(
+                    error,
+                    "certificates have changed and cannot be used; the old stay"
+                );
+                control.tls_stats.certificate_reload_failure.inc();
+                self.failure = Some(error);
+                None
+            }
+        }
     }
 
     /// A file of secrets may name others than before.
     fn follow(&mut self, context: &CommonTlsContext) {
         if self.paths != context.files {
             *self = Self::of(context);
-        }
-    }
-}
-
-/// Logs and counts what a reload came to.
-fn told<T>(control: &Control, files: &[PathBuf], reloaded: Result<T, String>) -> Option<T> {
-    match reloaded {
-        Ok(fresh) => {
-            tracing::info!(?files, "certificates are read anew");
-            control.tls_stats.certificate_reload.inc();
-            Some(fresh)
-        }
-        Err(error) => {
-            tracing::error!(error, "certificates have changed and cannot be used; the old stay");
-            control.tls_stats.certificate_reload_failure.inc();
-            None
         }
     }
 }

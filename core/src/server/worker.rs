@@ -51,6 +51,8 @@ pub enum Command {
     SetClientContext {
         /// Index of the cluster.
         cluster: usize,
+        /// Place of the transport socket.
+        place: usize,
         /// What new connections are opened with.
         source: Arc<UpstreamTlsContext>,
     },
@@ -269,8 +271,8 @@ impl Worker {
             Command::SetServerContext { index, context } => {
                 self.server_contexts.set(index, context);
             }
-            Command::SetClientContext { cluster, source } => {
-                self.clusters[cluster].set_client_context(&source);
+            Command::SetClientContext { cluster, place, source } => {
+                self.clusters[cluster].set_client_context(place, &source);
             }
             Command::CloseIdle => self.connections.close_idle(),
         }

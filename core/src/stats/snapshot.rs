@@ -116,6 +116,7 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     scope.single(&cluster.planning, stats);
     scope.single(&cluster.discovery, stats);
     scope.zeros(&always_zero::CLUSTER, stats);
+    socket_matches(&scope, cluster, stats);
     if matches!(cluster.config.discovery, DiscoveryType::Dns(_)) {
         scope.within("dns").single(&cluster.dns, stats);
     }
@@ -158,6 +159,16 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     response_codes(&internal, &cluster.internal_response_codes, Completed::IsTheSum, stats);
     let retry = scope.within("retry");
     response_codes(&retry, &cluster.retry_response_codes, Completed::IsTheSum, stats);
+}
+
+/// For how many hosts each transport socket was chosen, by the names of the matches.
+fn socket_matches(scope: &Scope, cluster: &Cluster, stats: &mut Vec<Stat>) {
+    let matches = cluster.config.transport_sockets.matches.iter();
+    let names = std::iter::once("default").chain(matches.map(|matched| matched.name.as_str()));
+    for (name, count) in names.zip(&cluster.socket_matches) {
+        let count = usize::try_from(count.value()).unwrap_or(usize::MAX);
+        scope.within(name).counter("total_match_count", count, stats);
+    }
 }
 
 fn health_check_stats(

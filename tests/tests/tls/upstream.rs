@@ -348,3 +348,40 @@ common_lb_config: { healthy_panic_threshold: { value: 0 } }
         }
     }
 }
+
+#[test]
+fn labels_of_hosts_choose_the_transport_socket() {
+    let authority = authority();
+    let upstream = TlsUpstream::start(&authority, "server", false, Answer::Named);
+    let socket = tls_fields("sni: server.example\n", TRUSTING);
+    let matches = format!(
+        "transport_socket_matches:\n- name: secure\n  match: {{ secure: true, zone: a }}\n{}",
+        indented(&socket, 2)
+    );
+    let values = Values::from([
+        ("upstream".into(), upstream.port.to_string()),
+        ("certificates".into(), authority.folder().display().to_string()),
+    ]);
+    // The first key of the list's only entry, and what has to come before it.
+    for entry in ["        - endpoint:", "      - lb_endpoints:"] {
+        for labels in ["secure: true, zone: a, more: 1", "secure: true", "secure: 'true', zone: a"]
+        {
+            let (dash, key) = entry.split_once("- ").expect("an entry of a list");
+            let metadata = format!(
+                "{dash}- metadata: {{ filter_metadata: {{ envoy.transport_socket_match: {{ {labels} }} }} }}"
+            );
+            let template = front_proxy("", "", &matches);
+            let template = template.replace(entry, &format!("{metadata}\n{dash}  {key}"));
+            assert_alike(|program| {
+                let proxy = Proxy::start(program, &template, &values);
+                let mut client = Client::connect(proxy.port("listener"));
+                client.send(GET);
+                let answer = client.read_response().expect("an answer");
+                let counted = ["default", "secure"].map(|name| {
+                    proxy.admin().stat(&format!("cluster.backend.{name}.total_match_count"))
+                });
+                (answer.status(), answer.status() == Some(200), counted)
+            });
+        }
+    }
+}
