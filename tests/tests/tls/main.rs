@@ -5,4 +5,5 @@ mod client_certificates;
 mod downstream;
 mod reload;
 mod rig;
+mod tools;
 mod upstream;
