@@ -290,35 +290,28 @@ trait Connection {
     ) -> UnbufferedStatus<'c, 'i, Self::Data>;
 }
 
-impl Connection for UnbufferedServerConnection {
-    type Data = ServerConnectionData;
+/// rustls has the same methods for both sides, but no trait.
+macro_rules! connection {
+    ($connection:ty, $data:ty) => {
+        impl Connection for $connection {
+            type Data = $data;
 
-    fn has_output(&self) -> bool {
-        self.wants_write()
-    }
+            fn has_output(&self) -> bool {
+                self.wants_write()
+            }
 
-    fn process<'c, 'i>(
-        &'c mut self,
-        incoming: &'i mut [u8],
-    ) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(incoming)
-    }
+            fn process<'c, 'i>(
+                &'c mut self,
+                incoming: &'i mut [u8],
+            ) -> UnbufferedStatus<'c, 'i, Self::Data> {
+                self.process_tls_records(incoming)
+            }
+        }
+    };
 }
 
-impl Connection for UnbufferedClientConnection {
-    type Data = ClientConnectionData;
-
-    fn has_output(&self) -> bool {
-        self.wants_write()
-    }
-
-    fn process<'c, 'i>(
-        &'c mut self,
-        incoming: &'i mut [u8],
-    ) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(incoming)
-    }
-}
+connection!(UnbufferedServerConnection, ServerConnectionData);
+connection!(UnbufferedClientConnection, ClientConnectionData);
 
 /// What may be written by a connection of either side.
 trait Traffic {

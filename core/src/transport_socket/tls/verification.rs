@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ringmain_config::matcher::{StringMatcher, StringTest};
 use ringmain_config::tls::{
@@ -260,8 +261,7 @@ impl Presented<'_> {
     fn some_valid_moment(&self) -> UnixTime {
         let chain = std::iter::once(self.end_entity).chain(self.intermediates);
         let begins = chain.map(|certificate| Certificate::parse(certificate).not_before);
-        let latest = begins.max().and_then(|at| u64::try_from(at).ok()).unwrap_or_default();
-        UnixTime::since_unix_epoch(std::time::Duration::from_secs(latest))
+        moment(begins.max().unwrap_or_default())
     }
 
     fn is_current(&self, allow_expired: bool) -> Result<(), webpki::Error> {
@@ -270,10 +270,6 @@ impl Presented<'_> {
         if allow_expired || (certificate.not_before..=certificate.not_after).contains(&now) {
             return Ok(());
         }
-        let moment = |at: i64| {
-            let seconds = u64::try_from(at).unwrap_or_default();
-            UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
-        };
         Err(match now > certificate.not_after {
             true => webpki::Error::CertExpired {
                 time: self.now,
@@ -285,6 +281,11 @@ impl Presented<'_> {
             },
         })
     }
+}
+
+/// A moment in seconds since 1970; those before are that.
+fn moment(seconds: i64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
 /// OpenSSL's words, and what the peer is told.
