@@ -37,6 +37,11 @@ pub struct Listener {
     /// `transparent`: takes connections to other addresses that the kernel brings here; absent leaves
     /// the option alone.
     pub transparent: Option<bool>,
+    /// `bind_to_port`, default true: else it has no socket, and takes what others hand over.
+    pub bind_to_port: bool,
+    /// `use_original_dst`, default false: connections to an address that another listener is for, as a
+    /// listener filter has told, are that one's.
+    pub use_original_dst: bool,
     /// `enable_reuse_port`, default true: each worker has a socket of its own.
     pub enable_reuse_port: bool,
     /// `traffic_direction`.
@@ -114,6 +119,8 @@ impl Listener {
             tcp_fast_open_queue_length: wire.tcp_fast_open_queue_length.map(|length| length.value),
             freebind: wire.freebind.map(|on| on.value),
             transparent: wire.transparent.map(|on| on.value),
+            bind_to_port: wire.bind_to_port.is_none_or(|on| on.value),
+            use_original_dst: wire.use_original_dst.is_some_and(|on| on.value),
             enable_reuse_port: wire.enable_reuse_port.is_none_or(|on| on.value),
             traffic_direction: match wire.traffic_direction() {
                 WireDirection::Unspecified => TrafficDirection::Unspecified,

@@ -8,6 +8,7 @@ mod connections;
 mod drain_decision;
 mod filter;
 mod filter_chain_match;
+mod intake;
 mod new_connection;
 
 pub use accept::Acceptor;
@@ -20,4 +21,5 @@ pub use connections::{ConnectionSlot, Connections};
 pub use drain_decision::{DrainDecision, DrainScope, DrainSequence};
 pub use filter::{ListenerFilter, ListenerFilters};
 pub use filter_chain_match::{FilterChainIndex, FilterChainMatch};
+pub use intake::Intake;
 pub use new_connection::NewConnection;

@@ -19,8 +19,7 @@ const CLIENTS: Environment = Environment {
     packages: "grpcio==1.85.3 httpx[http2]==0.28.1 websockets==17.4",
 };
 
-const SCANNERS: Environment =
-    Environment { name: "scanners-venv", packages: "sslyze==6.3.1" };
+const SCANNERS: Environment = Environment { name: "scanners-venv", packages: "sslyze==6.3.1" };
 
 impl Environment {
     fn python(&self) -> PathBuf {

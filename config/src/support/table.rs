@@ -117,9 +117,10 @@ pub(super) const MESSAGES: &[Message] = &[
                     default_filter_chain metadata tcp_backlog_size tcp_keepalive \
                     tcp_fast_open_queue_length freebind transparent socket_options \
                     enable_reuse_port traffic_direction ignore_global_conn_limit listener_filters \
-                    listener_filters_timeout continue_on_listener_filters_timeout",
+                    listener_filters_timeout continue_on_listener_filters_timeout bind_to_port \
+                    use_original_dst",
         harmless: "per_connection_buffer_limit_bytes max_connections_to_accept_per_socket_event bypass_overload_manager",
-        limited: "bind_to_port=true use_original_dst=false reuse_port=true",
+        limited: "reuse_port=true",
     },
     Message {
         name: "envoy.config.listener.v3.AdditionalAddress",

@@ -56,7 +56,7 @@ pub struct ListenerHistograms {
 impl Listener {
     /// Whether no worker accepts any more.
     pub fn is_closed(&self) -> bool {
-        let all = self.addresses.len() as u64;
+        let all = if self.config.bind_to_port { self.addresses.len() as u64 } else { 0 };
         self.sockets_closed.iter().all(|closed| closed.value() == all)
     }
 

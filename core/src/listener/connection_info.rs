@@ -23,6 +23,8 @@ pub struct ConnectionInfo {
     pub direct_remote: SocketAddr,
     /// Where the client wanted to go: our end, or what a PROXY header names.
     pub local: SocketAddr,
+    /// Whether a listener filter has told where the client wanted to go.
+    pub local_restored: bool,
     /// Our end of the socket.
     pub direct_local: SocketAddr,
     /// What else a PROXY header said that is kept.
@@ -44,6 +46,7 @@ impl ConnectionInfo {
             remote: peer,
             direct_remote: peer,
             local,
+            local_restored: false,
             direct_local: local,
             proxy_tlvs: None,
             requested_server_name: None,
@@ -51,6 +54,12 @@ impl ConnectionInfo {
             requested_application_protocols: Vec::new(),
             transport_protocol: "raw_buffer",
         }
+    }
+
+    /// A listener filter tells where the client wanted to go.
+    pub fn restore_local(&mut self, local: SocketAddr) {
+        self.local = local;
+        self.local_restored = true;
     }
 
     /// Whether the client is on this machine, as far as its address tells. Like Envoy, this takes no

@@ -57,7 +57,7 @@ impl Drop for ConnectionUnit {
 pub struct ConnectionPermit {
     _global: Option<ConnectionUnit>,
     _listener: Option<ConnectionUnit>,
-    _descriptor: Option<ConnectionUnit>,
+    descriptor: Option<ConnectionUnit>,
 }
 
 impl ConnectionPermit {
@@ -75,7 +75,12 @@ impl ConnectionPermit {
         };
         let global = take(global, Overflow::Global)?;
         let listener = take(listener, Overflow::Listener)?;
-        Ok(Self { _global: global, _listener: listener, _descriptor: descriptor })
+        Ok(Self { _global: global, _listener: listener, descriptor })
+    }
+
+    /// What is left of it for another listener: the socket's part.
+    pub fn into_descriptor(self) -> Option<ConnectionUnit> {
+        self.descriptor
     }
 }
 

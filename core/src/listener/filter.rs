@@ -89,7 +89,7 @@ impl ListenerFilters {
         }
     }
 
-    /// Has every filter look at `stream`. The bytes received meanwhile, or `None` where the connection
+    /// Has every filter look at `stream`, of which `input` has come. The bytes received till then, or `None` where the connection
     /// is to be closed.
     pub async fn run(
         &self,
@@ -97,13 +97,13 @@ impl ListenerFilters {
         stats: &ListenerStats,
         stream: &Stream,
         connection: &mut ConnectionInfo,
+        mut input: Buffer,
     ) -> Option<Buffer> {
         let _waiting = Waiting::begin(stats);
         let patience = Patience::new(&worker.timers);
         if let Some(timeout) = self.timeout {
             patience.arm(timeout);
         }
-        let mut input = Buffer::default();
         for filter in &self.filters {
             let mut looking = filter.begin();
             loop {
@@ -190,7 +190,7 @@ impl Looking<'_> {
             Self::Proxy(filter) => filter.look(worker.id, bytes, connection),
             Self::OriginalDst => {
                 if let Some(original) = stream.original_destination() {
-                    connection.local = original;
+                    connection.restore_local(original);
                 }
                 CONTINUE
             }

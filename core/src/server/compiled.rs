@@ -1,7 +1,7 @@
 //! A whole configuration, compiled: what every worker shares and nobody changes.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -136,6 +136,21 @@ impl Dispatchers {
 }
 
 impl Compiled {
+    /// The listener for what is addressed to `wanted`: one of exactly that address, or of its port on
+    /// every address of its family.
+    pub fn listener_at(&self, wanted: SocketAddr) -> Option<usize> {
+        let every: IpAddr = match wanted {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let every = SocketAddr::new(every, wanted.port());
+        let at = |address| {
+            let mut listeners = self.listeners.iter();
+            listeners.position(|listener| listener.addresses.contains(&address))
+        };
+        at(wanted).or_else(|| at(every))
+    }
+
     /// How many balancers Envoy would have for each cluster, whose subsets it counts one by one: its
     /// main thread has them too.
     pub fn balancers(&self) -> usize {

@@ -160,7 +160,8 @@ impl Control {
 
     /// How many listeners no longer accept.
     pub fn stopped_listeners(&self) -> usize {
-        self.compiled.listeners.iter().filter(|listener| listener.is_closed()).count()
+        let bound = self.compiled.listeners.iter().filter(|listener| listener.config.bind_to_port);
+        bound.filter(|listener| listener.is_closed()).count()
     }
 
     /// `/reset_counters`: every counter counts from here.
@@ -263,7 +264,12 @@ impl Control {
         self.client_sources.borrow().clone()
     }
 
-    /// The same, to be told of changes.
+    /// That of the transport socket at `place` of the cluster at `cluster`.
+    pub fn client_source(&self, cluster: usize, place: usize) -> Option<Arc<UpstreamTlsContext>> {
+        self.client_sources.borrow()[cluster][place].clone()
+    }
+
+    /// All of them, to be told of changes.
     pub fn watch_client_sources(&self) -> watch::Receiver<ClientSources> {
         self.client_sources.subscribe()
     }

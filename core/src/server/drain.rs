@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::args::DrainStrategy;
 use super::control::Control;
 use super::worker::Command;
-use crate::listener::{DrainScope, DrainSequence};
+use crate::listener::{DrainScope, DrainSequence, Listener};
 
 /// How often the connections left are counted.
 const COUNT_PAUSE: Duration = Duration::from_millis(10);
@@ -38,7 +38,7 @@ pub async fn drain(control: &Control, grace: Duration, limit: Duration) -> u64 {
         // The workers act on their mail in their own time; a connection accepted last is counted
         // by then.
         sleep(COUNT_PAUSE).await;
-        let closed = control.stopped_listeners() == control.compiled.listeners.len();
+        let closed = control.compiled.listeners.iter().all(Listener::is_closed);
         if (closed && control.active_connections() == 0) || Instant::now() >= until {
             break;
         }

@@ -9,7 +9,8 @@ use ringmain_config::listener as config;
 use super::startup::StartError;
 use crate::runtime::{self, ListenOptions};
 
-/// An address that a listener listens on, and a socket there for each worker.
+/// An address that a listener listens on, and a socket there for each worker; none with
+/// `bind_to_port: false`.
 #[derive(Debug)]
 pub struct BoundAddress {
     /// With the port that the kernel chose.
@@ -70,6 +71,9 @@ fn bind_address(
         keepalive: socket.tcp_keepalive,
         more: &socket.socket_options,
     };
+    if !listener.bind_to_port {
+        return Ok(BoundAddress { address: options.address, sockets: Vec::new() });
+    }
     let first = runtime::bind(&options)?;
     // Port 0: the kernel has chosen; the other workers share the choice.
     options.address = first.local_addr()?;

@@ -326,7 +326,8 @@ async fn serve(
     }
     control.tell_all(|| Command::Listen).await;
     control.set_state(ServerState::Live);
-    for listener in &control.compiled.listeners {
+    let bound = control.compiled.listeners.iter().filter(|listener| listener.config.bind_to_port);
+    for listener in bound {
         for address in &listener.addresses {
             tracing::info!("listener '{}' serves {address}", listener.name);
         }

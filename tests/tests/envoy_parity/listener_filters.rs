@@ -415,3 +415,55 @@ fn clients_are_told_apart_by_fingerprints() {
         });
     }
 }
+
+#[test]
+fn a_listener_hands_over_what_another_one_is_for() {
+    let chain = |name: &str| {
+        format!(
+            r#"
+    filter_chains:
+    - filters:
+      - name: hello
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.direct_response.v3.Config
+          response: {{ inline_string: {name} }}"#
+        )
+    };
+    let unbound = |name: &str, address: &str, port: u16, more: &str| {
+        format!(
+            "
+  - name: {name}
+    stat_prefix: {name}
+    bind_to_port: false
+    address: {{ socket_address: {{ address: {address}, port_value: {port} }} }}
+{}{}",
+            indented(more, 4).trim_end_matches('\n'),
+            chain(name)
+        )
+    };
+    let own = chain("own");
+    let own = own.strip_prefix("\n    filter_chains:").expect("as written");
+    let inspector = format!("listener_filters:\n{}", filter("http_inspector", ""));
+    let listeners = [
+        unbound("exact", "5.6.7.8", 443, ""),
+        unbound("port", "0.0.0.0", 8080, &inspector),
+        unbound("again", "5.6.7.8", 9090, "use_original_dst: true"),
+        unbound("six", "'::'", 7070, ""),
+    ];
+    let first = format!("use_original_dst: true\n{}", filters(&[filter("proxy_protocol", "")]));
+    let config = listener_with(&first, &format!("{own}{}", listeners.concat()));
+    let stats_of = "%5Elistener%5C.(in|exact|port|again|six)%5C.downstream";
+    same(&config, &Values::new(), |proxy| {
+        let mut story = String::new();
+        for to in ["5.6.7.8 1 443", "5.6.7.8 1 444", "9.9.9.9 1 8080", "5.6.7.8 1 9090"] {
+            let header = format!("PROXY TCP4 1.2.3.4 {to}\r\n");
+            story += &format!("{to}: {}", hear(proxy, &[header.as_bytes(), b"GET / HTTP/1.1\r\n"]));
+        }
+        story += &hear(proxy, &[b"PROXY TCP6 ::9 ::2 80 7070\r\n"]);
+        story += &hear(proxy, &[b"PROXY UNKNOWN\r\n"]);
+        for name in ["in", "exact", "port", "again", "six"] {
+            proxy.admin().wait_for_stat(&format!("listener.{name}.downstream_cx_active"), 0);
+        }
+        story + &stats(proxy, stats_of)
+    });
+}

@@ -112,7 +112,7 @@ impl ProxyProtocol {
         stats.found.inc();
         if let Some(addresses) = header.addresses {
             connection.remote = addresses.source;
-            connection.local = addresses.destination;
+            connection.restore_local(addresses.destination);
         }
         let kept = vectors(header.tlvs)
             .filter(|(kind, _)| self.config.pass_through_tlvs.includes(*kind))

@@ -1,0 +1,371 @@
+//! What becomes of a connection that a listener takes: its limits, its listener filters, its filter
+//! chain, its handshake, and whatever serves it.
+//!
+//! An [`Acceptor`](super::Acceptor) hands over what comes to its socket, a listener with
+//! `use_original_dst` what another one is for.
+
+use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
+use std::time::Instant;
+
+use ringmain_config::overload::OverloadActionKind;
+
+use super::{
+    ConnectionInfo, ConnectionPermit, ConnectionUnit, FilterChainIndex, Listener, NewConnection,
+    Overflow, TerminalFilter,
+};
+use crate::http::codec::downstream_h1::{self, Arrived, End, ParkedConnection, Served};
+use crate::http::codec::downstream_h2;
+use crate::http::stream::millis;
+use crate::network::{self, CountedConnection, Refused, Unserved};
+use crate::runtime::{self, Buffer, Deadline, Interrupt, Stream};
+use crate::server::Worker;
+use crate::transport_socket::{Transport, tls};
+
+/// Takes the connections of one listener on one worker.
+#[derive(Debug)]
+pub struct Intake {
+    worker: Rc<Worker>,
+    listener_index: usize,
+}
+
+impl Intake {
+    /// For the listener at `listener_index`.
+    pub fn new(worker: &Rc<Worker>, listener_index: usize) -> Self {
+        Self { worker: worker.clone(), listener_index }
+    }
+
+    /// The worker.
+    pub fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    /// The listener.
+    pub fn listener(&self) -> &Listener {
+        &self.worker.compiled.listeners[self.listener_index]
+    }
+
+    /// Takes a connection that `address` has accepted; `descriptor` is its part of what clients may hold.
+    pub fn take(
+        self: Rc<Self>,
+        stream: Stream,
+        peer: SocketAddr,
+        address: SocketAddr,
+        descriptor: Option<ConnectionUnit>,
+    ) {
+        if self.worker.overloaded(OverloadActionKind::RejectIncomingConnections) {
+            self.listener().stats.of(self.worker.id).downstream_cx_overload_reject.inc();
+            return;
+        }
+        let connection = ConnectionInfo::accepted(peer, self.local_address(&stream, address));
+        if let Some(permit) = self.permit(descriptor) {
+            // Every wake-up of ours takes one connection.
+            let accepted = self.listener().histograms.connections_accepted_per_socket_event;
+            self.worker.histograms.record(accepted, 1);
+            let input = Buffer::default();
+            self.begin(Accepted { stream, connection, input, permit }, Origin::Socket);
+        }
+    }
+
+    fn begin(self: Rc<Self>, accepted: Accepted, origin: Origin) {
+        match self.listener().filters.filters.is_empty() {
+            true => self.looked_at(accepted, origin),
+            false => self.look_at(accepted, origin),
+        }
+    }
+
+    /// Has the listener's filters look at a connection, in a task of its own.
+    fn look_at(self: Rc<Self>, mut accepted: Accepted, origin: Origin) {
+        runtime::spawn(async move {
+            let listener = self.listener();
+            let stats = listener.stats.of(self.worker.id);
+            let Accepted { stream, connection, input, .. } = &mut accepted;
+            let input = std::mem::take(input);
+            let looking = listener.filters.run(&self.worker, stats, stream, connection, input);
+            match runtime::catch_panic(looking).await {
+                Ok(Some(input)) => {
+                    accepted.input = input;
+                    self.looked_at(accepted, origin);
+                }
+                Ok(None) => {}
+                Err(_) => self.worker.stats().connection_panics.inc(),
+            }
+        });
+    }
+
+    /// The listener that is for where the client wanted to go takes the connection, if this one lets it.
+    /// It goes on from there without a further look at that.
+    fn looked_at(self: Rc<Self>, accepted: Accepted, origin: Origin) {
+        let hands_over = self.listener().config.use_original_dst && origin == Origin::Socket;
+        let wanted = accepted.connection.local_restored.then_some(accepted.connection.local);
+        let compiled = &self.worker.compiled;
+        let other = wanted.filter(|_| hands_over).and_then(|wanted| compiled.listener_at(wanted));
+        match other.filter(|other| *other != self.listener_index) {
+            Some(other) => {
+                let Accepted { stream, connection, input, permit } = accepted;
+                let other = Rc::new(Self::new(&self.worker, other));
+                if let Some(permit) = other.permit(permit.into_descriptor()) {
+                    other.begin(Accepted { stream, connection, input, permit }, Origin::Listener);
+                }
+            }
+            None => self.choose_filter_chain(accepted),
+        }
+    }
+
+    fn choose_filter_chain(self: Rc<Self>, accepted: Accepted) {
+        let listener = self.listener();
+        let Accepted { stream, connection, input, permit } = accepted;
+        match listener.find_filter_chain(&connection) {
+            Some(chain) => {
+                let counted = Counted::new(&self, chain, permit);
+                let transport = Transport::Raw(Rc::new(stream));
+                let info = connection;
+                self.admit(NewConnection { transport, info, input, cluster: None }, counted);
+            }
+            None => listener.stats.of(self.worker.id).no_filter_chain_match.inc(),
+        }
+    }
+
+    /// Asks the network filters before the last whether there may be another connection.
+    fn admit(self: Rc<Self>, mut connection: NewConnection, mut counted: Counted) {
+        let chain = &self.listener().filter_chains[counted.chain];
+        match network::admit(&chain.filters, self.worker.id, &mut connection) {
+            Ok(held) => {
+                counted.held = held;
+                match &chain.tls {
+                    None => self.authorize(connection, counted),
+                    Some(_) => self.shake_hands(connection, counted),
+                }
+            }
+            Err(refused) => self.refuse(connection, counted, refused),
+        }
+    }
+
+    /// Asks them whether the client may connect.
+    fn authorize(self: Rc<Self>, connection: NewConnection, counted: Counted) {
+        let filters = &self.listener().filter_chains[counted.chain].filters;
+        match network::authorize(filters, self.worker.id, &connection) {
+            Ok(()) => self.connected(connection, counted),
+            Err(refused) => self.refuse(connection, counted, refused),
+        }
+    }
+
+    /// Closes a connection, perhaps after a while.
+    fn refuse(self: Rc<Self>, connection: NewConnection, counted: Counted, refused: Refused) {
+        let NewConnection { transport, info, .. } = connection;
+        let tls = transport.tls().cloned();
+        let unserved = Unserved { info, tls, refused: Some(refused) };
+        self.count_unserved(unserved, counted.chain, End::Local);
+        let Some(delay) = refused.delay else { return };
+        runtime::spawn(async move {
+            runtime::sleep(delay).await;
+            drop((transport, counted));
+        });
+    }
+
+    /// Counts a connection that its chain's last filter does not get to serve.
+    fn count_unserved(&self, connection: Unserved, chain: FilterChainIndex, end: End) {
+        let (worker, chain) = (&self.worker, &self.listener().filter_chains[chain]);
+        match &chain.terminal {
+            TerminalFilter::Http(manager) => {
+                let is_tls = chain.tls.is_some();
+                downstream_h1::count_unserved(worker, manager, connection.info, is_tls, end);
+            }
+            TerminalFilter::Bytes(filter) => network::count_unserved(worker, filter, &connection),
+        }
+    }
+
+    /// Hands a connection over once it has a TLS session.
+    fn shake_hands(self: Rc<Self>, connection: NewConnection, counted: Counted) {
+        runtime::spawn(async move {
+            match runtime::catch_panic(self.with_tls(connection, counted.chain)).await {
+                Ok(Some(connection)) => self.authorize(connection, counted),
+                Ok(None) => {}
+                Err(_) => self.worker.stats().connection_panics.inc(),
+            }
+        });
+    }
+
+    async fn with_tls(
+        &self,
+        connection: NewConnection,
+        chain: FilterChainIndex,
+    ) -> Option<NewConnection> {
+        let (worker, listener) = (&self.worker, self.listener());
+        let tls = listener.filter_chains[chain].tls.as_ref()?;
+        let ssl = listener.ssl.as_ref()?.of(worker.id);
+        let NewConnection { transport, info, input, cluster } = connection;
+        let stream = transport.stream().clone();
+        let deadline = Deadline::new(&worker.timers, &stream, Shutdown::Both);
+        deadline.arm(tls.connect_timeout);
+        // A drain ends a handshake that gets nowhere like a connection without a request.
+        let slot = worker.connections.register(Interrupt::socket(&stream, Shutdown::Both));
+        slot.set_idle(true);
+        let context = worker.server_contexts.get(tls.context);
+        let failure = match tls::accept(stream, input, &context, &worker.buffers, ssl).await {
+            Ok(tls) => {
+                let transport = Transport::Tls(Box::new(tls));
+                return Some(NewConnection { transport, info, input: Buffer::default(), cluster });
+            }
+            Err(failure) => failure,
+        };
+        tracing::debug!(listener = listener.name, ?failure, "no TLS session");
+        let mut end = End::Remote;
+        if deadline.fired() {
+            let stats = listener.stats.of(worker.id);
+            stats.downstream_cx_transport_socket_connect_timeout.inc();
+            end = End::Local;
+        }
+        self.count_unserved(Unserved { info, tls: None, refused: None }, chain, end);
+        None
+    }
+
+    /// On the unspecified address, or where the kernel brings connections to others, each connection
+    /// has its own local address.
+    fn local_address(&self, stream: &Stream, address: SocketAddr) -> SocketAddr {
+        let is_certain =
+            !address.ip().is_unspecified() && self.listener().config.transparent != Some(true);
+        match is_certain {
+            true => address,
+            false => stream.local_addr().unwrap_or(address),
+        }
+    }
+
+    /// Hands a connection to the last filter of its chain.
+    fn connected(self: Rc<Self>, connection: NewConnection, counted: Counted) {
+        match &self.listener().filter_chains[counted.chain].terminal {
+            TerminalFilter::Http(_) => self.start(Arrived::New(connection), counted),
+            TerminalFilter::Bytes(_) => self.serve_bytes(connection, counted),
+        }
+    }
+
+    fn serve_bytes(self: Rc<Self>, connection: NewConnection, counted: Counted) {
+        runtime::spawn(async move {
+            let chain = &self.listener().filter_chains[counted.chain];
+            let TerminalFilter::Bytes(filter) = &chain.terminal else { return };
+            let serving = network::serve(&self.worker, filter, connection);
+            if runtime::catch_panic(serving).await.is_err() {
+                self.worker.stats().connection_panics.inc();
+            }
+            drop(counted);
+        });
+    }
+
+    /// Serves HTTP in a task of its own. A connection that is parked waits in a smaller one, and HTTP/2
+    /// goes on in one that holds nothing of HTTP/1.
+    fn start(self: Rc<Self>, connection: Arrived, counted: Counted) {
+        runtime::spawn(async move {
+            match runtime::catch_panic(self.serve(connection, counted.chain)).await {
+                Ok(Served::Parked(parked)) => self.park(parked, counted),
+                Ok(Served::Http2(begun)) => self.serve_http2(begun, counted),
+                Ok(Served::Ended) => {}
+                Err(_) => self.worker.stats().connection_panics.inc(),
+            }
+        });
+    }
+
+    fn serve_http2(self: Rc<Self>, begun: downstream_h2::Begun, counted: Counted) {
+        runtime::spawn(async move {
+            if runtime::catch_panic(downstream_h2::serve(begun)).await.is_err() {
+                self.worker.stats().connection_panics.inc();
+            }
+            drop(counted);
+        });
+    }
+
+    fn park(self: Rc<Self>, parked: ParkedConnection, counted: Counted) {
+        runtime::spawn(async move {
+            parked.stirred().await;
+            self.start(Arrived::Parked(parked), counted);
+        });
+    }
+
+    async fn serve(&self, connection: Arrived, chain: FilterChainIndex) -> Served {
+        match &self.listener().filter_chains[chain].terminal {
+            TerminalFilter::Http(manager) => {
+                downstream_h1::serve(&self.worker, manager, connection).await
+            }
+            TerminalFilter::Bytes(_) => Served::Ended,
+        }
+    }
+}
+
+/// Limits. What they refuse is closed as soon as it is accepted.
+impl Intake {
+    fn permit(&self, descriptor: Option<ConnectionUnit>) -> Option<ConnectionPermit> {
+        let listener = self.listener();
+        let global = self.worker.compiled.connection_limit.as_ref();
+        let global = global.filter(|_| !listener.config.ignore_global_conn_limit);
+        let own = listener.connection_limit.as_ref();
+        ConnectionPermit::try_take(global, own, descriptor, self.worker.id)
+            .map_err(|overflow| self.count_refused(overflow))
+            .ok()
+    }
+
+    fn count_refused(&self, overflow: Overflow) {
+        let stats = self.listener().stats.of(self.worker.id);
+        match overflow {
+            Overflow::Global => stats.downstream_global_cx_overflow.inc(),
+            Overflow::Listener => stats.downstream_cx_overflow.inc(),
+        }
+    }
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The listener's own socket.
+    Socket,
+    /// A listener that was not the one for it.
+    Listener,
+}
+
+/// A connection that is not yet in its listener's counters.
+struct Accepted {
+    stream: Stream,
+    connection: ConnectionInfo,
+    /// What came while filters looked at it.
+    input: Buffer,
+    permit: ConnectionPermit,
+}
+
+/// A connection in its listener's counters, until dropped.
+struct Counted {
+    intake: Rc<Intake>,
+    /// Which filter chain serves it.
+    chain: FilterChainIndex,
+    opened: Instant,
+    /// Given back before the connection leaves the counters: who sees it gone finds room.
+    permit: Option<ConnectionPermit>,
+    /// Its part of the limits of network filters; given back at the same moment.
+    held: Vec<CountedConnection>,
+}
+
+impl Counted {
+    fn new(intake: &Rc<Intake>, chain: FilterChainIndex, permit: ConnectionPermit) -> Self {
+        let (listener, worker) = (intake.listener(), &intake.worker);
+        let stats = listener.stats.of(worker.id);
+        stats.downstream_cx_total.inc();
+        stats.downstream_cx_active.inc();
+        Self {
+            intake: intake.clone(),
+            chain,
+            opened: Instant::now(),
+            permit: Some(permit),
+            held: Vec::new(),
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        self.held.clear();
+        let (listener, worker) = (self.intake.listener(), &self.intake.worker);
+        let stats = listener.stats.of(worker.id);
+        stats.downstream_cx_active.dec();
+        stats.downstream_cx_destroy.inc();
+        let length_ms = millis(self.opened.elapsed());
+        worker.histograms.record(listener.histograms.downstream_cx_length_ms, length_ms);
+    }
+}
