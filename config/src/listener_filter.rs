@@ -7,12 +7,16 @@ use envoy_types::pb::envoy::extensions::filters::listener as extensions;
 use extensions::http_inspector::v3::HttpInspector;
 use extensions::original_dst::v3::OriginalDst;
 use extensions::proxy_protocol::v3::ProxyProtocol as WireProxyProtocol;
+use extensions::proxy_protocol::v3::proxy_protocol::Rule as WireRule;
 use extensions::tls_inspector::v3::TlsInspector as WireTlsInspector;
 use wire::listener_filter::ConfigType;
 
 use crate::proxy_protocol::PassThroughTlvs;
 use crate::report::At;
 use crate::wire::unpack;
+
+/// Where `rules` put what they find, if they do not say.
+const PROXY_PROTOCOL_NAMESPACE: &str = "envoy.filters.listener.proxy_protocol";
 
 const CLIENT_HELLO_BYTES_MAX: u32 = 16 * 1024;
 
@@ -55,6 +59,20 @@ pub struct ProxyProtocol {
     pub stat_prefix: String,
     /// `pass_through_tlvs`, default none: vectors that are kept for hosts that want them.
     pub pass_through_tlvs: PassThroughTlvs,
+    /// `rules`, in file order.
+    pub rules: Vec<TlvRule>,
+}
+
+/// `envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule`: a vector whose value becomes
+/// dynamic metadata of the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlvRule {
+    /// `tlv_type`.
+    pub tlv_type: u8,
+    /// `on_tlv_present.metadata_namespace`, default `envoy.filters.listener.proxy_protocol`.
+    pub metadata_namespace: String,
+    /// `on_tlv_present.key`.
+    pub key: String,
 }
 
 impl ListenerFilter {
@@ -104,6 +122,20 @@ impl ProxyProtocol {
             disallows_v2: disallows(WireVersion::V2),
             stat_prefix: wire.stat_prefix.clone(),
             pass_through_tlvs: PassThroughTlvs::from_wire(wire.pass_through_tlvs.as_ref()),
+            rules: wire.rules.iter().filter_map(TlvRule::from_wire).collect(),
         }
+    }
+}
+
+impl TlvRule {
+    fn from_wire(wire: &WireRule) -> Option<Self> {
+        let target = wire.on_tlv_present.clone().unwrap_or_default();
+        let metadata_namespace = match target.metadata_namespace.as_str() {
+            "" => PROXY_PROTOCOL_NAMESPACE.to_owned(),
+            named => named.to_owned(),
+        };
+        // The field rules have seen to its range.
+        let tlv_type = u8::try_from(wire.tlv_type).ok()?;
+        Some(Self { tlv_type, metadata_namespace, key: target.key })
     }
 }

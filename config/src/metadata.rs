@@ -36,10 +36,7 @@ pub(crate) fn lb_metadata(wire: Option<&wire::Metadata>) -> BTreeMap<String, Val
 }
 
 /// What `wire` holds in `namespace`.
-pub(crate) fn fields_in(
-    namespace: &str,
-    wire: Option<&wire::Metadata>,
-) -> BTreeMap<String, Value> {
+pub(crate) fn fields_in(namespace: &str, wire: Option<&wire::Metadata>) -> BTreeMap<String, Value> {
     let fields = wire.and_then(|wire| wire.filter_metadata.get(namespace));
     fields.map(fields_of).unwrap_or_default()
 }

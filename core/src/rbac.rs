@@ -39,6 +39,8 @@ pub struct Subject<'a> {
     pub server_name: &'a [u8],
     /// What is known of the connection's TLS, where it has any.
     pub tls: Option<&'a TlsInfo>,
+    /// What filters have noted.
+    pub dynamic_metadata: Option<&'a Metadata>,
     /// The metadata of the route taken.
     pub route_metadata: Option<&'a Metadata>,
 }

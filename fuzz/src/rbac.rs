@@ -31,6 +31,7 @@ pub fn check(bytes: &[u8]) {
             local: SocketAddr::new(choices.address(), u16::from(79 + choices.below(5))),
             server_name: b"",
             tls: None,
+            dynamic_metadata: None,
             route_metadata: None,
         };
         let policy = config.policies.values().position(|policy| {

@@ -158,7 +158,18 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
         supported: "allow_requests_without_proxy_protocol disallowed_versions stat_prefix \
-                    pass_through_tlvs",
+                    pass_through_tlvs rules",
+        limited: "tlv_location=DYNAMIC_METADATA",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.Rule",
+        supported: "tlv_type on_tlv_present",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol.KeyValuePair",
+        supported: "metadata_namespace key",
         ..NONE
     },
     Message { name: "envoy.extensions.filters.listener.original_dst.v3.OriginalDst", ..NONE },

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
+use ringmain_config::metadata::Metadata;
+
 use super::ResponseFlags;
 use super::filter::ConnectionBuckets;
 use crate::cluster::WorkerHost;
@@ -113,6 +115,8 @@ pub struct StreamInfo {
     pub connection_remote: SocketAddr,
     /// What else the PROXY header said that is kept.
     pub proxy_tlvs: Option<Tlvs>,
+    /// What filters have noted: a PROXY header's vectors, of a connection that is not HTTP.
+    pub dynamic_metadata: Option<Rc<Metadata>>,
     /// The client's address as far as it can be trusted.
     pub remote: SocketAddr,
     /// Where the client wanted to go: our end of the downstream connection, or what a PROXY header
@@ -178,6 +182,7 @@ impl Default for StreamInfo {
             direct_remote: UNKNOWN_ADDRESS,
             connection_remote: UNKNOWN_ADDRESS,
             proxy_tlvs: None,
+            dynamic_metadata: None,
             remote: UNKNOWN_ADDRESS,
             local: UNKNOWN_ADDRESS,
             direct_local: UNKNOWN_ADDRESS,

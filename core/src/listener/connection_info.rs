@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
+use ringmain_config::metadata::Metadata;
+
 use crate::transport_socket::Tlvs;
 
 /// What tells clients of TLS apart by what they offer.
@@ -29,6 +31,8 @@ pub struct ConnectionInfo {
     pub direct_local: SocketAddr,
     /// What else a PROXY header said that is kept.
     pub proxy_tlvs: Option<Tlvs>,
+    /// What a PROXY header said for the dynamic metadata.
+    pub dynamic_metadata: Option<Rc<Metadata>>,
     /// The name in the ClientHello, in lower case.
     pub requested_server_name: Option<Rc<str>>,
     /// Fingerprints of the ClientHello, where some are taken.
@@ -49,6 +53,7 @@ impl ConnectionInfo {
             local_restored: false,
             direct_local: local,
             proxy_tlvs: None,
+            dynamic_metadata: None,
             requested_server_name: None,
             tls_fingerprints: None,
             requested_application_protocols: Vec::new(),

@@ -36,8 +36,8 @@ pub enum Rule {
     ServerName(StringMatcher),
     /// The connection has TLS, and the client's certificate a name as wanted.
     Authenticated(Option<StringMatcher>),
-    /// The route's metadata are as wanted.
-    RouteMetadata(MetadataMatcher),
+    /// Metadata are as wanted.
+    Metadata(MetadataMatcher, MetadataSource),
 }
 
 /// Whose address is meant.
@@ -96,7 +96,7 @@ impl Rule {
             Permission::DestinationPort(port) => Self::Port((*port).into()..u32::from(*port) + 1),
             Permission::DestinationPortRange(ports) => Self::Port(ports.clone()),
             Permission::RequestedServerName(name) => Self::ServerName(name.clone()),
-            Permission::Metadata(matcher, source) => Self::metadata(matcher, *source),
+            Permission::Metadata(matcher, source) => Self::Metadata(matcher.clone(), *source),
         })
     }
 
@@ -114,7 +114,7 @@ impl Rule {
             Principal::Authenticated(name) => Self::Authenticated(name.clone()),
             Principal::Header(header) => Self::header(header),
             Principal::UrlPath(path) => Self::Path(path.clone()),
-            Principal::Metadata(matcher, source) => Self::metadata(matcher, *source),
+            Principal::Metadata(matcher, source) => Self::Metadata(matcher.clone(), *source),
         })
     }
 
@@ -137,14 +137,6 @@ impl Rule {
         Self::Header(CompiledHeaderMatcher::new(matcher.clone()))
     }
 
-    fn metadata(matcher: &MetadataMatcher, source: MetadataSource) -> Self {
-        match source {
-            // No filter here notes any, so this is known at once.
-            MetadataSource::Dynamic => Self::Constant(matcher.matches(None)),
-            MetadataSource::Route => Self::RouteMetadata(matcher.clone()),
-        }
-    }
-
     /// Whether `subject` fulfils the condition.
     pub fn holds(&self, subject: &Subject<'_>) -> bool {
         match self {
@@ -163,7 +155,11 @@ impl Rule {
             Self::Authenticated(name) => subject.tls.is_some_and(|tls| {
                 name.as_ref().is_none_or(|name| has_name(tls, &|bytes| name.matches(bytes)))
             }),
-            Self::RouteMetadata(matcher) => subject
+            Self::Metadata(matcher, MetadataSource::Dynamic) => {
+                let metadata = subject.dynamic_metadata;
+                matcher.matches(metadata.and_then(|metadata| metadata.0.get(&matcher.filter)))
+            }
+            Self::Metadata(matcher, MetadataSource::Route) => subject
                 .route_metadata
                 .is_some_and(|metadata| matcher.matches(metadata.0.get(&matcher.filter))),
         }

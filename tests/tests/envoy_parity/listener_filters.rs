@@ -467,3 +467,96 @@ fn a_listener_hands_over_what_another_one_is_for() {
         story + &stats(proxy, stats_of)
     });
 }
+
+#[test]
+fn vectors_of_a_proxy_header_become_metadata() {
+    const CHAINS: &str = r#"
+    - filter_chain_match: { destination_port: 443 }
+      filters:
+      - name: tcp
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: tcp
+          cluster: nobody
+          access_log: &log
+          - name: file
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+              path: "{{scratch}}/own.log"
+              log_format: { text_format_source: { inline_string: "%DYNAMIC_METADATA(aws)% %DYNAMIC_METADATA(aws:endpoint)% %DYNAMIC_METADATA(envoy.filters.listener.proxy_protocol)%\n" } }
+    - filter_chain_match: { destination_port: 444 }
+      filters:
+      - name: rbac
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC
+          stat_prefix: who.
+          rules:
+            policies:
+              known:
+                permissions: [{ any: true }]
+                principals:
+                - metadata:
+                    filter: aws
+                    path: [{ key: endpoint }]
+                    value: { string_match: { contains: vpce } }
+      - name: echo
+        typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo }
+    - filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: http
+          http_filters:
+          - name: router
+            typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ['*']
+              routes: [{ match: { prefix: / }, direct_response: { status: 200 } }]
+          access_log: *log
+  clusters:
+  - { name: nobody, load_assignment: { cluster_name: nobody } }"#;
+    let rules = ", rules: [
+    { tlv_type: 234, on_tlv_present: { metadata_namespace: aws, key: endpoint } },
+    { tlv_type: 5, on_tlv_present: { key: id } },
+    { tlv_type: 6, on_tlv_present: { key: id } },
+    { tlv_type: 7, on_tlv_present: { key: before } },
+    { tlv_type: 7, on_tlv_present: { key: after } }]";
+    let config = listener_with(&filters(&[filter("proxy_protocol", rules)]), CHAINS);
+    let tlv = |kind: u8, value: &[u8]| {
+        let length = u16::try_from(value.len()).expect("short").to_be_bytes();
+        [&[kind], &length[..], value].concat()
+    };
+    let endpoint = tlv(234, b"\x01vpce-08d2bf15");
+    let many = [tlv(6, b"six"), tlv(5, b"five"), tlv(7, b"\xff\xfeok \xc3\xa9\xc3"), tlv(9, b"")];
+    let to = |port: u16, vectors: &[u8]| {
+        v2(0x21, 0x11, &[&INET[..10], &port.to_be_bytes(), vectors].concat())
+    };
+    let logged = [
+        to(443, &endpoint),
+        to(443, &many.concat()),
+        b"PROXY TCP4 1.2.3.4 5.6.7.8 80 443\r\n".to_vec(),
+        to(80, &endpoint),
+    ];
+    same(&config, &Values::new(), |proxy| {
+        let mut story = String::new();
+        for (index, header) in logged.iter().enumerate() {
+            hear(proxy, &[&header[..], b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"]);
+            log_lines(proxy, "own.log", index + 1, &[]);
+        }
+        let judged = |vectors: &[u8]| {
+            let mut client = Client::connect(proxy.port("listener"));
+            client.send([&to(444, vectors)[..], b"hi"].concat());
+            client
+        };
+        let mut known = judged(&endpoint);
+        story += &format!("{}\n", known.read_bytes(2).escape_ascii());
+        drop(known);
+        let (bytes, _) = judged(&many.concat()).read_to_end();
+        story += &format!("{}\n", bytes.escape_ascii());
+        proxy.admin().wait_for_stat("listener.in.downstream_cx_active", 0);
+        story += &proxy.file("own.log");
+        story + &stats(proxy, "rbac")
+    });
+}

@@ -124,6 +124,7 @@ fn subject_of<'v>(view: &'v FilterView<'_, '_>) -> Subject<'v> {
         local: info.local,
         server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
         tls: info.downstream_tls.as_deref(),
+        dynamic_metadata: None,
         route_metadata: info.route.map(|route| &view.manager.routes.route(route).metadata),
     }
 }

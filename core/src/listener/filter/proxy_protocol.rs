@@ -1,10 +1,15 @@
 //! `envoy.filters.listener.proxy_protocol`: the client's address from a PROXY header.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use ringmain_config::listener_filter as config;
+use ringmain_config::metadata::Metadata;
 use ringmain_proto_codec::proxy_protocol::{
     MalformedHeader, Progress, ProxyHeader, V1_SIGNATURE, V2_FIXED_BYTES, V2_SIGNATURE, Version,
     parse, vectors,
 };
+use serde_json::Value;
 
 use super::{CONTINUE, Verdict};
 use crate::listener::ConnectionInfo;
@@ -117,8 +122,28 @@ impl ProxyProtocol {
         let kept = vectors(header.tlvs)
             .filter(|(kind, _)| self.config.pass_through_tlvs.includes(*kind))
             .map(|(kind, value)| (kind, value.into()));
+        connection.dynamic_metadata = self.metadata(header);
         connection.proxy_tlvs = Some(kept.collect()).filter(|kept: &Tlvs| !kept.is_empty());
         Verdict::Continue { consumed: header.length }
+    }
+
+    /// What the rules find among the header's vectors; the first of several for the same key counts.
+    fn metadata(&self, header: &ProxyHeader<'_>) -> Option<Rc<Metadata>> {
+        if self.config.rules.is_empty() {
+            return None;
+        }
+        let mut found: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
+        for (kind, value) in vectors(header.tlvs) {
+            let mut rules = self.config.rules.iter().rev();
+            if let Some(rule) = rules.find(|rule| rule.tlv_type == kind) {
+                let fields = found.entry(rule.metadata_namespace.as_str()).or_default();
+                fields.entry(rule.key.as_str()).or_insert_with(|| sanitized(value));
+            }
+        }
+        // Envoy writes members by name.
+        let object = |fields: BTreeMap<&str, String>| fields.into_iter().collect::<Value>();
+        let found = found.into_iter().map(|(name, fields)| (name.to_owned(), object(fields)));
+        Some(Rc::new(Metadata(found.collect()))).filter(|metadata| !metadata.0.is_empty())
     }
 
     fn version(&self, version: Version) -> &PerWorker<ProxyProtocolVersionStats> {
@@ -127,4 +152,14 @@ impl ProxyProtocol {
             Version::V2 => &self.v2,
         }
     }
+}
+
+/// `value` as text; what is not UTF-8 becomes exclamation marks, as in Envoy.
+fn sanitized(value: &[u8]) -> String {
+    let mut text = String::with_capacity(value.len());
+    for chunk in value.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '!'));
+    }
+    text
 }

@@ -48,6 +48,7 @@ impl RbacFilter {
             local: info.local,
             server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
             tls: connection.transport.tls().map(|tls| &**tls),
+            dynamic_metadata: info.dynamic_metadata.as_deref(),
             route_metadata: None,
         };
         if let Some(engine) = &self.shadow_rules {

@@ -31,6 +31,7 @@ pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnect
     let mut exchange = worker.exchanges.take();
     exchange.info = StreamInfo::begin(connection_ids::next(), &info);
     exchange.info.downstream_tls = transport.tls().cloned();
+    exchange.info.dynamic_metadata = info.dynamic_metadata;
     let session = Session {
         worker,
         proxy,
@@ -52,6 +53,7 @@ pub fn count_unserved(worker: &Worker, proxy: &TcpProxy, connection: &Unserved) 
     let info = &mut exchange.info;
     *info = StreamInfo::begin(connection_ids::next(), &connection.info);
     info.downstream_tls.clone_from(&connection.tls);
+    info.dynamic_metadata.clone_from(&connection.info.dynamic_metadata);
     if let Some(refused) = connection.refused {
         info.termination_details = refused.details;
         if let Some(flag) = refused.flag {

@@ -130,6 +130,7 @@ impl Asked {
             local: self.local,
             server_name: self.server_name.as_bytes(),
             tls: None,
+            dynamic_metadata: None,
             route_metadata: None,
         }
     }
