@@ -96,6 +96,9 @@ pub struct Cluster {
     /// `common_lb_config.ignore_new_hosts_until_first_hc`, default false: new hosts count for nothing
     /// before they were checked.
     pub ignore_new_hosts_until_first_hc: bool,
+    /// `common_lb_config.close_connections_on_host_set_change`, default false: when a host comes or
+    /// leaves, the connections to all others are closed too, as soon as they serve nobody.
+    pub close_connections_on_host_set_change: bool,
     /// `outlier_detection`.
     pub outlier_detection: Option<OutlierDetection>,
     /// `metadata`.
@@ -187,6 +190,7 @@ impl Cluster {
             at.error_at_key("the localities of hosts found by 'cluster_type' have no weights");
         }
         let connect_timeout = wire.connect_timeout.as_ref();
+        let common_lb = wire.common_lb_config.as_ref();
         let (transport_sockets, proxy_protocol) = TransportSockets::from_wire(wire, at);
         if proxy_protocol.is_some() && !wire.health_checks.is_empty() {
             at.field("health_checks").error_at_key(
@@ -230,10 +234,10 @@ impl Cluster {
             outlier_detection: wire.outlier_detection.as_ref().map(|outliers| {
                 OutlierDetection::from_wire(outliers, &at.field("outlier_detection"))
             }),
-            ignore_new_hosts_until_first_hc: wire
-                .common_lb_config
-                .as_ref()
+            ignore_new_hosts_until_first_hc: common_lb
                 .is_some_and(|common| common.ignore_new_hosts_until_first_hc),
+            close_connections_on_host_set_change: common_lb
+                .is_some_and(|common| common.close_connections_on_host_set_change),
             upstream_protocol: options.upstream_protocol,
             transport_sockets,
             proxy_protocol,

@@ -70,6 +70,38 @@ static_resources:
     )
 }
 
+/// A configuration with one listener, whose port is `{{listener}}`, with the list `routes`, and with the
+/// list `clusters`.
+pub fn one_listener(routes: &str, clusters: &str) -> String {
+    format!(
+        r#"admin:
+  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
+static_resources:
+  listeners:
+  - name: listener
+    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: in
+          http_filters:
+          - name: router
+            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
+          route_config:
+            name: local
+            virtual_hosts:
+            - name: all
+              domains: ['*']
+              routes:
+{}  clusters:
+{}"#,
+        indented(routes, 14),
+        indented(clusters, 2),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

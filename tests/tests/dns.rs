@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use ringmain_tests::client::Client;
 use ringmain_tests::dns_server::{Data, DnsServer, Kind, Reply};
 use ringmain_tests::proxy::{Program, Proxy};
-use ringmain_tests::template::{Values, indented};
+use ringmain_tests::template::{Values, indented, one_listener};
 use ringmain_tests::upstream::{Upstream, ok, reply};
 use ringmain_tests::wait::eventually;
 
@@ -14,35 +14,13 @@ const NAME: &str = "users.example";
 
 /// A proxy whose cluster `c` has these fields and asks `dns` for [`NAME`].
 fn proxy(program: Program, dns: &DnsServer, port: u16, cluster: &str) -> Proxy {
-    let text = format!(
-        r#"admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: listener
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-    filter_chains:
-    - filters:
-      - name: http
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: in
-          http_filters:
-          - name: router
-            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
-          route_config:
-            virtual_hosts:
-            - {{ name: all, domains: ['*'], routes: [{{ match: {{ prefix: / }}, route: {{ cluster: c }} }}] }}
-  clusters:
-  - name: c
-    load_assignment:
-      cluster_name: c
-      endpoints:
-      - lb_endpoints:
-        - endpoint: {{ address: {{ socket_address: {{ address: {NAME}, port_value: {port} }} }} }}
-{}"#,
-        indented(cluster, 4)
+    let endpoint = format!("{{ socket_address: {{ address: {NAME}, port_value: {port} }} }}");
+    let clusters = format!(
+        "- name: c\n  load_assignment: {{ cluster_name: c, endpoints: [{{ lb_endpoints: \
+         [{{ endpoint: {{ address: {endpoint} }} }}] }}] }}\n{}",
+        indented(cluster, 2)
     );
+    let text = one_listener("- { match: { prefix: / }, route: { cluster: c } }", &clusters);
     let values = Values::from([("resolver".into(), resolver(dns, ""))]);
     Proxy::start(program, &text, &values)
 }
@@ -309,5 +287,28 @@ fn samples_of_eight_are_united() {
         proxy.admin().wait_for_stat("cluster.c.membership_total", 12);
         dns.set(NAME, Kind::A, Reply::v4(&[[127, 0, 1, 1], [127, 0, 1, 2]]));
         proxy.admin().wait_for_stat("cluster.c.membership_total", 2);
+    }
+}
+
+#[test]
+fn a_change_of_hosts_closes_the_connections_to_all_where_that_is_asked_for() {
+    const CLOSES: &str = "common_lb_config: { close_connections_on_host_set_change: true }";
+    for program in all_programs() {
+        for (fields, closes) in [("", false), (CLOSES, true)] {
+            let (upstream, dns) = (Upstream::start(vec![ok()]), DnsServer::start());
+            let port = upstream.address().port();
+            let [stays, comes] = [1, 2].map(|host| format!("127.0.0.{host}:{port}"));
+            dns.set(NAME, Kind::A, Reply::v4(&[[127, 0, 0, 1]]));
+            let proxy = proxy(program, &dns, port, &format!("{STRICT}\n{V4}\n{fields}"));
+            wait_for_hosts(&proxy, &[&stays]);
+            assert_eq!(status(&mut Client::connect(proxy.port("listener"))), Some(200));
+            dns.set(NAME, Kind::A, Reply::v4(&[[127, 0, 0, 1], [127, 0, 0, 2]]));
+            wait_for_hosts(&proxy, &[&stays, &comes]);
+            let is_closed = || upstream.connections()[0].end.is_some();
+            match closes {
+                true => eventually("the connection's end", || is_closed().then_some(())),
+                false => assert!(!is_closed(), "{program}"),
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use ringmain_tests::client::Client;
 use ringmain_tests::dns_server::{Data, DnsServer, Kind, Reply};
 use ringmain_tests::load::Load;
 use ringmain_tests::proxy::{Program, Proxy};
-use ringmain_tests::template::Values;
+use ringmain_tests::template::{Values, one_listener};
 use ringmain_tests::upstream::{Act, Upstream, ok};
 use ringmain_tests::wait::eventually;
 
@@ -17,54 +17,37 @@ const ADDRESSES_PER_NAME: u16 = 1000;
 
 /// Every request goes to `upstream`; the hosts of [`NAMES`] are the next priority.
 fn proxy(program: Program, upstream: &Upstream, dns: &DnsServer, cluster: &str) -> Proxy {
+    let at = |address: &str, port: u16| {
+        format!(
+            "[{{ endpoint: {{ address: {{ socket_address: {{ address: {address}, port_value: {port} }} }} }} }}]"
+        )
+    };
     let names: String = (0..NAMES)
         .map(|name| {
-            format!(
-                "\n        - endpoint: {{ address: {{ socket_address: {{ address: n{name}.example, port_value: 9 }} }} }}"
-            )
+            let host = at(&format!("n{name}.example"), 9);
+            format!("    - {{ priority: 1, lb_endpoints: {host} }}\n")
         })
         .collect();
-    let (upstream, dns) = (upstream.address().port(), dns.address().port());
-    let text = format!(
-        r#"enable_dispatcher_stats: true
-admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: listener
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-    filter_chains:
-    - filters:
-      - name: http
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: in
-          http_filters:
-          - name: router
-            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
-          route_config:
-            virtual_hosts:
-            - {{ name: all, domains: ['*'], routes: [{{ match: {{ prefix: / }}, route: {{ cluster: c }} }}] }}
-  clusters:
-  - name: c
-    type: STRICT_DNS
-    dns_lookup_family: V4_ONLY
-    dns_refresh_rate: 1s
-    typed_dns_resolver_config:
-      name: envoy.network.dns_resolver.cares
-      typed_config:
-        "@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
-        resolvers: [{{ socket_address: {{ address: 127.0.0.1, port_value: {dns} }} }}]
-    {cluster}
-    load_assignment:
-      cluster_name: c
-      endpoints:
-      - lb_endpoints:
-        - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {upstream} }} }} }}
-      - priority: 1
-        lb_endpoints:{names}
-"#
+    let (upstream, dns) = (at("127.0.0.1", upstream.address().port()), dns.address().port());
+    let clusters = format!(
+        r#"- name: c
+  type: STRICT_DNS
+  dns_lookup_family: V4_ONLY
+  dns_refresh_rate: 1s
+  typed_dns_resolver_config:
+    name: envoy.network.dns_resolver.cares
+    typed_config:
+      "@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
+      resolvers: [{{ socket_address: {{ address: 127.0.0.1, port_value: {dns} }} }}]
+  {cluster}
+  load_assignment:
+    cluster_name: c
+    endpoints:
+    - lb_endpoints: {upstream}
+{names}"#
     );
+    let routes = "- { match: { prefix: / }, route: { cluster: c } }";
+    let text = format!("enable_dispatcher_stats: true\n{}", one_listener(routes, &clusters));
     Proxy::start(program, &text, &Values::new())
 }
 

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::BackoffStrategy;
 use envoy_types::pb::envoy::config::route::v3 as wire;
+use envoy_types::pb::envoy::extensions::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig;
 use envoy_types::pb::google::protobuf::Duration as WireDuration;
 use wire::retry_policy as wire_policy;
+use wire_policy::retry_priority::ConfigType as PriorityConfig;
 
 use super::RetryHostPredicate;
 use crate::duration;
 use crate::matcher::HeaderMatcher;
 use crate::report::At;
+use crate::wire::unpack;
 
 const BACK_OFF_BASE: Duration = Duration::from_millis(25);
 /// `max_interval` is this many times `base_interval` where it is not given.
@@ -126,6 +129,9 @@ pub struct RetryPolicy {
     pub rate_limited: Option<RateLimitedBackOff>,
     /// `retry_host_predicate`: a host of any of these kinds is not wanted.
     pub host_predicates: Vec<RetryHostPredicate>,
+    /// `retry_priority` with `previous_priorities`: its `update_frequency`. After so many attempts the
+    /// priorities that they went to are left out.
+    pub leaves_priorities_after: Option<usize>,
     /// `host_selection_retry_max_attempts`, default 1: how often another host is asked for.
     pub host_selection_attempts_max: u32,
 }
@@ -185,6 +191,7 @@ impl Default for RetryPolicy {
             back_off: BackOff::default(),
             rate_limited: None,
             host_predicates: Vec::new(),
+            leaves_priorities_after: None,
             host_selection_attempts_max: 1,
         }
     }
@@ -230,12 +237,26 @@ impl RetryPolicy {
                 at,
             ),
             host_predicates: RetryHostPredicate::list_from_wire(&wire.retry_host_predicate, at),
+            leaves_priorities_after: wire
+                .retry_priority
+                .as_ref()
+                .and_then(|priority| update_frequency(priority, &at.field("retry_priority"))),
             host_selection_attempts_max: match wire.host_selection_retry_max_attempts {
                 0 => 1,
                 attempts => u32::try_from(attempts).unwrap_or(0),
             },
         })
     }
+}
+
+/// No other extension passes the support gate.
+fn update_frequency(wire: &wire_policy::RetryPriority, at: &At<'_>) -> Option<usize> {
+    let Some(PriorityConfig::TypedConfig(config)) = &wire.config_type else {
+        at.error_at_key("'typed_config' is required");
+        return None;
+    };
+    let config = unpack::<PreviousPrioritiesConfig>(config)?;
+    usize::try_from(config.update_frequency).ok()
 }
 
 impl BackOff {

@@ -1062,7 +1062,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.route.v3.RetryPolicy",
         supported: "retry_on num_retries per_try_timeout per_try_idle_timeout \
-                    retry_host_predicate host_selection_retry_max_attempts \
+                    retry_host_predicate host_selection_retry_max_attempts retry_priority \
                     retriable_status_codes retriable_headers retriable_request_headers \
                     retry_back_off rate_limited_retry_back_off",
         ..NONE
@@ -1083,6 +1083,16 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig",
         supported: "metadata_match",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RetryPolicy.RetryPriority",
+        supported: "name typed_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+        supported: "update_frequency",
         ..NONE
     },
     Message {
@@ -1153,7 +1163,8 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.cluster.v3.Cluster.CommonLbConfig",
         supported: "healthy_panic_threshold zone_aware_lb_config locality_weighted_lb_config \
-                    consistent_hashing_lb_config ignore_new_hosts_until_first_hc",
+                    consistent_hashing_lb_config ignore_new_hosts_until_first_hc \
+                    close_connections_on_host_set_change",
         // Changes are told at once, however many there are.
         harmless: "update_merge_window",
         ..NONE
@@ -1753,6 +1764,10 @@ pub(super) const EXTENSIONS: &[(&str, &[&str])] = &[
             "envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig",
             "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
         ],
+    ),
+    (
+        "envoy.config.route.v3.RetryPolicy.RetryPriority.typed_config",
+        &["envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"],
     ),
     (
         "envoy.config.accesslog.v3.AccessLog.typed_config",

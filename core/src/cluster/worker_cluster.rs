@@ -11,7 +11,7 @@ use ringmain_config::tls::UpstreamTlsContext;
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
 use super::{Bells, Cluster, HealthFlag, Host, HostSet, ToldHosts};
-use crate::load_balancer::{Balancer, Health, Hosts, Pick};
+use crate::load_balancer::{Balancer, Health, Hosts, Pick, PriorityLoad};
 use crate::outlier_detection::Outcome;
 use crate::pool::{self, IdleConnections, Line, MultiplexedConnections};
 use crate::random::Random;
@@ -340,12 +340,15 @@ impl WorkerCluster {
         failed.iter().for_each(|host| host.leave_connections());
     }
 
-    /// The hosts that have left.
+    /// The hosts that have left, or whose connections are to be closed all the same.
     fn replace_hosts(&self, current: &mut Current, set: &HostSet) -> Vec<Rc<WorkerHost>> {
         let mut known: HashMap<u64, Rc<WorkerHost>> =
             current.hosts.drain(..).map(|host| (host.shared.id, host)).collect();
+        let is_known = |host: &Arc<Host>| known.contains_key(&host.id);
+        let closes_all = self.shared.config.close_connections_on_host_set_change
+            && !(known.len() == set.hosts.len() && set.hosts.iter().all(is_known));
         let hosts = set.hosts.iter().map(|host| {
-            let known = known.remove(&host.id);
+            let known = if closes_all { None } else { known.remove(&host.id) };
             known.unwrap_or_else(|| Rc::new(self.worker_host(host.clone())))
         });
         current.hosts = hosts.collect();
@@ -388,6 +391,15 @@ impl WorkerCluster {
         let stats = self.shared.lb.of(self.worker);
         let index = balancer.as_mut()?.choose(pick, &asked, stats)?;
         hosts.get(index as usize).cloned()
+    }
+
+    /// How load is shared among the priorities but for those in `left_out`. `None` where no other is
+    /// available.
+    pub fn load_without(&self, left_out: &[u32]) -> Option<PriorityLoad> {
+        let current = self.current.borrow();
+        let distribution = current.balancer.as_ref()?.plan().distribution();
+        let is_left_out = |priority: usize| left_out.iter().any(|out| *out as usize == priority);
+        distribution.without(is_left_out)
     }
 
     /// Notes what came of sending something to `host`, where outliers are looked for.

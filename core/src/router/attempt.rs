@@ -52,7 +52,7 @@ impl Answer {
     }
 }
 
-impl UpstreamRequest<'_, '_> {
+impl<'a> UpstreamRequest<'_, 'a> {
     /// Sends the request with `body`, the whole of it, which comes back for the next attempt.
     /// `replayed`: on a fresh connection, because a reused one had died.
     pub(super) async fn attempt_whole(
@@ -265,9 +265,9 @@ impl UpstreamRequest<'_, '_> {
     }
 
     /// The host of the next attempt.
-    pub(super) fn next_host(&self) -> Option<Rc<WorkerHost>> {
-        let choose = |attempt| self.cluster.choose_host(&Pick { attempt, ..self.pick() });
-        self.retry.choose_host(choose)
+    pub(super) fn next_host(&mut self) -> Option<Rc<WorkerHost>> {
+        let pick = self.pick();
+        self.retry.choose_host(&self.cluster, &pick)
     }
 
     /// A connection to `host` for what comes out of the client's tunnel.
@@ -295,7 +295,7 @@ impl UpstreamRequest<'_, '_> {
     }
 
     /// What the request asks of its host.
-    fn pick(&self) -> Pick<'_> {
+    fn pick(&self) -> Pick<'a> {
         Pick { hash: self.hash, criteria: self.criteria, ..Pick::default() }
     }
 

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use ringmain_tests::client::Client;
 use ringmain_tests::message::Message;
 use ringmain_tests::proxy::{Program, Proxy};
-use ringmain_tests::template::{Values, indented};
+use ringmain_tests::template::{Values, indented, one_listener};
 use ringmain_tests::upstream::{Upstream, reply};
 
 /// Hosts that answer with their number.
@@ -22,39 +22,12 @@ impl Hosts {
     /// A proxy with these fields of its route and its cluster, in which `{{0}}` is the address of
     /// host 0 and so on.
     fn proxy(&self, program: Program, route: &str, cluster: &str) -> Proxy {
-        let text = format!(
-            r#"admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: listener
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-    filter_chains:
-    - filters:
-      - name: http
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: in
-          http_filters:
-          - name: router
-            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
-          route_config:
-            name: local
-            virtual_hosts:
-            - name: all
-              domains: ['*']
-              response_headers_to_add: [{{ header: {{ key: x-added, value: v }} }}]
-              routes:
-              - match: {{ prefix: / }}
-                route:
-                  cluster: c
-{}
-  clusters:
-  - name: c
-{}"#,
-            indented(route, 18),
-            indented(cluster, 4)
+        let routes = format!(
+            "- match: {{ prefix: / }}\n  response_headers_to_add: [{{ header: {{ key: x-added, value: v }} }}]\n  \
+             route:\n    cluster: c\n{}",
+            indented(route, 4)
         );
+        let text = one_listener(&routes, &format!("- name: c\n{}", indented(cluster, 2)));
         let address = |host: &Upstream| {
             let port = host.address().port();
             format!(
@@ -338,4 +311,54 @@ fn a_client_without_the_cookie_gets_one() {
             assert_eq!(observe(program), expected, "{program} {policy}");
         }
     }
+}
+
+/// Hosts of three priorities, all of which fail.
+fn failing(count: usize) -> Hosts {
+    let answer = |number| {
+        format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 1\r\nx-host: {number}\r\n\r\n{number}"
+        )
+    };
+    Hosts((0..count).map(|number| Upstream::start(vec![reply(answer(number))])).collect())
+}
+
+/// How many requests each of `count` hosts got when one was sent that is retried by this
+/// `retry_policy`.
+fn retried(program: Program, policy: &str, endpoints: &str, count: usize) -> Vec<usize> {
+    let route = format!(
+        "retry_policy: {{ retry_on: 5xx, retry_back_off: {{ base_interval: 0.001s }}, {policy} }}"
+    );
+    let cluster = format!("load_assignment: {{ cluster_name: c, endpoints: {endpoints} }}");
+    let hosts = failing(count);
+    let proxy = hosts.proxy(program, &route, &cluster);
+    assert_eq!(ask(&proxy, "/", "").status(), Some(503));
+    hosts.0.iter().map(|host| host.requests().len()).collect()
+}
+
+/// The same from every program.
+#[track_caller]
+fn retried_alike(policy: &str, endpoints: &str, count: usize) -> Vec<usize> {
+    let expected = retried(Program::Envoy, policy, endpoints, count);
+    for program in Program::ringmains() {
+        assert_eq!(retried(program, policy, endpoints, count), expected, "{program}");
+    }
+    expected
+}
+
+#[test]
+fn retries_leave_the_priorities_that_failed() {
+    const THREE: &str = "[{ lb_endpoints: [{ endpoint: {{0}} }] }, { priority: 1, lb_endpoints: [{ endpoint: {{1}} }] }, { priority: 2, lb_endpoints: [{ endpoint: {{2}} }] }]";
+    let policy = |frequency: u32, retries: u32| {
+        format!(
+            "num_retries: {retries}, retry_priority: {{ name: p, typed_config: {{ '@type': \
+             type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig, \
+             update_frequency: {frequency} }} }}"
+        )
+    };
+    assert_eq!(retried_alike(&policy(1, 2), THREE, 3), [1, 1, 1]);
+    assert_eq!(retried_alike(&policy(2, 3), THREE, 3), [2, 2, 0]);
+    // All were tried: they begin anew.
+    assert_eq!(retried_alike(&policy(1, 4), THREE, 3), [2, 2, 1]);
+    assert_eq!(retried_alike("num_retries: 2", THREE, 3), [3, 0, 0]);
 }

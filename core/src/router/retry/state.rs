@@ -11,7 +11,8 @@ use smallvec::SmallVec;
 
 use super::back_off::{ExponentialBackOff, rate_limited};
 use super::condition::{ResetReason, Retriable, retries_on_reset, retries_on_response};
-use crate::cluster::WorkerHost;
+use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::load_balancer::{Pick, PriorityLoad};
 
 /// What follows an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,10 @@ pub struct RetryState<'a> {
     asked_headers: Vec<String>,
     /// The hosts that have failed this request.
     tried: SmallVec<[Rc<WorkerHost>; 2]>,
+    /// The priorities of the attempts since all began anew, for `previous_priorities`.
+    tried_priorities: SmallVec<[u32; 4]>,
+    /// The load of priorities that follows, where it is another than the cluster's.
+    load: Option<PriorityLoad>,
     retried: bool,
 }
 
@@ -87,6 +92,8 @@ impl<'a> RetryState<'a> {
             asked_codes,
             asked_headers,
             tried: SmallVec::new(),
+            tried_priorities: SmallVec::new(),
+            load: None,
             retried: false,
         }
     }
@@ -169,10 +176,30 @@ impl<'a> RetryState<'a> {
         )
     }
 
-    /// Remembers where an attempt went, for `previous_hosts`.
+    /// Remembers where an attempt went, for `previous_hosts` and `previous_priorities`.
     pub fn note_host(&mut self, host: &Rc<WorkerHost>) {
         if self.is_on() && self.host_predicates().contains(&RetryHostPredicate::PreviousHosts) {
             self.tried.push(host.clone());
+        }
+        if self.is_on() && self.leaves_priorities_after().is_some() {
+            self.tried_priorities.push(host.shared.priority);
+        }
+    }
+
+    fn leaves_priorities_after(&self) -> Option<usize> {
+        self.policy.and_then(|policy| policy.leaves_priorities_after)
+    }
+
+    /// Leaves out the priorities that attempts went to, once in so many attempts. When there is no other
+    /// left, all begin anew.
+    fn leave_priorities(&mut self, cluster: &WorkerCluster) {
+        let Some(after) = self.leaves_priorities_after().filter(|_| self.retried) else { return };
+        let attempts = self.tried_priorities.len();
+        if attempts >= after && attempts.is_multiple_of(after) {
+            self.load = cluster.load_without(&self.tried_priorities);
+            if self.load.is_none() {
+                self.tried_priorities.clear();
+            }
         }
     }
 
@@ -180,12 +207,16 @@ impl<'a> RetryState<'a> {
         self.policy.map_or(&[][..], |policy| &policy.host_predicates)
     }
 
-    /// A host by `choose`, asked again where the policy does not want this one for another attempt, up
-    /// to `host_selection_retry_max_attempts` times. `choose` is told how often it was asked already.
+    /// A host of `cluster` for `pick`, asked for again where the policy does not want this one for
+    /// another attempt, up to `host_selection_retry_max_attempts` times.
     pub fn choose_host(
-        &self,
-        mut choose: impl FnMut(u32) -> Option<Rc<WorkerHost>>,
+        &mut self,
+        cluster: &WorkerCluster,
+        pick: &Pick<'_>,
     ) -> Option<Rc<WorkerHost>> {
+        self.leave_priorities(cluster);
+        let load = self.load.as_ref();
+        let choose = |attempt| cluster.choose_host(&Pick { attempt, load, ..*pick });
         let mut host = choose(0)?;
         let attempts = match self.retried {
             true => self.policy.map_or(0, |policy| policy.host_selection_attempts_max),
