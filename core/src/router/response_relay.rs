@@ -69,7 +69,7 @@ pub async fn relay(
     match relay_rest(downstream, exchange, upstream, request, timeouts).await {
         Rest::Whole => Relayed::Whole(after),
         Rest::BrokenOff(failure) => {
-            downstream.break_off();
+            downstream.break_off().await;
             Relayed::BrokenOff(failure)
         }
         Rest::ClientGone => Relayed::ClientGone,

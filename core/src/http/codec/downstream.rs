@@ -218,10 +218,10 @@ impl<'a> Downstream<'a> {
     }
 
     /// The rest of the response will not come: the client must see that.
-    pub fn break_off(&self) {
+    pub async fn break_off(&self) {
         match self.codec {
             Codec::Http1(connection) => connection.break_off(),
-            Codec::Http2(stream) => stream.break_off(),
+            Codec::Http2(stream) => stream.break_off().await,
         }
     }
 

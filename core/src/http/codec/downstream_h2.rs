@@ -82,6 +82,10 @@ pub struct Connection {
     /// The client has ended its side.
     remote_ended: Cell<bool>,
     changed: Event,
+    /// The streams that wait until all there is to send has been sent.
+    awaiting_sent: RefCell<Vec<Rc<Notify>>>,
+    /// Wakes the driving half to tell them.
+    sent_asked: Notify,
 }
 
 /// What the driving half has to do next.
@@ -127,6 +131,8 @@ impl Connection {
             over: Cell::new(false),
             remote_ended: Cell::new(false),
             changed: Event::default(),
+            awaiting_sent: RefCell::default(),
+            sent_asked: Notify::default(),
             transport,
             read_deadline,
             slot,
@@ -285,6 +291,7 @@ impl Connection {
         frames: &mut ServerConnection<Buffer, Outgoing>,
         context: &mut Context<'_>,
     ) -> Poll<Turn> {
+        while self.sent_asked.poll_notified(context).is_ready() {}
         loop {
             match frames.poll_request(context) {
                 Poll::Ready(Some(Ok(incoming))) => self.begin_stream(incoming),
@@ -299,6 +306,7 @@ impl Connection {
         if self.io.has_output() {
             return Poll::Ready(Turn::Flush);
         }
+        self.note_all_sent();
         if self.wake.poll_notified(context).is_ready() {
             return Poll::Ready(Turn::LookAtLimits);
         }
@@ -359,10 +367,29 @@ impl Connection {
         sent.map_err(|_| self.io.break_output())
     }
 
+    /// Waits until the client has been sent all that it has room for, or nothing more can be sent.
+    async fn all_sent(&self) {
+        if self.over.get() {
+            return;
+        }
+        let sent = Rc::new(Notify::default());
+        self.awaiting_sent.borrow_mut().push(sent.clone());
+        // Where all was sent before, no frame would make for another turn.
+        self.sent_asked.notify();
+        sent.notified().await;
+    }
+
+    fn note_all_sent(&self) {
+        for stream in self.awaiting_sent.take() {
+            stream.notify();
+        }
+    }
+
     /// Ends our side, then waits a little for the client to close first, so that what it still sends
     /// does not destroy what is on its way to it.
     fn close(&self) {
         self.over.set(true);
+        self.note_all_sent();
         self.changed.notify();
         if self.remote_ended.get() {
             return;

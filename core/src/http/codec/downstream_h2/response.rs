@@ -88,8 +88,17 @@ impl Stream {
         room
     }
 
-    /// The rest of the response will not come.
-    pub fn break_off(&self) {
+    /// The rest of the response will not come. What came of it reaches the client first: a reset makes
+    /// the `h2` crate forget the frames that it has not written yet.
+    pub async fn break_off(&self) {
+        if !self.client.is_gone() {
+            self.connection.all_sent().await;
+        }
+        self.reset();
+    }
+
+    /// Resets the stream, unless it is over.
+    pub(super) fn reset(&self) {
         if self.inner.borrow_mut().break_off(self.tunnel.get()) {
             self.connection.record.worker.http2_stats().tx_reset.inc();
         }

@@ -220,7 +220,7 @@ impl Stream {
     /// Counts and logs the request.
     fn end(&self, after: After, exchange: &mut Exchange) {
         if after == After::Abort && !self.client.is_gone() {
-            self.break_off();
+            self.reset();
         }
         exchange.info.downstream_bytes.sent = self.sent.get();
         exchange.info.downstream_bytes.received += self.body_wire_bytes.take();
