@@ -47,11 +47,11 @@ pub async fn run(
         sessions.first = None;
         tokio::select! {
             changed = named.changed() => if changed.is_err() { return },
-            // However many hosts have changed since, the workers are told once.
             changed = sources.changed() => {
                 if changed.is_err() { return }
                 sessions.follow_tls(&sources.borrow_and_update()[index]);
             }
+            // However many hosts have changed since, the workers are told once.
             () = sessions.changed.notified() => control.tell_health(index).await,
         }
     }
