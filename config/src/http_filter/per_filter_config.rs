@@ -46,7 +46,7 @@ pub enum PerRoute {
     /// `envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`.
     LocalRateLimit(Box<LocalRateLimit>),
     /// `envoy.extensions.filters.http.rbac.v3.RBACPerRoute`.
-    Rbac(RbacFilter),
+    Rbac(Box<RbacFilter>),
 }
 
 impl PerRoute {
@@ -76,7 +76,7 @@ impl PerRoute {
             return Some(Self::HeaderMutation(Mutations::from_wire(wire.mutations.as_ref(), at)));
         }
         if let Some(wire) = unpack(any) {
-            return Some(Self::Rbac(RbacFilter::per_route(&wire, at)));
+            return Some(Self::Rbac(Box::new(RbacFilter::per_route(&wire, at))));
         }
         None
     }

@@ -193,6 +193,5 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "suppress_envoy_headers",
         harmless: "start_child_span",
         limited: "dynamic_stats=true reject_connect_request_early_data=false",
-        ..NONE
     },
 ];
