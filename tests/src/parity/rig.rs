@@ -142,7 +142,7 @@ impl Rig {
             std::thread::sleep(MIRROR_PAUSE);
         }
         mirror.settle();
-        self.wait_until_idle(case);
+        self.wait_until_idle(case, transcript.local_ports.len() as u64);
         let ports = self.port_names(index, case, &transcript);
         let normal = |text: &str| normalize::ports(text, &ports);
         let lines = self.stat(case, "downstream_rq_total") * case.lines_per_request();
@@ -164,10 +164,12 @@ impl Rig {
         observation
     }
 
-    /// The client has closed: waits until the proxy has noticed.
-    fn wait_until_idle(&self, case: &Case) {
+    /// The client has closed its connections: waits until the proxy has noticed. One that is still in the listener's backlog
+    /// is not active, but none is gone before it was counted.
+    fn wait_until_idle(&self, case: &Case, connections: u64) {
         let idle = poll_for(SETTLING_PATIENCE, || {
-            (self.stat(case, "downstream_cx_active") == 0).then_some(())
+            let accepted = self.stat(case, "downstream_cx_total") >= connections;
+            (accepted && self.stat(case, "downstream_cx_active") == 0).then_some(())
         });
         assert!(
             idle.is_some(),
