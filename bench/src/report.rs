@@ -55,7 +55,7 @@ fn markdown(results: &Results) -> String {
     let Machine { cpu, cores, kernel, commit } = &results.machine;
     let h2load = results.h2load.iter().map(|release| format!(", h2load {release}"));
     let mut text = format!(
-        "Commit {commit}; {cpu}, {cores} cores, Linux {kernel}; wrk {}{}; {} rounds of {} s. Median (min-max).\n",
+        "Commit {commit}; {cpu}, {cores} cores, Linux {kernel}; wrk {}{}; {} rounds of {} s. Median (min-max); ratios are those within a round.\n",
         results.wrk,
         h2load.collect::<String>(),
         results.rounds,
@@ -90,7 +90,7 @@ fn table(text: &mut String, rows: &[Row]) {
         .unwrap_or_default();
     let mut titles: Vec<&str> = metrics.iter().map(|metric| metric.column().title).collect();
     let ratios_at = titles.len().min(1);
-    titles.splice(ratios_at..ratios_at, ["to Envoy", "to HAProxy"]);
+    titles.splice(ratios_at..ratios_at, ["to Envoy", "to HAProxy", "to io_uring"]);
     line(text, format_args!("| | {} |", titles.join(" | ")));
     line(text, format_args!("|{}", "---|".repeat(titles.len() + 1)));
     for row in rows {
@@ -110,7 +110,8 @@ fn table(text: &mut String, rows: &[Row]) {
 fn cells(row: &Row, rows: &[Row], metrics: &[Metric]) -> Vec<String> {
     let mut cells: Vec<String> = metrics.iter().map(|&metric| cell(row, metric)).collect();
     if let Some(&first) = metrics.first() {
-        let ratios = [Side::Envoy, Side::Haproxy].map(|peer| ratio(row, rows, peer, first));
+        let ratios = [Side::Envoy, Side::Haproxy, Side::RingmainUring]
+            .map(|peer| ratio(row, rows, peer, first));
         cells.splice(1..1, ratios);
     }
     cells
@@ -129,12 +130,12 @@ fn with_range(spread: Spread, decimals: usize) -> String {
     format!("{:.decimals$} ({:.decimals$}-{:.decimals$})", spread.median, spread.min, spread.max)
 }
 
-/// This side's median as a share of the peer's.
+/// This side's figure as a share of the peer's.
 fn ratio(row: &Row, rows: &[Row], peer: Side, metric: Metric) -> String {
-    let peer = rows.iter().find(|row| row.side == peer).and_then(|row| row.figure(metric));
-    match row.figure(metric).zip(peer).map(|(own, peer)| own.median / peer.median) {
-        Some(ratio) if ratio.is_finite() => format!("{ratio:.2}"),
-        _ => "-".into(),
+    let peer = rows.iter().find(|row| row.side == peer);
+    match peer.and_then(|peer| row.ratio_to(peer, metric)) {
+        Some(spread) => with_range(spread, 2),
+        None => "-".into(),
     }
 }
 

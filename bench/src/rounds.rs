@@ -1,6 +1,6 @@
 //! The run: which sides there are, and the rounds in which they take turns. A round starts every
-//! side afresh and runs every scenario on it; the order moves on by one side each round, so that a
-//! slow drift of the machine falls on all alike.
+//! side afresh and goes through the scenarios, in each from side to side, so that what is held against
+//! each other is measured within seconds; who comes first moves on by one side each round.
 
 use std::path::Path;
 
@@ -105,6 +105,12 @@ struct Outcome {
     sample: Result<Sample, String>,
 }
 
+/// A side in a round, with its process of the last scenario.
+struct Turn<'a> {
+    installed: &'a Installed,
+    running: Option<(Setup, Proxy)>,
+}
+
 struct Bench<'a> {
     rounds: u32,
     scenarios: &'a [&'static Scenario],
@@ -140,32 +146,46 @@ impl Bench<'_> {
         let mut outcomes = Vec::new();
         for round in 0..self.rounds {
             let first = round as usize % installed.len().max(1);
-            for side in installed[first..].iter().chain(&installed[..first]) {
-                eprintln!("round {} of {}: {}", round + 1, self.rounds, side.side.title());
-                self.turn(side, &mut outcomes);
-            }
+            let order: Vec<_> = installed[first..].iter().chain(&installed[..first]).collect();
+            self.round(round, &order, &mut outcomes);
         }
         outcomes
     }
 
-    /// One side's turn in a round. The next scenario goes on with the process of the one before if
-    /// that is set up rightly.
-    fn turn(&self, installed: &Installed, outcomes: &mut Vec<Outcome>) {
-        let mut running: Option<(Setup, Result<Proxy, String>)> = None;
-        let fits = |scenario: &&&Scenario| installed.side.cannot(scenario).is_none();
-        for scenario in self.scenarios.iter().filter(fits) {
-            running = running
-                .filter(|(setup, _)| *setup == scenario.setup && !scenario.needs_fresh_process());
-            let (_, proxy) =
-                running.get_or_insert_with(|| (scenario.setup, self.start(installed, scenario)));
-            let sample = match proxy {
-                Ok(proxy) => self.stand.measure(proxy, scenario),
-                Err(reason) => Err(reason.clone()),
-            };
-            tell(scenario, &sample);
-            outcomes.push(Outcome { side: installed.side, scenario: scenario.name, sample });
-            running = running.filter(|_| !scenario.needs_fresh_process());
+    fn round(&self, round: u32, order: &[&Installed], outcomes: &mut Vec<Outcome>) {
+        let mut turns: Vec<_> =
+            order.iter().map(|installed| Turn { installed, running: None }).collect();
+        for scenario in self.scenarios {
+            eprintln!("round {} of {}: {}", round + 1, self.rounds, scenario.heading());
+            let able = |turn: &&mut Turn| turn.installed.side.cannot(scenario).is_none();
+            for turn in turns.iter_mut().filter(able) {
+                let sample = self.take(turn, scenario);
+                tell(turn.installed.side, &sample);
+                outcomes.push(Outcome {
+                    side: turn.installed.side,
+                    scenario: scenario.name,
+                    sample,
+                });
+            }
         }
+    }
+
+    /// One side's turn in a scenario. It goes on with the process of the scenario before if that is set
+    /// up rightly.
+    fn take(&self, turn: &mut Turn, scenario: &Scenario) -> Result<Sample, String> {
+        let fits =
+            |(setup, _): &(Setup, _)| *setup == scenario.setup && !scenario.needs_fresh_process();
+        if !turn.running.as_ref().is_some_and(fits) {
+            // The process of before ends before another one begins.
+            turn.running = None;
+            turn.running = Some((scenario.setup, self.start(turn.installed, scenario)?));
+        }
+        let (_, proxy) = turn.running.as_ref().ok_or("is not running")?;
+        let sample = self.stand.measure(proxy, scenario);
+        if scenario.needs_fresh_process() {
+            turn.running = None;
+        }
+        sample
     }
 
     fn start(&self, installed: &Installed, first: &Scenario) -> Result<Proxy, String> {
@@ -174,7 +194,7 @@ impl Bench<'_> {
     }
 }
 
-fn tell(scenario: &Scenario, sample: &Result<Sample, String>) {
+fn tell(side: Side, sample: &Result<Sample, String>) {
     let text = match sample {
         Ok(sample) => {
             let figures = sample.iter().map(|(metric, value)| {
@@ -185,7 +205,7 @@ fn tell(scenario: &Scenario, sample: &Result<Sample, String>) {
         }
         Err(reason) => reason.clone(),
     };
-    eprintln!("  {}: {text}", scenario.name);
+    eprintln!("  {}: {text}", side.title());
 }
 
 fn rows(

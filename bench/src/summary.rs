@@ -35,6 +35,8 @@ pub struct Row {
     pub release: String,
     /// The figures, or why there are none: one failed round spoils the row.
     pub outcome: Result<Figures, String>,
+    /// What they were made of, a sample of each round; empty if one failed.
+    pub rounds: Vec<Sample>,
 }
 
 impl Row {
@@ -44,9 +46,23 @@ impl Row {
         installed: &Installed,
         samples: &[Result<Sample, String>],
     ) -> Self {
-        let outcome =
-            samples.iter().cloned().collect::<Result<Vec<_>, _>>().map(|samples| figures(&samples));
-        Self { scenario, side: installed.side, release: installed.release.clone(), outcome }
+        let rounds = samples.iter().cloned().collect::<Result<Vec<_>, _>>();
+        Self {
+            scenario,
+            side: installed.side,
+            release: installed.release.clone(),
+            outcome: rounds.as_deref().map(figures).map_err(Clone::clone),
+            rounds: rounds.unwrap_or_default(),
+        }
+    }
+
+    /// How `metric` compares with a peer's in the same round, over all rounds. The machine changes less within a
+    /// round than over the run.
+    pub fn ratio_to(&self, peer: &Self, metric: Metric) -> Option<Spread> {
+        let pairs = self.rounds.iter().zip(&peer.rounds);
+        let ratios = pairs.filter_map(|(own, peer)| Some(own.get(&metric)? / peer.get(&metric)?));
+        let finite: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
+        (!finite.is_empty()).then(|| Spread::of(finite))
     }
 
     /// Did other processes take so much of the proxy's core in some round that the figures of this
@@ -114,5 +130,20 @@ mod tests {
             Spread { median: 2.5, min: 1.0, max: 4.0 }
         );
         assert_eq!(Spread::of(vec![7.0]), Spread { median: 7.0, min: 7.0, max: 7.0 });
+    }
+    #[test]
+    fn ratios_are_those_within_a_round() {
+        let row = |values: [f64; 3]| Row {
+            scenario: crate::scenario::by_names(&["small".into()]).unwrap()[0],
+            side: Side::Envoy,
+            release: String::new(),
+            outcome: Err(String::new()),
+            rounds: values.map(|value| Sample::from([(Metric::CpuUs, value)])).into(),
+        };
+        // In the second round everything was twice as slow.
+        let (own, peer) = (row([1.0, 2.0, 1.2]), row([4.0, 8.0, 4.0]));
+        let ratio = own.ratio_to(&peer, Metric::CpuUs);
+        assert_eq!(ratio, Some(Spread { median: 0.25, min: 0.25, max: 0.3 }));
+        assert_eq!(own.ratio_to(&peer, Metric::P99Us), None);
     }
 }
