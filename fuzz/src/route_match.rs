@@ -135,7 +135,7 @@ fn route(name: String, matcher: RouteMatch) -> Route {
     }
 }
 
-fn configuration(virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
+pub(crate) fn configuration(virtual_hosts: Vec<VirtualHost>) -> RouteConfiguration {
     RouteConfiguration {
         name: String::new(),
         virtual_hosts,

@@ -113,3 +113,23 @@ fn client_hello() {
 fn proxy_protocol() {
     replay("proxy_protocol", ringmain_fuzz::proxy_protocol::check);
 }
+
+#[test]
+fn h1_connection() {
+    replay("h1_connection", ringmain_fuzz::h1_connection::check);
+}
+
+#[test]
+fn header_conversion() {
+    replay("header_conversion", ringmain_fuzz::header_conversion::check);
+}
+
+#[test]
+fn header_map() {
+    replay("header_map", ringmain_fuzz::header_map::check);
+}
+
+#[test]
+fn scope_key() {
+    replay("scope_key", ringmain_fuzz::scope_key::check);
+}

@@ -8,10 +8,10 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use crate::h1::Framing;
 use crate::{FramingError, HeaderMap, KnownHeader};
 
-/// Fields that belong to one HTTP/1 connection (RFC 9113 §8.2.2).
-const CONNECTION_FIELDS: [KnownHeader; 6] = [
+/// Fields that belong to one HTTP/1 connection (RFC 9113 §8.2.2). Requests have no `host`, which stands in
+/// `:authority`; in a response it is a field as any other.
+const CONNECTION_FIELDS: [KnownHeader; 5] = [
     KnownHeader::Connection,
-    KnownHeader::Host,
     KnownHeader::KeepAlive,
     KnownHeader::ProxyConnection,
     KnownHeader::TransferEncoding,
@@ -165,7 +165,6 @@ mod tests {
     fn what_belongs_to_a_connection_stays_behind() {
         let headers = headers(&[
             ("connection", "close"),
-            ("host", "h"),
             ("te", "gzip"),
             ("te", "Trailers"),
             ("transfer-encoding", "chunked"),
