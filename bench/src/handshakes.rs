@@ -2,10 +2,10 @@
 //! session is resumed with the ticket that the connection before it in the same lane was given, so that
 //! every handshake is of the kind that the scenario asks for; another kind is an error.
 
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::loaded::{Latencies, Loaded};
 use crate::scenario::{Protocol, Scenario};
 use crate::tls::{self, Credentials};
-use crate::{client, cpu, event_loop, http1};
+use crate::{client, event_loop, generator, http1};
 
 /// After the last start the rest must come within this.
 const GRACE_MS: u16 = 5_000;
@@ -56,27 +56,15 @@ pub fn run(
     is_resumed: bool,
     seconds: u32,
 ) -> Result<Loaded, String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let output = cpu::pinned(core, &program)
-        .args(["handshakes", "--port", &port.to_string(), "--path", &scenario.path()])
-        .args(["--connections", &scenario.connections.to_string()])
-        .args(["--seconds", &seconds.to_string(), "--credentials"])
-        .arg(&credentials.folder)
-        .args(is_resumed.then_some("--resume"))
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("handshakes: {error}"))?;
-    serde_json::from_slice(&output.stdout)
-        .map_err(|_| String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    let folder = credentials.folder.as_os_str();
+    let mut more = vec![OsStr::new("--credentials"), folder];
+    more.extend(is_resumed.then_some(OsStr::new("--resume")));
+    generator::run(core, "handshakes", port, scenario, seconds, &more)
 }
 
 /// Sends the load and prints what came of it.
 pub fn generate(options: &Options) -> Result<(), Error> {
-    let loaded =
-        Generator::new(options).and_then(Generator::run).map_err(Error::system("handshakes"))?;
-    let line = serde_json::to_string(&loaded).map_err(Error::system("handshakes"))?;
-    println!("{line}");
-    Ok(())
+    generator::print("handshakes", Generator::new(options).and_then(Generator::run))
 }
 
 struct Generator<'a> {

@@ -13,6 +13,7 @@ mod cpu;
 mod envoy_venv;
 mod error;
 mod event_loop;
+mod generator;
 mod h2load;
 mod handshakes;
 mod http1;

@@ -2,10 +2,10 @@
 //! waits behind a slow answer counts as waiting, which a closed loop hides.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::fd::AsFd;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -16,7 +16,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use crate::error::Error;
 use crate::loaded::{Latencies, Loaded};
 use crate::scenario::Scenario;
-use crate::{cpu, event_loop, http1};
+use crate::{event_loop, generator, http1};
 
 /// After the last intended start the rest must come within this.
 const GRACE: Duration = Duration::from_secs(5);
@@ -49,25 +49,14 @@ pub fn run(
     rate: u32,
     seconds: u32,
 ) -> Result<Loaded, String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let output = cpu::pinned(core, &program)
-        .args(["open-loop", "--port", &port.to_string(), "--path", &scenario.path()])
-        .args(["--connections", &scenario.connections.to_string()])
-        .args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("open loop: {error}"))?;
-    serde_json::from_slice(&output.stdout)
-        .map_err(|_| String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    let rate = rate.to_string();
+    let more = ["--rate", &rate].map(OsStr::new);
+    generator::run(core, "open-loop", port, scenario, seconds, &more)
 }
 
 /// Sends the load and prints what came of it.
 pub fn generate(options: &Options) -> Result<(), Error> {
-    let loaded =
-        Generator::new(options).and_then(Generator::run).map_err(Error::system("open loop"))?;
-    let line = serde_json::to_string(&loaded).map_err(Error::system("open loop"))?;
-    println!("{line}");
-    Ok(())
+    generator::print("open-loop", Generator::new(options).and_then(Generator::run))
 }
 
 struct Generator {

@@ -224,6 +224,7 @@ mod tests {
             side,
             release: String::new(),
             outcome: Ok(figures.collect()),
+            rounds: Vec::new(),
         }
     }
 
