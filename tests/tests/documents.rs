@@ -113,6 +113,11 @@ fn holds(document: &str, ports: &[&'static str]) {
 }
 
 #[test]
+fn operations() {
+    holds("operations.md", &["10000", "9901", "8080"]);
+}
+
+#[test]
 fn migrating_from_envoy() {
     holds("migrating-from-envoy.md", &["10000", "9901", "8080"]);
 }
