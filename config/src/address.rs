@@ -77,7 +77,8 @@ impl CidrRange {
 impl EndpointAddress {
     /// The address of an endpoint; only a DNS cluster may have a name there.
     pub(crate) fn from_wire(wire: Option<&wire::Address>, dns: bool, at: &At<'_>) -> Option<Self> {
-        let (host, port) = host_and_port(wire, at)?;
+        let socket = socket_of(wire, at)?;
+        let (host, port) = (socket.address.as_str(), port_of(socket)?);
         if let Ok(ip) = host.parse() {
             return Some(Self::Socket(SocketAddr::new(ip, port)));
         }
@@ -100,19 +101,29 @@ impl EndpointAddress {
 
 /// An IP address and port.
 pub(crate) fn socket_address(wire: Option<&wire::Address>, at: &At<'_>) -> Option<SocketAddr> {
-    let (host, port) = host_and_port(wire, at)?;
-    let ip = parse_ip(host, &at.field("socket_address").field("address"))?;
-    Some(SocketAddr::new(ip, port))
+    ip_and_port(socket_of(wire, at)?, &at.field("socket_address"))
 }
 
-fn host_and_port<'w>(wire: Option<&'w wire::Address>, at: &At<'_>) -> Option<(&'w str, u16)> {
-    let Some(Address::SocketAddress(socket)) = wire.and_then(|wire| wire.address.as_ref()) else {
-        at.error_at_key("a socket_address is required");
-        return None;
-    };
-    // The field rules have seen to a port being there, and to its range.
+/// The same of the field that `at` stands for.
+pub(crate) fn ip_and_port(wire: &wire::SocketAddress, at: &At<'_>) -> Option<SocketAddr> {
+    let port = port_of(wire)?;
+    Some(SocketAddr::new(parse_ip(&wire.address, &at.field("address"))?, port))
+}
+
+fn socket_of<'w>(wire: Option<&'w wire::Address>, at: &At<'_>) -> Option<&'w wire::SocketAddress> {
+    match wire.and_then(|wire| wire.address.as_ref()) {
+        Some(Address::SocketAddress(socket)) => Some(socket),
+        _ => {
+            at.error_at_key("a socket_address is required");
+            None
+        }
+    }
+}
+
+/// The field rules have seen to a port being there, and to its range.
+fn port_of(socket: &wire::SocketAddress) -> Option<u16> {
     let Some(PortSpecifier::PortValue(port)) = socket.port_specifier else { return None };
-    Some((&socket.address, u16::try_from(port).ok()?))
+    u16::try_from(port).ok()
 }
 
 fn parse_ip(text: &str, at: &At<'_>) -> Option<IpAddr> {

@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::config::core::v3 as core;
 
 use crate::access_log::AccessLog;
 use crate::address;
-use crate::cluster::{Cluster, ClusterNames};
+use crate::cluster::{BindConfig, Cluster, ClusterNames};
 use crate::duration;
 use crate::listener::{self, Listener};
 use crate::overload::OverloadManager;
@@ -87,7 +87,8 @@ impl Bootstrap {
         let resources_at = at.field("static_resources");
         Secrets::list_from_wire(&resources.secrets, &resources_at)
             .put_into(&mut resources, &resources_at);
-        let clusters = Cluster::list_from_wire(&resources.clusters, &resources_at);
+        let clusters =
+            Cluster::list_from_wire(&resources.clusters, &bind_config(wire, at), &resources_at);
         // Taken from the file rather than from `clusters`, so that a route to a cluster that has an
         // error of its own is not a second error.
         let names =
@@ -136,6 +137,14 @@ impl Bootstrap {
 fn outlier_event_log(wire: &wire::Bootstrap) -> Option<PathBuf> {
     let path = &wire.cluster_manager.as_ref()?.outlier_detection.as_ref()?.event_log_path;
     (!path.is_empty()).then(|| PathBuf::from(path))
+}
+
+fn bind_config(wire: &wire::Bootstrap, at: &At<'_>) -> BindConfig {
+    let manager = wire.cluster_manager.as_ref();
+    let bind = manager.and_then(|manager| manager.upstream_bind_config.as_ref());
+    let at = at.field("cluster_manager");
+    let bind = bind.map(|bind| BindConfig::from_wire(bind, &at.field("upstream_bind_config")));
+    bind.unwrap_or_default()
 }
 
 fn local_cluster(wire: &wire::Bootstrap, names: &ClusterNames<'_>, at: &At<'_>) -> Option<usize> {

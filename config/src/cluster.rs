@@ -1,6 +1,7 @@
 //! Clusters and their endpoints (`envoy.config.cluster.v3`, `envoy.config.endpoint.v3`).
 
 mod circuit_breakers;
+mod connecting;
 mod dns;
 mod endpoint;
 mod health_check;
@@ -20,6 +21,7 @@ use envoy_types::pb::google::protobuf::Any;
 use wire::cluster::{ClusterDiscoveryType, DiscoveryType as WireType};
 
 pub use self::circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
+pub use self::connecting::{BindConfig, ConnectOptions};
 pub use self::dns::{DnsLookupFamily, DnsOptions, DnsResolver, FailureRefreshRate};
 pub use self::endpoint::{HealthStatus, LbEndpoint, LoadAssignment, LocalityLbEndpoints};
 pub use self::health_check::{
@@ -63,6 +65,8 @@ pub struct Cluster {
     pub discovery: DiscoveryType,
     /// `connect_timeout`, default 5 s.
     pub connect_timeout: Duration,
+    /// `upstream_bind_config` and `upstream_connection_options`.
+    pub connect_options: ConnectOptions,
     /// `lb_policy` or `load_balancing_policy`, and `common_lb_config`.
     pub load_balancing: LoadBalancing,
     /// `wait_for_warm_on_init`, default true: listeners open when its hosts have been looked for.
@@ -153,8 +157,12 @@ impl<'a> ClusterNames<'a> {
 }
 
 impl Cluster {
-    /// Reads the field `clusters`.
-    pub(crate) fn list_from_wire(wire: &[wire::Cluster], at: &At<'_>) -> Vec<Self> {
+    /// Reads the field `clusters`. `bind` is for those that have no `upstream_bind_config`.
+    pub(crate) fn list_from_wire(
+        wire: &[wire::Cluster],
+        bind: &BindConfig,
+        at: &At<'_>,
+    ) -> Vec<Self> {
         let at = at.field("clusters");
         let mut names = HashMap::new();
         let mut clusters = Vec::with_capacity(wire.len());
@@ -163,14 +171,14 @@ impl Cluster {
             if names.insert(wire.name.as_str(), index).is_some() {
                 at.field("name").error(format!("duplicate cluster '{}'", wire.name));
             }
-            clusters.push(Self::from_wire(wire, &at));
+            clusters.push(Self::from_wire(wire, bind, &at));
         }
         check_snapshot_paths(&clusters, &at);
         clusters
     }
 
     #[allow(deprecated, reason = "common in files")]
-    fn from_wire(wire: &wire::Cluster, at: &At<'_>) -> Self {
+    fn from_wire(wire: &wire::Cluster, bind: &BindConfig, at: &At<'_>) -> Self {
         let options = HttpOptions::from_wire(wire, at);
         let discovery = DiscoveryType::from_wire(wire, at);
         let dns = matches!(discovery, DiscoveryType::Dns(_));
@@ -209,6 +217,7 @@ impl Cluster {
             alt_stat_name: Some(wire.alt_stat_name.clone()).filter(|name| !name.is_empty()),
             discovery,
             connect_timeout: duration::or(connect_timeout, CONNECT_TIMEOUT, at, "connect_timeout"),
+            connect_options: ConnectOptions::from_wire(wire, bind, at),
             load_balancing,
             wait_for_warm_on_init: wire.wait_for_warm_on_init.is_none_or(|wait| wait.value),
             load_assignment: LoadAssignment::from_wire(

@@ -7,6 +7,7 @@
 //! socket down, not by dropping its future.
 
 mod buffer;
+mod connect;
 mod engine;
 mod event;
 mod fairness;
@@ -25,6 +26,7 @@ mod watch;
 pub use buffer::{
     Buffer, BufferPool, HEADROOM_BYTES, LARGE_BUFFER_BYTES, RECORD_BUFFER_BYTES, SMALL_BUFFER_BYTES,
 };
+pub use connect::{ConnectError, outgoing_socket};
 pub use engine::{Engine, EngineChoice, EnginePlan, plan, run};
 pub use event::Event;
 pub use join::join;

@@ -9,11 +9,12 @@ use ringmain_config::tls::UpstreamTlsContext;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
 use super::tls_socket::TlsSocket;
-use crate::cluster::Host;
+use crate::cluster::{Cluster, Host};
+use crate::runtime::{ConnectError, outgoing_socket};
 use crate::transport_socket::tls::ClientContext;
 
 /// Bytes both ways.
@@ -59,19 +60,20 @@ fn config_of(context: &ClientContext, check: &HealthCheck) -> Arc<ClientConfig> 
 #[derive(Debug, Clone)]
 pub struct Target {
     address: SocketAddr,
+    cluster: Arc<Cluster>,
     tls: Option<(watch::Receiver<Arc<ClientConfig>>, ServerName<'static>)>,
 }
 
 impl Target {
-    /// `host`, or what it has named for its checks.
-    pub fn new(host: &Host, tls: Option<&CheckTls>) -> Self {
+    /// `host` of `cluster`, or what it has named for its checks.
+    pub fn new(cluster: Arc<Cluster>, host: &Host, tls: Option<&CheckTls>) -> Self {
         let own = &host.health_check_config;
         let mut address = own.address.unwrap_or(host.address);
         if own.port_value != 0 {
             address.set_port(own.port_value);
         }
         let name = |tls: &CheckTls| tls.context.server_name(None, &host.hostname, address.ip());
-        Self { address, tls: tls.map(|tls| (tls.config.subscribe(), name(tls))) }
+        Self { address, cluster, tls: tls.map(|tls| (tls.config.subscribe(), name(tls))) }
     }
 
     /// `http` or `https`.
@@ -81,7 +83,13 @@ impl Target {
 
     /// Opens a connection; with TLS, after the handshake.
     pub async fn connect(&self) -> io::Result<Box<dyn Duplex>> {
-        let socket = TcpStream::connect(self.address).await?;
+        let options = &self.cluster.config.connect_options;
+        let socket = outgoing_socket(self.address, options).map_err(|error| match error {
+            ConnectError::Failed(error) => error,
+            ConnectError::TimedOut => io::ErrorKind::TimedOut.into(),
+            ConnectError::Local(_) => io::ErrorKind::AddrNotAvailable.into(),
+        })?;
+        let socket = TcpSocket::from_std_stream(socket.into()).connect(self.address).await?;
         socket.set_nodelay(true)?;
         match &self.tls {
             None => Ok(Box::new(socket)),

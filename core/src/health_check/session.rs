@@ -52,7 +52,7 @@ impl Session {
 
     /// Checks for ever.
     pub fn run(self, tls: Option<&CheckTls>) -> impl Future<Output = ()> + use<> {
-        let target = Target::new(&self.host, tls);
+        let target = Target::new(self.cluster.clone(), &self.host, tls);
         self.check(target)
     }
 

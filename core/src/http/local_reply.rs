@@ -138,7 +138,7 @@ pub const CONNECTION_FAILURE: LocalReply = LocalReply::new(
     Some(ResponseFlag::UpstreamConnectionFailure),
 );
 
-/// There is no socket for a connection.
+/// No socket could be set up for a connection to the host.
 pub const LOCAL_CONNECTION_FAILURE: LocalReply = LocalReply::new(
     503,
     BODY_LOCAL_CONNECTION_FAILURE,

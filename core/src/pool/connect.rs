@@ -11,7 +11,7 @@ use ringmain_proto_codec::auto::Protocol;
 use super::permit::ConnectionPermit;
 use super::{Acquire, AcquireFailure, UpstreamConnection, waiting};
 use crate::cluster::{WorkerCluster, WorkerHost};
-use crate::runtime::{self, Buffer, Deadline, Stream};
+use crate::runtime::{self, Buffer, ConnectError, Deadline, Stream};
 use crate::transport_socket::tls::{self, HandshakeFailure};
 use crate::transport_socket::{Transport, TransportOptions};
 
@@ -22,6 +22,8 @@ pub enum ConnectFailure {
     Timeout,
     /// The host or the network refused; the error number where there is one.
     Refused(Option<i32>),
+    /// No socket could be set up as the cluster asks for; why, where it is the source address.
+    Local(Option<Rc<str>>),
     /// There is no TLS session; why, where that is known.
     Handshake(Option<Rc<str>>),
     /// The process or the system has no descriptor for a socket, which is not the host's fault; the
@@ -29,15 +31,22 @@ pub enum ConnectFailure {
     NoDescriptor(i32),
 }
 
-impl ConnectFailure {
-    fn of(error: &io::Error) -> Self {
+impl From<ConnectError> for ConnectFailure {
+    fn from(error: ConnectError) -> Self {
+        let error = match error {
+            ConnectError::TimedOut => return Self::Timeout,
+            ConnectError::Local(reason) => return Self::Local(reason.map(Rc::from)),
+            ConnectError::Failed(error) => error,
+        };
         match error.raw_os_error() {
             _ if error.kind() == io::ErrorKind::TimedOut => Self::Timeout,
             Some(number @ (libc::EMFILE | libc::ENFILE)) => Self::NoDescriptor(number),
             number => Self::Refused(number),
         }
     }
+}
 
+impl ConnectFailure {
     /// Counts it.
     pub(super) fn count(&self, cluster: &WorkerCluster, host: &WorkerHost) {
         let stats = cluster.stats();
@@ -49,6 +58,10 @@ impl ConnectFailure {
         match self {
             Self::Timeout => {
                 stats.upstream_cx_connect_timeout.inc();
+                stats.upstream_cx_destroy_local.inc();
+            }
+            Self::Local(reason) => {
+                stats.bind_errors.add(u64::from(reason.is_some()));
                 stats.upstream_cx_destroy_local.inc();
             }
             Self::NoDescriptor(_) => stats.upstream_cx_destroy_local.inc(),
@@ -67,7 +80,7 @@ impl ConnectFailure {
             Self::Refused(Some(libc::ECONNREFUSED)) => {
                 Some("delayed connect error: Connection refused".into())
             }
-            Self::Handshake(reason) => reason.clone(),
+            Self::Local(reason) | Self::Handshake(reason) => reason.clone(),
             Self::NoDescriptor(number) => {
                 let error = io::Error::from_raw_os_error(*number);
                 Some(format!("no descriptor for a socket: {error}").into())
@@ -199,11 +212,12 @@ async fn open_socket(
     address: SocketAddr,
     until: Instant,
 ) -> Result<Stream, ConnectFailure> {
+    let options = &cluster.shared.config.connect_options;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let failure = match Stream::connect(address, left).await {
+        let failure = match Stream::connect(address, left, options).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => ConnectFailure::of(&error),
+            Err(error) => ConnectFailure::from(error),
         };
         if failure.is_of_host() || left <= DESCRIPTOR_PAUSE {
             return Err(failure);

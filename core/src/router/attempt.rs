@@ -433,7 +433,9 @@ fn connect_reply(failure: &ConnectFailure) -> LocalReply {
         ConnectFailure::Refused(_) | ConnectFailure::Handshake(_) => {
             local_reply::CONNECTION_FAILURE
         }
-        ConnectFailure::NoDescriptor(_) => local_reply::LOCAL_CONNECTION_FAILURE,
+        ConnectFailure::Local(_) | ConnectFailure::NoDescriptor(_) => {
+            local_reply::LOCAL_CONNECTION_FAILURE
+        }
     }
 }
 

@@ -12,10 +12,13 @@ use std::time::Duration;
 
 use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelableAsyncReadRent};
 use monoio::net::TcpStream;
+use ringmain_config::cluster::ConnectOptions;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
+use socket2::{SockRef, Socket};
 
 use super::buffer::Outgoing;
+use super::connect::{ConnectError, outgoing_socket};
 use super::fairness::Turn;
 use super::{Buffer, Patience, engine};
 
@@ -32,13 +35,41 @@ impl Stream {
         Self { inner: UnsafeCell::new(inner), reading: Turn::default(), writing: Turn::default() }
     }
 
-    /// Connects to `address`, giving up after `timeout` with `ErrorKind::TimedOut`.
-    pub async fn connect(address: SocketAddr, timeout: Duration) -> io::Result<Self> {
-        let stream = monoio::time::timeout(timeout, TcpStream::connect_addr(address))
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        stream.set_nodelay(true)?;
-        Ok(Self::new(stream))
+    /// Connects to `address` by a socket as `options` have it, giving up after `timeout`.
+    pub async fn connect(
+        address: SocketAddr,
+        timeout: Duration,
+        options: &ConnectOptions,
+    ) -> Result<Self, ConnectError> {
+        let connecting = async {
+            if options.is_plain() {
+                let stream = TcpStream::connect_addr(address).await;
+                return stream.map(Self::new).map_err(ConnectError::Failed);
+            }
+            let socket = outgoing_socket(address, options)?;
+            Self::connect_socket(socket, address).await.map_err(ConnectError::Failed)
+        };
+        let connected = monoio::time::timeout(timeout, connecting).await;
+        let stream = connected.map_err(|_| ConnectError::TimedOut)??;
+        SockRef::from(&stream).set_tcp_nodelay(true).map_err(ConnectError::Failed)?;
+        Ok(stream)
+    }
+
+    /// Connects a socket that does not block.
+    async fn connect_socket(socket: Socket, address: SocketAddr) -> io::Result<Self> {
+        match socket.connect(&address.into()) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+            _ => {}
+        }
+        let stream = Self::new(TcpStream::from_std(socket.into())?);
+        stream.shared().writable(false).await?;
+        let socket = SockRef::from(&stream);
+        if let Some(error) = socket.take_error()? {
+            return Err(error);
+        }
+        // io_uring answers EAGAIN on a non-blocking socket instead of waiting; epoll needs one.
+        socket.set_nonblocking(engine::is_epoll())?;
+        Ok(stream)
     }
 
     /// Appends what arrives to `buffer`, which must have room. `Ok(0)` is the peer's end.
@@ -143,7 +174,7 @@ impl Stream {
 
     /// Where the client wanted to go before the kernel sent it here (`SO_ORIGINAL_DST`), if it did.
     pub fn original_destination(&self) -> Option<SocketAddr> {
-        let socket = socket2::SockRef::from(self);
+        let socket = SockRef::from(self);
         socket.original_dst_v4().or_else(|_| socket.original_dst_v6()).ok()?.as_socket()
     }
 

@@ -28,6 +28,11 @@ pub(super) fn set_fast_open(socket: &Socket, queue_length: u32) -> io::Result<()
     set(socket, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, &length.to_ne_bytes())
 }
 
+/// `IP_BIND_ADDRESS_NO_PORT`.
+pub(super) fn set_bind_address_no_port(socket: &Socket) -> io::Result<()> {
+    set(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, &1_i32.to_ne_bytes())
+}
+
 /// `SO_KEEPALIVE`, and how its probes are sent.
 pub(super) fn set_keepalive(socket: &Socket, keepalive: TcpKeepalive) -> io::Result<()> {
     let mut params = socket2::TcpKeepalive::new();

@@ -13,7 +13,7 @@ pub struct Names {
 
 /// `cluster.<name>.`
 pub const CLUSTER: Names = Names {
-    counters: "assignment_stale assignment_timeout_received assignment_use_cached bind_errors \
+    counters: "assignment_stale assignment_timeout_received assignment_use_cached \
         default.total_match_count http1.dropped_headers_with_underscores \
         http1.metadata_not_supported_error http1.requests_rejected_with_underscores_in_headers \
         http1.response_flood original_dst_host_invalid \

@@ -192,6 +192,7 @@ stats_block! {
     /// `cluster.<name>.`
     ClusterStats {
         counters {
+            bind_errors,
             upstream_cx_close_notify,
             upstream_cx_connect_attempts_exceeded,
             upstream_cx_connect_fail,

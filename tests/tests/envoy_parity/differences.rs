@@ -268,7 +268,30 @@ fn broken_chunks() -> Vec<Difference> {
 
 /// Connections that end, or fill, at an awkward moment.
 fn connections() -> Vec<Difference> {
-    vec![pipelined_behind_local_reply(), replay_on_reused_connection()]
+    vec![
+        pipelined_behind_local_reply(),
+        replay_on_reused_connection(),
+        source_address_that_is_not_here(),
+    ]
+}
+
+fn source_address_that_is_not_here() -> Difference {
+    let client = local_reply(
+        "503 Service Unavailable",
+        "upstream connect error or disconnect/reset before headers. reset reason: local connection \
+         failure, transport failure reason: failed to bind to 203.0.113.7:0: Cannot assign requested address",
+    );
+    Difference {
+        reason: "a connection that cannot come from where it is to come from is not opened; Envoy opens one from any \
+                 address and closes it",
+        case: case("source_address_that_is_not_here")
+            .cluster(
+                "upstream_bind_config: { source_address: { address: 203.0.113.7, port_value: 0 } }",
+            )
+            .ask(GET),
+        envoy: Outcome { client: client.clone(), upstream: CONNECTION_1.to_owned() },
+        ringmain: Outcome { client, upstream: String::new() },
+    }
 }
 
 fn pipelined_behind_local_reply() -> Difference {

@@ -39,6 +39,7 @@ mod tcp_proxy;
 mod upgrades;
 mod upstream_failures;
 mod upstream_proxy_protocol;
+mod upstream_sockets;
 mod virtual_hosts;
 
 /// The plainest request there is.

@@ -17,7 +17,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.bootstrap.v3.ClusterManager",
-        supported: "local_cluster_name outlier_detection",
+        supported: "local_cluster_name outlier_detection upstream_bind_config",
         ..NONE
     },
     Message {

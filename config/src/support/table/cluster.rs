@@ -8,7 +8,7 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "name alt_stat_name connect_timeout load_assignment metadata circuit_breakers \
                     ring_hash_lb_config maglev_lb_config least_request_lb_config \
                     round_robin_lb_config common_lb_config load_balancing_policy \
-                    lb_subset_config \
+                    lb_subset_config upstream_bind_config upstream_connection_options \
                     max_requests_per_connection \
                     common_http_protocol_options http_protocol_options \
                     http2_protocol_options typed_extension_protocol_options upstream_http_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket transport_socket_matches \
@@ -19,6 +19,16 @@ pub(super) const MESSAGES: &[Message] = &[
         limited: "type=STATIC|STRICT_DNS|LOGICAL_DNS \
                   lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM|RING_HASH|MAGLEV|LOAD_BALANCING_POLICY_CONFIG \
                   protocol_selection=USE_CONFIGURED_PROTOCOL",
+    },
+    Message {
+        name: "envoy.config.core.v3.BindConfig",
+        supported: "source_address freebind socket_options",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.cluster.v3.UpstreamConnectionOptions",
+        supported: "tcp_keepalive",
+        ..NONE
     },
     Message {
         name: "envoy.config.cluster.v3.Cluster.TransportSocketMatch",
