@@ -13,6 +13,7 @@ use ringmain_config::cluster::{
     ConsistentHashing, HashFunction, LbPolicy, LeastRequest, LoadAssignment, LoadBalancing, Maglev,
     RingHash,
 };
+use ringmain_config::fraction::Fraction;
 
 #[derive(Default)]
 struct Idle(Random);
@@ -74,6 +75,7 @@ fn balancer(policy: LbPolicy, count: u32, weighted: bool, hosts: &Idle) -> Balan
     let assignment = LoadAssignment {
         endpoints: Vec::new(),
         overprovisioning_factor: 140,
+        drop_overload: Fraction::NONE,
         weighted_priority_health: false,
     };
     let context = PlanContext {

@@ -9,6 +9,7 @@ mod http2_options;
 mod http_options;
 mod load_balancing;
 mod outlier_detection;
+mod preconnect;
 mod transport_sockets;
 
 use std::collections::HashMap;
@@ -39,6 +40,7 @@ pub use self::load_balancing::{
 pub use self::outlier_detection::{
     EjectionLimits, FailurePercentage, OutlierDetection, SuccessRate,
 };
+pub use self::preconnect::PreconnectPolicy;
 pub use self::transport_sockets::{SocketLabels, TransportSocketMatch, TransportSockets};
 use crate::aws::DiscoveryLimits;
 use crate::aws::wire::{cloud_map, ecs};
@@ -103,6 +105,8 @@ pub struct Cluster {
     /// `common_lb_config.close_connections_on_host_set_change`, default false: when a host comes or
     /// leaves, the connections to all others are closed too, as soon as they serve nobody.
     pub close_connections_on_host_set_change: bool,
+    /// `preconnect_policy`.
+    pub preconnect: PreconnectPolicy,
     /// `outlier_detection`.
     pub outlier_detection: Option<OutlierDetection>,
     /// `metadata`.
@@ -247,6 +251,7 @@ impl Cluster {
                 .is_some_and(|common| common.ignore_new_hosts_until_first_hc),
             close_connections_on_host_set_change: common_lb
                 .is_some_and(|common| common.close_connections_on_host_set_change),
+            preconnect: PreconnectPolicy::from_wire(wire.preconnect_policy.as_ref()),
             upstream_protocol: options.upstream_protocol,
             transport_sockets,
             proxy_protocol,

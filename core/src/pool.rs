@@ -7,6 +7,7 @@ mod h2_connection;
 mod idle;
 mod multiplexed;
 mod permit;
+mod preconnect;
 mod tcp;
 mod waiting;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use endpoint::cluster_load_assignment::Policy as WirePolicy;
 use endpoint::lb_endpoint::HostIdentifier;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::config::endpoint::v3 as endpoint;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use super::{EndpointHealthCheckConfig, SocketLabels};
 use crate::address::{EndpointAddress, socket_address};
 use crate::bootstrap::Locality;
+use crate::fraction::Fraction;
 use crate::metadata::lb_metadata;
 use crate::report::At;
 
@@ -22,6 +24,8 @@ pub struct LoadAssignment {
     pub endpoints: Vec<LocalityLbEndpoints>,
     /// `policy.overprovisioning_factor` in percent, default 140.
     pub overprovisioning_factor: u32,
+    /// `policy.drop_overloads`, default none: the share of requests that reach no host.
+    pub drop_overload: Fraction,
     /// `policy.weighted_priority_health`: hosts count by weight in the health of their priority.
     pub weighted_priority_health: bool,
 }
@@ -37,6 +41,7 @@ impl LoadAssignment {
         Self {
             endpoints: LocalityLbEndpoints::list_from_wire(wire, dns, at),
             overprovisioning_factor: factor.map_or(OVERPROVISIONING_FACTOR, |factor| factor.value),
+            drop_overload: drop_overload(policy, &at.field("policy")),
             weighted_priority_health: policy.is_some_and(|policy| policy.weighted_priority_health),
         }
     }
@@ -105,6 +110,15 @@ impl HealthStatus {
             core::HealthStatus::Degraded => Self::Degraded,
         }
     }
+}
+
+fn drop_overload(policy: Option<&WirePolicy>, at: &At<'_>) -> Fraction {
+    let drops = policy.map_or(&[][..], |policy| &policy.drop_overloads);
+    if drops.len() > 1 {
+        at.field("drop_overloads").index(1).error("Envoy takes one category of requests to drop");
+    }
+    let share = drops.first().and_then(|first| first.drop_percentage);
+    share.map_or(Fraction::NONE, Fraction::of_percent)
 }
 
 impl LocalityLbEndpoints {

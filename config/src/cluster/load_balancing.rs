@@ -154,6 +154,11 @@ impl LbPolicy {
         matches!(self, Self::RingHash(..) | Self::Maglev(..))
     }
 
+    /// Whether the next choices can be told ahead, as `predictive_preconnect_ratio` needs it.
+    pub fn is_predictable(&self) -> bool {
+        matches!(self, Self::RoundRobin(_) | Self::Random)
+    }
+
     /// Whether hosts are known by their name rather than their address.
     pub fn hashes_hostnames(&self) -> bool {
         match self {

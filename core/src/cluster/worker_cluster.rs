@@ -1,7 +1,7 @@
 //! A worker's share of a cluster: its load balancer and its connection pools.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,8 @@ struct Current {
     hosts: Vec<Rc<WorkerHost>>,
     /// None before the first hosts are told.
     balancer: Option<Balancer>,
+    /// Hosts that were chosen ahead, of which the first is the next.
+    foreseen: VecDeque<Rc<WorkerHost>>,
 }
 
 /// How many hosts a cluster has.
@@ -96,6 +98,7 @@ pub struct WorkerHost {
     pub shared: Arc<Host>,
     /// This worker.
     pub worker: WorkerId,
+    connections: [Cell<u32>; 2],
     idle: [IdleConnections; 2],
     multiplexed: [MultiplexedConnections; 2],
     /// Whether the last connection that agreed on a protocol by ALPN has agreed on HTTP/2.
@@ -109,6 +112,17 @@ impl WorkerHost {
     /// This worker's counters of the host.
     pub fn stats(&self) -> &HostStats {
         self.shared.stats.of(self.worker)
+    }
+
+    /// Connections of `priority` that are open or being opened.
+    pub fn connections(&self, priority: RoutingPriority) -> u32 {
+        self.connections[priority as usize].get()
+    }
+
+    /// Counts connections opened and closed.
+    pub fn count_connection(&self, priority: RoutingPriority, change: i32) {
+        let count = &self.connections[priority as usize];
+        count.set(count.get().saturating_add_signed(change));
     }
 
     /// Connections of `priority` that wait for a request.
@@ -250,6 +264,11 @@ impl WorkerCluster {
         self.shared.breakers.publish_connections(self.worker, priority, count.get());
     }
 
+    /// Connections that are open or being opened.
+    pub fn connections(&self) -> u32 {
+        self.connections.iter().map(Cell::get).sum()
+    }
+
     /// Counts connections that serve a request.
     pub fn count_busy(&self, priority: RoutingPriority, change: i32) {
         let count = &self.busy[priority as usize];
@@ -331,6 +350,7 @@ impl WorkerCluster {
         let hosts = BalancedHosts { cluster: self, hosts: &current.hosts };
         let balancer = Balancer::new(told.plan.clone(), current.balancer.as_ref(), &hosts);
         current.balancer = Some(balancer);
+        current.foreseen.clear();
         current.told = told;
         let failed: Vec<_> =
             current.hosts.iter().filter(|host| host.has_failed_anew()).cloned().collect();
@@ -359,6 +379,7 @@ impl WorkerCluster {
         WorkerHost {
             shared,
             worker: self.worker,
+            connections: Default::default(),
             idle: Default::default(),
             multiplexed: Default::default(),
             agrees_on_http2: Cell::default(),
@@ -383,10 +404,41 @@ impl WorkerCluster {
         !self.current.borrow().hosts.is_empty()
     }
 
+    /// Whether a request is among those that `drop_overloads` keeps from all hosts.
+    pub fn drops_request(&self) -> bool {
+        let share = self.shared.config.load_assignment.drop_overload;
+        share.numerator > 0 && share.includes(self.random.next())
+    }
+
     /// The host for a request; none where no host takes any.
     pub fn choose_host(&self, pick: &Pick<'_>) -> Option<Rc<WorkerHost>> {
         let mut current = self.current.borrow_mut();
-        let Current { hosts, balancer, .. } = &mut *current;
+        if pick.load.is_none()
+            && let Some(foreseen) = current.foreseen.pop_front()
+        {
+            return Some(foreseen);
+        }
+        self.choose_in_turn(&mut current, pick)
+    }
+
+    /// The host for a request behind those that were foreseen before; none where the turns cannot be told
+    /// ahead, or each host was foreseen already.
+    pub fn foresee_host(&self) -> Option<Rc<WorkerHost>> {
+        let mut current = self.current.borrow_mut();
+        let balancing = &self.shared.config.load_balancing;
+        if !balancing.policy.is_predictable()
+            || balancing.subset.is_some()
+            || current.foreseen.len() >= current.hosts.len()
+        {
+            return None;
+        }
+        let host = self.choose_in_turn(&mut current, &Pick::default())?;
+        current.foreseen.push_back(host.clone());
+        Some(host)
+    }
+
+    fn choose_in_turn(&self, current: &mut Current, pick: &Pick<'_>) -> Option<Rc<WorkerHost>> {
+        let Current { hosts, balancer, .. } = current;
         let asked = BalancedHosts { cluster: self, hosts };
         let stats = self.shared.lb.of(self.worker);
         let index = balancer.as_mut()?.choose(pick, &asked, stats)?;

@@ -130,6 +130,18 @@ pub const NO_HEALTHY_UPSTREAM: LocalReply = LocalReply::new(
     Some(ResponseFlag::NoHealthyUpstream),
 );
 
+/// The cluster's `drop_overloads` keeps this request from its hosts.
+pub const DROP_OVERLOAD: LocalReply =
+    LocalReply::new(503, "drop overload", "drop_overload", Some(ResponseFlag::DropOverload));
+
+/// The same, of all requests.
+pub const UNCONDITIONAL_DROP_OVERLOAD: LocalReply = LocalReply::new(
+    503,
+    "unconditional drop overload",
+    "unconditional_drop_overload",
+    Some(ResponseFlag::UnconditionalDropOverload),
+);
+
 /// The connection to the host could not be opened. Logs add the transport's reason to the details.
 pub const CONNECTION_FAILURE: LocalReply = LocalReply::new(
     503,
@@ -269,6 +281,17 @@ pub struct Reply<'a> {
     pub location: Option<&'a [u8]>,
 }
 
+/// The header that says of a reply with these details that the request was dropped.
+fn drop_header(details: &str) -> Option<&'static [u8]> {
+    match details {
+        _ if details == DROP_OVERLOAD.details => Some(b"x-envoy-drop-overload"),
+        _ if details == UNCONDITIONAL_DROP_OVERLOAD.details => {
+            Some(b"x-envoy-unconditional-drop-overload")
+        }
+        _ => None,
+    }
+}
+
 /// Writes the reply's head into `exchange.response` and gives the body that is sent with it. `of_filter`
 /// is what the HTTP filter that makes it says beyond `reply`.
 pub fn compose<'r>(
@@ -288,9 +311,8 @@ pub fn compose<'r>(
     }
     exchange.response.status = reply.status;
     let headers = &mut exchange.response.headers;
-    if exchange.info.details == UPSTREAM_OVERFLOW.details
-        && !manager.config.router.suppress_envoy_headers
-    {
+    let tells = !manager.config.router.suppress_envoy_headers;
+    if tells && exchange.info.details == UPSTREAM_OVERFLOW.details {
         headers.append_known(KnownHeader::XEnvoyOverloaded, b"true");
     }
     if let Some(location) = reply.location {
@@ -302,6 +324,10 @@ pub fn compose<'r>(
     };
     if let Some(route) = exchange.info.route.filter(adds) {
         apply_header_mutations(manager, &worker.compiled, route, Direction::Response, exchange);
+    }
+    // Behind what routes add, as Envoy has it.
+    if tells && let Some(name) = drop_header(exchange.info.details) {
+        exchange.response.headers.append(name, b"true");
     }
     if let ReplyHeaders::And { options, field } = own_headers {
         add_headers(options, manager, &worker.compiled, Direction::Response, exchange);

@@ -44,12 +44,16 @@ pub enum ResponseFlag {
     NoClusterFound,
     /// `DT`.
     DurationTimeout,
+    /// `DO`.
+    DropOverload,
     /// `DR`.
     DownstreamRemoteReset,
+    /// `UDO`.
+    UnconditionalDropOverload,
 }
 
 /// Short and long names, by flag.
-const NAMES: [(ResponseFlag, &str, &str); 20] = [
+const NAMES: [(ResponseFlag, &str, &str); 22] = [
     (ResponseFlag::DelayInjected, "DI", "DelayInjected"),
     (ResponseFlag::FaultInjected, "FI", "FaultInjected"),
     (ResponseFlag::RateLimited, "RL", "RateLimited"),
@@ -69,7 +73,9 @@ const NAMES: [(ResponseFlag, &str, &str); 20] = [
     (ResponseFlag::UpstreamProtocolError, "UPE", "UpstreamProtocolError"),
     (ResponseFlag::NoClusterFound, "NC", "NoClusterFound"),
     (ResponseFlag::DurationTimeout, "DT", "DurationTimeout"),
+    (ResponseFlag::DropOverload, "DO", "DropOverload"),
     (ResponseFlag::DownstreamRemoteReset, "DR", "DownstreamRemoteReset"),
+    (ResponseFlag::UnconditionalDropOverload, "UDO", "UnconditionalDropOverload"),
 ];
 
 impl ResponseFlag {

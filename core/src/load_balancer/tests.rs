@@ -11,6 +11,7 @@ use ringmain_config::cluster::{
     ConsistentHashing, HashFunction, LbPolicy, LeastRequest, LoadAssignment, LoadBalancing,
     LocalityLbConfig, LocalityLbEndpoints, Maglev, RingHash, SlowStart,
 };
+use ringmain_config::fraction::Fraction;
 
 use super::member::tests::{member, zone};
 use super::{Balancer, Health, Hosts, LbStats, Member, Pick, Plan, PlanContext, TableSizes};
@@ -59,6 +60,7 @@ fn assignment(localities: &[(&str, u32)]) -> LoadAssignment {
     LoadAssignment {
         endpoints: localities.iter().map(of_zone).collect(),
         overprovisioning_factor: 140,
+        drop_overload: Fraction::NONE,
         weighted_priority_health: false,
     }
 }

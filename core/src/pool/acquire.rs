@@ -9,7 +9,7 @@ use ringmain_proto_codec::auto::Protocol;
 use super::connect::{Wanted, connect};
 use super::permit::{ConnectionPermit, PendingRequest};
 use super::waiting::{Granted, Waiting};
-use super::{ConnectFailure, H2Slot, UpstreamConnection, multiplexed};
+use super::{ConnectFailure, H2Slot, UpstreamConnection, multiplexed, preconnect};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::codec::downstream::{ClientWatch, Downstream};
 use crate::runtime::{Deadline, Interrupt, Notify};
@@ -76,6 +76,7 @@ pub async fn acquire(
     host: &Rc<WorkerHost>,
     asked: &Acquire<'_>,
 ) -> Result<Acquired, AcquireFailure> {
+    preconnect::for_cluster(cluster, host, asked);
     let Some(options) = http2_options(cluster, asked) else {
         return acquire_connection(cluster, host, asked).await.map(Acquired::Connection);
     };
@@ -92,7 +93,7 @@ pub async fn acquire(
 }
 
 /// The options of HTTP/2, where that may be spoken for this request.
-fn http2_options<'a>(
+pub(super) fn http2_options<'a>(
     cluster: &'a WorkerCluster,
     asked: &Acquire<'_>,
 ) -> Option<&'a Http2ProtocolOptions> {
@@ -112,11 +113,7 @@ async fn acquire_agreed(
     options: &Http2ProtocolOptions,
     asked: &Acquire<'_>,
 ) -> Result<Acquired, AcquireFailure> {
-    let idle = if asked.fresh { None } else { host.idle(asked.priority).take(asked.options) };
-    let connection = match idle {
-        Some(connection) => connection,
-        None => open_or_wait(cluster, host, asked).await?,
-    };
+    let connection = idle_or_other(cluster, host, asked).await?;
     let http2 = connection.protocol() == Protocol::Http2;
     host.note_agreed(http2);
     match http2 {
@@ -132,12 +129,19 @@ async fn acquire_connection(
     host: &Rc<WorkerHost>,
     asked: &Acquire<'_>,
 ) -> Result<UpstreamConnection, AcquireFailure> {
-    let idle = if asked.fresh { None } else { host.idle(asked.priority).take(asked.options) };
-    let connection = match idle {
-        Some(connection) => connection,
-        None => open_or_wait(cluster, host, asked).await?,
-    };
+    let connection = idle_or_other(cluster, host, asked).await?;
     claimed(cluster, connection)
+}
+
+async fn idle_or_other(
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+    asked: &Acquire<'_>,
+) -> Result<UpstreamConnection, AcquireFailure> {
+    let idle = if asked.fresh { None } else { host.idle(asked.priority).take(asked.options) };
+    let Some(connection) = idle else { return open_or_wait(cluster, host, asked).await };
+    preconnect::for_host(cluster, host, asked, 1);
+    Ok(connection)
 }
 
 /// Counts a request of `max_requests` for the connection.
@@ -166,7 +170,10 @@ async fn open_or_wait(
         false => ConnectionPermit::try_take(cluster, host, priority).ok(),
     };
     let granted = match permit {
-        Some(permit) => Granted::Permit(permit),
+        Some(permit) => {
+            preconnect::for_host(cluster, host, asked, 0);
+            Granted::Permit(permit)
+        }
         None => {
             cluster.stats().upstream_cx_overflow.inc();
             wait(cluster, host, asked).await?

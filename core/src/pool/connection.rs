@@ -37,6 +37,8 @@ pub struct UpstreamConnection {
     /// Bytes received since it was begun.
     received: Cell<u64>,
     truncated: Cell<bool>,
+    /// Whether it was opened before there was a request for it.
+    opened_ahead: Cell<bool>,
     /// The host's `Keep-Alive: timeout=`, from the last response on.
     keep_alive_until: Option<Instant>,
     end: Cell<End>,
@@ -90,6 +92,7 @@ impl UpstreamConnection {
             sent: Cell::new(0),
             received: Cell::new(0),
             truncated: Cell::new(false),
+            opened_ahead: Cell::new(false),
             keep_alive_until: None,
             end: Cell::new(End::Local),
         }
@@ -207,10 +210,15 @@ impl UpstreamConnection {
         }
     }
 
-    /// Whether the request under way is not the first, so that the upstream may have closed the
-    /// connection before it came.
+    /// Whether the request under way found it open, so that the upstream may have closed the connection
+    /// before it came.
     pub fn is_reused(&self) -> bool {
-        self.requests() > 1
+        self.requests() > 1 || self.opened_ahead.get()
+    }
+
+    /// It was opened before there was a request for it.
+    pub(super) fn note_opened_ahead(&self) {
+        self.opened_ahead.set(true);
     }
 
     /// Requests begun on it.

@@ -115,11 +115,7 @@ impl H2Connection {
         if let Some(stats) = cluster.http2_stats() {
             stats.streams_active.inc();
         }
-        H2Slot {
-            _permit: permit,
-            is_reused: self.connection.requests() > 1,
-            connection: self.clone(),
-        }
+        H2Slot { _permit: permit, is_reused: self.connection.is_reused(), connection: self.clone() }
     }
 
     fn close_stream(&self) {

@@ -14,7 +14,7 @@ use super::connect::{Wanted, connect};
 use super::h2_connection::{H2Connection, H2Slot};
 use super::permit::{ConnectionPermit, PendingRequest, RequestPermit};
 use super::waiting::{self, Granted, Waiting};
-use super::{Acquire, AcquireFailure, ConnectFailure, UpstreamConnection};
+use super::{Acquire, AcquireFailure, ConnectFailure, UpstreamConnection, preconnect};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::runtime::{Deadline, Notify};
 use crate::transport_socket::TransportOptions;
@@ -180,7 +180,10 @@ pub async fn acquire(
 ) -> Result<Option<H2Slot>, AcquireFailure> {
     let connections = host.multiplexed(asked.priority);
     let connection = match connections.with_room(asked.options) {
-        Some(connection) => Some(connection),
+        Some(connection) => {
+            preconnect::for_host(cluster, host, asked, 1);
+            Some(connection)
+        }
         None => open_or_wait(cluster, host, options, asked).await?,
     };
     connection.map(|connection| slot_on(&connection, cluster, asked)).transpose()
@@ -239,11 +242,24 @@ async fn open_or_wait(
         Found::Permit(permit) => permit,
         Found::OtherProtocol => return Ok(None),
     };
-    let connections = host.multiplexed(asked.priority);
+    preconnect::for_host(cluster, host, asked, 0);
     // Others wait for this one, which has a stream for each of them beside our own.
     let others = options.max_concurrent_streams.saturating_sub(1);
-    let _promise = Promise::of(connections, others as usize);
-    let opened = connect(permit, Wanted::multiplexed(cluster), asked).await;
+    open(permit, options, asked, others as usize).await
+}
+
+/// Opens the connection that `permit` allows; it will have `promised` streams for requests that come
+/// meanwhile. `None` where the host turns out to speak HTTP/1.1, by ALPN.
+pub(super) async fn open(
+    permit: ConnectionPermit,
+    options: &Http2ProtocolOptions,
+    asked: &Acquire<'_>,
+    promised: usize,
+) -> Result<Option<Rc<H2Connection>>, AcquireFailure> {
+    let (host, wanted) = (permit.host.clone(), Wanted::multiplexed(&permit.cluster));
+    let connections = host.multiplexed(asked.priority);
+    let _promise = Promise::of(connections, promised);
+    let opened = connect(permit, wanted, asked).await;
     let connection = opened.inspect_err(|failure| {
         if let AcquireFailure::Connect(failure) = failure {
             connections.failures.set(connections.failures.get() + 1);
@@ -255,7 +271,8 @@ async fn open_or_wait(
         waiting::offer(connection);
         return Ok(None);
     }
-    Ok(Some(share(connection, host, options, asked).await))
+    host.note_agreed(true);
+    Ok(Some(share(connection, &host, options, asked).await))
 }
 
 fn client_options(options: &Http2ProtocolOptions) -> ClientOptions {

@@ -44,6 +44,7 @@ impl ConnectionPermit {
             return Err(Limit::Cluster);
         }
         cluster.count_connection(priority, 1);
+        host.count_connection(priority, 1);
         breakers.note_use(priority);
         Ok(Self { cluster: cluster.clone(), host: host.clone(), priority })
     }
@@ -53,6 +54,7 @@ impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let breakers = &self.cluster.shared.breakers;
         self.cluster.count_connection(self.priority, -1);
+        self.host.count_connection(self.priority, -1);
         if breakers.counts_hosts() {
             self.host.shared.remove_connection();
         }

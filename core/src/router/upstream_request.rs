@@ -26,7 +26,7 @@ use crate::http::ResponseFlag;
 use crate::http::codec::downstream::{After, Downstream};
 use crate::http::codec::upstream::{OutgoingHead, UpstreamStream};
 use crate::http::exchange::{Exchange, WholeBody};
-use crate::http::local_reply::LocalReply;
+use crate::http::local_reply::{self, LocalReply};
 use crate::pool::RetryPermit;
 use crate::runtime::{self, Buffer, join};
 
@@ -145,6 +145,9 @@ pub async fn forward<'a>(
     forwarding: Forwarding<'a>,
 ) -> Forwarded {
     let cluster = downstream.worker.cluster(forwarding.cluster).clone();
+    if cluster.drops_request() {
+        return drop_request(downstream, exchange, &forwarding, &cluster).await;
+    }
     let keeps_body = forwarding.retry.is_on() || forwarding.redirect_policy.is_some();
     let kept_max = keeps_body.then_some(forwarding.kept_max);
     let mirrors = mirror(forwarding.mirroring, downstream, exchange, &cluster);
@@ -197,6 +200,25 @@ pub async fn forward<'a>(
         Err(Failure::Redirected) => return Forwarded::Redirected,
     };
     after.into()
+}
+
+/// Answers a request that `drop_overloads` keeps from the hosts of `cluster`.
+async fn drop_request(
+    downstream: &Downstream<'_>,
+    exchange: &mut Exchange,
+    forwarding: &Forwarding<'_>,
+    cluster: &WorkerCluster,
+) -> Forwarded {
+    let share = cluster.shared.config.load_assignment.drop_overload;
+    let reply = match share.numerator >= share.denominator {
+        true => local_reply::UNCONDITIONAL_DROP_OVERLOAD,
+        false => local_reply::DROP_OVERLOAD,
+    };
+    if !exchange.info.health_check {
+        cluster.count_response(reply.status, exchange.info.internal);
+        forwarding.groups.count_response(reply.status);
+    }
+    downstream.reply(&reply, exchange).await.into()
 }
 
 fn hash_of(exchange: &mut Exchange, policies: &[HashPolicy]) -> Option<u64> {

@@ -32,8 +32,7 @@ pub fn outgoing_socket(
     let socket = socket.map_err(ConnectError::Failed)?;
     set_options(&socket, address, options).map_err(local)?;
     if let Some(source) = options.bind.source_address {
-        bind(&socket, source)
-            .map_err(|error| ConnectError::Local(Some(told(source, &error))))?;
+        bind(&socket, source).map_err(|error| ConnectError::Local(Some(told(source, &error))))?;
     }
     socket.set_nonblocking(true).map_err(local)?;
     Ok(socket)

@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use ringmain_tests::client::Client;
 use ringmain_tests::message::Message;
+use ringmain_tests::normalize;
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, indented, one_listener};
 use ringmain_tests::upstream::{Upstream, reply};
@@ -361,4 +362,28 @@ fn retries_leave_the_priorities_that_failed() {
     // All were tried: they begin anew.
     assert_eq!(retried_alike(&policy(1, 4), THREE, 3), [2, 2, 1]);
     assert_eq!(retried_alike("num_retries: 2", THREE, 3), [3, 0, 0]);
+}
+
+#[test]
+fn overload_is_dropped() {
+    // Nearly all is another matter than all.
+    for share in ["numerator: 100", "numerator: 999999, denominator: MILLION", "numerator: 0"] {
+        let cluster = format!(
+            "load_assignment: {{ cluster_name: c, policy: {{ drop_overloads: [{{ category: all, \
+             drop_percentage: {{ {share} }} }}] }}, endpoints: [{{ lb_endpoints: [{{ endpoint: {{{{0}}}} }}] }}] }}"
+        );
+        let told = |program| {
+            let hosts = Hosts::start(1);
+            let proxy = hosts.proxy(program, "", &cluster);
+            let response = ask(&proxy, "/", "");
+            let stats =
+                proxy.admin().stats("^cluster.c.(external.)?upstream_rq_(503|completed|total)$");
+            let text = normalize::headers(&response.to_string());
+            format!("{text}\n{stats:?}\n{} requests", hosts.0[0].requests().len())
+        };
+        let expected = told(Program::Envoy);
+        for program in Program::ringmains() {
+            assert_eq!(told(program), expected, "{program}");
+        }
+    }
 }

@@ -25,6 +25,7 @@ mod mirroring;
 mod network_filters;
 mod outlier_detection;
 mod path_handling;
+mod preconnecting;
 mod redirects;
 mod refused_requests;
 mod request_groups;

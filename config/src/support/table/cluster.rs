@@ -8,7 +8,7 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "name alt_stat_name connect_timeout load_assignment metadata circuit_breakers \
                     ring_hash_lb_config maglev_lb_config least_request_lb_config \
                     round_robin_lb_config common_lb_config load_balancing_policy \
-                    lb_subset_config upstream_bind_config upstream_connection_options \
+                    lb_subset_config upstream_bind_config upstream_connection_options preconnect_policy \
                     max_requests_per_connection \
                     common_http_protocol_options http_protocol_options \
                     http2_protocol_options typed_extension_protocol_options upstream_http_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket transport_socket_matches \
@@ -18,7 +18,13 @@ pub(super) const MESSAGES: &[Message] = &[
         harmless: "per_connection_buffer_limit_bytes",
         limited: "type=STATIC|STRICT_DNS|LOGICAL_DNS \
                   lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM|RING_HASH|MAGLEV|LOAD_BALANCING_POLICY_CONFIG \
-                  protocol_selection=USE_CONFIGURED_PROTOCOL",
+                  protocol_selection=USE_CONFIGURED_PROTOCOL \
+                  ignore_health_on_host_removal=true",
+    },
+    Message {
+        name: "envoy.config.cluster.v3.Cluster.PreconnectPolicy",
+        supported: "per_upstream_preconnect_ratio predictive_preconnect_ratio",
+        ..NONE
     },
     Message {
         name: "envoy.config.core.v3.BindConfig",
@@ -118,7 +124,12 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy",
-        supported: "overprovisioning_factor weighted_priority_health",
+        supported: "overprovisioning_factor weighted_priority_health drop_overloads",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload",
+        supported: "category drop_percentage",
         ..NONE
     },
     Message {

@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 
 use ringmain_config::cluster::{LoadAssignment, LoadBalancing};
+use ringmain_config::fraction::Fraction;
 use serde_json::json;
 
 use super::super::member::tests::member;
@@ -42,6 +43,7 @@ fn plan(members: &[Member<'_>], subset: LbSubsetConfig) -> Plan {
     let assignment = LoadAssignment {
         endpoints: Vec::new(),
         overprovisioning_factor: 140,
+        drop_overload: Fraction::NONE,
         weighted_priority_health: false,
     };
     let stats = LbStats::default();
