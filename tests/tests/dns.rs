@@ -125,6 +125,25 @@ fn families_are_as_asked_for() {
 }
 
 #[test]
+fn of_two_families_the_one_that_cannot_be_looked_up_keeps_its_hosts() {
+    for program in Program::ringmains() {
+        let dns = DnsServer::start();
+        dns.set(NAME, Kind::A, Reply::v4(&[[127, 0, 0, 2]]));
+        dns.set(NAME, Kind::Aaaa, Reply::Records(60, vec![Data::Aaaa(Ipv6Addr::LOCALHOST)]));
+        let proxy = proxy(program, &dns, 81, &format!("{STRICT}\ndns_lookup_family: ALL"));
+        wait_for_hosts(&proxy, &["127.0.0.2:81", "[::1]:81"]);
+        dns.set(NAME, Kind::Aaaa, Reply::Failure);
+        dns.set(NAME, Kind::A, Reply::v4(&[[127, 0, 0, 3]]));
+        wait_for_hosts(&proxy, &["127.0.0.3:81", "[::1]:81"]);
+        proxy.admin().wait_for_stat("cluster.c.dns.stale_names", 1);
+        // That a family has no address is an answer.
+        dns.set(NAME, Kind::Aaaa, Reply::Records(60, Vec::new()));
+        wait_for_hosts(&proxy, &["127.0.0.3:81"]);
+        proxy.admin().wait_for_stat("cluster.c.dns.stale_names", 0);
+    }
+}
+
+#[test]
 fn an_answer_without_addresses_takes_nobody_away() {
     for program in Program::ringmains() {
         let upstream = Upstream::start(vec![ok()]);

@@ -17,7 +17,7 @@ use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{DnsOptions, LbEndpoint};
 use tokio::sync::mpsc;
 
-use self::name::{Answer, Found, Name};
+use self::name::{Answer, Found, Looked, Name};
 use self::sample::Samples;
 use crate::cluster::{Cluster, HostDescription};
 use crate::server::Control;
@@ -127,10 +127,16 @@ impl NameTable {
         let stats = &cluster.discovery;
         let entry = &mut self.entries[at];
         entry.is_answered = true;
-        entry.is_stale = !matches!(answer, Answer::Found { .. });
+        let has_found = matches!(answer, Answer::Found(_));
+        entry.is_stale = !has_found;
         match answer {
-            Answer::Found { found, .. } => {
+            Answer::Found(Looked { mut found, failed, .. }) => {
                 stats.update_success.inc();
+                if let Some(failed) = failed {
+                    // Nothing is known of its addresses; the last ones stay.
+                    entry.is_stale = true;
+                    found.extend(entry.found.all().filter(|known| failed.has(known)).cloned());
+                }
                 match self.is_logical {
                     true => entry.found.replace(found),
                     false => entry.found.add(found),
@@ -141,7 +147,7 @@ impl NameTable {
         }
         let stale = self.entries.iter().filter(|entry| entry.is_stale).count();
         cluster.dns.stale_names.set(stale as u64);
-        !self.entries[at].is_stale
+        has_found
     }
 
     /// Tells the workers what has changed.

@@ -9,8 +9,18 @@ use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{ResolveError, TokioResolver};
 use ringmain_config::cluster::{DnsLookupFamily, DnsOptions, DnsResolver};
 
+/// What looks names up.
+#[derive(Clone)]
+pub(super) struct Resolver {
+    /// For everything; of addresses for those of IPv4 alone, where there is another for IPv6.
+    pub(super) main: TokioResolver,
+    /// Addresses of IPv6, where both families are asked for: each is looked up by itself, so that one may
+    /// fail.
+    pub(super) v6: Option<TokioResolver>,
+}
+
 /// A resolver by `options`. It fails where the system's own configuration is needed and cannot be read.
-pub(super) fn resolver(options: &DnsOptions) -> Result<TokioResolver, ResolveError> {
+pub(super) fn resolver(options: &DnsOptions) -> Result<Resolver, ResolveError> {
     let own = &options.resolver;
     let (config, mut opts) = match read_system_conf() {
         Ok(system) => system,
@@ -28,15 +38,21 @@ pub(super) fn resolver(options: &DnsOptions) -> Result<TokioResolver, ResolveErr
     }
     // The refresh rate is the cache.
     opts.cache_size = 0;
-    opts.ip_strategy = match options.dns_lookup_family {
+    let by = |ip_strategy| {
+        let mut opts = opts.clone();
+        opts.ip_strategy = ip_strategy;
+        let provider = TokioConnectionProvider::default();
+        let builder = TokioResolver::builder_with_config(config.clone(), provider);
+        builder.with_options(opts).build()
+    };
+    let main = match options.dns_lookup_family {
         DnsLookupFamily::Auto => LookupIpStrategy::Ipv6thenIpv4,
-        DnsLookupFamily::V4Only => LookupIpStrategy::Ipv4Only,
         DnsLookupFamily::V6Only => LookupIpStrategy::Ipv6Only,
         DnsLookupFamily::V4Preferred => LookupIpStrategy::Ipv4thenIpv6,
-        DnsLookupFamily::All => LookupIpStrategy::Ipv4AndIpv6,
+        DnsLookupFamily::V4Only | DnsLookupFamily::All => LookupIpStrategy::Ipv4Only,
     };
-    let builder = TokioResolver::builder_with_config(config, TokioConnectionProvider::default());
-    Ok(builder.with_options(opts).build())
+    let is_both = options.dns_lookup_family == DnsLookupFamily::All;
+    Ok(Resolver { main: by(main), v6: is_both.then(|| by(LookupIpStrategy::Ipv6Only)) })
 }
 
 /// `system` with the servers and search domains that `own` says.
