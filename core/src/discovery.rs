@@ -14,6 +14,8 @@ pub mod ecs;
 pub mod membership;
 #[cfg(feature = "aws")]
 mod publish;
+#[cfg(feature = "aws")]
+mod ramp;
 pub mod report;
 #[cfg(feature = "aws")]
 pub mod schedule;

@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use serde_json::{Value, json};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
 
 /// The account and region of everything.
 const PREFIX: &str = "arn:aws:ecs:eu-west-1:123456789012";
@@ -76,6 +77,8 @@ pub enum Fault {
     Silent,
     /// All but the first page.
     ErrorOnLaterPages(u16, &'static str),
+    /// Silence on all but the first page.
+    SilentOnLaterPages,
     /// An empty answer, with success.
     Empty,
 }
@@ -101,8 +104,12 @@ pub struct World {
     pub revision: i64,
     /// Every call, by action.
     pub calls: BTreeMap<String, usize>,
+    /// Fields of all task definitions in place of their own.
+    pub definition: Map<String, Value>,
     /// The most tasks that one DescribeTasks asked for.
     pub largest_batch: usize,
+    /// How far its clock is ahead of the machine's. What was signed at another time is refused.
+    pub clock_ahead: SignedDuration,
 }
 
 /// A running fake.
@@ -153,25 +160,34 @@ impl FakeAws {
 
     fn serve(&self, stream: TcpStream) {
         let mut reader = BufReader::new(stream.try_clone().expect("a socket can be shared"));
-        while let Some((action, body)) = read_request(&mut reader) {
-            if !self.answer(&stream, &action, &body) {
+        while let Some(call) = read_call(&mut reader) {
+            if !self.answer(&stream, &call) {
                 return;
             }
         }
     }
 
     /// Answers a call; whether the connection goes on.
-    fn answer(&self, mut stream: &TcpStream, action: &str, body: &str) -> bool {
-        let (fault, answer) = {
+    fn answer(&self, mut stream: &TcpStream, call: &Call) -> bool {
+        let Call { action, body, .. } = call;
+        let (fault, answer, now) = {
             let mut world = self.world.lock().expect("no fake panics");
-            *world.calls.entry(action.to_owned()).or_default() += 1;
-            let fault = world.faults.get(action).cloned();
-            (fault, world.answer(action, body))
+            *world.calls.entry(action.clone()).or_default() += 1;
+            let now = Timestamp::now() + world.clock_ahead;
+            let was_signed_now = now.duration_since(call.signed_at).abs() < SIGNED_WITHIN;
+            let fault = match was_signed_now {
+                true => world.faults.get(&**action).cloned(),
+                false => Some(Fault::Error(400, "InvalidSignatureException")),
+            };
+            (fault, world.answer(action, body), now)
         };
+        let head = |status, length| head(status, length, now);
         let input: Value = serde_json::from_str(body).unwrap_or_default();
         let first_page = input.get("nextToken").is_none_or(Value::is_null);
         let (status, text) = match fault {
-            Some(Fault::ErrorOnLaterPages(..)) if first_page => (200, answer),
+            Some(Fault::ErrorOnLaterPages(..) | Fault::SilentOnLaterPages) if first_page => {
+                (200, answer)
+            }
             Some(Fault::Error(status, code) | Fault::ErrorOnLaterPages(status, code)) => {
                 let error = json!({ "__type": code, "message": "as scripted" }).to_string();
                 let xml = format!(
@@ -183,7 +199,7 @@ impl FakeAws {
             Some(Fault::Garbage(bytes)) => (200, bytes.to_owned()),
             Some(Fault::Empty) => (200, json!({ "taskArns": [], "Instances": [] }).to_string()),
             Some(Fault::Closed) => return false,
-            Some(Fault::Silent) => {
+            Some(Fault::Silent | Fault::SilentOnLaterPages) => {
                 let mut rest = Vec::new();
                 // Until the caller gives up.
                 let _gone = stream.read_to_end(&mut rest);
@@ -202,16 +218,29 @@ impl FakeAws {
     }
 }
 
-fn head(status: u16, length: usize) -> String {
+/// AWS believes signatures for so long.
+const SIGNED_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+
+fn head(status: u16, length: usize, now: Timestamp) -> String {
+    let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT");
     format!(
-        "HTTP/1.1 {status} Scripted\r\ncontent-type: application/x-amz-json-1.1\r\n\
+        "HTTP/1.1 {status} Scripted\r\ncontent-type: application/x-amz-json-1.1\r\ndate: {date}\r\n\
          content-length: {length}\r\n\r\n"
     )
 }
 
-/// The action and body of the next request; `None` when the caller has gone.
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, String)> {
+/// A request.
+struct Call {
+    action: String,
+    body: String,
+    /// `x-amz-date`.
+    signed_at: Timestamp,
+}
+
+/// The next request; `None` when the caller has gone.
+fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Call> {
     let (mut length, mut action, mut line) = (0, String::new(), String::new());
+    let mut signed_at = Timestamp::UNIX_EPOCH;
     loop {
         line.clear();
         if reader.read_line(&mut line).ok()? == 0 {
@@ -225,6 +254,10 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, String)> {
         };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse().ok()?,
+            "x-amz-date" => {
+                signed_at =
+                    Timestamp::strptime("%Y%m%dT%H%M%S%z", value.replace('Z', "+0000")).ok()?
+            }
             "x-amz-target" => action = value.rsplit('.').next()?.to_owned(),
             _ => {}
         }
@@ -235,7 +268,7 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, String)> {
     if action.is_empty() {
         action = "DescribeInstances".to_owned();
     }
-    Some((action, body))
+    Some(Call { action, body, signed_at })
 }
 
 impl World {
@@ -244,7 +277,12 @@ impl World {
         match action {
             "ListTasks" => self.list(&input).to_string(),
             "DescribeTasks" => self.describe(&input).to_string(),
-            "DescribeTaskDefinition" => definition(&input).to_string(),
+            "DescribeTaskDefinition" => {
+                let mut told = definition(&input);
+                let fields = told["taskDefinition"].as_object_mut().expect("an object");
+                fields.extend(self.definition.clone());
+                told.to_string()
+            }
             "DescribeServices" => self.describe_services(&input).to_string(),
             "ListServiceDeployments" => {
                 let arn = format!("{PREFIX}:service-deployment/prod/web/1");
@@ -332,6 +370,7 @@ impl World {
 }
 
 fn describe(task: &FakeTask) -> Value {
+    let family = if task.address.is_ipv4() { "privateIPv4Address" } else { "privateIPv6Address" };
     json!({
         "taskArn": task.arn(),
         "group": format!("service:{}", task.service),
@@ -343,7 +382,7 @@ fn describe(task: &FakeTask) -> Value {
         "availabilityZone": "eu-west-1b",
         "launchType": "FARGATE",
         "attachments": [{ "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": [
-            { "name": "privateIPv4Address", "value": task.address.ip().to_string() }] }],
+            { "name": family, "value": task.address.ip().to_string() }] }],
         "containers": [{ "name": "app", "lastStatus": task.last }],
     })
 }

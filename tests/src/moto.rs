@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use crate::{venv, workspace};
 
 /// The package and release.
-const PACKAGE: &str = "moto[server,ecs,ec2,servicediscovery]==5.2.5";
+pub const PACKAGE: &str = "moto[server,ecs,ec2,servicediscovery]==5.2.5";
 
 /// The Python that has moto; installs it when it is not there yet.
 pub fn python() -> &'static Path {

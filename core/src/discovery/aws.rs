@@ -1,6 +1,7 @@
 //! Calling AWS: credentials, region, time-outs, the budget of calls, and what went wrong.
 
 mod access;
+mod clock;
 mod ec2;
 mod error;
 

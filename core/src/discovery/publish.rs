@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringmain_config::aws::DiscoveryLimits;
 use ringmain_config::cluster::HealthStatus;
 
 use super::membership::{Answer, Guard, Membership, Outcome};
+use super::ramp::Ramp;
 use super::snapshot;
 use crate::cluster::{Cluster, HostDescription};
 use crate::server::Control;
@@ -20,6 +21,9 @@ pub struct Published {
     limits: DiscoveryLimits,
     membership: Membership,
     stale: Option<&'static str>,
+    /// How long a change of weights takes.
+    ramps_over: Option<Duration>,
+    ramp: Option<Ramp>,
 }
 
 impl Published {
@@ -37,7 +41,14 @@ impl Published {
             membership: Membership::new(guard, restored),
             limits: limits.clone(),
             cluster,
+            ramps_over: None,
+            ramp: None,
         }
+    }
+
+    /// Has changes of weights take so long.
+    pub fn ramping_over(self, interval: Duration) -> Self {
+        Self { ramps_over: Some(interval), ..self }
     }
 
     /// Index of the cluster.
@@ -60,6 +71,7 @@ impl Published {
         let complete = answer.complete;
         let outcome = self.membership.apply(answer, Instant::now());
         self.note(&outcome);
+        self.begin_ramp(control);
         self.stale = if outcome.empty_ignored {
             Some("the answer is empty; the last hosts stay for empty_set_grace")
         } else if outcome.removal_held {
@@ -96,12 +108,39 @@ impl Published {
 
     /// Tells the workers, where they know other hosts; whether they did.
     pub async fn tell(&self, control: &Control) -> bool {
-        self.tell_hosts(control, self.membership.hosts()).await
+        self.tell_hosts(control, self.hosts()).await
+    }
+
+    /// Goes on with a change of weights.
+    pub async fn go_on(&mut self, control: &Control) {
+        if self.ramp.as_mut().is_some_and(|ramp| ramp.advance(Instant::now())) {
+            self.tell(control).await;
+        }
+        self.ramp.take_if(|ramp| ramp.is_over());
+    }
+
+    fn begin_ramp(&mut self, control: &Control) {
+        let Some(over) = self.ramps_over else { return };
+        let next = self.membership.hosts();
+        if !self.ramp.as_ref().is_some_and(|ramp| ramp.leads_to(&next)) {
+            let told = control.hosts(self.index);
+            let told = told.hosts.iter().map(|host| (host.identity.as_str(), host.weight()));
+            self.ramp = Ramp::new(told, &next, Instant::now(), over);
+        }
+    }
+
+    /// With the weights of now.
+    fn hosts(&self) -> Vec<HostDescription> {
+        let mut hosts = self.membership.hosts();
+        if let Some(ramp) = &self.ramp {
+            ramp.weigh(&mut hosts);
+        }
+        hosts
     }
 
     /// Takes the hosts of `suspects` out of the rotation until the next answer.
     pub async fn suspect(&self, control: &Control, suspects: &HashMap<String, Instant>) {
-        let mut hosts = self.membership.hosts();
+        let mut hosts = self.hosts();
         for host in hosts.iter_mut().filter(|host| suspects.contains_key(&host.identity)) {
             host.health_status = HealthStatus::Unhealthy;
         }

@@ -29,6 +29,7 @@ HERE = pathlib.Path(__file__).parent
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ringmain", default="ringmain", help="the executable")
+    parser.add_argument("--io-engine", default="auto", help="as ringmain takes it")
     parser.add_argument("--api-port", type=int, default=5000)
     parser.add_argument("--task-port", type=int, default=8080)
     parser.add_argument("--proxy-port", type=int, default=10000)
@@ -198,6 +199,7 @@ def main():
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     with tempfile.TemporaryDirectory() as folder:
         command = [options.ringmain, "-c", configuration(options, folder), "--concurrency", "1"]
+        command += ["--io-engine", options.io_engine]
         proxy = subprocess.Popen(command, env={**os.environ, **keys})
         try:
             wait_until("ringmain", lambda: "LIVE" in admin(options.admin_port, "/ready"))

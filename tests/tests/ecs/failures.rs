@@ -1,8 +1,10 @@
 //! Whatever goes wrong with the API, no host is lost and no request fails.
 
-use ringmain_tests::aws::{FakeAws, Fault};
+use jiff::SignedDuration;
+use ringmain_tests::aws::{FakeAws, FakeTask, Fault};
 use ringmain_tests::client::Client;
 use ringmain_tests::load::Load;
+use ringmain_tests::proxy::Engine;
 use ringmain_tests::wait::eventually;
 
 use crate::rig::{Rig, tasks, upstream};
@@ -27,6 +29,8 @@ fn no_failure_takes_a_host_away() {
         ("DescribeTasks", Fault::Error(503, "ServiceUnavailable")),
         ("DescribeTasks", Fault::Garbage("{}")),
         ("DescribeTasks", Fault::CutShort),
+        ("DescribeTasks", Fault::Closed),
+        ("DescribeTasks", Fault::Silent),
     ] {
         rig.aws.change(|world| {
             world.faults.insert(action, fault.clone());
@@ -48,22 +52,73 @@ fn no_failure_takes_a_host_away() {
 fn a_listing_that_breaks_off_adds_and_removes_nobody_by_absence() {
     let upstreams = [upstream(), upstream(), upstream()];
     let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address()).collect();
-    let aws = FakeAws::start(tasks(&addresses));
-    aws.change(|world| world.page = 2);
-    let rig = Rig::start_on(aws, "");
-    rig.wait_for_hosts(3);
+    for fault in [Fault::ErrorOnLaterPages(500, "ServerException"), Fault::SilentOnLaterPages] {
+        let aws = FakeAws::start(tasks(&addresses));
+        aws.change(|world| world.page = 2);
+        let rig = Rig::start_on(aws, "");
+        rig.wait_for_hosts(3);
+        let load = Load::start(rig.proxy.port("listener"), 1);
+        rig.aws.change(|world| {
+            world.tasks[2].listed = false;
+            world.tasks[2].known = false;
+            world.page = 1;
+            world.faults.insert("ListTasks", fault);
+        });
+        rig.wait_for_more("poll_failure", 2);
+        assert_eq!(rig.hosts(), 3);
+        rig.aws.change(|world| world.faults.clear());
+        rig.wait_for_hosts(2);
+        load.finish();
+    }
+}
+
+#[test]
+fn a_burst_of_throttling_slows_the_polls_down_and_takes_nobody_away() {
+    let (one, two) = (upstream(), upstream());
+    for engine in Engine::available() {
+        let aws = FakeAws::start(tasks(&[one.address(), two.address()]));
+        let rig = Rig::start_with(engine, aws, "");
+        rig.wait_for_hosts(2);
+        let load = Load::start(rig.proxy.port("listener"), 2);
+        rig.aws.change(|world| {
+            for action in ["ListTasks", "DescribeTasks", "DescribeTaskDefinition"] {
+                world.faults.insert(action, Fault::Error(400, "ThrottlingException"));
+            }
+            world.tasks[1] = FakeTask::running("c", two.address());
+        });
+        rig.wait_for_more("throttled", 3);
+        assert_eq!(rig.hosts(), 2);
+        let report = rig.proxy.admin().get("/ecs?format=json").text();
+        let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+        let interval = report["pollers"][0]["interval_ms"].as_u64();
+        assert!(interval > Some(1000), "{report}");
+        rig.aws.change(|world| world.faults.clear());
+        rig.wait_for_reason("c", "in: RUNNING");
+        rig.wait_for_hosts(2);
+        load.wait_for(20);
+        load.finish();
+    }
+}
+
+#[test]
+fn calls_are_signed_by_the_time_at_aws_where_the_machine_has_another() {
+    let (one, two) = (upstream(), upstream());
+    let rig = Rig::start(tasks(&[one.address()]), "");
+    rig.wait_for_hosts(1);
     let load = Load::start(rig.proxy.port("listener"), 1);
-    rig.aws.change(|world| {
-        world.tasks[2].listed = false;
-        world.tasks[2].known = false;
-        world.page = 1;
-        world.faults.insert("ListTasks", Fault::ErrorOnLaterPages(500, "ServerException"));
-    });
-    rig.wait_for_more("poll_failure", 2);
-    assert_eq!(rig.hosts(), 3);
-    rig.aws.change(|world| world.faults.clear());
+    for ahead in
+        [SignedDuration::from_hours(5), SignedDuration::from_hours(-1), SignedDuration::ZERO]
+    {
+        rig.aws.change(|world| world.clock_ahead = ahead);
+        rig.wait_for_more("poll_failure", 1);
+        assert_eq!(rig.hosts(), 1, "{ahead}");
+        rig.wait_for_more("poll_success", 1);
+    }
+    rig.aws.change(|world| world.tasks.push(FakeTask::running("b", two.address())));
     rig.wait_for_hosts(2);
+    two.wait_for_requests(1);
     load.finish();
+    assert!(rig.proxy.stderr().contains("s ahead of this machine's clock: set it"));
 }
 
 #[test]
@@ -151,33 +206,4 @@ fn a_restart_while_the_api_is_down_serves_from_the_snapshot() {
     eventually("the end of the first poll", || {
         second.proxy.admin().get("/ecs").text().contains("stale: ").then_some(())
     });
-}
-
-#[test]
-fn what_must_be_changed_is_said_once_with_what_to_write() {
-    for (fault, service, expected) in [
-        (
-            Some(Fault::Error(400, "ClusterNotFoundException")),
-            "web",
-            "check name, region and account",
-        ),
-        (Some(Fault::Error(400, "AccessDeniedException")), "web", "allow the role 'ecs:ListTasks'"),
-        (None, "wbe", "ECS has no service 'wbe' in cluster 'prod' in region eu-west-1"),
-    ] {
-        let one = upstream();
-        let aws = FakeAws::start(tasks(&[one.address()]));
-        aws.change(|world| world.faults.extend(fault.map(|fault| ("ListTasks", fault))));
-        let config = crate::rig::config(
-            &crate::rig::ecs_cluster(&aws.url(), "wait_for_first_discovery: 1s")
-                .replace("service: web", &format!("service: {service}")),
-        );
-        let engine = ringmain_tests::proxy::Engine::available()[0];
-        let program = ringmain_tests::proxy::Program::Ringmain(engine);
-        let proxy = ringmain_tests::proxy::Proxy::start(program, &config, &Default::default());
-        eventually(expected, || proxy.stderr().contains(expected).then_some(()));
-        let mut client = Client::connect(proxy.port("listener"));
-        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
-        assert_eq!(client.read_response().expect("an answer").status(), Some(503));
-        assert_eq!(proxy.stderr().matches(expected).count(), 1);
-    }
 }

@@ -1,7 +1,9 @@
 //! Tasks come, go, fall ill and are replaced while requests keep coming.
 
-use ringmain_tests::aws::FakeTask;
+use ringmain_tests::aws::{FakeAws, FakeTask, Fault};
 use ringmain_tests::load::Load;
+use ringmain_tests::proxy::Engine;
+use ringmain_tests::upstream::Upstream;
 use ringmain_tests::wait::eventually;
 
 use crate::rig::{Rig, tasks, upstream};
@@ -57,6 +59,20 @@ fn a_task_that_vanishes_without_a_word_costs_no_request() {
 }
 
 #[test]
+fn a_task_that_ecs_does_not_know_leaves_though_it_is_listed() {
+    let (one, two) = (upstream(), upstream());
+    let rig = Rig::start(tasks(&[one.address(), two.address()]), "");
+    rig.wait_for_hosts(2);
+    let load = Load::start(rig.proxy.port("listener"), 1);
+    load.wait_for(20);
+    rig.aws.change(|world| world.tasks[0].known = false);
+    rig.wait_for_hosts(1);
+    assert_eq!(rig.ecs_stat("poll_failure"), 0);
+    load.wait_for(20);
+    load.finish();
+}
+
+#[test]
 fn an_address_taken_over_by_a_new_task_is_another_host() {
     let (one, two) = (upstream(), upstream());
     let rig = Rig::start(tasks(&[one.address(), two.address()]), "");
@@ -99,12 +115,145 @@ fn health_moves_a_task_in_and_out_and_keeps_its_connections() {
     load.finish();
 }
 
+/// Which of `count` tasks fail their health checks in the `round`th round of a storm: others each time, all
+/// but one of them at times, never all.
+fn sick(round: usize, count: usize) -> Vec<bool> {
+    (0..count).map(|task| task != round % count && (task * 7 + round * 3) % 5 < round % 5).collect()
+}
+
+#[test]
+fn a_storm_of_health_changes_costs_no_request() {
+    let upstreams: Vec<Upstream> = (0..8).map(|_| upstream()).collect();
+    let addresses: Vec<_> = upstreams.iter().map(Upstream::address).collect();
+    for engine in Engine::available() {
+        let aws = FakeAws::start(tasks(&addresses));
+        let rig = Rig::start_with(engine, aws, "");
+        rig.wait_for_hosts(8);
+        let load = Load::start(rig.proxy.port("listener"), 4);
+        for round in 0..10 {
+            let sick = sick(round, 8);
+            rig.aws.change(|world| {
+                for (task, sick) in world.tasks.iter_mut().zip(&sick) {
+                    task.health = if *sick { "UNHEALTHY" } else { "HEALTHY" };
+                }
+            });
+            let healthy = sick.iter().filter(|sick| !**sick).count();
+            let stat = "cluster.backend.membership_healthy";
+            rig.proxy.admin().wait_for_stat(stat, healthy as u64);
+            assert_eq!(rig.hosts(), 8, "round {round}");
+            load.wait_for(10);
+        }
+        load.finish();
+    }
+}
+
+/// Two tasks of a deployment, and how many requests their upstreams have had together.
+fn deployment(number: usize, upstreams: &[Upstream]) -> Vec<FakeTask> {
+    let task = |(at, upstream): (usize, &Upstream)| FakeTask {
+        deployment: format!("ecs-svc/{number}"),
+        ..FakeTask::running(&format!("d{number}-{at}"), upstream.address())
+    };
+    upstreams.iter().enumerate().map(task).collect()
+}
+
+fn requests(upstreams: &[Upstream]) -> usize {
+    upstreams.iter().map(|upstream| upstream.requests().len()).sum()
+}
+
+#[test]
+fn blue_and_green_trade_places_as_ecs_moves_the_traffic() {
+    let (blue, green) = ([upstream(), upstream()], [upstream(), upstream()]);
+    for engine in Engine::available() {
+        let aws = FakeAws::start(deployment(1, &blue));
+        let rig = Rig::start_with(engine, aws, "deployment_weights: ecs");
+        rig.wait_for_hosts(2);
+        let load = Load::start(rig.proxy.port("listener"), 2);
+        // Only one of the two sides gets requests from now on.
+        let serves_only = |serving: &[Upstream], other: &[Upstream]| {
+            load.wait_for(20);
+            let before = (requests(serving), requests(other));
+            load.wait_for(20);
+            assert!(requests(serving) > before.0);
+            assert_eq!(requests(other), before.1);
+        };
+        // Green scales up, and is tested.
+        rig.aws.change(|world| {
+            world.deployments =
+                vec![("ecs-svc/2".into(), "PRIMARY"), ("ecs-svc/1".into(), "ACTIVE")];
+            world.traffic = Some((0.0, 100.0));
+            world.tasks.extend(deployment(2, &green));
+        });
+        rig.wait_for_reason("d2-0", "no production traffic");
+        serves_only(&blue, &green);
+        // What cannot be asked is as it was.
+        rig.aws.change(|world| {
+            world.faults.insert("DescribeServiceDeployments", Fault::Error(500, "ServerException"));
+        });
+        let failed = rig.aws.calls("DescribeServiceDeployments");
+        eventually("a failed call", || {
+            (rig.aws.calls("DescribeServiceDeployments") >= failed + 2).then_some(())
+        });
+        serves_only(&blue, &green);
+        rig.aws.change(|world| world.faults.clear());
+        // Production moves to green, back to blue as an alarm goes off, and to green again.
+        for (traffic, waits, reason, serving, other) in [
+            ((100.0, 0.0), "d1-0", "no production traffic", &green, &blue),
+            ((0.0, 100.0), "d2-0", "no production traffic", &blue, &green),
+            ((100.0, 0.0), "d1-0", "no production traffic", &green, &blue),
+        ] {
+            rig.aws.change(|world| world.traffic = Some(traffic));
+            rig.wait_for_reason(waits, reason);
+            serves_only(serving, other);
+        }
+        // Blue has baked long enough.
+        rig.aws.change(|world| {
+            for task in &mut world.tasks[..2] {
+                task.desired = "STOPPED";
+            }
+        });
+        rig.wait_for_reason("d1-0", "ECS is stopping it");
+        rig.aws.change(|world| {
+            world.tasks.drain(..2);
+            world.deployments = vec![("ecs-svc/2".into(), "PRIMARY")];
+            world.traffic = None;
+        });
+        serves_only(&green, &blue);
+        assert_eq!(rig.hosts(), 2);
+        load.finish();
+    }
+}
+
+#[test]
+fn primary_only_leaves_the_old_deployment_as_soon_as_the_new_one_serves() {
+    let (old, new) = ([upstream(), upstream()], [upstream(), upstream()]);
+    let aws = FakeAws::start(deployment(1, &old));
+    aws.change(|world| world.deployments = vec![("ecs-svc/1".into(), "PRIMARY")]);
+    let rig = Rig::start_on(aws, "deployment_weights: primary_only");
+    rig.wait_for_hosts(2);
+    let load = Load::start(rig.proxy.port("listener"), 2);
+    let starting = deployment(2, &new).into_iter().map(|task| FakeTask { last: "PENDING", ..task });
+    rig.aws.change(|world| {
+        world.deployments = vec![("ecs-svc/2".into(), "PRIMARY"), ("ecs-svc/1".into(), "ACTIVE")];
+        world.tasks.extend(starting);
+    });
+    rig.wait_for_reason("d2-0", "not RUNNING yet");
+    load.wait_for(20);
+    assert_eq!((rig.hosts(), requests(&new)), (2, 0));
+    rig.aws.change(|world| world.tasks[2..].iter_mut().for_each(|task| task.last = "RUNNING"));
+    rig.wait_for_reason("d1-0", "no production traffic");
+    load.wait_for(20);
+    let served = requests(&old);
+    load.wait_for(20);
+    assert_eq!(requests(&old), served);
+    load.finish();
+}
+
 #[test]
 fn a_canary_gets_the_traffic_that_ecs_gives_it() {
     let (old, new) = (upstream(), upstream());
     let mut known = tasks(&[old.address(), new.address()]);
     known[1].deployment = "ecs-svc/2".to_owned();
-    let aws = ringmain_tests::aws::FakeAws::start(known);
+    let aws = FakeAws::start(known);
     aws.change(|world| {
         world.deployments = vec![("ecs-svc/2".into(), "PRIMARY"), ("ecs-svc/1".into(), "ACTIVE")];
         world.traffic = Some((0.0, 100.0));
@@ -116,6 +265,10 @@ fn a_canary_gets_the_traffic_that_ecs_gives_it() {
     assert_eq!(new.requests().len(), 0);
     rig.aws.change(|world| world.traffic = Some((20.0, 80.0)));
     rig.wait_for_hosts(2);
+    eventually("all of its share", || {
+        let row = format!("backend::{}::weight::20000\n", new.address());
+        rig.proxy.admin().get("/clusters").text().contains(&row).then_some(())
+    });
     let from = (old.requests().len(), new.requests().len());
     load.wait_for(200);
     load.finish();
@@ -155,6 +308,13 @@ fn thousands_of_tasks_are_listed_in_pages_and_described_in_batches() {
     let (listed, described) = (rig.aws.calls("ListTasks"), rig.aws.calls("DescribeTasks"));
     eventually("the next poll", || (rig.aws.calls("ListTasks") >= listed + 11).then_some(()));
     assert!(rig.aws.calls("DescribeTasks") <= described + 2);
+    // A deployment replaces all of them.
+    rig.aws.change(|world| {
+        let task = |number| FakeTask::running(&format!("u{number:04}"), one.address());
+        world.tasks = (0..1050).map(task).collect();
+    });
+    rig.wait_for_reason("u1049", "in: RUNNING");
+    rig.wait_for_hosts(1050);
     load.wait_for(20);
     load.finish();
 }

@@ -50,8 +50,12 @@ impl Rig {
 
     /// A proxy that follows `aws`.
     pub fn start_on(aws: FakeAws, more: &str) -> Self {
+        Self::start_with(Engine::available()[0], aws, more)
+    }
+
+    /// The same on this engine.
+    pub fn start_with(engine: Engine, aws: FakeAws, more: &str) -> Self {
         let config = config(&ecs_cluster(&aws.url(), more));
-        let engine = Engine::available()[0];
         let proxy = Proxy::start(Program::Ringmain(engine), &config, &Values::new());
         Self { aws, proxy }
     }

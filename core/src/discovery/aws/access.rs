@@ -9,9 +9,11 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use ringmain_config::aws::AwsAccess;
 
+use super::clock::SigningClock;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// The second attempt corrects a clock that is off; all other repetition is the poller's.
+/// The second attempt is for a kept connection that has died; all other repetition is the poller's.
 const ATTEMPTS: u32 = 2;
 /// What the sessions of an assumed role are called.
 const SESSION_NAME: &str = "ringmain";
@@ -25,6 +27,7 @@ pub async fn connect(access: &AwsAccess) -> SdkConfig {
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts)
+        .time_source(SigningClock)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
     if let Some(region) = &access.region {
         loader = loader.region(Region::new(region.clone()));

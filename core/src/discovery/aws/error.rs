@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::Action;
+use super::{Action, clock};
 use crate::discovery::schedule::Setback;
 
 /// A call that has failed.
@@ -31,10 +31,15 @@ pub enum ErrorKind {
     Denied,
     /// The cluster, service or namespace is not there.
     NotFound,
+    /// The signature is of another time than that of the API: so many seconds ahead of the machine's
+    /// clock, which the next call is signed by.
+    ClockOff(i64),
     /// There are no credentials, or they are not valid (any more).
     Credentials,
     /// The request makes no sense to the API.
     Invalid,
+    /// There was no way to the API.
+    Unreachable,
     /// No answer, not a whole one, or one that says the server is to blame.
     Passing,
 }
@@ -45,21 +50,16 @@ impl ApiError {
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
-        let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
-        let said = error.as_service_error().and_then(ProvideErrorMetadata::message);
-        let status = error.raw_response().map(|response| response.status().as_u16());
-        let retry_after = error
-            .raw_response()
-            .and_then(|response| response.headers().get("retry-after"))
-            .and_then(|seconds| seconds.parse().ok())
-            .map(Duration::from_secs);
+        let service = error.as_service_error();
+        let code = service.and_then(ProvideErrorMetadata::code);
         let chain = chain(error);
         let kind = match error {
-            SdkError::ServiceError(_) => kind_of(code, status, retry_after),
+            SdkError::ServiceError(_) => kind_of_answer(code, error.raw_response()),
             _ if chain.to_lowercase().contains("credential") => ErrorKind::Credentials,
+            SdkError::DispatchFailure(_) => ErrorKind::Unreachable,
             _ => ErrorKind::Passing,
         };
-        let what = match (code, said) {
+        let what = match (code, service.and_then(ProvideErrorMetadata::message)) {
             (Some(code), Some(said)) => format!("{code}: {said}"),
             (Some(code), None) => code.to_owned(),
             (None, _) => chain,
@@ -77,9 +77,22 @@ impl ApiError {
         match self.kind {
             ErrorKind::Throttled(after) => Setback::Throttled(after),
             ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Invalid => Setback::Lasting,
-            ErrorKind::Credentials | ErrorKind::Passing => Setback::Passing,
+            ErrorKind::ClockOff(_)
+            | ErrorKind::Credentials
+            | ErrorKind::Unreachable
+            | ErrorKind::Passing => Setback::Passing,
         }
     }
+}
+
+/// What an answer means that is an error. One that refuses a signature may have the clock put right.
+fn kind_of_answer(code: Option<&str>, answer: Option<&HttpResponse>) -> ErrorKind {
+    let header = |name| answer.and_then(|answer| answer.headers().get(name));
+    let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
+    let status = answer.map(|answer| answer.status().as_u16());
+    let kind = kind_of(code, status, retry_after.map(Duration::from_secs));
+    let date = header("date").filter(|_| kind == ErrorKind::Credentials);
+    date.and_then(clock::follow).map_or(kind, ErrorKind::ClockOff)
 }
 
 /// The kind that an error code and a status stand for.
@@ -111,6 +124,8 @@ pub(super) fn kind_of(
         | "MissingAuthenticationTokenException"
         | "IncompleteSignature"
         | "RequestExpired"
+        | "RequestInTheFuture"
+        | "RequestTimeTooSkewed"
         | "AuthFailure" => ErrorKind::Credentials,
         _ if status == Some(429) => ErrorKind::Throttled(retry_after),
         _ if status.is_some_and(|status| (400..500).contains(&status)) && code.is_some() => {
@@ -123,11 +138,19 @@ pub(super) fn kind_of(
 fn advice(kind: ErrorKind, action: Action) -> String {
     match kind {
         ErrorKind::Denied => format!("; allow the role '{}'", action.permission()),
+        ErrorKind::ClockOff(ahead) => format!(
+            "; AWS is {ahead} s ahead of this machine's clock: set it, calls are signed by AWS' time until then"
+        ),
         ErrorKind::NotFound => "; check name, region and account".to_owned(),
         ErrorKind::Credentials => "; credentials come from the environment, the profile, the task \
                                    role or IMDSv2 (in a bridged container the instance's hop limit \
                                    must be 2)"
             .to_owned(),
+        ErrorKind::Unreachable => {
+            "; check 'endpoint' and 'region', and that there is a way there (NAT, VPC \
+                                   endpoint)"
+                .to_owned()
+        }
         ErrorKind::Throttled(_) | ErrorKind::Invalid | ErrorKind::Passing => String::new(),
     }
 }

@@ -16,8 +16,8 @@ use crate::discovery::report::PollerReport;
 use crate::discovery::schedule::{Pace, Setback};
 use crate::server::Control;
 
-/// How often the hosts are looked at for refused connections.
-const SUSPECT_TICK: Duration = Duration::from_millis(100);
+/// How often the hosts are looked at for refused connections, and for weights that change by and by.
+const TICK: Duration = Duration::from_millis(100);
 /// An early poll comes no sooner than this after the last one began.
 const EARLY_POLL_GAP: Duration = Duration::from_secs(1);
 
@@ -93,7 +93,7 @@ impl Poller {
         loop {
             tokio::select! {
                 outcome = &mut poll => return outcome,
-                () = sleep(SUSPECT_TICK) => find_suspects(control, views, urgent).await,
+                () = sleep(TICK) => tend(control, views, urgent).await,
             }
         }
     }
@@ -186,8 +186,8 @@ impl Poller {
         let mut until = Instant::now() + pause;
         while Instant::now() < until {
             let left = until.saturating_duration_since(Instant::now());
-            sleep(left.min(SUSPECT_TICK)).await;
-            find_suspects(&self.control, &mut self.views, &mut self.urgent).await;
+            sleep(left.min(TICK)).await;
+            tend(&self.control, &mut self.views, &mut self.urgent).await;
             if !self.urgent.is_empty() {
                 until = until.min(begun + EARLY_POLL_GAP);
             }
@@ -199,8 +199,10 @@ impl Poller {
     }
 }
 
-async fn find_suspects(control: &Control, views: &mut [View], urgent: &mut BTreeSet<String>) {
+/// Between answers.
+async fn tend(control: &Control, views: &mut [View], urgent: &mut BTreeSet<String>) {
     for view in views {
+        view.go_on(control).await;
         urgent.extend(view.find_suspects(control).await);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use ringmain_config::ecs_cluster::{EcsCluster, TasksOf};
+use ringmain_config::ecs_cluster::{DeploymentWeights, EcsCluster, TasksOf};
 use tokio::sync::oneshot;
 
 use super::inventory::Inventory;
@@ -48,8 +48,12 @@ impl View {
             },
             ..ClusterReport::default()
         };
+        let mut published = Published::new(control, index, &config.limits);
+        if config.deployment_weights == DeploymentWeights::Ecs {
+            published = published.ramping_over(config.limits.refresh_interval);
+        }
         Self {
-            published: Published::new(control, index, &config.limits),
+            published,
             config,
             cluster,
             suspects: Suspects::new(),
@@ -121,6 +125,11 @@ impl View {
         } else {
             discovery.update_failure.inc();
         }
+    }
+
+    /// Goes on with a change of weights.
+    pub async fn go_on(&mut self, control: &Control) {
+        self.published.go_on(control).await;
     }
 
     /// Looks for hosts that have refused connections since the last look and takes them out of the

@@ -1,0 +1,116 @@
+//! What must be changed is said once, with what was asked, what was found and what to write.
+
+use std::net::{Ipv6Addr, SocketAddr};
+
+use ringmain_tests::aws::{FakeAws, Fault};
+use ringmain_tests::client::Client;
+use ringmain_tests::port;
+use ringmain_tests::proxy::{Engine, Program, Proxy};
+use ringmain_tests::template::Values;
+use ringmain_tests::wait::eventually;
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, config, ecs_cluster, tasks, upstream};
+
+/// A proxy that follows the fake at `url`, with `new` in the place of `old` in its cluster.
+fn start(url: &str, [old, new]: [&str; 2]) -> Proxy {
+    let cluster = ecs_cluster(url, "wait_for_first_discovery: 1s");
+    let config = config(&cluster.replace(old, new));
+    Proxy::start(Program::Ringmain(Engine::available()[0]), &config, &Values::new())
+}
+
+const AS_IT_IS: [&str; 2] = ["", ""];
+
+/// Waits until the log says `expected`, which it says once; requests are answered meanwhile.
+#[track_caller]
+fn says_once(proxy: &Proxy, expected: &str) {
+    eventually(expected, || proxy.stderr().contains(expected).then_some(()));
+    let mut client = Client::connect(proxy.port("listener"));
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(client.read_response().expect("an answer").status(), Some(503), "{expected}");
+    assert_eq!(proxy.stderr().matches(expected).count(), 1, "{}", proxy.stderr());
+}
+
+#[test]
+fn what_is_not_there_or_not_allowed_is_named() {
+    for (code, expected) in [
+        ("ClusterNotFoundException", "check name, region and account"),
+        ("AccessDeniedException", "allow the role 'ecs:ListTasks'"),
+    ] {
+        let one = upstream();
+        let aws = FakeAws::start(tasks(&[one.address()]));
+        aws.change(|world| {
+            world.faults.insert("ListTasks", Fault::Error(400, code));
+        });
+        says_once(&start(&aws.url(), AS_IT_IS), expected);
+    }
+    let one = upstream();
+    let aws = FakeAws::start(tasks(&[one.address()]));
+    let proxy = start(&aws.url(), ["service: web", "service: wbe"]);
+    says_once(&proxy, "ECS has no service 'wbe' in cluster 'prod' in region eu-west-1");
+}
+
+#[test]
+fn an_endpoint_that_cannot_be_reached_is_told() {
+    let url = format!("http://127.0.0.1:{}", port::free());
+    says_once(&start(&url, AS_IT_IS), "check 'endpoint' and 'region'");
+}
+
+/// A task definition with these port mappings: container, name and port.
+fn containers(mappings: &[(&str, &str, u16)]) -> Value {
+    let container = |(container, name, port): &(&str, &str, u16)| {
+        let mapping = json!({ "containerPort": port, "protocol": "tcp", "name": name });
+        json!({ "name": container, "portMappings": [mapping] })
+    };
+    json!({ "containerDefinitions": mappings.iter().map(container).collect::<Vec<_>>() })
+}
+
+#[test]
+fn a_port_that_cannot_be_chosen_is_told_with_those_there_are() {
+    const NAMED: &str = "port_name: http";
+    let two = containers(&[("app", "api", 8080), ("proxy", "admin", 9901)]);
+    let both = "8080 ('api') of container 'app', 9901 ('admin') of container 'proxy'";
+    for (definition, fields, expected) in [
+        (&two, "port: 81", format!("has no TCP port mapping for port 81; it has {both}")),
+        (&two, NAMED, format!("has no TCP port mapping for port_name 'http'; it has {both}")),
+        (
+            &two,
+            "",
+            format!(
+                "has more than one TCP port mapping for any port: {both}; say which with \
+                 'port_name', or with 'container_name' and 'port'"
+            ),
+        ),
+        (
+            &containers(&[]),
+            NAMED,
+            "has no TCP port mapping, port_name 'http' was asked for; add 'portMappings' to its \
+             container"
+                .to_owned(),
+        ),
+        (
+            &json!({ "networkMode": "none" }),
+            NAMED,
+            "has network mode 'none', in which nothing can reach its tasks; use awsvpc, bridge or \
+             host"
+                .to_owned(),
+        ),
+    ] {
+        let one = upstream();
+        let aws = FakeAws::start(tasks(&[one.address()]));
+        aws.change(|world| world.definition = definition.as_object().expect("fields").clone());
+        let proxy = start(&aws.url(), [NAMED, fields]);
+        says_once(&proxy, &expected);
+        let report = proxy.admin().get("/ecs").text();
+        assert!(report.contains(&expected), "{report}");
+    }
+}
+
+#[test]
+fn a_task_that_has_ipv6_alone_is_reached_by_it() {
+    let address = SocketAddr::from((Ipv6Addr::LOCALHOST, 8080));
+    let rig = Rig::start(tasks(&[address]), "");
+    rig.wait_for_hosts(1);
+    let clusters = rig.proxy.admin().get("/clusters").text();
+    assert!(clusters.contains("backend::[::1]:8080::"), "{clusters}");
+}
