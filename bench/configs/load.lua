@@ -1,8 +1,8 @@
 -- What wrk sends, and what it says at the end.
 --
 -- Arguments after `--`: the number of body bytes to POST (0: GET), `close` to ask for a new
--- connection per request, and the number of virtual hosts to spread the requests over (0: none).
--- Only the last defines `request`, so that with the others no Lua runs per request.
+-- connection per request, the number of virtual hosts to spread the requests over (0: none), and `named`
+-- to ask for a host name of its own on each thread. Only the number of virtual hosts defines `request`, so that with the others no Lua runs per request.
 
 -- A prime step through the hosts: neighbours in time are no neighbours in a table.
 local STEP = 7919
@@ -18,6 +18,13 @@ local function spread_over(hosts)
     end
 end
 
+local threads = 0
+
+function setup(thread)
+    thread:set("number", threads)
+    threads = threads + 1
+end
+
 function init(args)
     local body_bytes = tonumber(args[1])
     if body_bytes > 0 then
@@ -26,6 +33,9 @@ function init(args)
     end
     if args[2] == "close" then
         wrk.headers["Connection"] = "close"
+    end
+    if args[4] == "named" then
+        wrk.headers["Host"] = "host-" .. number .. ".example"
     end
     local hosts = tonumber(args[3])
     if hosts > 0 then

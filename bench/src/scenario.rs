@@ -174,6 +174,9 @@ const ALL: &[Scenario] = &[
         setup: routes(10_000),
         ..GET
     },
+    Scenario { name: "hosts-1", title: "1 host", setup: hosts(1), ..GET },
+    Scenario { name: "hosts-100", title: "100 hosts", setup: hosts(100), ..GET },
+    Scenario { name: "hosts-5000", title: "5,000 hosts", setup: hosts(5_000), ..GET },
 ];
 
 /// As many connections as a side may have, with one request each in the way of `scenario`.
@@ -189,6 +192,10 @@ const fn idle(scenario: Scenario) -> Scenario {
 
 const fn routes(virtual_hosts: u32) -> Setup {
     Setup { virtual_hosts, ..Setup::PLAIN }
+}
+
+const fn hosts(hosts: u32) -> Setup {
+    Setup { hosts, ..Setup::PLAIN }
 }
 
 impl Scenario {

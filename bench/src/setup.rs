@@ -1,5 +1,7 @@
 //! What a scenario wants of the proxies' configuration.
 
+use std::net::Ipv4Addr;
+
 use serde::Serialize;
 
 /// Beside it every side is configured alike in all scenarios.
@@ -9,6 +11,8 @@ pub struct Setup {
     pub access_log: bool,
     /// Virtual hosts with one route each; with 0 there is one for every host name.
     pub virtual_hosts: u32,
+    /// Hosts behind the proxy, of which each connection of the load uses one; with 0 there is one for all.
+    pub hosts: u32,
     /// Connections that a side which asks for a limit makes room for.
     pub connections_max: u32,
     pub downstream: Downstream,
@@ -45,6 +49,7 @@ impl Setup {
     pub const PLAIN: Self = Self {
         access_log: false,
         virtual_hosts: 0,
+        hosts: 0,
         connections_max: 4096,
         downstream: Downstream::Http1,
         upstream: Upstream::Http1,
@@ -65,6 +70,12 @@ impl Setup {
             0 => vec!["*".into()],
             count => (0..count).map(domain).collect(),
         }
+    }
+
+    /// The addresses of the hosts, each in 127.0.0.0/8.
+    pub fn host_addresses(&self) -> Vec<Ipv4Addr> {
+        let first = u32::from(Ipv4Addr::LOCALHOST);
+        (0..self.hosts.max(1)).map(|number| Ipv4Addr::from(first + number)).collect()
     }
 
     /// The host of a single request: the last one, which a scan of the table would reach last.

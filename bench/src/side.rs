@@ -133,6 +133,7 @@ impl Side {
             Self::Nginx => None,
             Self::Relay if setup.access_log => Some("has no access log"),
             Self::Relay if setup.virtual_hosts > 0 => Some("has no routes"),
+            Self::Relay if setup.hosts > 0 => Some("knows one host"),
             Self::Relay if !setup.has_equal_ends() => {
                 Some("speaks to the upstream as the load does")
             }

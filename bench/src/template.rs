@@ -46,6 +46,8 @@ impl Places<'_> {
             access_log => self.setup.access_log.then(|| self.access_log.display().to_string()),
             connections_max => self.setup.connections_max,
             domains => self.setup.domains(),
+            hosts => self.setup.host_addresses(),
+            choose_by_name => self.setup.hosts > 0,
             downstream => self.setup.downstream,
             upstream => self.setup.upstream,
             certificate => self.credentials.certificate.display().to_string(),
@@ -98,6 +100,19 @@ mod tests {
                 assert!(filled(template, setup).contains(text), "{text}");
                 assert!(!plain.contains(text), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn every_side_chooses_among_the_hosts_of_the_setup_by_name() {
+        let setup = Setup { hosts: 5_000, ..Setup::PLAIN };
+        for (template, policy) in
+            [(ENVOY, "lb_policy: MAGLEV"), (NGINX, "hash $host"), (HAPROXY, "balance hdr(host)")]
+        {
+            let plain = filled(template, &Setup::PLAIN);
+            assert!(plain.contains("127.0.0.1") && !plain.contains(policy), "{plain}");
+            let text = filled(template, &setup);
+            assert!(text.contains(policy) && text.contains("127.0.19.136"), "{text}");
         }
     }
 

@@ -8,13 +8,14 @@ mod transport;
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use rustls::ServerConfig;
+use socket2::{Domain, Socket, Type};
 
 use crate::answers::Answers;
 use crate::error::Error;
@@ -25,15 +26,26 @@ use transport::Transport;
 
 /// One read; a request body of 1 MiB takes a few.
 const READ_BYTES: usize = 256 << 10;
+/// Connections that are not accepted yet.
+const BACKLOG: i32 = 4096;
 
-/// Serves on a free loopback port, which it prints, until the process ends; `credentials` is the folder
+/// Serves on a free port of all of 127.0.0.0/8, which it prints, until the process ends; `credentials` is the folder
 /// of what it shows in TLS.
 pub fn serve(credentials: &Path) -> Result<(), Error> {
     let tls = Credentials::within(credentials).server().map_err(Error::system("certificate"))?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::system("listen"))?;
+    let listener = listen().map_err(Error::system("listen"))?;
     let port = listener.local_addr().map_err(Error::system("listen"))?.port();
     println!("{port}");
     event_loop::run(&listener, &mut Upstream::new(tls)).map_err(Error::system("upstream"))
+}
+
+/// The hosts of a cluster have addresses of their own; nobody from elsewhere may reach them.
+fn listen() -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind_device(Some(b"lo"))?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 struct Upstream {

@@ -52,8 +52,11 @@ impl Wrk {
 
     /// Loads `port` for `seconds`; any failed request is an error.
     pub fn run(&self, port: u16, scenario: &Scenario, seconds: u32) -> Result<Loaded, String> {
+        let is_named = scenario.setup.hosts > 0;
+        // A name for each thread, and so one for each connection.
+        let threads = if is_named { scenario.connections } else { 1 };
         let output = cpu::pinned(self.core, &self.program)
-            .args(["--threads", "1", "--latency", "--timeout", TIMEOUT])
+            .args(["--threads", &threads.to_string(), "--latency", "--timeout", TIMEOUT])
             .args(["--connections", &scenario.connections.to_string()])
             .args(["--duration", &format!("{seconds}s"), "--script"])
             .arg(configs().join("load.lua"))
@@ -65,6 +68,7 @@ impl Wrk {
             .args(["--", &scenario.request_bytes.to_string()])
             .arg(if scenario.new_connection { "close" } else { "keep" })
             .arg(scenario.setup.virtual_hosts.to_string())
+            .arg(if is_named { "named" } else { "unnamed" })
             .env("OPENSSL_CONF", configs().join("openssl.cnf"))
             .stdin(Stdio::null())
             .output()
