@@ -6,6 +6,7 @@
 //! the kernel until its completion arrives, and an operation in flight is ended by shutting its
 //! socket down, not by dropping its future.
 
+mod block;
 mod buffer;
 mod connect;
 mod engine;
@@ -17,8 +18,10 @@ mod mailbox;
 pub mod memory;
 mod notify;
 mod panic;
+mod roomy;
 mod socket;
 mod socket_options;
+mod spares;
 mod timer;
 mod turns;
 mod watch;
@@ -35,6 +38,7 @@ pub use mailbox::{Bell, Mailbox, Post, SendError, mailbox};
 pub use memory::release_freed_memory;
 pub use notify::{Interrupt, Notify};
 pub use panic::catch_panic;
+pub use roomy::shrink_rooms;
 pub use socket::{Stream, closed_or_readable};
 pub use timer::{Deadline, Patience, TICK, Timers};
 pub use turns::measure as measure_turns;
@@ -47,6 +51,12 @@ use std::time::Duration;
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
     // The handle is not kept: connections report through their counters, not through a join.
     drop(monoio::spawn(turns::Task::new(task)));
+}
+
+/// The same for a task that is large and of which there may be thousands, so that it leaves no hole in
+/// the heap.
+pub fn spawn_large(task: impl Future<Output = ()> + 'static) {
+    spawn(roomy::Roomy::new(task));
 }
 
 /// Calls `act` once a `period` on this worker, for ever, with how much later than due that is.

@@ -1,28 +1,36 @@
-//! In the steady state a worker allocates nothing for a request.
+//! In the steady state a worker allocates nothing for a request, and holds little for a connection that
+//! waits for one.
 //!
-//! A worker runs on a thread of this test whose allocations are counted; a client sends small GETs
-//! over one connection to an upstream that answers from a constant.
+//! A worker runs on a thread of this test whose allocations are counted; clients send small GETs to an
+//! upstream that answers from a constant.
 #![allow(unsafe_code, reason = "a global allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use ringmain::access_log::{LogBuffers, LogWriter};
 use ringmain::cluster::{Bells, Host, HostDescription, HostSet, HostSlots, ToldHosts};
-use ringmain::runtime::{EngineChoice, mailbox, plan};
+use ringmain::runtime::{EngineChoice, Post, mailbox, memory, plan};
 use ringmain::server::{Command, Compiled, ListeningSocket, WorkerSeed, run_worker};
 use ringmain::stats::WorkerId;
 use ringmain_config::LoadOptions;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+/// Bytes allocated and not freed; below zero it wraps.
+static HELD: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn is_counted() -> bool {
+    COUNTED.try_with(Cell::get).unwrap_or(false)
 }
 
 struct Counting;
@@ -30,13 +38,17 @@ struct Counting;
 // SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if COUNTED.try_with(Cell::get).unwrap_or(false) {
+        if is_counted() {
             ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+            HELD.fetch_add(layout.size(), Ordering::Relaxed);
         }
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if is_counted() {
+            HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        }
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -77,7 +89,7 @@ const REQUEST: &[u8] =
     b"GET /path HTTP/1.1\r\nhost: example\r\nuser-agent: test\r\naccept: */*\r\n\r\n";
 
 /// Answers every request head on every connection.
-fn upstream() -> std::net::SocketAddr {
+fn upstream() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
     thread::spawn(move || {
@@ -111,40 +123,65 @@ fn send_requests(client: &mut TcpStream, count: usize) {
     }
 }
 
+/// A worker that is counted.
+struct CountedWorker {
+    address: SocketAddr,
+    post: Post<Command>,
+    thread: JoinHandle<()>,
+}
+
+impl CountedWorker {
+    fn start(choice: EngineChoice, config: &str) -> Self {
+        let loaded = ringmain_config::load("test", config, &LoadOptions::default()).expect("legal");
+        let socket = TcpListener::bind(loaded.bootstrap.listeners[0].sockets[0].address)
+            .expect("a free port");
+        let address = socket.local_addr().expect("bound");
+        let compiled = Arc::new(Compiled::new(&loaded.bootstrap, vec![vec![address]], 1));
+        let writer = LogWriter::start(&compiled.log_sinks).expect("no logs to open");
+        let (post, mail) = mailbox(16).expect("an eventfd");
+        let host_slots = Arc::new(HostSlots::new(std::iter::once(post.bell()), 1));
+        let seed = WorkerSeed {
+            id: WorkerId(0),
+            core: None,
+            plan: plan(choice).expect("an engine"),
+            compiled: compiled.clone(),
+            sockets: vec![ListeningSocket { listener: 0, address, socket }],
+            logs: LogBuffers::new(compiled.log_sinks.len(), writer.sender()),
+            bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
+            host_slots: host_slots.clone(),
+            client_descriptors: None,
+        };
+        let thread = thread::spawn(move || {
+            COUNTED.set(true);
+            run_worker(seed, mail).expect("the worker runs");
+        });
+        let host = Host::new(HostDescription::new(upstream()), 1);
+        let hosts = Arc::new(HostSet { hosts: vec![Arc::new(host)] });
+        let plan = Arc::new(compiled.clusters[0].plan(&hosts, None, None));
+        host_slots.fill(0, &Arc::new(ToldHosts { hosts, plan }));
+        post.send(Command::Listen).expect("room");
+        Self { address, post, thread }
+    }
+
+    /// A client that has sent some requests.
+    fn client(&self, requests: usize) -> TcpStream {
+        let mut client = TcpStream::connect(self.address).expect("the worker listens");
+        send_requests(&mut client, requests);
+        client
+    }
+
+    fn end(self) {
+        drop(self.post);
+        self.thread.join().expect("the worker ends");
+    }
+}
+
 fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
-    let loaded = ringmain_config::load("test", config, &LoadOptions::default()).expect("legal");
-    let socket =
-        TcpListener::bind(loaded.bootstrap.listeners[0].sockets[0].address).expect("a free port");
-    let address = socket.local_addr().expect("bound");
-    let compiled = Arc::new(Compiled::new(&loaded.bootstrap, vec![vec![address]], 1));
-    let writer = LogWriter::start(&compiled.log_sinks).expect("no logs to open");
-    let (post, mail) = mailbox(16).expect("an eventfd");
-    let host_slots = Arc::new(HostSlots::new(std::iter::once(post.bell()), 1));
-    let seed = WorkerSeed {
-        id: WorkerId(0),
-        core: None,
-        plan: plan(choice).expect("an engine"),
-        compiled: compiled.clone(),
-        sockets: vec![ListeningSocket { listener: 0, address, socket }],
-        logs: LogBuffers::new(compiled.log_sinks.len(), writer.sender()),
-        bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
-        host_slots: host_slots.clone(),
-        client_descriptors: None,
-    };
-    let worker = thread::spawn(move || {
-        COUNTED.set(true);
-        run_worker(seed, mail).expect("the worker runs");
-    });
-    let host = Host::new(HostDescription::new(upstream()), 1);
-    let hosts = Arc::new(HostSet { hosts: vec![Arc::new(host)] });
-    let plan = Arc::new(compiled.clusters[0].plan(&hosts, None, None));
-    host_slots.fill(0, &Arc::new(ToldHosts { hosts, plan }));
-    post.send(Command::Listen).expect("room");
-    let mut client = TcpStream::connect(address).expect("the worker listens");
-    send_requests(&mut client, 200);
+    let worker = CountedWorker::start(choice, config);
+    let mut client = worker.client(200);
     let fewest = (0..ROUNDS).map(|_| allocations_for(&mut client, REQUESTS)).min();
-    drop((client, post));
-    worker.join().expect("the worker ends");
+    drop(client);
+    worker.end();
     fewest.expect("there are rounds")
 }
 
@@ -155,17 +192,19 @@ const ROUNDS: usize = 25;
 const REQUESTS: usize = 200;
 
 fn allocations_for(client: &mut TcpStream, requests: usize) -> u64 {
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let allocations = || ALLOCATIONS.load(Ordering::Relaxed) + memory::blocks_outside_heap() as u64;
+    let before = allocations();
     send_requests(client, requests);
-    ALLOCATIONS.load(Ordering::Relaxed) - before
+    allocations() - before
 }
 
 /// One test, as all workers of this process are counted together.
 #[test]
-fn the_steady_state_allocates_nothing() {
+fn the_steady_state_allocates_nothing_and_waiting_costs_little() {
     a_small_get_allocates_nothing();
     http_filters_allocate_nothing();
     a_log_line_allocates_nothing_but_its_share_of_a_buffer();
+    a_connection_that_waits_holds_little();
 }
 
 fn a_small_get_allocates_nothing() {
@@ -235,4 +274,43 @@ fn a_log_line_allocates_nothing_but_its_share_of_a_buffer() {
         let allocations = allocations_for_requests(choice, &config);
         assert!(allocations < 10, "{allocations} for {REQUESTS} requests on {choice:?}");
     }
+}
+
+const WAITING: usize = 200;
+/// What a connection that waits for its next request may hold, of all that its worker allocates.
+const WAITING_BYTES_MAX: usize = 1536;
+/// What may be left of one that has closed: its places in the worker's tables.
+const CLOSED_BYTES_MAX: usize = 768;
+
+/// Connections that have had a request hold little once they have waited for a while.
+fn a_connection_that_waits_holds_little() {
+    for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
+        let worker = CountedWorker::start(choice, CONFIG);
+        let first = worker.client(1);
+        let before = held_at_rest();
+        let clients: Vec<TcpStream> = (0..WAITING).map(|_| worker.client(1)).collect();
+        let held = (held_at_rest().saturating_sub(before)) / WAITING;
+        assert!(held <= WAITING_BYTES_MAX, "{held} bytes each on {choice:?}");
+        println!("{held} bytes for a waiting connection on {choice:?}");
+        drop(clients);
+        let left = (held_at_rest().saturating_sub(before)) / WAITING;
+        assert!(left <= CLOSED_BYTES_MAX, "{left} bytes each on {choice:?}");
+        println!("{left} bytes left of one on {choice:?}");
+        drop(first);
+        worker.end();
+    }
+}
+
+/// Bytes that the worker holds, once it has not changed them for two rounds of giving spare memory back.
+fn held_at_rest() -> usize {
+    const ROUNDS: Duration = Duration::from_millis(2100);
+    let mut seen = (0, Instant::now());
+    while seen.1.elapsed() < ROUNDS {
+        let held = HELD.load(Ordering::Relaxed) + memory::bytes_outside_heap();
+        if held != seen.0 {
+            seen = (held, Instant::now());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    seen.0
 }

@@ -1,9 +1,10 @@
 //! Byte buffers that may be given to the kernel, and the pool they come from.
 #![allow(unsafe_code)]
 
-use std::cell::{Cell, RefCell};
-
 use monoio::buf::{IoBuf, IoBufMut};
+
+use super::block::Block;
+use super::spares::Spares;
 
 /// Room kept free before received bytes, so that a message head or a chunk head can be written in
 /// front of a body where it lies.
@@ -27,7 +28,7 @@ pub const RECORD_BUFFER_BYTES: usize = 5 + 16 * 1024 + 2048;
 /// The default is a placeholder that can hold nothing.
 #[derive(Debug, Default)]
 pub struct Buffer {
-    bytes: Box<[u8]>,
+    bytes: Block,
     start: usize,
     end: usize,
 }
@@ -35,7 +36,7 @@ pub struct Buffer {
 impl Buffer {
     /// A buffer that can receive `capacity` bytes behind its headroom.
     pub fn with_capacity(capacity: usize) -> Self {
-        let bytes = vec![0; HEADROOM_BYTES + capacity + TAILROOM_BYTES].into_boxed_slice();
+        let bytes = Block::new(HEADROOM_BYTES + capacity + TAILROOM_BYTES);
         Self { bytes, start: HEADROOM_BYTES, end: HEADROOM_BYTES }
     }
 
@@ -157,7 +158,7 @@ impl AsRef<[u8]> for Buffer {
     }
 }
 
-// SAFETY: `read_ptr` points into a heap allocation that does not move with the `Buffer`, and the
+// SAFETY: `read_ptr` points into an allocation that does not move with the `Buffer`, and the
 // `bytes_init` bytes from there are inside it and initialised.
 unsafe impl IoBuf for Buffer {
     fn read_ptr(&self) -> *const u8 {
@@ -207,20 +208,12 @@ unsafe impl IoBufMut for Buffer {
 /// A worker's spare buffers.
 #[derive(Debug, Default)]
 pub struct BufferPool {
-    small: Spares,
-    record: Spares,
-    large: Spares,
+    small: Spares<Buffer>,
+    record: Spares<Buffer>,
+    large: Spares<Buffer>,
 }
 
-/// Spare buffers of one size.
-#[derive(Debug, Default)]
-struct Spares {
-    buffers: RefCell<Vec<Buffer>>,
-    /// The fewest there were since the last [`BufferPool::shrink`]: so many were of no use.
-    unused: Cell<usize>,
-}
-
-/// Spare small buffers kept per worker; beyond that they go back to the allocator.
+/// Spare small buffers kept per worker; beyond that they go back to the system.
 const SPARE_SMALL_MAX: usize = 512;
 /// Spare record buffers kept per worker.
 const SPARE_RECORD_MAX: usize = 64;
@@ -253,29 +246,12 @@ impl BufferPool {
             // A placeholder, or made to measure for one long head.
             _ => return,
         };
-        let mut buffers = spares.buffers.borrow_mut();
-        if buffers.len() < spare_max {
-            buffers.push(buffer);
-        }
+        spares.give_back(buffer, spare_max);
     }
 
-    /// Gives half of the buffers that were of no use since the last call back to the allocator.
+    /// Gives half of the buffers that were of no use since the last call back to the system.
     pub fn shrink(&self) {
-        for spares in [&self.small, &self.record, &self.large] {
-            let mut buffers = spares.buffers.borrow_mut();
-            let unused = spares.unused.get().min(buffers.len());
-            buffers.drain(..unused.div_ceil(2));
-            spares.unused.set(buffers.len());
-        }
-    }
-}
-
-impl Spares {
-    fn take(&self) -> Option<Buffer> {
-        let mut buffers = self.buffers.borrow_mut();
-        let buffer = buffers.pop();
-        self.unused.set(self.unused.get().min(buffers.len()));
-        buffer
+        [&self.small, &self.record, &self.large].into_iter().for_each(Spares::shrink);
     }
 }
 
@@ -314,21 +290,6 @@ mod tests {
         assert_eq!(buffer.room(), 5);
         buffer.consume(3);
         assert_eq!(buffer.room(), 8);
-    }
-
-    #[test]
-    fn a_pool_that_is_not_used_shrinks() {
-        let pool = BufferPool::default();
-        let taken: Vec<Buffer> = (0..8).map(|_| pool.small()).collect();
-        taken.into_iter().for_each(|buffer| pool.give_back(buffer));
-        let spare = || pool.small.buffers.borrow().len();
-        // All eight were in use since the beginning.
-        pool.shrink();
-        assert_eq!(spare(), 8);
-        // One of the eight was used, four of the other seven go.
-        pool.give_back(pool.small());
-        pool.shrink();
-        assert_eq!(spare(), 4);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! How much memory the process holds, and how what is freed goes back to the system.
 #![allow(unsafe_code)]
 
+pub use super::block::{blocks_outside_heap, bytes_outside_heap};
+
 /// In bytes. What the system does not tell is 0.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MemoryUsage {
-    /// Given out by the allocator.
+    /// Given out by the allocator, or in blocks of their own.
     pub allocated: usize,
-    /// Taken from the system by the allocator.
+    /// Taken from the system by the allocator, or in blocks of their own.
     pub heap: usize,
     /// Of `heap`, free.
     pub free: usize,
@@ -16,8 +18,13 @@ pub struct MemoryUsage {
 
 /// The usage now.
 pub fn usage() -> MemoryUsage {
-    let (allocated, heap, free) = heap();
-    MemoryUsage { allocated, heap, free, physical: resident_bytes() }
+    let ((allocated, heap, free), outside) = (heap(), bytes_outside_heap());
+    MemoryUsage {
+        allocated: allocated + outside,
+        heap: heap + outside,
+        free,
+        physical: resident_bytes(),
+    }
 }
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -29,8 +36,8 @@ fn heap() -> (usize, usize, usize) {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn heap() -> (usize, usize, usize) {
-    let physical = resident_bytes();
-    (physical, physical, 0)
+    let heap = resident_bytes().saturating_sub(bytes_outside_heap());
+    (heap, heap, 0)
 }
 
 fn resident_bytes() -> usize {

@@ -18,9 +18,9 @@ pub async fn flush_logs(control: Arc<Control>) {
 
 /// Gives memory that connections have given up back to the system once they have come to rest.
 pub async fn return_memory() {
-    const LOOK: Duration = Duration::from_secs(2);
+    const LOOK: Duration = Duration::from_secs(1);
     /// Walking the heap for less is not worth it.
-    const WORTH_BYTES: usize = 4 * 1024 * 1024;
+    const WORTH_BYTES: usize = 1024 * 1024;
     /// Less than this is no movement.
     const REST_BYTES: usize = 256 * 1024;
     let (mut least, mut before) = (usize::MAX, 0);

@@ -125,7 +125,7 @@ pub struct Worker {
 const WATCH_TICKS: u64 = 5;
 /// Ticks between two looks at the idle upstream connections: 250 ms.
 const IDLE_TICKS: u64 = 25;
-/// Ticks between two looks at buffers of no use: a second.
+/// Ticks between two looks at spare memory of no use: a second.
 const SHRINK_TICKS: u64 = 100;
 
 impl Worker {
@@ -220,6 +220,7 @@ impl Worker {
             }
             if ticks.is_multiple_of(SHRINK_TICKS) {
                 self.buffers.shrink();
+                runtime::shrink_rooms();
             }
         })
         .await;

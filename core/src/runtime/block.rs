@@ -1,0 +1,152 @@
+//! Memory for what is large and comes and goes by the thousand: buffers, and the tasks that serve
+//! connections.
+//!
+//! A connection leaves a few small things on the heap for as long as it is open. If large blocks lay
+//! between those, a page of the heap would hardly ever be free once the blocks were: so a large block
+//! has pages of its own, which go back to the system with it, and of which those never touched cost
+//! nothing.
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ops::{Deref, DerefMut};
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The smallest page there is. Blocks from this length on have pages of their own.
+pub(super) const PAGE_BYTES: usize = 4096;
+
+/// Where the heap puts smaller blocks; pages are aligned better.
+const ALIGNMENT: usize = 16;
+
+/// Bytes in blocks with pages of their own, of the whole process.
+static IN_OWN_PAGES: AtomicUsize = AtomicUsize::new(0);
+/// How many such blocks there have been.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes that blocks hold outside the heap.
+pub fn bytes_outside_heap() -> usize {
+    IN_OWN_PAGES.load(Ordering::Relaxed)
+}
+
+/// How many blocks outside the heap there have been.
+pub fn blocks_outside_heap() -> usize {
+    MAPPED.load(Ordering::Relaxed)
+}
+
+/// A block of memory, zero at first, aligned to 16 bytes or better. It stays where it is.
+#[derive(Debug)]
+pub(super) struct Block {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+// SAFETY: a block owns its memory like a `Box<[u8]>`.
+unsafe impl Send for Block {}
+// SAFETY: the same; a shared reference only reads.
+unsafe impl Sync for Block {}
+
+impl Block {
+    /// `length` zeroes.
+    pub(super) fn new(length: usize) -> Self {
+        let start = match length {
+            0 => NonNull::dangling(),
+            PAGE_BYTES.. => map(length),
+            _ => allocate(length),
+        };
+        Self { start, length }
+    }
+
+    /// Its first byte.
+    pub(super) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl Deref for Block {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `length` bytes from `start` are the block's own and initialised: zeroed when it was
+        // made, and written to as bytes only.
+        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length) }
+    }
+}
+
+impl DerefMut for Block {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `deref`; `&mut self` is the only way to them meanwhile.
+        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        match self.length {
+            0 => {}
+            PAGE_BYTES.. => unmap(self.start, self.length),
+            // SAFETY: `allocate` gave it for the same layout.
+            _ => unsafe { dealloc(self.start.as_ptr(), layout(self.length)) },
+        }
+    }
+}
+
+fn layout(length: usize) -> Layout {
+    Layout::from_size_align(length, ALIGNMENT).expect("far below the limit")
+}
+
+fn allocate(length: usize) -> NonNull<u8> {
+    let layout = layout(length);
+    // SAFETY: the length is not zero.
+    let start = unsafe { alloc_zeroed(layout) };
+    NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+fn map(length: usize) -> NonNull<u8> {
+    // SAFETY: a new mapping, of no file, at a place of the kernel's choice touches nothing that there is.
+    let start = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            length,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if start == libc::MAP_FAILED {
+        handle_alloc_error(layout(length));
+    }
+    IN_OWN_PAGES.fetch_add(length, Ordering::Relaxed);
+    MAPPED.fetch_add(1, Ordering::Relaxed);
+    NonNull::new(start.cast()).unwrap_or_else(|| handle_alloc_error(layout(length)))
+}
+
+fn unmap(start: NonNull<u8>, length: usize) {
+    // SAFETY: `map` gave these pages, and nothing points to them any more. It cannot fail: they are whole
+    // pages of one mapping.
+    unsafe { libc::munmap(start.as_ptr().cast(), length) };
+    IN_OWN_PAGES.fetch_sub(length, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_any_length_are_zero_and_take_bytes() {
+        for length in [0, 1, PAGE_BYTES - 1, PAGE_BYTES, 5 * PAGE_BYTES + 1] {
+            let mut block = Block::new(length);
+            assert_eq!(block.len(), length);
+            assert!(block.iter().all(|byte| *byte == 0));
+            block.fill(7);
+            assert!(block.iter().all(|byte| *byte == 7));
+        }
+    }
+}
