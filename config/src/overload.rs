@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::overload::v3 as wire;
+use envoy_types::pb::envoy::extensions::resource_monitors::cgroup_memory::v3::CgroupMemoryConfig;
 use envoy_types::pb::envoy::extensions::resource_monitors::downstream_connections::v3::DownstreamConnectionsConfig;
 use envoy_types::pb::envoy::extensions::resource_monitors::fixed_heap::v3::FixedHeapConfig;
 use wire::resource_monitor::ConfigType;
@@ -15,8 +16,8 @@ use crate::wire::unpack;
 
 /// The names by which Envoy finds a monitor, beside the type of its configuration.
 const DOWNSTREAM_CONNECTIONS: &str = "envoy.resource_monitors.global_downstream_max_connections";
-/// The name of the monitor of [`OverloadManager::max_heap_size_bytes`].
-pub const FIXED_HEAP: &str = "envoy.resource_monitors.fixed_heap";
+const FIXED_HEAP: &str = "envoy.resource_monitors.fixed_heap";
+const CGROUP_MEMORY: &str = "envoy.resource_monitors.cgroup_memory";
 
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -28,10 +29,25 @@ pub struct OverloadManager {
     /// `max_active_downstream_connections` of the resource monitor
     /// `envoy.resource_monitors.global_downstream_max_connections`, over all listeners.
     pub max_active_downstream_connections: Option<u64>,
-    /// `max_heap_size_bytes` of the resource monitor `envoy.resource_monitors.fixed_heap`.
-    pub max_heap_size_bytes: Option<u64>,
+    /// `resource_monitors` whose pressure triggers actions, each once.
+    pub monitors: Vec<ResourceMonitor>,
     /// `actions`, each once.
     pub actions: Vec<OverloadAction>,
+}
+
+/// `envoy.config.overload.v3.ResourceMonitor`: something that can be scarce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResourceMonitor {
+    /// `envoy.resource_monitors.fixed_heap`: what the process has allocated.
+    FixedHeap {
+        /// `max_heap_size_bytes`.
+        max_bytes: u64,
+    },
+    /// `envoy.resource_monitors.cgroup_memory`: what the control group of the process uses.
+    CgroupMemory {
+        /// `max_memory_bytes`; absent, as by 0, means the limit of the group.
+        max_bytes: Option<u64>,
+    },
 }
 
 /// `envoy.config.overload.v3.OverloadAction`.
@@ -39,7 +55,7 @@ pub struct OverloadManager {
 pub struct OverloadAction {
     /// What is done, by `name`.
     pub kind: OverloadActionKind,
-    /// `triggers`; all of them watch the heap. The strongest counts.
+    /// `triggers`. The strongest counts.
     pub triggers: Vec<Trigger>,
 }
 
@@ -58,9 +74,18 @@ pub enum OverloadActionKind {
     ShrinkHeap,
 }
 
-/// `envoy.config.overload.v3.Trigger`: how much of an action a pressure causes, both from 0 to 1.
+/// `envoy.config.overload.v3.Trigger`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Trigger {
+pub struct Trigger {
+    /// The monitor named by `name`, as its place in [`OverloadManager::monitors`].
+    pub monitor: usize,
+    /// What its pressure does.
+    pub level: Level,
+}
+
+/// How much of an action a pressure causes, both from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Level {
     /// `threshold.value`: all of it from there.
     Threshold(f64),
     /// `scaled`: nothing up to `from`, all of it from `to`, and evenly more in between.
@@ -98,7 +123,17 @@ impl OverloadActionKind {
 const ENVOYS_ALONE: [&str; 2] =
     ["envoy.overload_actions.reduce_timeouts", "envoy.overload_actions.reset_high_memory_stream"];
 
-impl Trigger {
+impl ResourceMonitor {
+    /// Envoy's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FixedHeap { .. } => FIXED_HEAP,
+            Self::CgroupMemory { .. } => CGROUP_MEMORY,
+        }
+    }
+}
+
+impl Level {
     /// How much of the action `pressure` causes.
     pub fn strength(self, pressure: f64) -> f64 {
         match self {
@@ -129,7 +164,7 @@ impl Default for OverloadManager {
         Self {
             refresh_interval: REFRESH_INTERVAL,
             max_active_downstream_connections: None,
-            max_heap_size_bytes: None,
+            monitors: Vec::new(),
             actions: Vec::new(),
         }
     }
@@ -156,12 +191,17 @@ impl OverloadManager {
                 continue;
             };
             // Other types have not passed the gate.
-            let (name, slot, value) =
+            let (name, is_another) =
                 if let Some(config) = unpack::<DownstreamConnectionsConfig>(any) {
                     let max = u64::try_from(config.max_active_downstream_connections).ok();
-                    (DOWNSTREAM_CONNECTIONS, &mut self.max_active_downstream_connections, max)
+                    let is_another = self.max_active_downstream_connections.is_some();
+                    self.max_active_downstream_connections = max;
+                    (DOWNSTREAM_CONNECTIONS, is_another)
                 } else if let Some(config) = unpack::<FixedHeapConfig>(any) {
-                    (FIXED_HEAP, &mut self.max_heap_size_bytes, Some(config.max_heap_size_bytes))
+                    self.add(ResourceMonitor::FixedHeap { max_bytes: config.max_heap_size_bytes })
+                } else if let Some(config) = unpack::<CgroupMemoryConfig>(any) {
+                    let max_bytes = Some(config.max_memory_bytes).filter(|max| *max > 0);
+                    self.add(ResourceMonitor::CgroupMemory { max_bytes })
                 } else {
                     continue;
                 };
@@ -170,11 +210,21 @@ impl OverloadManager {
                     "no resource monitor of that name, is '{}'; this type's is '{name}'",
                     monitor.name
                 ));
-            } else if slot.is_some() {
+            } else if is_another {
                 at.field("name").error(format!("duplicate resource monitor '{name}'"));
             }
-            *slot = value;
         }
+    }
+
+    /// Its name, and whether there was one of that name.
+    fn add(&mut self, monitor: ResourceMonitor) -> (&'static str, bool) {
+        let is_another = self.monitor(monitor.name()).is_some();
+        self.monitors.push(monitor);
+        (monitor.name(), is_another)
+    }
+
+    fn monitor(&self, name: &str) -> Option<usize> {
+        self.monitors.iter().position(|monitor| monitor.name() == name)
     }
 
     fn read_actions(&mut self, wire: &[wire::OverloadAction], at: &At<'_>) {
@@ -201,23 +251,26 @@ impl OverloadManager {
         let triggers_at = at.field("triggers");
         let triggers = wire.triggers.iter().enumerate().filter_map(|(index, trigger)| {
             let at = triggers_at.index(index);
-            self.expect_monitor(&trigger.name, &at);
-            Trigger::from_wire(trigger, &at)
+            let monitor = self.triggering(&trigger.name, &at);
+            let level = Level::from_wire(trigger, &at);
+            Some(Trigger { monitor: monitor?, level: level? })
         });
         let triggers = triggers.collect();
         Some(OverloadAction { kind: kind?, triggers })
     }
 
-    /// A trigger needs a monitor whose pressure changes by the clock.
-    fn expect_monitor(&self, name: &str, at: &At<'_>) {
-        let at = at.field("name");
-        match name {
-            FIXED_HEAP if self.max_heap_size_bytes.is_some() => {}
-            DOWNSTREAM_CONNECTIONS if self.max_active_downstream_connections.is_some() => {
-                at.error(format!("'{name}' limits connections by itself and triggers no action"));
-            }
-            _ => at.error(format!("there is no resource monitor '{name}'")),
+    /// The monitor of that name, whose pressure changes by the clock.
+    fn triggering(&self, name: &str, at: &At<'_>) -> Option<usize> {
+        let found = self.monitor(name);
+        if found.is_none() {
+            let limits_by_itself =
+                name == DOWNSTREAM_CONNECTIONS && self.max_active_downstream_connections.is_some();
+            at.field("name").error(match limits_by_itself {
+                true => format!("'{name}' limits connections by itself and triggers no action"),
+                false => format!("there is no resource monitor '{name}'"),
+            });
         }
+        found
     }
 }
 
@@ -227,9 +280,9 @@ mod tests {
 
     #[test]
     fn a_threshold_is_all_or_nothing_and_a_scale_is_even() {
-        let threshold = Trigger::Threshold(0.9);
+        let threshold = Level::Threshold(0.9);
         assert_eq!([0.89, 0.9, 2.0].map(|pressure| threshold.strength(pressure)), [0.0, 1.0, 1.0]);
-        let scaled = Trigger::Scaled { from: 0.5, to: 1.0 };
+        let scaled = Level::Scaled { from: 0.5, to: 1.0 };
         assert_eq!(
             [0.2, 0.5, 0.75, 1.0, 9.0].map(|pressure| scaled.strength(pressure)),
             [0.0, 0.0, 0.5, 1.0, 1.0]

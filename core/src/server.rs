@@ -1,6 +1,7 @@
 //! The process: arguments, start-up, workers, the control thread, drain and signals.
 
 pub mod args;
+mod cgroup;
 pub mod compiled;
 mod configuration;
 pub mod connection_ids;

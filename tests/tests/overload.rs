@@ -1,4 +1,4 @@
-//! The overload manager's actions on a heap that is too large from the start, beside Envoy.
+//! The overload manager's actions on memory that is too much from the start, beside Envoy.
 
 use ringmain_tests::client::Client;
 use ringmain_tests::normalize;
@@ -8,19 +8,32 @@ use ringmain_tests::upstream::{Upstream, ok};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
 
-/// A proxy whose heap may hold `max_bytes`, with one action and one trigger.
-fn start(program: Program, upstream: &Upstream, max_bytes: u64, action: &str) -> Proxy {
+const HEAP: &str = "fixed_heap";
+const GROUP: &str = "cgroup_memory";
+
+/// A proxy that may use `max_bytes` of what `monitor` watches, with one action and one trigger.
+fn start(
+    program: Program,
+    upstream: &Upstream,
+    monitor: &str,
+    max_bytes: u64,
+    action: &str,
+) -> Proxy {
+    let (message, field) = match monitor {
+        HEAP => ("FixedHeapConfig", "max_heap_size_bytes"),
+        _ => ("CgroupMemoryConfig", "max_memory_bytes"),
+    };
     let config = format!(
         r#"overload_manager:
   refresh_interval: 0.05s
   resource_monitors:
-  - name: envoy.resource_monitors.fixed_heap
+  - name: envoy.resource_monitors.{monitor}
     typed_config:
-      "@type": type.googleapis.com/envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig
-      max_heap_size_bytes: {max_bytes}
+      "@type": type.googleapis.com/envoy.extensions.resource_monitors.{monitor}.v3.{message}
+      {field}: {max_bytes}
   actions:
   - name: envoy.overload_actions.{action}
-    triggers: [{{ name: envoy.resource_monitors.fixed_heap, threshold: {{ value: 0.9 }} }}]
+    triggers: [{{ name: envoy.resource_monitors.{monitor}, threshold: {{ value: 0.9 }} }}]
 {}"#,
         front_proxy("", "", "")
     );
@@ -30,11 +43,15 @@ fn start(program: Program, upstream: &Upstream, max_bytes: u64, action: &str) ->
 
 /// The same once the action is taken.
 fn overloaded(program: Program, upstream: &Upstream, action: &str) -> Proxy {
-    let proxy = start(program, upstream, 1, action);
+    overloaded_by(HEAP, program, upstream, action)
+}
+
+fn overloaded_by(monitor: &str, program: Program, upstream: &Upstream, action: &str) -> Proxy {
+    let proxy = start(program, upstream, monitor, 1, action);
     let action_stat = format!("overload.envoy.overload_actions.{action}");
     proxy.admin().wait_for_stat(&format!("{action_stat}.active"), 1);
     assert_eq!(proxy.admin().stat(&format!("{action_stat}.scale_percent")), 100, "{program}");
-    let monitor = "overload.envoy.resource_monitors.fixed_heap";
+    let monitor = format!("overload.envoy.resource_monitors.{monitor}");
     assert!(proxy.admin().stat(&format!("{monitor}.pressure")) > 100, "{program}");
     assert_eq!(proxy.admin().stat(&format!("{monitor}.failed_updates")), 0, "{program}");
     proxy
@@ -113,10 +130,22 @@ fn connections_wait() {
 }
 
 #[test]
-fn with_room_nothing_is_refused() {
+fn the_memory_of_the_control_group_counts() {
     let upstream = Upstream::start(vec![ok()]);
     for program in programs() {
-        let proxy = start(program, &upstream, 1 << 40, "stop_accepting_requests");
+        let proxy = overloaded_by(GROUP, program, &upstream, "stop_accepting_requests");
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(GET);
+        let answer = client.read_response().expect("an answer");
+        assert_eq!(answer.status(), Some(503), "{program}");
+    }
+}
+
+#[test]
+fn with_room_nothing_is_refused() {
+    let upstream = Upstream::start(vec![ok()]);
+    for (program, monitor) in programs().into_iter().flat_map(|it| [(it, HEAP), (it, GROUP)]) {
+        let proxy = start(program, &upstream, monitor, 1 << 40, "stop_accepting_requests");
         let mut client = Client::connect(proxy.port("listener"));
         client.send(GET);
         let answer = client.read_response().expect("an answer");

@@ -17,13 +17,12 @@ pub use super::configuration::told;
 use super::args::{Args, Mode};
 use super::configuration::{Written, load, name_node};
 use super::control::{Boot, Control, ServerState};
-use super::overload::watch_heap;
 use super::signals::Signals;
 use super::sockets::{BoundAddress, bind_admin, bind_all, transpose};
 use super::tls_upkeep::keep_tls_fresh;
 use super::upkeep::{flush_logs, flush_stats, return_memory};
 use super::worker::{Command, WorkerSeed, run_worker};
-use super::{Compiled, demo, descriptors, drain, log};
+use super::{Compiled, demo, descriptors, drain, log, overload};
 use crate::access_log::{LogBuffers, LogWriter, OpenError};
 use crate::cluster::{Bells, HostSlots};
 use crate::runtime::{self, Mailbox, Post, mailbox};
@@ -337,7 +336,7 @@ async fn serve(
     let flushing = tokio::spawn(flush_logs(control.clone()));
     let returning = tokio::spawn(return_memory());
     tokio::spawn(flush_stats(control.clone()));
-    tokio::spawn(watch_heap(control.clone()));
+    tokio::spawn(overload::watch(control.clone()));
     tokio::spawn(keep_tls_fresh(control.clone()));
     tokio::select! {
         () = signals.terminate() => tracing::info!("draining after a signal"),

@@ -43,6 +43,11 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message {
+        name: "envoy.extensions.resource_monitors.cgroup_memory.v3.CgroupMemoryConfig",
+        supported: "max_memory_bytes",
+        ..NONE
+    },
+    Message {
         name: "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
         supported: "max_heap_size_bytes",
         ..NONE

@@ -62,6 +62,7 @@ pub const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.config.overload.v3.ResourceMonitor.typed_config",
         &[
+            "envoy.extensions.resource_monitors.cgroup_memory.v3.CgroupMemoryConfig",
             "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
             "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
         ],
