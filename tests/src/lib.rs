@@ -7,13 +7,14 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`workspace`], [`port`], [`wait`] | scratch folders, free ports, bounded polling |
-//! | [`process`], [`proxy`], [`envoy`], [`admin`] | the proxy under test and its admin interface |
+//! | [`process`], [`proxy`], [`envoy`], [`admin`], [`at_rest`] | the proxy under test and its admin interface |
 //! | [`message`], [`client`], [`upstream`] | both ends of the wire |
 //! | [`h2_frame`], [`h2_client`], [`h2_upstream`] | both ends that speak HTTP/2 by frames |
 //! | [`aws`], [`moto`], [`venv`], [`dns_server`], [`load`] | what discovery asks, and requests meanwhile |
 //! | [`template`], [`parity`], [`story`], [`normalize`] | one case through two proxies, and the comparison |
 
 pub mod admin;
+pub mod at_rest;
 pub mod aws;
 pub mod client;
 pub mod dns_server;

@@ -223,6 +223,16 @@ impl Proxy {
         self.process.signal(Signal::TERM);
     }
 
+    /// Stands still from now on: nothing of it runs.
+    pub fn suspend(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Goes on, as far as it can tell at a later time.
+    pub fn resume(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
     /// Waits for the process to end.
     pub fn wait_exit(&mut self) -> ExitStatus {
         self.process.wait_exit()

@@ -149,12 +149,17 @@ impl Upstream {
         self.shared.released.store(true, Ordering::SeqCst);
     }
 
-    /// Closes every open connection from this side and waits until the proxy's side is closed too.
-    pub fn close_connections(&self) {
+    /// Closes every open connection from this side, whatever is under way.
+    pub fn cut_connections(&self) {
         for stream in self.shared.streams.lock().expect("no upstream thread panics").drain(..) {
             // Already gone is what we want.
             let _ = stream.shutdown(Shutdown::Write);
         }
+    }
+
+    /// The same, and waits until the proxy's side is closed too.
+    pub fn close_connections(&self) {
+        self.cut_connections();
         eventually("the proxy to close its side", || {
             self.connections().iter().all(|connection| connection.end.is_some()).then_some(())
         });

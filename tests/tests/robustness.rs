@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::Instant;
 
+use ringmain_tests::at_rest::AtRest;
 use ringmain_tests::client::Client;
 use ringmain_tests::message::End;
 use ringmain_tests::proxy::{Program, Proxy, run_ringmain};
@@ -31,7 +32,7 @@ fn survives(replies: &[Reply], misbehave: impl Fn(&Proxy, &Upstream)) {
     for program in Program::ringmains() {
         let upstream = Upstream::start(replies.to_vec());
         let proxy = start(program, &upstream);
-        let before = descriptors_at_rest(&proxy);
+        let rest = AtRest::of(&proxy);
         misbehave(&proxy, &upstream);
         let mut client = connect(&proxy);
         client.send(GET);
@@ -42,32 +43,8 @@ fn survives(replies: &[Reply], misbehave: impl Fn(&Proxy, &Upstream)) {
         );
         drop(client);
         upstream.close_connections();
-        come_to_rest(&proxy, before);
+        rest.wait_for(&proxy);
     }
-}
-
-/// How many descriptors it has once it has begun to serve: once as many were seen ten times in a row.
-fn descriptors_at_rest(proxy: &Proxy) -> u64 {
-    let mut seen = (0, 0);
-    eventually("descriptors that stand still", || {
-        let now = proxy.descriptors();
-        seen = if now == seen.0 { (now, seen.1 + 1) } else { (now, 0) };
-        (seen.1 == 10).then_some(now)
-    })
-}
-
-/// Waits until nothing is under way and no more descriptors are open than `before`.
-fn come_to_rest(proxy: &Proxy, before: u64) {
-    for gauge in [
-        "http.ingress.downstream_cx_active",
-        "http.ingress.downstream_rq_active",
-        "cluster.backend.upstream_cx_active",
-        "cluster.backend.upstream_rq_active",
-        "cluster.backend.upstream_rq_pending_active",
-    ] {
-        proxy.admin().wait_for_stat(gauge, 0);
-    }
-    eventually("the descriptors of before", || (proxy.descriptors() <= before).then_some(()));
 }
 
 #[test]
@@ -324,14 +301,14 @@ fn upstreams_that_never_stop() {
             let upstream = endless_upstream(first, filler);
             let values = Values::from([("upstream".into(), upstream.to_string())]);
             let proxy = Proxy::start(program, &front_proxy("", "timeout: 0.3s", ""), &values);
-            let before = descriptors_at_rest(&proxy);
+            let rest = AtRest::of(&proxy);
             let mut client = connect(&proxy);
             client.send(GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
             // Only a worker that looks at its clock meanwhile, or has a limit, can end this.
             assert_ne!(client.read_to_end().1, End::TimedOut, "{program}: {first}");
             drop(client);
             proxy.admin().wait_for_stat(&format!("cluster.backend.{stat}"), 1);
-            come_to_rest(&proxy, before);
+            rest.wait_for(&proxy);
         }
     }
 }

@@ -131,3 +131,22 @@ fn nothing_is_left_for_later() {
         );
     }
 }
+
+/// `robustness::many_clients_at_once` is the test of that name in `tests/tests/robustness.rs`.
+#[test]
+fn tests_that_documents_name_exist() {
+    let folder = workspace::root().join("tests/tests");
+    let document = fs::read_to_string(workspace::root().join("docs/testing.md"));
+    let document = document.expect("a readable document");
+    let rows = document.lines().filter(|line| line.starts_with("| ") && line.contains("::"));
+    let named: Vec<&str> = rows
+        .flat_map(|row| row.split('`').skip(1).step_by(2))
+        .filter(|name| name.contains("::"))
+        .collect();
+    assert!(!named.is_empty(), "the document names tests");
+    for name in named {
+        let (file, test) = name.split_once("::").expect("a file and a test");
+        let text = fs::read_to_string(folder.join(file).with_extension("rs")).unwrap_or_default();
+        assert!(text.contains(&format!("#[test]\nfn {test}() {{")), "there is no test {name}");
+    }
+}
