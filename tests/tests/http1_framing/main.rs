@@ -13,8 +13,10 @@
 //! | `content_length`, `transfer_encoding`, `chunks`, `trailers`, `pipelines` | bodies of requests |
 //! | `status_line`, `response_head`, `response_body`, `interim`, `excess`, `truncation`, `floods` | responses |
 //! | `mutations` | requests with random changes |
+//! | `differential` | the requests to other proxies, on demand |
 //! | `rig`, `peer`, `wire`, `messages`, `requests`, `responses` | what the cases run on |
 
+mod differential;
 mod messages;
 mod peer;
 mod requests;

@@ -15,7 +15,7 @@ use std::thread;
 
 use ringmain_tests::wait::{PATIENCE, eventually};
 
-use super::wire::{self, Request};
+use super::wire::{Request, read_request};
 
 /// How the upstream goes on behind a scripted response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,21 @@ pub struct Script {
     pub bytes: Vec<u8>,
     /// What follows.
     pub then: Then,
+}
+
+/// The first request in some bytes and its length, `None` where it is incomplete, or what is wrong.
+type Reader = fn(&[u8]) -> Result<Option<(Request, usize)>, String>;
+
+/// `bytes` with the names of the fields behind the first line in lower case.
+fn with_lower_names(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let lines = bytes.split_mut(|byte| *byte == b'\n').skip(1);
+    for line in lines.take_while(|line| !line.trim_ascii().is_empty()) {
+        line.iter_mut()
+            .take_while(|byte| **byte != b':')
+            .for_each(|byte| byte.make_ascii_lowercase());
+    }
+    bytes
 }
 
 #[derive(Default)]
@@ -74,6 +89,15 @@ pub struct Peer {
 impl Peer {
     /// Starts one on a free port of loopback.
     pub fn start() -> Self {
+        Self::start_reading(read_request)
+    }
+
+    /// Starts one that takes names in any case, as other proxies write them.
+    pub fn start_for_any_case() -> Self {
+        Self::start_reading(|bytes| read_request(&with_lower_names(bytes)))
+    }
+
+    fn start_reading(read: Reader) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind on loopback");
         let shared = Arc::new(Shared::default());
         shared.state().port = listener.local_addr().expect("a bound socket has an address").port();
@@ -90,7 +114,7 @@ impl Peer {
                     state.connections.len() - 1
                 };
                 let shared = Arc::clone(&acceptor);
-                thread::spawn(move || Connection { shared, index, stream }.serve());
+                thread::spawn(move || Connection { shared, index, stream, read }.serve());
             }
         });
         Self { shared }
@@ -171,6 +195,7 @@ struct Connection {
     shared: Arc<Shared>,
     index: usize,
     stream: TcpStream,
+    read: Reader,
 }
 
 impl Connection {
@@ -178,7 +203,7 @@ impl Connection {
         let mut pending = Vec::new();
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            match wire::read_request(&pending) {
+            match (self.read)(&pending) {
                 Ok(None) => match self.stream.read(&mut buffer) {
                     Ok(0) | Err(_) => break,
                     Ok(count) => pending.extend_from_slice(&buffer[..count]),
