@@ -1,4 +1,4 @@
-//! Takes Envoy's descriptor set out of the `envoy-types` package, adds our own messages and one that
+//! Takes Envoy's descriptor set out of the `envoy-types` package, adds our own messages and some that
 //! it lacks, and leaves a copy without source positions and comments (a fifth of the size) in
 //! `OUT_DIR`, where `schema.rs` embeds it. For those messages it also makes Rust types.
 
@@ -13,15 +13,17 @@ use serde_json::Value;
 
 /// Where our own messages are.
 const PROTO_FOLDER: &str = "proto";
-const PROTO_FILES: [&str; 3] = [
+const PROTO_FILES: [&str; 4] = [
     "ringmain/clusters/cloud_map/v1/cloud_map_cluster.proto",
     "ringmain/clusters/ecs/v1/ecs_cluster.proto",
+    "xds/type/matcher/v3/cel.proto",
     "xds/type/matcher/v3/ip.proto",
 ];
 /// What there are Rust types of, of all that they import.
-const EXTERN_PATHS: [(&str, &str); 6] = [
+const EXTERN_PATHS: [(&str, &str); 7] = [
     (".google.protobuf.Duration", "::envoy_types::pb::google::protobuf::Duration"),
     (".xds.core.v3", "::envoy_types::pb::xds::core::v3"),
+    (".xds.type.v3.CelExpression", "::envoy_types::pb::xds::r#type::v3::CelExpression"),
     (".xds.type.matcher.v3.Matcher", "::envoy_types::pb::xds::r#type::matcher::v3::Matcher"),
     (
         ".xds.type.matcher.v3.RegexMatcher",

@@ -8,11 +8,16 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 use crate::field_rules::RuleBook;
 use crate::report::{At, Path};
 use crate::support::{Gate, Verdict};
-use crate::wire;
+use crate::text::Opened;
 
-/// Checks `message`; yields the paths of what the user wants ignored.
-pub(crate) fn check(message: &DynamicMessage, gate: Gate<'_>, at: &At<'_>) -> Vec<Path> {
-    let mut check = Check { rules: RuleBook::default(), gate, ignored: Vec::new() };
+/// Checks `message`, in which each Any holds what is `opened`; yields the paths of what the user wants ignored.
+pub(crate) fn check(
+    message: &DynamicMessage,
+    opened: &Opened,
+    gate: Gate<'_>,
+    at: &At<'_>,
+) -> Vec<Path> {
+    let mut check = Check { rules: RuleBook::default(), opened, gate, ignored: Vec::new() };
     check.message(message, None, Depth::Gated, at);
     check.ignored
 }
@@ -22,6 +27,7 @@ const MAY_BE_EMPTY: &str = "envoy.config.route.v3.FilterConfig.config";
 
 struct Check<'a> {
     rules: RuleBook,
+    opened: &'a Opened,
     gate: Gate<'a>,
     ignored: Vec<Path>,
 }
@@ -109,7 +115,8 @@ impl Check<'_> {
         depth: Depth,
         at: &At<'_>,
     ) {
-        let content = match wire::open_any(any) {
+        let opened = self.opened;
+        let content = match opened.open(any) {
             Some(Ok(content)) => content,
             Some(Err(_)) => return at.error("nested too deeply"),
             None => {

@@ -76,8 +76,7 @@ mod tests {
     fn dumped(yaml: &str) -> String {
         let descriptor = schema::message(&schema::decode(), schema::BOOTSTRAP);
         let document = text::Document::parse(yaml, false).expect("legal");
-        let (message, _) = text::read(&document, &descriptor, false);
-        dump(message)
+        dump(text::read(&document, &descriptor, false).message)
     }
 
     #[test]

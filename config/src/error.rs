@@ -34,6 +34,9 @@ pub struct Diagnostic {
     pub message: String,
     /// What would cure it, where that is known.
     pub help: Option<String>,
+    /// Whether [`LoadOptions::allow_unsupported`](crate::LoadOptions::allow_unsupported) with its path
+    /// makes a warning of it.
+    pub can_be_ignored: bool,
     /// The line of the text, or the part of a long one around the column.
     pub excerpt: Excerpt,
 }
@@ -124,11 +127,18 @@ pub struct LoadError {
     pub errors_not_listed: usize,
 }
 
+/// Told once, behind all that is not supported.
+const HOW_TO_IGNORE: &str = "What Envoy knows and ringmain does not support can be ignored where you judge \
+                             it harmless: --allow-unsupported 'PATH', with the path behind 'at'";
+
 impl LoadError {
     /// All diagnostics with their lines of the text, for people.
     pub fn rendered(&self) -> String {
         let mut out: Vec<_> = self.diagnostics.iter().map(Diagnostic::rendered).collect();
         out.extend(self.more());
+        if self.diagnostics.iter().any(|diagnostic| diagnostic.can_be_ignored) {
+            out.push(HOW_TO_IGNORE.to_owned());
+        }
         out.join("\n\n")
     }
 
@@ -163,6 +173,7 @@ mod tests {
             path: "a.prefx".into(),
             message: "unknown field 'prefx'".into(),
             help: Some("did you mean 'prefix'?".into()),
+            can_be_ignored: false,
             excerpt: Excerpt::of(line, column),
         }
     }

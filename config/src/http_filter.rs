@@ -3,6 +3,7 @@
 
 mod basic_auth;
 mod buffer;
+mod compressor;
 mod cors;
 mod csrf;
 mod fault;
@@ -11,6 +12,8 @@ mod health_check;
 mod local_ratelimit;
 mod per_filter_config;
 mod rbac;
+mod set_filter_state;
+mod set_metadata;
 mod without_effect;
 
 use std::collections::HashSet;
@@ -22,6 +25,10 @@ use wire::http_filter::ConfigType;
 
 pub use self::basic_auth::{BasicAuth, Users};
 pub use self::buffer::Buffer;
+pub use self::compressor::{
+    Brotli, BrotliMode, Compressor, CompressorLibrary, CompressorPerRoute, ContentTypes, Gzip,
+    ResponseDirection,
+};
 pub use self::cors::CorsPolicy;
 pub use self::csrf::CsrfPolicy;
 pub use self::fault::{AbortError, FaultAbort, FaultDelay, FaultRateLimit, HttpFault};
@@ -31,6 +38,8 @@ pub use self::local_ratelimit::{LocalRateLimit, RateLimitDescriptor, VhRateLimit
 pub(crate) use self::per_filter_config::from_wire as per_filter_configs;
 pub use self::per_filter_config::{PerFilterConfig, PerFilterConfigs, PerRoute};
 pub use self::rbac::RbacFilter;
+pub use self::set_filter_state::{FilterStateValue, ObjectFactory, SetFilterState};
+pub use self::set_metadata::{MetadataEntry, SetMetadata};
 pub(crate) use self::without_effect::warn as warn_of_filters_without_effect;
 use crate::header_mutation::HeaderValueOption;
 use crate::report::At;
@@ -56,6 +65,8 @@ pub enum HttpFilterConfig {
     BasicAuth(BasicAuth),
     /// `envoy.extensions.filters.http.buffer.v3.Buffer`.
     Buffer(Buffer),
+    /// `envoy.extensions.filters.http.compressor.v3.Compressor`.
+    Compressor(Box<Compressor>),
     /// `envoy.extensions.filters.http.cors.v3.Cors`.
     Cors,
     /// `envoy.extensions.filters.http.csrf.v3.CsrfPolicy`.
@@ -70,6 +81,10 @@ pub enum HttpFilterConfig {
     LocalRateLimit(LocalRateLimit),
     /// `envoy.extensions.filters.http.rbac.v3.RBAC`.
     Rbac(RbacFilter),
+    /// `envoy.extensions.filters.http.set_filter_state.v3.Config`.
+    SetFilterState(SetFilterState),
+    /// `envoy.extensions.filters.http.set_metadata.v3.Config`.
+    SetMetadata(SetMetadata),
 }
 
 impl HttpFilter {
@@ -103,11 +118,22 @@ impl HttpFilter {
             HttpFilterConfig::LocalRateLimit(filter) => filter.header_options(),
             HttpFilterConfig::BasicAuth(_)
             | HttpFilterConfig::Buffer(_)
+            | HttpFilterConfig::Compressor(_)
             | HttpFilterConfig::Cors
             | HttpFilterConfig::Csrf(_)
             | HttpFilterConfig::Fault(_)
             | HttpFilterConfig::HealthCheck(_)
-            | HttpFilterConfig::Rbac(_) => Vec::new(),
+            | HttpFilterConfig::Rbac(_)
+            | HttpFilterConfig::SetFilterState(_)
+            | HttpFilterConfig::SetMetadata(_) => Vec::new(),
+        }
+    }
+
+    /// What it puts on streams.
+    pub fn set_filter_state(&self) -> Option<&SetFilterState> {
+        match &self.config {
+            HttpFilterConfig::SetFilterState(config) => Some(config),
+            _ => None,
         }
     }
 }
@@ -122,6 +148,9 @@ impl HttpFilterConfig {
         }
         if let Some(wire) = unpack(any) {
             return Some(Self::Buffer(Buffer::from_wire(&wire)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Compressor::from_wire(&wire, at).map(Box::new).map(Self::Compressor);
         }
         if let Some(wire) = unpack(any) {
             return Some(Self::Csrf(CsrfPolicy::from_wire(&wire, at)));
@@ -140,6 +169,12 @@ impl HttpFilterConfig {
         }
         if let Some(wire) = unpack(any) {
             return Some(Self::Rbac(RbacFilter::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::SetFilterState(SetFilterState::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::SetMetadata(SetMetadata::from_wire(&wire, at)));
         }
         None
     }

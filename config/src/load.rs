@@ -11,7 +11,7 @@ use crate::place::{Lines, Located, Place, locate};
 use crate::report::{Anchor, ERRORS_LISTED_MAX, Finding, Path, Report, Step};
 use crate::schema;
 use crate::support::Gate;
-use crate::text::{Document, SyntaxError};
+use crate::text::{Document, Opened, SyntaxError};
 use crate::{text, wire};
 
 /// The name under which the overlay's diagnostics are given.
@@ -72,6 +72,7 @@ fn diagnostic(origin: &str, lines: &Lines<'_>, fault: SyntaxError) -> Diagnostic
         path: path.to_string(),
         message,
         help,
+        can_be_ignored: false,
         excerpt: Excerpt::of(lines.line(line), column),
     }
 }
@@ -129,11 +130,12 @@ fn read_checked<'a>(
     let mut loading = Loading::default();
     let pool = schema::decode();
     let descriptor = schema::message(&pool, schema::BOOTSTRAP);
-    let base = loading.read(Source::new(origin, text), &descriptor, options);
+    let mut opened = Opened::default();
+    let base = loading.read(Source::new(origin, text), &descriptor, &mut opened, options);
     let overlay = options
         .overlay
         .as_ref()
-        .map(|text| loading.read(Source::new(OVERLAY, text), &descriptor, options));
+        .map(|text| loading.read(Source::new(OVERLAY, text), &descriptor, &mut opened, options));
     loading.stop_on_errors()?;
     let (source, mut message) = base;
     let mut sources = Sources { base: source, overlay: None };
@@ -144,7 +146,7 @@ fn read_checked<'a>(
 
     let report = Report::default();
     let gate = Gate { allow_unsupported: &options.allow_unsupported };
-    for path in check(&message, gate, &report.root()) {
+    for path in check(&message, &opened, gate, &report.root()) {
         wire::clear(&mut message, &path.0);
     }
     loading.take(report, &sources);
@@ -184,15 +186,16 @@ impl Loading {
         &mut self,
         mut source: Source<'a>,
         descriptor: &MessageDescriptor,
+        opened: &mut Opened,
         options: &LoadOptions,
     ) -> (Source<'a>, DynamicMessage) {
         match Document::parse(source.lines.text(), source.origin.ends_with(".json")) {
             Ok(document) => {
-                let (message, report) =
-                    text::read(&document, descriptor, options.allow_unknown_fields);
+                let read = text::read(&document, descriptor, options.allow_unknown_fields);
                 source.document = Some(document);
-                self.take_from(report, |finding| source.locate(&finding.path, finding.anchor));
-                (source, message)
+                opened.extend(read.opened);
+                self.take_from(read.report, |finding| source.locate(&finding.path, finding.anchor));
+                (source, read.message)
             }
             Err(fault) => {
                 self.diagnostics.push(diagnostic(source.origin, &source.lines, fault));
@@ -224,6 +227,7 @@ impl Loading {
                 path: finding.path.to_string(),
                 message: finding.message,
                 help: finding.help,
+                can_be_ignored: finding.can_be_ignored,
                 excerpt: Excerpt::of(source.lines.line(line), column),
             });
         }

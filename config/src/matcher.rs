@@ -1,6 +1,7 @@
-//! What strings, headers and metadata are held against (`envoy.type.matcher.v3` and
+//! What strings, headers, metadata and objects are held against (`envoy.type.matcher.v3` and
 //! `envoy.config.route.v3.HeaderMatcher`). A matcher that was read is legal and can be asked.
 
+mod filter_state;
 mod header;
 mod metadata;
 mod re2;
@@ -8,6 +9,7 @@ mod regex;
 mod rewrite;
 mod string;
 
+pub use self::filter_state::FilterStateMatcher;
 pub use self::header::{HeaderMatcher, HeaderTest};
 pub use self::metadata::{MetadataMatcher, ValueMatcher};
 pub use self::regex::FullRegex;

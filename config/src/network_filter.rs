@@ -6,7 +6,6 @@ mod local_ratelimit;
 mod rbac;
 mod terminal;
 
-use envoy_types::pb::envoy::config::core::v3::RuntimeFeatureFlag;
 use envoy_types::pb::envoy::config::listener::v3 as wire;
 use envoy_types::pb::envoy::extensions::filters::network as extensions;
 use envoy_types::pb::google::protobuf::Any;
@@ -92,9 +91,4 @@ fn typed_config(filter: &wire::Filter) -> Option<&Any> {
         Some(ConfigType::TypedConfig(any)) => Some(any),
         _ => None,
     }
-}
-
-/// `runtime_enabled`, default true. There is no runtime that could override it.
-fn is_enabled(flag: Option<&RuntimeFeatureFlag>) -> bool {
-    flag.and_then(|flag| flag.default_value).is_none_or(|value| value.value)
 }

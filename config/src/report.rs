@@ -62,6 +62,7 @@ pub(crate) struct Finding {
     pub(crate) anchor: Anchor,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
+    pub(crate) can_be_ignored: bool,
 }
 
 /// The findings of a stage.
@@ -107,6 +108,7 @@ impl Report {
             anchor: Anchor::Key,
             message: message.to_owned(),
             help: None,
+            can_be_ignored: false,
         });
     }
 
@@ -117,9 +119,10 @@ impl Report {
         };
         count.set(count.get() + 1);
         if count.get() <= limit {
-            let Note { message, help } = note;
+            let Note { message, help, can_be_ignored } = note;
             let path = at.path();
-            self.findings.borrow_mut().push(Finding { severity, path, anchor, message, help });
+            let finding = Finding { severity, path, anchor, message, help, can_be_ignored };
+            self.findings.borrow_mut().push(finding);
         }
     }
 }
@@ -129,9 +132,16 @@ impl Report {
 pub(crate) struct Note {
     message: String,
     help: Option<String>,
+    can_be_ignored: bool,
 }
 
 impl Note {
+    /// Says that the user may have it ignored.
+    pub(crate) fn can_be_ignored(mut self) -> Self {
+        self.can_be_ignored = true;
+        self
+    }
+
     /// Adds the cure.
     pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
         self.help = help.into();
@@ -141,7 +151,7 @@ impl Note {
 
 impl<T: Into<String>> From<T> for Note {
     fn from(message: T) -> Self {
-        Self { message: message.into(), help: None }
+        Self { message: message.into(), help: None, can_be_ignored: false }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use envoy_types::pb::envoy::config::bootstrap::v3 as wire;
+use envoy_types::pb::envoy::config::core::v3::RuntimeFeatureFlag;
 use envoy_types::pb::google::protobuf as google;
 use google::value::Kind;
 use wire::runtime_layer::LayerSpecifier;
@@ -123,6 +124,11 @@ impl Reader<'_> {
         }
         self.values.insert(key, value);
     }
+}
+
+/// The default value of a flag that a runtime could override, if there were one; true where it is absent.
+pub(crate) fn is_enabled(flag: Option<&RuntimeFeatureFlag>) -> bool {
+    flag.and_then(|flag| flag.default_value).is_none_or(|value| value.value)
 }
 
 fn no_effect(key: &str) -> String {

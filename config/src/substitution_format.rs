@@ -20,8 +20,8 @@ pub use common_duration::{CommonDuration, DurationUnit, TimePoint};
 pub use format_string::{FormatBody, SubstitutionFormatString};
 pub use json_format::JsonFormat;
 pub use operator::{
-    AddressOperator, AddressPart, Clock, GrpcStatusForm, HeaderOperand, HeaderSource, MetadataPath,
-    MetadataSource, Operator, PathForm, PathSource, ServerName, Zone,
+    AddressOperator, AddressPart, Clock, FilterStateForm, GrpcStatusForm, HeaderOperand,
+    HeaderSource, MetadataPath, MetadataSource, Operator, PathForm, PathSource, ServerName, Zone,
 };
 pub use plain_operator::PlainOperator;
 pub use time_format::{Padding, TimeFormat, TimePart, TimeUnit};

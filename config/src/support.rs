@@ -171,7 +171,7 @@ impl Gate<'_> {
             at.warn(note(", and ignored as you allowed"));
             return Verdict::Ignored;
         }
-        at.error_at_key(note("").help(help));
+        at.error_at_key(note("").help(help).can_be_ignored());
         Verdict::Refused
     }
 }

@@ -11,14 +11,18 @@ mod document;
 mod dynamic;
 mod node;
 mod object;
+mod opened;
 mod scalar;
 mod syntax_error;
+
+use std::cell::RefCell;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
 
 pub(crate) use self::any::{TYPE, TYPED_STRUCTS};
 pub(crate) use self::document::{Content, Document, NodeId};
 use self::node::Shape;
+pub(crate) use self::opened::Opened;
 pub(crate) use self::scalar::{is_plain_text, is_wrapper};
 pub(crate) use self::syntax_error::SyntaxError;
 use crate::report::Report;
@@ -28,17 +32,27 @@ struct Reader<'d> {
     document: &'d Document<'d>,
     pool: DescriptorPool,
     allow_unknown_fields: bool,
+    opened: RefCell<Opened>,
 }
 
-/// Reads a message of type `descriptor`. What is wrong with it is in the report; a message that
-/// has errors lacks the wrong parts.
+/// What was read.
+pub(crate) struct Read {
+    /// The message; where it has errors, the wrong parts are lacking.
+    pub(crate) message: DynamicMessage,
+    /// What each Any in it holds.
+    pub(crate) opened: Opened,
+    /// What is wrong.
+    pub(crate) report: Report,
+}
+
+/// Reads a message of type `descriptor`.
 pub(crate) fn read(
     document: &Document<'_>,
     descriptor: &MessageDescriptor,
     allow_unknown_fields: bool,
-) -> (DynamicMessage, Report) {
+) -> Read {
     let pool = descriptor.parent_pool().clone();
-    let reader = Reader { document, pool, allow_unknown_fields };
+    let reader = Reader { document, pool, allow_unknown_fields, opened: RefCell::default() };
     let report = Report::default();
     let root = report.root();
     let shape = Shape::One(Kind::Message(descriptor.clone()));
@@ -53,5 +67,5 @@ pub(crate) fn read(
         Some(Value::Message(message)) => message,
         _ => DynamicMessage::new(descriptor.clone()),
     };
-    (message, report)
+    Read { message, opened: reader.opened.into_inner(), report }
 }

@@ -1,15 +1,18 @@
 //! Messages between their dynamic form, which knows the schema, and Envoy's typed structs.
 
+mod encode;
+
 use envoy_types::pb::google::protobuf::Any;
 use prost::{DecodeError, Message, Name};
 use prost_reflect::{DynamicMessage, MapKey, ReflectMessage, Value};
 
+pub(crate) use self::encode::encode;
 use crate::report::{Path, Step};
 use crate::schema;
 
 /// As a typed struct.
 pub(crate) fn typed<T: Message + Default>(message: &DynamicMessage) -> Result<T, DecodeError> {
-    message.transcode_to()
+    T::decode(&encode(message)[..])
 }
 
 /// The message in an Any, if it is a `T`. That it can be decoded was seen to by `check`.
@@ -29,7 +32,7 @@ pub(crate) fn open_any(any: &DynamicMessage) -> Option<Result<DynamicMessage, De
 
 /// Puts changed content back into an Any that was opened.
 pub(crate) fn close_any(any: &mut DynamicMessage, content: &DynamicMessage) {
-    any.set_field_by_name("value", Value::Bytes(content.encode_to_vec().into()));
+    any.set_field_by_name("value", Value::Bytes(encode(content).into()));
 }
 
 /// Where `message` is nested most deeply, down to the field that holds one of protobuf's own messages,

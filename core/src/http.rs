@@ -6,6 +6,7 @@
 //! the answer, and `codec/` writes it.
 
 pub mod authority;
+mod body_encoder;
 pub mod clock;
 pub mod codec;
 mod connection_manager;
@@ -26,6 +27,7 @@ mod response_flags;
 pub mod response_headers;
 pub mod response_pace;
 pub mod stream;
+pub mod stream_objects;
 
 pub use connection_manager::ConnectionManager;
 pub use response_flags::{ResponseFlag, ResponseFlags};

@@ -16,6 +16,7 @@ use ringmain_config::metadata::Metadata;
 use ringmain_config::rbac::{Action, Policy, Rules};
 use ringmain_proto_codec::HeaderMap;
 
+use crate::http::stream_objects::StreamObjects;
 use crate::transport_socket::tls::TlsInfo;
 
 pub use cidr_set::CidrSet;
@@ -41,6 +42,8 @@ pub struct Subject<'a> {
     pub tls: Option<&'a TlsInfo>,
     /// What filters have noted.
     pub dynamic_metadata: Option<&'a Metadata>,
+    /// What they have put on the stream; none where there is no request.
+    pub objects: Option<&'a StreamObjects>,
     /// The metadata of the route taken.
     pub route_metadata: Option<&'a Metadata>,
 }

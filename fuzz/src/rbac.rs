@@ -32,6 +32,7 @@ pub fn check(bytes: &[u8]) {
             server_name: b"",
             tls: None,
             dynamic_metadata: None,
+            objects: None,
             route_metadata: None,
         };
         let policy = config.policies.values().position(|policy| {
@@ -82,6 +83,8 @@ fn is(principal: &Principal, subject: &Subject<'_>) -> bool {
         }
         Principal::RemoteIp(range) => range.contains(subject.remote.ip()),
         Principal::Metadata(matcher, _) => matcher.matches(None),
+        // There are no objects.
+        Principal::FilterState(_) => false,
     }
 }
 

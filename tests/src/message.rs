@@ -1,10 +1,14 @@
 //! HTTP/1 messages as they stood on the wire: the part of a parser that both scripted ends need to
 //! know where a message ends. It judges nothing: a head is kept as it came.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use brotli::Decompressor;
+use flate2::read::GzDecoder;
 
 /// Longest body shown whole in a transcript, bytes.
 const SHOWN_BODY: usize = 200;
@@ -84,6 +88,17 @@ impl Message {
         self.header_values(name).first().copied()
     }
 
+    /// The body as it was before it was compressed; as it is where it is not what its head says.
+    pub fn decoded(&self) -> Cow<'_, [u8]> {
+        let mut decoded = Vec::new();
+        let result = match self.header("content-encoding") {
+            Some("gzip") => GzDecoder::new(&*self.body).read_to_end(&mut decoded),
+            Some("br") => Decompressor::new(&*self.body, 4096).read_to_end(&mut decoded),
+            _ => return Cow::Borrowed(&self.body),
+        };
+        if result.is_ok() { Cow::Owned(decoded) } else { Cow::Borrowed(&self.body) }
+    }
+
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -95,11 +110,12 @@ impl Display for Message {
         for line in self.head.split_terminator("\r\n") {
             writeln!(f, "{}", line.escape_debug())?;
         }
+        let body = shown(&self.decoded());
         match self.framing {
             Framing::None => {}
-            Framing::Length(_) => writeln!(f, "  body by length: {}", shown(&self.body))?,
-            Framing::Chunked => writeln!(f, "  body in chunks: {}", shown(&self.body))?,
-            Framing::UntilClose => writeln!(f, "  body until close: {}", shown(&self.body))?,
+            Framing::Length(_) => writeln!(f, "  body by length: {body}")?,
+            Framing::Chunked => writeln!(f, "  body in chunks: {body}")?,
+            Framing::UntilClose => writeln!(f, "  body until close: {body}")?,
         }
         for line in self.trailers.split_terminator("\r\n") {
             writeln!(f, "  trailer {}", line.escape_debug())?;

@@ -47,6 +47,15 @@ pub fn log_line(line: &str) -> String {
     fields.join(" ")
 }
 
+/// Replaces the size of the response in a line of Envoy's default access-log format.
+pub fn bytes_sent(line: &str) -> String {
+    let mut fields = quoted_fields(line);
+    if let Some(size) = fields.get_mut(5).filter(|size| is_number(size)) {
+        "<bytes>".clone_into(size);
+    }
+    fields.join(" ")
+}
+
 /// Splits at spaces, except within double quotes.
 fn quoted_fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];

@@ -7,8 +7,8 @@ use envoy_types::pb::envoy::extensions::filters::http as filters;
 use envoy_types::pb::google::protobuf::Any;
 
 use super::{
-    Buffer, CorsPolicy, CsrfPolicy, HttpFault, HttpFilter, HttpFilterConfig, LocalRateLimit,
-    Mutations, RbacFilter, Users,
+    Buffer, CompressorPerRoute, CorsPolicy, CsrfPolicy, HttpFault, HttpFilter, HttpFilterConfig,
+    LocalRateLimit, Mutations, RbacFilter, SetFilterState, Users,
 };
 use crate::header_mutation::HeaderValueOption;
 use crate::report::At;
@@ -35,6 +35,8 @@ pub enum PerRoute {
     BasicAuth(Users),
     /// `envoy.extensions.filters.http.buffer.v3.BufferPerRoute`; none is `disabled`.
     Buffer(Option<Buffer>),
+    /// `envoy.extensions.filters.http.compressor.v3.CompressorPerRoute`.
+    Compressor(CompressorPerRoute),
     /// `envoy.extensions.filters.http.cors.v3.CorsPolicy`.
     Cors(CorsPolicy),
     /// `envoy.extensions.filters.http.csrf.v3.CsrfPolicy`.
@@ -47,6 +49,8 @@ pub enum PerRoute {
     LocalRateLimit(Box<LocalRateLimit>),
     /// `envoy.extensions.filters.http.rbac.v3.RBACPerRoute`.
     Rbac(Box<RbacFilter>),
+    /// `envoy.extensions.filters.http.set_filter_state.v3.Config`.
+    SetFilterState(SetFilterState),
 }
 
 impl PerRoute {
@@ -64,6 +68,9 @@ impl PerRoute {
             return Some(Self::Buffer(Buffer::per_route(&wire)));
         }
         if let Some(wire) = unpack(any) {
+            return Some(Self::Compressor(CompressorPerRoute::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
             return Some(Self::Cors(CorsPolicy::from_wire(&wire, at)));
         }
         if let Some(wire) = unpack(any) {
@@ -78,6 +85,9 @@ impl PerRoute {
         if let Some(wire) = unpack(any) {
             return Some(Self::Rbac(Box::new(RbacFilter::per_route(&wire, at))));
         }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::SetFilterState(SetFilterState::from_wire(&wire, at)));
+        }
         None
     }
 
@@ -87,12 +97,14 @@ impl PerRoute {
             (self, filter),
             (Self::BasicAuth(_), HttpFilterConfig::BasicAuth(_))
                 | (Self::Buffer(_), HttpFilterConfig::Buffer(_))
+                | (Self::Compressor(_), HttpFilterConfig::Compressor(_))
                 | (Self::Cors(_), HttpFilterConfig::Cors)
                 | (Self::Csrf(_), HttpFilterConfig::Csrf(_))
                 | (Self::Fault(_), HttpFilterConfig::Fault(_))
                 | (Self::HeaderMutation(_), HttpFilterConfig::HeaderMutation(_))
                 | (Self::LocalRateLimit(_), HttpFilterConfig::LocalRateLimit(_))
                 | (Self::Rbac(_), HttpFilterConfig::Rbac(_))
+                | (Self::SetFilterState(_), HttpFilterConfig::SetFilterState(_))
         )
     }
 }
@@ -146,6 +158,14 @@ impl PerFilterConfig {
             Self::Own(PerRoute::HeaderMutation(mutations)) => mutations.header_options(),
             Self::Own(PerRoute::LocalRateLimit(limit)) => limit.header_options(),
             _ => Vec::new(),
+        }
+    }
+
+    /// What it puts on streams.
+    pub fn set_filter_state(&self) -> Option<&SetFilterState> {
+        match self {
+            Self::Own(PerRoute::SetFilterState(config)) => Some(config),
+            _ => None,
         }
     }
 

@@ -72,9 +72,13 @@ impl MetadataMatcher {
 
     /// Whether the metadata of [`MetadataMatcher::filter`] are as the matcher wants them.
     pub fn matches(&self, metadata: Option<&Value>) -> bool {
+        self.value.matches(self.find(metadata)) != self.invert
+    }
+
+    /// The value that [`MetadataMatcher::path`] leads to.
+    pub fn find<'m>(&self, metadata: Option<&'m Value>) -> Option<&'m Value> {
         let mut keys = self.path.iter();
-        let value = metadata.and_then(|root| keys.try_fold(root, |value, key| value.get(key)));
-        self.value.matches(value) != self.invert
+        keys.try_fold(metadata?, |value, key| value.get(key))
     }
 }
 

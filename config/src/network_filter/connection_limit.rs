@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::extensions::filters::network::connection_limit::v3 as wire;
 
-use super::is_enabled;
 use crate::duration;
 use crate::report::At;
+use crate::runtime::is_enabled;
 
 /// How many connections of a filter chain there may be at once
 /// (`envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit`).

@@ -2,8 +2,8 @@
 
 use envoy_types::pb::envoy::extensions::filters::network::local_ratelimit::v3 as wire;
 
-use super::is_enabled;
 use crate::report::At;
+use crate::runtime::is_enabled;
 use crate::token_bucket::TokenBucket;
 
 /// How fast connections of a filter chain may come

@@ -6,7 +6,7 @@ use wire::principal::Identifier;
 use super::permission::path_from_wire;
 use super::{MetadataSource, sourced_metadata};
 use crate::address::CidrRange;
-use crate::matcher::{HeaderMatcher, MetadataMatcher, StringMatcher};
+use crate::matcher::{FilterStateMatcher, HeaderMatcher, MetadataMatcher, StringMatcher};
 use crate::report::At;
 
 /// `envoy.config.rbac.v3.Principal`.
@@ -32,6 +32,8 @@ pub enum Principal {
     Header(HeaderMatcher),
     /// `url_path.path`: the path without query and fragment.
     UrlPath(StringMatcher),
+    /// `filter_state`.
+    FilterState(FilterStateMatcher),
     /// `sourced_metadata`, and the deprecated `metadata`.
     Metadata(MetadataMatcher, MetadataSource),
 }
@@ -88,8 +90,12 @@ impl Principal {
                 let (matcher, source) = sourced_metadata(sourced, &at.field("sourced_metadata"))?;
                 Self::Metadata(matcher, source)
             }
-            // The support gate has refused them, or the user wants them ignored.
-            Identifier::FilterState(_) | Identifier::Custom(_) => return None,
+            Identifier::FilterState(matcher) => Self::FilterState(FilterStateMatcher::from_wire(
+                matcher,
+                &at.field("filter_state"),
+            )?),
+            // The support gate has refused it, or the user wants it ignored.
+            Identifier::Custom(_) => return None,
         })
     }
 }

@@ -29,6 +29,8 @@ pub enum HashSource {
     Cookie(HashCookie),
     /// `connection_properties.source_ip`; false finds nothing.
     SourceIp(bool),
+    /// `filter_state.key`: an object that can be hashed.
+    FilterState(String),
     /// `query_parameter.name`.
     QueryParameter(String),
 }
@@ -70,8 +72,7 @@ impl HashPolicy {
             PolicySpecifier::QueryParameter(parameter) => {
                 HashSource::QueryParameter(parameter.name.clone())
             }
-            // Refused by the gate.
-            PolicySpecifier::FilterState(_) => return None,
+            PolicySpecifier::FilterState(state) => HashSource::FilterState(state.key.clone()),
         };
         Some(Self { source, terminal: wire.terminal })
     }

@@ -5,9 +5,10 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::rate_limit::Action as WireAction;
 use wire::rate_limit::action::{ActionSpecifier, RemoteAddressMatch};
 
-use super::QueryParameterMatcher;
 use super::cluster_specifier::header_name;
+use super::{QueryParameterMatcher, Scope};
 use crate::address::CidrRange;
+use crate::http_filter::{HttpFilter, HttpFilterConfig};
 use crate::matcher::HeaderMatcher;
 use crate::report::At;
 
@@ -92,6 +93,21 @@ pub struct Entry {
 }
 
 impl RateLimit {
+    /// Reads the field `rate_limits` of a level of the routes.
+    pub(super) fn list_of_level(
+        wire: &[wire::RateLimit],
+        scope: &Scope<'_>,
+        at: &At<'_>,
+    ) -> Vec<Self> {
+        let reads =
+            |filter: &HttpFilter| matches!(filter.config, HttpFilterConfig::LocalRateLimit(_));
+        if !wire.is_empty() && !scope.filters.iter().any(reads) {
+            let note = "'rate_limits' has no effect: no HTTP filter limits by it";
+            at.field("rate_limits").warn_once("rate_limits", note);
+        }
+        Self::list_from_wire(wire, at)
+    }
+
     /// Reads the field `rate_limits`.
     pub(crate) fn list_from_wire(wire: &[wire::RateLimit], at: &At<'_>) -> Vec<Self> {
         let at = at.field("rate_limits");

@@ -134,7 +134,7 @@ impl RouteAction {
                 scope,
                 at,
             ),
-            rate_limits: RateLimit::list_from_wire(&wire.rate_limits, at),
+            rate_limits: RateLimit::list_of_level(&wire.rate_limits, scope, at),
             include_vh_rate_limits: {
                 #[expect(deprecated, reason = "Envoy still reads it")]
                 let include = wire.include_vh_rate_limits.as_ref();

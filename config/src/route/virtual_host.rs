@@ -123,7 +123,7 @@ impl VirtualHost {
                 scope,
                 at,
             ),
-            rate_limits: RateLimit::list_from_wire(&wire.rate_limits, at),
+            rate_limits: RateLimit::list_of_level(&wire.rate_limits, scope, at),
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
             per_filter_configs: scope.per_filter_configs(&wire.typed_per_filter_config, at),
         }

@@ -2,8 +2,8 @@
 
 use super::common_duration::CommonDuration;
 use super::operator::{
-    AddressOperator, AddressPart, Clock, GrpcStatusForm, HeaderOperand, HeaderSource, MetadataPath,
-    MetadataSource, Operator, PathForm, PathSource, ServerName, Zone,
+    AddressOperator, AddressPart, Clock, FilterStateForm, GrpcStatusForm, HeaderOperand,
+    HeaderSource, MetadataPath, MetadataSource, Operator, PathForm, PathSource, ServerName, Zone,
 };
 use super::plain_operator::{PlainOperator, absent_operator, is_envoys_alone};
 use super::time_format::TimeFormat;
@@ -260,24 +260,25 @@ impl<'t> Command<'t> {
         Ok(Operator::Metadata(source, MetadataPath::parse(path)))
     }
 
-    /// `key:PLAIN|TYPED|FIELD:field`. Nothing puts filter state here yet, so the value is absent.
+    /// `key:PLAIN|TYPED|FIELD:field`.
     fn filter_state(&self) -> Result<Operator, String> {
         let parameter = self.parameter.unwrap_or_default();
         let mut parts = parameter.split(':');
-        let (key, form, field) = (parts.next(), parts.next(), parts.next());
-        if key.unwrap_or_default().is_empty() {
+        let [key, form, field] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+        if key.is_empty() {
             return Err(format!("{}: the key cannot be empty", self.name));
         }
-        match (form.unwrap_or_default(), field.unwrap_or_default()) {
-            ("" | "TYPED" | "PLAIN", "") => {}
-            ("FIELD", field) if !field.is_empty() => {}
+        let form = match (form, field) {
+            ("" | "TYPED", "") => FilterStateForm::Typed,
+            ("PLAIN", "") => FilterStateForm::Plain,
+            ("FIELD", field) if !field.is_empty() => FilterStateForm::Field(field.to_owned()),
             ("" | "TYPED" | "PLAIN" | "FIELD", _) => {
                 return Err(format!("{}: FIELD should be used with the field name", self.name));
             }
             _ => return Err(format!("{} only supports PLAIN, TYPED and FIELD", self.name)),
-        }
+        };
         let upstream = self.name == "UPSTREAM_FILTER_STATE";
-        Ok(Operator::FilterState { upstream, parameter: parameter.to_owned() })
+        Ok(Operator::FilterState { upstream, key: key.to_owned(), form })
     }
 }
 

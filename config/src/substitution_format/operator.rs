@@ -57,13 +57,27 @@ pub enum Operator {
     },
     /// `METADATA`, `CLUSTER_METADATA`, `DYNAMIC_METADATA`.
     Metadata(MetadataSource, MetadataPath),
-    /// `FILTER_STATE`, `UPSTREAM_FILTER_STATE`: always absent, as no filter puts anything there.
+    /// `FILTER_STATE(key:form)`, `UPSTREAM_FILTER_STATE(key:form)`; the latter is always absent, as no
+    /// filter puts anything there.
     FilterState {
         /// Which of the two.
         upstream: bool,
-        /// As written.
-        parameter: String,
+        /// Of the object.
+        key: String,
+        /// How it is written.
+        form: FilterStateForm,
     },
+}
+
+/// How an object of the filter state is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilterStateForm {
+    /// `TYPED`, the default: as JSON.
+    Typed,
+    /// `PLAIN`: as text.
+    Plain,
+    /// `FIELD:name`: one of its fields.
+    Field(String),
 }
 
 /// Where a header is looked up.
@@ -332,9 +346,15 @@ impl Display for Operator {
                 };
                 write!(f, "METADATA({source}:{path})")
             }
-            Self::FilterState { upstream, parameter } => {
+            Self::FilterState { upstream, key, form } => {
                 let prefix = if *upstream { "UPSTREAM_" } else { "" };
-                write!(f, "{prefix}FILTER_STATE({parameter})")
+                match form {
+                    FilterStateForm::Typed => write!(f, "{prefix}FILTER_STATE({key})"),
+                    FilterStateForm::Plain => write!(f, "{prefix}FILTER_STATE({key}:PLAIN)"),
+                    FilterStateForm::Field(field) => {
+                        write!(f, "{prefix}FILTER_STATE({key}:FIELD:{field})")
+                    }
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `google.protobuf.Any`: a mapping whose `@type` says what the rest of it is.
 
-use prost::Message;
+use prost::bytes::Bytes;
 use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
 
 use super::Reader;
@@ -9,6 +9,7 @@ use super::node::Shape;
 use super::scalar::{Scalar, is_wrapper};
 use crate::report::{At, Note, did_you_mean};
 use crate::schema;
+use crate::wire::encode;
 
 pub(crate) const TYPE: &str = "@type";
 /// Messages that stand for the one which `type_url` names, with its fields under `value`.
@@ -16,6 +17,9 @@ pub(crate) const TYPED_STRUCTS: [&str; 2] = ["xds.type.v3.TypedStruct", "udpa.ty
 
 /// What the names of Envoy's extensions begin with.
 const EXTENSIONS: &str = "envoy.extensions.";
+/// A message of fewer levels in the text can surely be decoded: each makes at most three messages within
+/// one another, and prost takes a hundred.
+const SHALLOW: u8 = 32;
 const NOT_IN_CORE: &str = "no extension of Envoy's core has it, one of its contrib build may";
 
 impl Reader<'_> {
@@ -55,7 +59,7 @@ impl Reader<'_> {
         } else {
             self.object_beside(&inner, entries, &[type_key], at)
         };
-        Some(packed(descriptor, url, &content))
+        Some(self.packed(descriptor, url, content, entries))
     }
 
     /// The message that a TypedStruct stands for. Its `value` is read as that message at once.
@@ -88,7 +92,7 @@ impl Reader<'_> {
                 }
             }
         };
-        Some(packed(descriptor, url, &content))
+        Some(self.packed(descriptor, url, content, entries))
     }
 
     /// A message that JSON does not write as a mapping of its fields stands under `value`.
@@ -116,6 +120,24 @@ impl Reader<'_> {
             Some(Value::Message(message)) => message,
             _ => DynamicMessage::new(inner.clone()),
         }
+    }
+
+    /// An Any that holds `content`, which was read from `entries`.
+    fn packed(
+        &self,
+        descriptor: &MessageDescriptor,
+        url: String,
+        content: DynamicMessage,
+        entries: &[NodeId],
+    ) -> DynamicMessage {
+        let value = Bytes::from(encode(&content));
+        if entries.iter().all(|entry| self.document.node(*entry).height < SHALLOW) {
+            self.opened.borrow_mut().keep(value.clone(), content);
+        }
+        let mut any = DynamicMessage::new(descriptor.clone());
+        any.set_field_by_name("type_url", Value::String(url));
+        any.set_field_by_name("value", Value::Bytes(value));
+        any
     }
 
     /// The first entry with one of `keys`.
@@ -172,11 +194,4 @@ fn stands_under_value(descriptor: &MessageDescriptor) -> bool {
     let well_known = ["Any", "Duration", "ListValue", "Struct", "Timestamp", "Value"];
     is_wrapper(name)
         || name.strip_prefix("google.protobuf.").is_some_and(|name| well_known.contains(&name))
-}
-
-fn packed(descriptor: &MessageDescriptor, url: String, content: &DynamicMessage) -> DynamicMessage {
-    let mut any = DynamicMessage::new(descriptor.clone());
-    any.set_field_by_name("type_url", Value::String(url));
-    any.set_field_by_name("value", Value::Bytes(content.encode_to_vec().into()));
-    any
 }

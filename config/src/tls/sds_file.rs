@@ -143,12 +143,12 @@ fn parse(text: &str, is_json: bool) -> Result<DiscoveryResponse, String> {
     let document = Document::parse(text, is_json).map_err(|error| error.message)?;
     let pool = schema::decode();
     let descriptor = schema::message(&pool, "envoy.service.discovery.v3.DiscoveryResponse");
-    let (message, report) = text::read(&document, &descriptor, false);
+    let text::Read { message, opened, report } = text::read(&document, &descriptor, false);
     if report.errors() > 0 {
         return Err(report.into_text());
     }
     let report = Report::default();
-    check(&message, Gate { allow_unsupported: &[] }, &report.root());
+    check(&message, &opened, Gate { allow_unsupported: &[] }, &report.root());
     if report.errors() > 0 {
         return Err(report.into_text());
     }

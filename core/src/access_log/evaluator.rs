@@ -5,12 +5,13 @@ use std::time::{Instant, SystemTime};
 use ringmain_config::filter_chain::FilterChain;
 use ringmain_config::metadata::Metadata;
 use ringmain_config::substitution_format::{
-    Clock, GrpcStatusForm, MetadataPath, MetadataSource, Operator,
+    Clock, FilterStateForm, GrpcStatusForm, MetadataPath, MetadataSource, Operator,
 };
 
 use super::{AccessLogType, grpc_status, time_text};
 use crate::http::ConnectionManager;
 use crate::http::exchange::Exchange;
+use crate::http::stream_objects::StreamObject;
 use crate::listener::{FilterChainPlace, Listener};
 use crate::router::{RequestGroups, Routes};
 use crate::server::Compiled;
@@ -22,7 +23,7 @@ pub enum Kind {
     Text,
     /// A number.
     Number,
-    /// JSON, of metadata.
+    /// JSON, of metadata and objects.
     Json,
 }
 
@@ -88,7 +89,11 @@ impl<'a> Evaluator<'a> {
         match operator {
             Operator::Plain(plain) => self.plain(*plain, out),
             Operator::Tls(tls, format) => self.tls(*tls, format.as_ref(), out),
-            Operator::Absent(_) | Operator::FilterState { .. } => None,
+            Operator::Absent(_) => None,
+            Operator::FilterState { upstream, key, form } => {
+                let objects = (!upstream).then_some(&self.exchange.info.objects)?;
+                write_object(objects.get(key)?, form, out)
+            }
             Operator::Header(source, operand) => self.header(*source, operand, out),
             Operator::Time { clock, zone, format } => {
                 let at = match clock {
@@ -153,5 +158,20 @@ impl<'a> Evaluator<'a> {
             MetadataSource::Listener => &self.listener().config.metadata,
             MetadataSource::FilterChain => &self.filter_chain()?.metadata,
         })
+    }
+}
+
+/// Appends an object as `form` has it; text has no fields.
+fn write_object(object: &StreamObject, form: &FilterStateForm, out: &mut Vec<u8>) -> Option<Kind> {
+    match form {
+        FilterStateForm::Plain => {
+            out.extend_from_slice(&object.text);
+            Some(Kind::Text)
+        }
+        FilterStateForm::Typed => {
+            serde_json::to_writer(out, &String::from_utf8_lossy(&object.text)).ok()?;
+            Some(Kind::Json)
+        }
+        FilterStateForm::Field(_) => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use ringmain_config::access_log::{AccessLogFilter, Comparison};
 use ringmain_config::fraction::Fraction;
+use ringmain_config::matcher::MetadataMatcher;
 use ringmain_proto_codec::KnownHeader;
 
 use super::evaluator::Evaluator;
@@ -42,6 +43,13 @@ pub enum Filter {
         /// or, the other way round, none of them.
         exclude: bool,
     },
+    /// What filters have noted.
+    Metadata {
+        /// What a value is held against.
+        matcher: Box<MetadataMatcher>,
+        /// What holds where there is none.
+        otherwise: bool,
+    },
     /// Why a line is written.
     LogType {
         /// It is one of these, as `%ACCESS_LOG_TYPE%` writes them,
@@ -78,9 +86,12 @@ impl Filter {
             Config::GrpcStatus { statuses, exclude } => {
                 Self::GrpcStatus { statuses: statuses.as_slice().into(), exclude: *exclude }
             }
-            // No filter notes metadata, so nothing is ever found.
-            Config::Metadata { match_if_key_not_found, .. } => {
+            Config::Metadata { matcher: None, match_if_key_not_found } => {
                 Self::Constant(*match_if_key_not_found)
+            }
+            Config::Metadata { matcher: Some(matcher), match_if_key_not_found } => {
+                let otherwise = *match_if_key_not_found;
+                Self::Metadata { matcher: Box::new(matcher.clone()), otherwise }
             }
             Config::LogType { types, exclude } => {
                 Self::LogType { types: types.as_slice().into(), exclude: *exclude }
@@ -111,6 +122,13 @@ impl Filter {
             Self::GrpcStatus { statuses, exclude } => {
                 let status = grpc_status::of_response(stream.exchange).unwrap_or(GRPC_UNKNOWN);
                 statuses.contains(&status) != *exclude
+            }
+            Self::Metadata { matcher, otherwise } => {
+                let metadata = info.dynamic_metadata.as_deref();
+                let metadata = metadata.and_then(|metadata| metadata.0.get(&matcher.filter));
+                // As in Envoy, `invert` has no effect here.
+                let found = matcher.find(metadata);
+                found.map_or(*otherwise, |value| matcher.value.matches(Some(value)))
             }
             Self::LogType { types, exclude } => types.contains(&stream.log_type.name()) != *exclude,
         }

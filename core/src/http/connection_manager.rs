@@ -2,7 +2,7 @@
 
 use ringmain_config::access_log::AccessLog;
 use ringmain_config::http_connection_manager as config;
-use ringmain_config::http_filter::{HttpFilter, Mutation, PerFilterConfig};
+use ringmain_config::http_filter::{HttpFilter, Mutation, PerFilterConfig, SetFilterState};
 use ringmain_config::listener::TrafficDirection;
 use ringmain_config::route::{Action, ClusterSpecifier};
 use ringmain_proto_codec::h1::{KeyFormat, RequestOptions, UnderscoreAction};
@@ -131,9 +131,12 @@ fn recorded(config: &config::HttpConnectionManager, routes: &Routes) -> Recorded
         }
     }
     let headers = mutations.iter().flat_map(|mutations| &mutations.add);
-    let per_filter = per_filter.iter().flat_map(|configs| configs.values());
+    let per_filter = || per_filter.iter().flat_map(|configs| configs.values());
     let of_filters = config.http_filters.iter().flat_map(HttpFilter::header_options);
-    let of_filters = of_filters.chain(per_filter.flat_map(PerFilterConfig::header_options));
+    let of_filters = of_filters.chain(per_filter().flat_map(PerFilterConfig::header_options));
+    let objects = config.http_filters.iter().filter_map(HttpFilter::set_filter_state);
+    let objects = objects.chain(per_filter().filter_map(PerFilterConfig::set_filter_state));
+    let in_objects = objects.flat_map(SetFilterState::operators);
     let local_replies = config.local_reply_config.iter();
     let mappers = local_replies.clone().flat_map(|replies| &replies.mappers);
     let of_replies = mappers.clone().flat_map(|mapper| &mapper.headers_to_add);
@@ -145,7 +148,8 @@ fn recorded(config: &config::HttpConnectionManager, routes: &Routes) -> Recorded
     let formats = formats
         .chain(local_replies.filter_map(|replies| replies.body_format.as_ref()))
         .chain(mappers.filter_map(|mapper| mapper.body_format_override.as_ref()));
-    Recorded::for_operators(formats.flat_map(|format| format.operators()).chain(in_headers))
+    let in_formats = formats.flat_map(|format| format.operators());
+    Recorded::for_operators(in_formats.chain(in_headers).chain(in_objects))
 }
 
 fn request_options(config: &config::HttpConnectionManager) -> RequestOptions {

@@ -5,6 +5,7 @@
 
 mod basic_auth;
 mod buffer;
+mod compressor;
 mod cors;
 mod csrf;
 mod fault;
@@ -12,6 +13,8 @@ mod header_mutation;
 mod health_check;
 mod local_ratelimit;
 mod rbac;
+mod set_filter_state;
+mod set_metadata;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +22,8 @@ use std::time::Duration;
 
 use ringmain_config::header_mutation::HeaderValueOption;
 use ringmain_config::http_filter::{
-    Buffer, CorsPolicy, CsrfPolicy, HttpFilterConfig, Mutations, PerRoute, Users,
+    Buffer, CompressorPerRoute, CorsPolicy, CsrfPolicy, HttpFilterConfig, Mutations, PerRoute,
+    SetFilterState, Users,
 };
 use ringmain_config::route::Route;
 use ringmain_proto_codec::KnownHeader;
@@ -31,6 +35,7 @@ use crate::server::Worker;
 use crate::stats::{Scope, Stat};
 use basic_auth::BasicAuthFilter;
 use buffer::BufferFilter;
+pub use compressor::CompressorFilter;
 use cors::CorsFilter;
 use csrf::CsrfFilter;
 use fault::{FaultFilter, FaultSettings};
@@ -39,6 +44,8 @@ use health_check::HealthCheckFilter;
 pub use local_ratelimit::ConnectionBuckets;
 use local_ratelimit::{BucketRef, LocalRateLimitFilter};
 use rbac::{RbacFilter, RbacPolicies};
+use set_filter_state::SetFilterStateFilter;
+use set_metadata::SetMetadataFilter;
 
 /// A filter, compiled.
 #[derive(Debug)]
@@ -47,6 +54,8 @@ pub enum Filter {
     BasicAuth(BasicAuthFilter),
     /// `envoy.filters.http.buffer`.
     Buffer(BufferFilter),
+    /// `envoy.filters.http.compressor`.
+    Compressor(Box<CompressorFilter>),
     /// `envoy.filters.http.cors`.
     Cors(CorsFilter),
     /// `envoy.filters.http.csrf`.
@@ -61,6 +70,10 @@ pub enum Filter {
     LocalRateLimit(Box<LocalRateLimitFilter>),
     /// `envoy.filters.http.rbac`.
     Rbac(RbacFilter),
+    /// `envoy.filters.http.set_filter_state`.
+    SetFilterState(SetFilterStateFilter),
+    /// `envoy.filters.http.set_metadata`.
+    SetMetadata(SetMetadataFilter),
 }
 
 /// A filter's own configuration for some of the routes, compiled.
@@ -70,6 +83,8 @@ pub enum RouteFilter {
     BasicAuth(Users),
     /// `BufferPerRoute`; none is `disabled`.
     Buffer(Option<Buffer>),
+    /// `CompressorPerRoute`.
+    Compressor(CompressorPerRoute),
     /// `CorsPolicy`.
     Cors(CorsPolicy),
     /// `CsrfPolicy`.
@@ -82,6 +97,8 @@ pub enum RouteFilter {
     LocalRateLimit(Box<LocalRateLimitFilter>),
     /// `RBACPerRoute`.
     Rbac(RbacPolicies),
+    /// `envoy.extensions.filters.http.set_filter_state.v3.Config`.
+    SetFilterState(SetFilterState),
 }
 
 /// What a filter keeps from a request to its response.
@@ -90,6 +107,10 @@ pub enum FilterState {
     /// Nothing.
     #[default]
     Fresh,
+    /// The request's `accept-encoding`, within [`FilterView::text`].
+    AcceptEncoding(Range<usize>),
+    /// The response is compressed by the filter.
+    Compressing,
     /// The request's origin, which is allowed, within [`FilterView::text`].
     CorsOrigin(Range<usize>),
     /// A fault was injected.
@@ -189,6 +210,9 @@ impl Filter {
                 Self::BasicAuth(BasicAuthFilter::new(config, workers))
             }
             HttpFilterConfig::Buffer(config) => Self::Buffer(BufferFilter::new(*config)),
+            HttpFilterConfig::Compressor(config) => {
+                Self::Compressor(Box::new(CompressorFilter::new(config, workers)))
+            }
             HttpFilterConfig::Cors => Self::Cors(CorsFilter::new(workers)),
             HttpFilterConfig::Csrf(policy) => Self::Csrf(CsrfFilter::new(policy, workers)),
             HttpFilterConfig::HeaderMutation(config) => {
@@ -202,6 +226,12 @@ impl Filter {
                 Self::LocalRateLimit(Box::new(LocalRateLimitFilter::new(config, workers)))
             }
             HttpFilterConfig::Rbac(config) => Self::Rbac(RbacFilter::new(config, workers)),
+            HttpFilterConfig::SetFilterState(config) => {
+                Self::SetFilterState(SetFilterStateFilter::new(config))
+            }
+            HttpFilterConfig::SetMetadata(config) => {
+                Self::SetMetadata(SetMetadataFilter::new(config, workers))
+            }
         }
     }
 
@@ -210,6 +240,7 @@ impl Filter {
         match self {
             Self::BasicAuth(filter) => filter.on_request(view),
             Self::Buffer(filter) => filter.on_request(view),
+            Self::Compressor(filter) => filter.on_request(view),
             Self::Cors(filter) => filter.on_request(view),
             Self::Csrf(filter) => filter.on_request(view),
             Self::Fault(filter) => filter.on_request(view),
@@ -220,12 +251,21 @@ impl Filter {
                 Verdict::Continue
             }
             Self::Rbac(filter) => filter.on_request(view),
+            Self::SetFilterState(filter) => {
+                filter.on_request(view);
+                Verdict::Continue
+            }
+            Self::SetMetadata(filter) => {
+                filter.on_request(view);
+                Verdict::Continue
+            }
         }
     }
 
     /// Changes the response's headers.
-    pub fn on_response(&self, view: &mut FilterView<'_, '_>) {
+    pub fn on_response<'m>(&'m self, view: &mut FilterView<'_, 'm>) {
         match self {
+            Self::Compressor(filter) => filter.on_response(view),
             Self::Cors(_) => CorsFilter::on_response(view),
             Self::HeaderMutation(filter) => filter.on_response(view),
             Self::HealthCheck(filter) => filter.on_response(view),
@@ -234,14 +274,18 @@ impl Filter {
             | Self::Buffer(_)
             | Self::Csrf(_)
             | Self::Fault(_)
-            | Self::Rbac(_) => {}
+            | Self::Rbac(_)
+            | Self::SetFilterState(_)
+            | Self::SetMetadata(_) => {}
         }
     }
 
     /// The exchange is over.
     pub fn on_end(&self, view: &mut FilterView<'_, '_>) {
-        if let Self::Fault(filter) = self {
-            filter.on_end(view);
+        match self {
+            Self::Compressor(filter) => filter.on_end(view),
+            Self::Fault(filter) => filter.on_end(view),
+            _ => {}
         }
     }
 
@@ -249,12 +293,17 @@ impl Filter {
     pub fn stats(&self, http: &Scope, stats: &mut Vec<Stat>) {
         match self {
             Self::BasicAuth(filter) => filter.stats(http, stats),
+            Self::Compressor(filter) => filter.stats(http, stats),
             Self::Cors(filter) => filter.stats(http, stats),
             Self::Csrf(filter) => filter.stats(http, stats),
             Self::Fault(filter) => filter.stats(http, stats),
             Self::LocalRateLimit(filter) => filter.stats(stats),
             Self::Rbac(filter) => filter.stats(http, stats),
-            Self::Buffer(_) | Self::HeaderMutation(_) | Self::HealthCheck(_) => {}
+            Self::SetMetadata(filter) => filter.stats(http, stats),
+            Self::Buffer(_)
+            | Self::HeaderMutation(_)
+            | Self::HealthCheck(_)
+            | Self::SetFilterState(_) => {}
         }
     }
 }
@@ -269,10 +318,12 @@ impl RouteFilter {
             PerRoute::LocalRateLimit(limit) => {
                 Self::LocalRateLimit(Box::new(LocalRateLimitFilter::new(limit, workers)))
             }
+            PerRoute::Compressor(own) => Self::Compressor(own.clone()),
             PerRoute::Cors(policy) => Self::Cors(policy.clone()),
             PerRoute::Csrf(policy) => Self::Csrf(policy.clone()),
             PerRoute::HeaderMutation(mutations) => Self::HeaderMutation(mutations.clone()),
             PerRoute::Rbac(rbac) => Self::Rbac(RbacPolicies::new(rbac)),
+            PerRoute::SetFilterState(config) => Self::SetFilterState(config.clone()),
         }
     }
 

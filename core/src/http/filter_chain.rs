@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use ringmain_config::http_filter::HttpFilter;
 
 use super::ConnectionManager;
+use super::body_encoder::BodyEncoder;
 use super::codec::downstream::{After, Downstream};
 use super::exchange::Exchange;
-use super::filter::{Filter, FilterState, FilterView, Verdict};
+use super::filter::{CompressorFilter, Filter, FilterState, FilterView, Verdict};
 use super::response_pace::ResponsePace;
 use crate::router::{Routes, receive_whole_body};
-use crate::runtime;
+use crate::runtime::{self, Buffer};
 use crate::server::Worker;
 use crate::stats::{Scope, Stat};
 use route_filters::{RouteFilters, Row};
@@ -40,6 +41,8 @@ pub struct FilterStates {
     text: Vec<u8>,
     /// How fast the response's body may go; absent means as fast as it comes.
     pub pace: Option<Rc<ResponsePace>>,
+    /// What the response's body goes through; absent means that it stays as it comes.
+    pub encoder: Option<Box<BodyEncoder>>,
 }
 
 impl FilterStates {
@@ -54,6 +57,7 @@ impl FilterStates {
         self.states.clear();
         self.text.clear();
         self.pace = None;
+        self.encoder = None;
     }
 }
 
@@ -70,6 +74,15 @@ impl FilterChain {
     pub fn stats(&self, http: &Scope, stats: &mut Vec<Stat>) {
         self.filters.iter().for_each(|filter| filter.stats(http, stats));
         self.routes.stats(stats);
+    }
+
+    /// The compressors among the filters that serve the exchange.
+    pub fn compressors(&self, exchange: &Exchange) -> impl Iterator<Item = &CompressorFilter> {
+        let row = self.routes.row(exchange.filters.row.unwrap_or_default());
+        self.filters.iter().enumerate().filter_map(|(at, filter)| match filter {
+            Filter::Compressor(filter) if row.levels(at).is_some() => Some(&**filter),
+            _ => None,
+        })
     }
 
     /// What the exchange's route says to the filters: from when it first came to them.
@@ -144,6 +157,19 @@ fn ask<'m>(
 pub fn on_response(manager: &ConnectionManager, worker: &Worker, exchange: &mut Exchange) {
     for at in (0..manager.filters.filters.len()).rev() {
         with_view(at, manager, worker, exchange, Filter::on_response);
+    }
+}
+
+/// Passes a piece of the response's body, whose headers have passed, through the filters.
+pub fn on_response_data(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    piece: Buffer,
+    is_last: bool,
+) -> Buffer {
+    match &mut exchange.filters.encoder {
+        None => piece,
+        Some(encoder) => encoder.encode(piece, is_last, &worker.buffers),
     }
 }
 

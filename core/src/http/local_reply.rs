@@ -348,12 +348,12 @@ pub fn compose<'r>(
     } else if !(is_ready && content.body.is_empty()) {
         describe_body(headers, &content);
     }
+    let body = if is_grpc || is_head { Cow::Borrowed(&b""[..]) } else { content.body };
+    exchange.response.body = BodyLength::Length(body.len() as u64);
     filter_chain::on_response(manager, worker, exchange);
     let headers = &mut exchange.response.headers;
     prepare_response(manager, headers, &exchange.request.headers, &worker.clock, false);
     exchange.info.response_code = exchange.response.status;
-    let body = if is_grpc || is_head { Cow::Borrowed(&b""[..]) } else { content.body };
-    exchange.response.body = BodyLength::Length(body.len() as u64);
     body
 }
 

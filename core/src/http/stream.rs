@@ -10,6 +10,7 @@ use ringmain_config::metadata::Metadata;
 
 use super::ResponseFlags;
 use super::filter::ConnectionBuckets;
+use super::stream_objects::StreamObjects;
 use crate::cluster::WorkerHost;
 use crate::listener::{ConnectionInfo, TlsFingerprints};
 use crate::router::RouteRef;
@@ -115,8 +116,10 @@ pub struct StreamInfo {
     pub connection_remote: SocketAddr,
     /// What else the PROXY header said that is kept.
     pub proxy_tlvs: Option<Tlvs>,
-    /// What filters have noted: a PROXY header's vectors, of a connection that is not HTTP.
+    /// What filters have noted; of a connection that is not HTTP, a PROXY header's vectors.
     pub dynamic_metadata: Option<Rc<Metadata>>,
+    /// What filters have put here for others.
+    pub objects: StreamObjects,
     /// The client's address as far as it can be trusted.
     pub remote: SocketAddr,
     /// Where the client wanted to go: our end of the downstream connection, or what a PROXY header
@@ -183,6 +186,7 @@ impl Default for StreamInfo {
             connection_remote: UNKNOWN_ADDRESS,
             proxy_tlvs: None,
             dynamic_metadata: None,
+            objects: StreamObjects::default(),
             remote: UNKNOWN_ADDRESS,
             local: UNKNOWN_ADDRESS,
             direct_local: UNKNOWN_ADDRESS,

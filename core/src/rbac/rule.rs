@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use ringmain_config::address::CidrRange;
-use ringmain_config::matcher::{HeaderMatcher, MetadataMatcher, StringMatcher};
+use ringmain_config::matcher::{FilterStateMatcher, HeaderMatcher, MetadataMatcher, StringMatcher};
 use ringmain_config::rbac::{MetadataSource, Permission, Principal};
 use ringmain_proto_codec::KnownHeader;
 
@@ -36,6 +36,8 @@ pub enum Rule {
     ServerName(StringMatcher),
     /// The connection has TLS, and the client's certificate a name as wanted.
     Authenticated(Option<StringMatcher>),
+    /// An object of the stream is as wanted.
+    Object(FilterStateMatcher),
     /// Metadata are as wanted.
     Metadata(MetadataMatcher, MetadataSource),
 }
@@ -114,6 +116,7 @@ impl Rule {
             Principal::Authenticated(name) => Self::Authenticated(name.clone()),
             Principal::Header(header) => Self::header(header),
             Principal::UrlPath(path) => Self::Path(path.clone()),
+            Principal::FilterState(matcher) => Self::Object(matcher.clone()),
             Principal::Metadata(matcher, source) => Self::Metadata(matcher.clone(), *source),
         })
     }
@@ -155,6 +158,10 @@ impl Rule {
             Self::Authenticated(name) => subject.tls.is_some_and(|tls| {
                 name.as_ref().is_none_or(|name| has_name(tls, &|bytes| name.matches(bytes)))
             }),
+            Self::Object(matcher) => subject
+                .objects
+                .and_then(|objects| objects.get(&matcher.key))
+                .is_some_and(|object| matcher.string_match.matches(&object.text)),
             Self::Metadata(matcher, MetadataSource::Dynamic) => {
                 let metadata = subject.dynamic_metadata;
                 matcher.matches(metadata.and_then(|metadata| metadata.0.get(&matcher.filter)))

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::http::header_matching::{cookie, query_parameter};
+use crate::http::stream_objects::StreamObjects;
 
 /// Whose request it is.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,7 @@ pub struct Ends {
 pub fn request_hash(
     policies: &[HashPolicy],
     headers: &HeaderMap,
+    objects: &StreamObjects,
     ends: Ends,
     set_cookies: &mut Vec<Vec<u8>>,
 ) -> Option<u64> {
@@ -36,6 +38,10 @@ pub fn request_hash(
             HashSource::Cookie(wanted) => cookie_hash(headers, wanted, ends, set_cookies),
             HashSource::SourceIp(true) => Some(ip_hash(ends.remote.ip())),
             HashSource::SourceIp(false) => None,
+            HashSource::FilterState(key) => {
+                let object = objects.get(key).filter(|object| object.is_hashable);
+                object.map(|object| xxh64(&object.text, 0))
+            }
             HashSource::QueryParameter(name) => {
                 let target = headers.get(KnownHeader::Path).unwrap_or_default();
                 query_parameter(target, name.as_bytes()).map(|value| xxh64(value, 0))
@@ -133,7 +139,8 @@ mod tests {
             headers.append(name.as_bytes(), value.as_bytes());
         }
         let mut cookies = Vec::new();
-        let hash = request_hash(policies, &headers, ENDS, &mut cookies);
+        let objects = StreamObjects::default();
+        let hash = request_hash(policies, &headers, &objects, ENDS, &mut cookies);
         let cookies = cookies.into_iter().map(|one| String::from_utf8_lossy(&one).into_owned());
         (hash, cookies.collect())
     }

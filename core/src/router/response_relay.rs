@@ -54,6 +54,7 @@ pub async fn relay(
         Err(_) => Piece { data: Buffer::default(), is_last: false },
     };
     prepare_head(downstream, exchange);
+    let data = filter_chain::on_response_data(downstream.worker, exchange, data, is_last);
     let trailers = note_piece(&data, is_last, upstream, exchange);
     let ending = is_last.then_some(Ending { trailers: trailers.as_deref() });
     let (sent, spare) = downstream.send_head(exchange, data, ending).await;
@@ -169,6 +170,7 @@ async fn relay_rest(
             Ok(piece) => piece,
             Err(rest) => return rest,
         };
+        let data = filter_chain::on_response_data(downstream.worker, exchange, data, is_last);
         exchange.response_trailers = note_piece(&data, is_last, upstream, exchange);
         let trailers = exchange.response_trailers.as_deref();
         let ending = is_last.then_some(Ending { trailers });

@@ -22,7 +22,8 @@ pub struct RouteConditions {
     grpc: bool,
     fraction: Option<Fraction>,
     tls: TlsContextMatch,
-    /// Whether each of `dynamic_metadata` holds. No filter here notes any, so this is known at once.
+    /// Whether each of `dynamic_metadata` holds. A route is chosen before any filter notes some, so this is
+    /// known at once.
     metadata: Box<[bool]>,
 }
 

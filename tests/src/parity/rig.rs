@@ -151,7 +151,7 @@ impl Rig {
             client: normalize::headers(&normal(&transcript.text)),
             upstream: normalize::headers(&normal(&upstream.transcript())),
             mirror: normalize::headers(&normal(&mirror.transcript())),
-            log: log.lines().map(|line| normalize::log_line(&normal(line)) + "\n").collect(),
+            log: log.lines().map(|line| log_line(case, &normal(line))).collect(),
             details: normal(&self.log_lines(&format!("{}.details", case.name), lines)),
             own_logs: normal(&self.own_logs(case, expected)),
             stats: self.settled_stats(case, expected),
@@ -246,6 +246,11 @@ impl Rig {
         names.extend(transcript.local_ports.iter().map(|port| (*port, "client")));
         names
     }
+}
+
+fn log_line(case: &Case, line: &str) -> String {
+    let line = normalize::log_line(line) + "\n";
+    if case.any_size { normalize::bytes_sent(&line) } else { line }
 }
 
 fn lines_of(upstream: &Upstream) -> usize {

@@ -89,7 +89,8 @@ const CLUSTER: &[&str] = &[
 ];
 
 /// Compared whatever follows under `http.<stat_prefix>.`: the stats of HTTP filters.
-const HTTP_FILTERS: &[&str] = &["buffer.", "cors.", "fault.", "rbac."];
+const HTTP_FILTERS: &[&str] =
+    &["buffer.", "compressor.", "cors.", "fault.", "rbac.", "set_metadata."];
 
 /// Those of `stats` that are compared for the case `name`.
 pub fn chosen(name: &str, stats: Stats) -> Stats {
@@ -103,7 +104,9 @@ fn is_chosen(name: &str, stat: &str) -> bool {
     }
     if let Some(leaf) = stat.strip_prefix("http.").and_then(|rest| rest.strip_prefix(name)) {
         return leaf.strip_prefix('.').is_some_and(|leaf| {
-            HTTP.contains(&leaf) || HTTP_FILTERS.iter().any(|filter| leaf.starts_with(filter))
+            let of_filter = HTTP_FILTERS.iter().any(|filter| leaf.starts_with(filter));
+            // No two implementations compress to the same size.
+            HTTP.contains(&leaf) || of_filter && !leaf.ends_with(".total_compressed_bytes")
         });
     }
     if stat.strip_prefix(name).is_some_and(|leaf| leaf.starts_with(".http_local_rate_limit.")) {

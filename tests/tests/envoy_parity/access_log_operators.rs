@@ -25,7 +25,7 @@ pub fn logging(name: &'static str, operators: &[&str]) -> Case {
 }
 
 /// Two logs to the case's own files.
-fn own_logs(one: &str, other: &str) -> String {
+pub fn own_logs(one: &str, other: &str) -> String {
     let log = |end: &str, format: &str| {
         format!(
             "- name: own\n  typed_config:\n    \"@type\": \

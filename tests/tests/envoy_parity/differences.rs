@@ -1,6 +1,9 @@
 //! Where ringmain is meant to differ from Envoy, and why. Each entry is proven: both sides must do
 //! exactly what it says.
 
+mod files;
+mod streams;
+
 use ringmain_tests::client::Client;
 use ringmain_tests::h2_frame::{END_STREAM, code, headers, reset};
 use ringmain_tests::h2_upstream::{H2Upstream, HTTP2};

@@ -5,6 +5,7 @@ use ringmain_tests::template::indented;
 
 mod basic_auth;
 mod buffer;
+mod compressor;
 mod cors;
 mod csrf;
 mod fault;
@@ -13,6 +14,8 @@ mod health_check;
 mod local_ratelimit;
 mod rbac;
 mod rbac_matcher;
+mod set_filter_state;
+mod set_metadata;
 
 /// A filter whose `typed_config` is of `message`, in package `<name>.v3` of Envoy's HTTP filters.
 fn filter(name: &str, package: &str, message: &str, fields: &str) -> String {

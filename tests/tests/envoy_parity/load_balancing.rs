@@ -11,6 +11,19 @@ use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, indented, one_listener};
 use ringmain_tests::upstream::{Upstream, reply};
 
+/// A filter that puts `x-key` on the stream, as text and as what can be hashed.
+const KEY_AS_OBJECTS: &str = r#"          - name: objects
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config
+              on_request_headers:
+              - object_key: text
+                factory_key: envoy.string
+                format_string: { text_format_source: { inline_string: "%REQ(x-key)%" } }
+              - object_key: hashable
+                factory_key: envoy.hashable_string
+                format_string: { text_format_source: { inline_string: "%REQ(x-key)%" } }
+"#;
+
 /// Hosts that answer with their number.
 struct Hosts(Vec<Upstream>);
 
@@ -29,6 +42,7 @@ impl Hosts {
             indented(route, 4)
         );
         let text = one_listener(&routes, &format!("- name: c\n{}", indented(cluster, 2)));
+        let text = text.replacen("http_filters:\n", &format!("http_filters:\n{KEY_AS_OBJECTS}"), 1);
         let address = |host: &Upstream| {
             let port = host.address().port();
             format!(
@@ -189,6 +203,8 @@ fn hashes_are_the_same() {
         "hash_policy: [{ query_parameter: { name: id } }]",
         "hash_policy: [{ cookie: { name: s } }]",
         "hash_policy: [{ connection_properties: { source_ip: true } }]",
+        "hash_policy: [{ filter_state: { key: hashable } }]",
+        "hash_policy: [{ filter_state: { key: text } }, { filter_state: { key: none } }, { cookie: { name: s } }]",
         "hash_policy: [{ header: { header_name: x-key } }, { query_parameter: { name: id } }]",
         "hash_policy: [{ header: { header_name: x-key }, terminal: true }, { cookie: { name: s } }]",
         "hash_policy: [{ header: { header_name: none }, terminal: true }, { cookie: { name: s } }]",

@@ -5,12 +5,14 @@ const PER_ROUTE: &[&str] = &[
     "envoy.config.route.v3.FilterConfig",
     "envoy.extensions.filters.http.basic_auth.v3.BasicAuthPerRoute",
     "envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
+    "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute",
     "envoy.extensions.filters.http.cors.v3.CorsPolicy",
     "envoy.extensions.filters.http.csrf.v3.CsrfPolicy",
     "envoy.extensions.filters.http.fault.v3.HTTPFault",
     "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
     "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
     "envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
+    "envoy.extensions.filters.http.set_filter_state.v3.Config",
 ];
 
 /// The same, within a `FilterConfig`.
@@ -21,6 +23,8 @@ pub const EXTENSIONS: &[(&str, &[&str])] = &[
     (
         "envoy.config.core.v3.TypedExtensionConfig.typed_config",
         &[
+            "envoy.extensions.compression.brotli.compressor.v3.Brotli",
+            "envoy.extensions.compression.gzip.compressor.v3.Gzip",
             "envoy.extensions.formatter.metadata.v3.Metadata",
             "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
             "envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink",
@@ -94,6 +98,7 @@ pub const EXTENSIONS: &[(&str, &[&str])] = &[
         &[
             "envoy.extensions.filters.http.basic_auth.v3.BasicAuth",
             "envoy.extensions.filters.http.buffer.v3.Buffer",
+            "envoy.extensions.filters.http.compressor.v3.Compressor",
             "envoy.extensions.filters.http.cors.v3.Cors",
             "envoy.extensions.filters.http.csrf.v3.CsrfPolicy",
             "envoy.extensions.filters.http.fault.v3.HTTPFault",
@@ -102,6 +107,8 @@ pub const EXTENSIONS: &[(&str, &[&str])] = &[
             "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
             "envoy.extensions.filters.http.rbac.v3.RBAC",
             "envoy.extensions.filters.http.router.v3.Router",
+            "envoy.extensions.filters.http.set_filter_state.v3.Config",
+            "envoy.extensions.filters.http.set_metadata.v3.Config",
         ],
     ),
     ("envoy.config.route.v3.RouteConfiguration.typed_per_filter_config", PER_ROUTE),

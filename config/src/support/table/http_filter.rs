@@ -28,6 +28,60 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "filter_enabled shadow_enabled additional_origins",
         ..NONE
     },
+    Message {
+        name: "envoy.extensions.filters.http.compressor.v3.Compressor",
+        supported: "content_length content_type disable_on_etag_header \
+                    remove_accept_encoding_header runtime_enabled compressor_library \
+                    request_direction_config response_direction_config choose_first",
+        ..NONE
+    },
+    // Supported where it says that requests are not compressed.
+    Message {
+        name: "envoy.extensions.filters.http.compressor.v3.Compressor.RequestDirectionConfig",
+        supported: "common_config",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.compressor.v3.Compressor.ResponseDirectionConfig",
+        supported: "common_config disable_on_etag_header weaken_etag_on_compress \
+                    remove_accept_encoding_header uncompressible_response_codes \
+                    status_header_enabled",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.compressor.v3.Compressor.CommonDirectionConfig",
+        supported: "enabled min_content_length content_type content_type_matcher",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.compressor.v3.CompressorPerRoute",
+        supported: "disabled overrides",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.compressor.v3.CompressorOverrides",
+        supported: "response_direction_config compressor_library",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.compressor.v3.ResponseDirectionOverrides",
+        supported: "remove_accept_encoding_header",
+        ..NONE
+    },
+    // What takes memory is the library's own affair, and pieces leave as they come.
+    Message {
+        name: "envoy.extensions.compression.gzip.compressor.v3.Gzip",
+        supported: "compression_level window_bits",
+        harmless: "memory_level chunk_size",
+        limited: "compression_strategy=DEFAULT_STRATEGY",
+    },
+    Message {
+        name: "envoy.extensions.compression.brotli.compressor.v3.Brotli",
+        supported: "quality encoder_mode window_bits input_block_bits \
+                    disable_literal_context_modeling",
+        harmless: "chunk_size",
+        ..NONE
+    },
     Message { name: "envoy.extensions.filters.http.cors.v3.Cors", ..NONE },
     Message {
         name: "envoy.extensions.filters.http.cors.v3.CorsPolicy",
@@ -180,6 +234,27 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.extensions.filters.http.rbac.v3.RBACPerRoute.rbac",
         supported: "rules matcher shadow_rules shadow_matcher",
         harmless: "rules_stat_prefix shadow_rules_stat_prefix",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.set_filter_state.v3.Config",
+        supported: "on_request_headers",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue",
+        supported: "object_key factory_key format_string skip_if_empty",
+        harmless: "read_only",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.set_metadata.v3.Config",
+        supported: "metadata_namespace value metadata",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.set_metadata.v3.Metadata",
+        supported: "metadata_namespace allow_overwrite value",
         ..NONE
     },
     Message {

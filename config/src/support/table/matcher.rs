@@ -33,6 +33,11 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message {
+        name: "envoy.type.matcher.v3.FilterStateMatcher",
+        supported: "key string_match",
+        ..NONE
+    },
+    Message {
         name: "envoy.type.matcher.v3.MetadataMatcher",
         supported: "filter path value invert",
         ..NONE

@@ -16,7 +16,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.rbac.v3.Principal",
         supported: "and_ids or_ids any authenticated source_ip direct_remote_ip remote_ip header \
-                    url_path metadata not_id sourced_metadata",
+                    url_path metadata not_id sourced_metadata filter_state",
         ..NONE
     },
     Message { name: "envoy.config.rbac.v3.Principal.Set", supported: "ids", ..NONE },

@@ -61,7 +61,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message { name: "envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", ..NONE },
     Message {
         name: "envoy.config.route.v3.RouteAction.HashPolicy",
-        supported: "header cookie connection_properties query_parameter terminal",
+        supported: "header cookie connection_properties query_parameter filter_state terminal",
         ..NONE
     },
     Message {
@@ -87,6 +87,11 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter",
         supported: "name",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.route.v3.RouteAction.HashPolicy.FilterState",
+        supported: "key",
         ..NONE
     },
     Message {

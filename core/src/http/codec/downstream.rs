@@ -149,7 +149,11 @@ impl<'a> Downstream<'a> {
         }
         let body = local_reply::compose(self.manager, self.worker, reply, of_filter, exchange);
         let buffer = Buffer::holding(self.worker.buffers.small(), &body);
-        exchange.info.bytes_sent += body.len() as u64;
+        let buffer = match body.is_empty() {
+            true => buffer,
+            false => filter_chain::on_response_data(self.worker, exchange, buffer, true),
+        };
+        exchange.info.bytes_sent += buffer.len() as u64;
         let (sent, buffer) =
             self.send_head(exchange, buffer, Some(Ending { trailers: None })).await;
         self.worker.buffers.give_back(buffer);

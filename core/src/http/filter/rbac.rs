@@ -124,7 +124,8 @@ fn subject_of<'v>(view: &'v FilterView<'_, '_>) -> Subject<'v> {
         local: info.local,
         server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
         tls: info.downstream_tls.as_deref(),
-        dynamic_metadata: None,
+        dynamic_metadata: info.dynamic_metadata.as_deref(),
+        objects: Some(&info.objects),
         route_metadata: info.route.map(|route| &view.manager.routes.route(route).metadata),
     }
 }

@@ -49,6 +49,7 @@ impl RbacFilter {
             server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
             tls: connection.transport.tls().map(|tls| &**tls),
             dynamic_metadata: info.dynamic_metadata.as_deref(),
+            objects: None,
             route_metadata: None,
         };
         if let Some(engine) = &self.shadow_rules {

@@ -131,6 +131,7 @@ impl Asked {
             server_name: self.server_name.as_bytes(),
             tls: None,
             dynamic_metadata: None,
+            objects: None,
             route_metadata: None,
         }
     }
