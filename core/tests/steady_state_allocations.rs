@@ -1,5 +1,5 @@
-//! In the steady state a worker allocates nothing for a request, and holds little for a connection that
-//! waits for one.
+//! In the steady state a worker allocates nothing for a request, holds little for a connection that waits
+//! for one, and does next to nothing for hosts that stay.
 //!
 //! A worker runs on a thread of this test whose allocations are counted; clients send small GETs to an
 //! upstream that answers from a constant.
@@ -126,12 +126,19 @@ fn send_requests(client: &mut TcpStream, count: usize) {
 /// A worker that is counted.
 struct CountedWorker {
     address: SocketAddr,
+    compiled: Arc<Compiled>,
+    host_slots: Arc<HostSlots>,
+    told: Arc<ToldHosts>,
     post: Post<Command>,
     thread: JoinHandle<()>,
 }
 
 impl CountedWorker {
     fn start(choice: EngineChoice, config: &str) -> Self {
+        Self::start_with(choice, config, vec![host(HostDescription::new(upstream()))])
+    }
+
+    fn start_with(choice: EngineChoice, config: &str, hosts: Vec<Arc<Host>>) -> Self {
         let loaded = ringmain_config::load("test", config, &LoadOptions::default()).expect("legal");
         let socket = TcpListener::bind(loaded.bootstrap.listeners[0].sockets[0].address)
             .expect("a free port");
@@ -155,12 +162,21 @@ impl CountedWorker {
             COUNTED.set(true);
             run_worker(seed, mail).expect("the worker runs");
         });
-        let host = Host::new(HostDescription::new(upstream()), 1);
-        let hosts = Arc::new(HostSet { hosts: vec![Arc::new(host)] });
-        let plan = Arc::new(compiled.clusters[0].plan(&hosts, None, None));
-        host_slots.fill(0, &Arc::new(ToldHosts { hosts, plan }));
+        let told = tell(&compiled, &host_slots, hosts);
         post.send(Command::Listen).expect("room");
-        Self { address, post, thread }
+        Self { address, compiled, host_slots, told, post, thread }
+    }
+
+    /// Allocations while it takes these hosts over.
+    fn allocations_for_hosts(&mut self, hosts: Vec<Arc<Host>>) -> u64 {
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let told = tell(&self.compiled, &self.host_slots, hosts);
+        // Held until the worker has let go, as the control thread does.
+        let last = std::mem::replace(&mut self.told, told);
+        while Arc::strong_count(&last) > 1 {
+            thread::yield_now();
+        }
+        ALLOCATIONS.load(Ordering::Relaxed) - before
     }
 
     /// A client that has sent some requests.
@@ -174,6 +190,18 @@ impl CountedWorker {
         drop(self.post);
         self.thread.join().expect("the worker ends");
     }
+}
+
+fn tell(compiled: &Compiled, slots: &HostSlots, hosts: Vec<Arc<Host>>) -> Arc<ToldHosts> {
+    let hosts = Arc::new(HostSet { hosts });
+    let plan = Arc::new(compiled.clusters[0].plan(&hosts, None, None));
+    let told = Arc::new(ToldHosts { hosts, plan });
+    slots.fill(0, &told);
+    told
+}
+
+fn host(description: HostDescription) -> Arc<Host> {
+    Arc::new(Host::new(description, 1))
 }
 
 fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
@@ -205,11 +233,39 @@ fn the_steady_state_allocates_nothing_and_waiting_costs_little() {
     http_filters_allocate_nothing();
     a_log_line_allocates_nothing_but_its_share_of_a_buffer();
     a_connection_that_waits_holds_little();
+    a_change_of_hosts_allocates_once_for_each_that_comes();
 }
 
 fn a_small_get_allocates_nothing() {
     for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
         assert_eq!(allocations_for_requests(choice, CONFIG), 0, "on {choice:?}");
+    }
+}
+
+/// What a worker does about thousands of hosts holds its requests up: it makes what it needs for each
+/// that comes, and nothing for those that stay.
+fn a_change_of_hosts_allocates_once_for_each_that_comes() {
+    const COMING: u64 = 5_000;
+    /// Tables, and what happens by the clock meanwhile.
+    const OTHERS_MAX: u64 = 100;
+    let serving = host(HostDescription::new(upstream()));
+    // Asked when no other host is left.
+    let next = || {
+        let nobody = HostDescription::new(([127, 0, 0, 1], 9).into());
+        host(HostDescription { priority: 1, ..nobody })
+    };
+    let with_others = |others: &[Arc<Host>]| [std::slice::from_ref(&serving), others].concat();
+    let others: Vec<_> = (0..COMING).map(|_| next()).collect();
+    for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
+        let mut worker = CountedWorker::start_with(choice, CONFIG, with_others(&[]));
+        let mut client = worker.client(200);
+        let coming = worker.allocations_for_hosts(with_others(&others));
+        assert!((COMING..COMING + OTHERS_MAX).contains(&coming), "{coming} on {choice:?}");
+        let staying = worker.allocations_for_hosts(with_others(&others[1..]));
+        assert!(staying < OTHERS_MAX, "{staying} on {choice:?}");
+        send_requests(&mut client, 1);
+        drop(client);
+        worker.end();
     }
 }
 

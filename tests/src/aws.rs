@@ -34,7 +34,13 @@ pub struct FakeTask {
     pub listed: bool,
     /// Whether DescribeTasks knows it.
     pub known: bool,
+    /// The EC2 instance that it runs on, where it has no network interface of its own: its address is the
+    /// instance's, its port that of the instance which leads to [`BRIDGED_PORT`].
+    pub instance: Option<&'static str>,
 }
+
+/// The container port of tasks on instances.
+pub const BRIDGED_PORT: u16 = 8080;
 
 impl FakeTask {
     /// A running task of the service `web` at `address`.
@@ -49,6 +55,7 @@ impl FakeTask {
             deployment: "ecs-svc/1".to_owned(),
             listed: true,
             known: true,
+            instance: None,
         }
     }
 
@@ -56,9 +63,10 @@ impl FakeTask {
         format!("{PREFIX}:task/prod/{}", self.id)
     }
 
-    /// Each port has a task definition of its own.
+    /// Each port has a task definition of its own; 1 is that of tasks on instances.
     fn definition(&self) -> String {
-        format!("{PREFIX}:task-definition/web:{}", self.address.port())
+        let revision = if self.instance.is_some() { 1 } else { self.address.port() };
+        format!("{PREFIX}:task-definition/web:{revision}")
     }
 }
 
@@ -104,6 +112,8 @@ pub struct World {
     pub revision: i64,
     /// Every call, by action.
     pub calls: BTreeMap<String, usize>,
+    /// The instance that is on its way out.
+    pub draining: Option<&'static str>,
     /// Fields of all task definitions in place of their own.
     pub definition: Map<String, Value>,
     /// The most tasks that one DescribeTasks asked for.
@@ -283,6 +293,8 @@ impl World {
                 fields.extend(self.definition.clone());
                 told.to_string()
             }
+            "DescribeContainerInstances" => self.describe_container_instances(&input).to_string(),
+            "DescribeInstances" => self.describe_instances(body),
             "DescribeServices" => self.describe_services(&input).to_string(),
             "ListServiceDeployments" => {
                 let arn = format!("{PREFIX}:service-deployment/prod/web/1");
@@ -322,6 +334,33 @@ impl World {
         let failures: Vec<Value> =
             missing.map(|arn| json!({ "arn": arn, "reason": "MISSING" })).collect();
         json!({ "tasks": tasks, "failures": failures })
+    }
+
+    fn describe_container_instances(&self, input: &Value) -> Value {
+        let asked = input["containerInstances"].as_array().expect("a list").iter();
+        let told = asked.filter_map(Value::as_str).map(|arn| {
+            let id = arn.rsplit('/').next().expect("an id");
+            let status = if self.draining == Some(id) { "DRAINING" } else { "ACTIVE" };
+            json!({ "containerInstanceArn": arn, "ec2InstanceId": id, "status": status })
+        });
+        json!({ "containerInstances": told.collect::<Vec<_>>(), "failures": [] })
+    }
+
+    /// Whatever EC2 is asked for, it tells of all.
+    fn describe_instances(&self, form: &str) -> String {
+        let instance = |task: &FakeTask| {
+            let id = task.instance.filter(|id| form.contains(id))?;
+            Some(format!(
+                "<item><instanceId>{id}</instanceId><privateIpAddress>{}</privateIpAddress>\
+                 <placement><availabilityZone>eu-west-1a</availabilityZone></placement></item>",
+                task.address.ip()
+            ))
+        };
+        let instances: String = self.tasks.iter().filter_map(instance).collect();
+        format!(
+            "<DescribeInstancesResponse><reservationSet><item><instancesSet>{instances}\
+             </instancesSet></item></reservationSet></DescribeInstancesResponse>"
+        )
     }
 
     fn describe_services(&self, input: &Value) -> Value {
@@ -370,8 +409,7 @@ impl World {
 }
 
 fn describe(task: &FakeTask) -> Value {
-    let family = if task.address.is_ipv4() { "privateIPv4Address" } else { "privateIPv6Address" };
-    json!({
+    let mut told = json!({
         "taskArn": task.arn(),
         "group": format!("service:{}", task.service),
         "startedBy": task.deployment,
@@ -380,21 +418,34 @@ fn describe(task: &FakeTask) -> Value {
         "lastStatus": task.last,
         "healthStatus": task.health,
         "availabilityZone": "eu-west-1b",
-        "launchType": "FARGATE",
-        "attachments": [{ "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": [
-            { "name": family, "value": task.address.ip().to_string() }] }],
+        "launchType": if task.instance.is_some() { "EC2" } else { "FARGATE" },
         "containers": [{ "name": "app", "lastStatus": task.last }],
-    })
+    });
+    let (ip, port) = (task.address.ip(), task.address.port());
+    if let Some(id) = task.instance {
+        told["containerInstanceArn"] = json!(format!("{PREFIX}:container-instance/prod/{id}"));
+        told["containers"][0]["networkBindings"] = json!([{ "bindIP": "0.0.0.0",
+            "containerPort": BRIDGED_PORT, "hostPort": port, "protocol": "tcp" }]);
+    } else {
+        let family = if ip.is_ipv4() { "privateIPv4Address" } else { "privateIPv6Address" };
+        told["attachments"] = json!([{ "type": "ElasticNetworkInterface", "status": "ATTACHED",
+            "details": [{ "name": family, "value": ip.to_string() }] }]);
+    }
+    told
 }
 
 fn definition(input: &Value) -> Value {
     let arn = input["taskDefinition"].as_str().expect("an ARN");
-    let port: u16 = arn.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let revision: u16 = arn.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let (mode, port) = match revision {
+        1 => ("bridge", BRIDGED_PORT),
+        port => ("awsvpc", port),
+    };
     json!({ "taskDefinition": {
-        "family": "web", "revision": i32::from(port), "networkMode": "awsvpc",
+        "family": "web", "revision": revision, "networkMode": mode,
         "containerDefinitions": [{
             "name": "app",
-            "portMappings": [{ "containerPort": i32::from(port), "protocol": "tcp", "name": "http" }],
+            "portMappings": [{ "containerPort": port, "protocol": "tcp", "name": "http" }],
             "healthCheck": { "command": ["true"] },
         }],
     }})

@@ -277,6 +277,41 @@ fn a_canary_gets_the_traffic_that_ecs_gives_it() {
 }
 
 #[test]
+fn tasks_on_instances_are_reached_by_the_port_that_leads_to_them() {
+    let upstreams = [upstream(), upstream(), upstream()];
+    let on = |at: usize, instance| FakeTask {
+        instance: Some(instance),
+        ..FakeTask::running(["a", "b", "c"][at], upstreams[at].address())
+    };
+    for engine in Engine::available() {
+        let aws = FakeAws::start(vec![on(0, "i-1"), on(1, "i-2")]);
+        aws.change(|world| world.draining = Some("i-2"));
+        let rig = Rig::start_with(engine, aws, "");
+        rig.wait_for_hosts(2);
+        let clusters = rig.proxy.admin().get("/clusters").text();
+        // An instance that drains is asked less.
+        for (upstream, weight) in upstreams.iter().zip([10, 1]) {
+            let row = format!("backend::{}::weight::{weight}\n", upstream.address());
+            assert!(clusters.contains(&row), "{row} is not in {clusters}");
+        }
+        let load = Load::start(rig.proxy.port("listener"), 2);
+        load.wait_for(50);
+        rig.aws.change(|world| {
+            world.tasks.push(on(2, "i-3"));
+            world.faults.insert("DescribeInstances", Fault::Error(503, "RequestLimitExceeded"));
+        });
+        rig.wait_for_reason("c", "EC2 has not told the address of its instance yet");
+        rig.wait_for_more("throttled", 1);
+        assert_eq!(rig.hosts(), 2);
+        rig.aws.change(|world| world.faults.clear());
+        rig.wait_for_hosts(3);
+        load.wait_for(50);
+        load.finish();
+        upstreams[2].wait_for_requests(1);
+    }
+}
+
+#[test]
 fn clusters_and_ecs_tell_where_a_task_runs() {
     let one = upstream();
     let rig = Rig::start(tasks(&[one.address()]), "");
