@@ -7,6 +7,7 @@ mod compressor;
 mod cors;
 mod csrf;
 mod fault;
+mod grpc_stats;
 mod header_mutation;
 mod health_check;
 mod local_ratelimit;
@@ -32,6 +33,7 @@ pub use self::compressor::{
 pub use self::cors::CorsPolicy;
 pub use self::csrf::CsrfPolicy;
 pub use self::fault::{AbortError, FaultAbort, FaultDelay, FaultRateLimit, HttpFault};
+pub use self::grpc_stats::{GrpcStats, NamedMethods};
 pub use self::header_mutation::{HeaderMutationFilter, Mutation, Mutations};
 pub use self::health_check::HealthCheck;
 pub use self::local_ratelimit::{LocalRateLimit, RateLimitDescriptor, VhRateLimits};
@@ -73,6 +75,8 @@ pub enum HttpFilterConfig {
     Csrf(CsrfPolicy),
     /// `envoy.extensions.filters.http.fault.v3.HTTPFault`.
     Fault(HttpFault),
+    /// `envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`.
+    GrpcStats(GrpcStats),
     /// `envoy.extensions.filters.http.header_mutation.v3.HeaderMutation`.
     HeaderMutation(HeaderMutationFilter),
     /// `envoy.extensions.filters.http.health_check.v3.HealthCheck`.
@@ -98,6 +102,15 @@ impl HttpFilter {
             let config = HttpFilterConfig::from_wire(any, &at.field("typed_config"));
             // The router, or one that is there only because the user wants it ignored.
             let Some(config) = config else { continue };
+            let counts_calls =
+                |config: &HttpFilterConfig| matches!(config, HttpFilterConfig::GrpcStats(_));
+            if counts_calls(&config) && list.iter().any(|other: &Self| counts_calls(&other.config))
+            {
+                at.field("typed_config").error_at_key(
+                    "a second filter of this kind, which counts every call once more, is known to Envoy, not \
+                     supported by ringmain",
+                );
+            }
             if !names.insert(filter.name.as_str()) {
                 at.field("name").warn(format!(
                     "filter name '{}' is used twice; routes speak to both of that name",
@@ -122,6 +135,7 @@ impl HttpFilter {
             | HttpFilterConfig::Cors
             | HttpFilterConfig::Csrf(_)
             | HttpFilterConfig::Fault(_)
+            | HttpFilterConfig::GrpcStats(_)
             | HttpFilterConfig::HealthCheck(_)
             | HttpFilterConfig::Rbac(_)
             | HttpFilterConfig::SetFilterState(_)
@@ -157,6 +171,9 @@ impl HttpFilterConfig {
         }
         if let Some(wire) = unpack(any) {
             return Some(Self::Fault(HttpFault::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::GrpcStats(GrpcStats::from_wire(&wire)));
         }
         if let Some(wire) = unpack(any) {
             return Some(Self::HealthCheck(HealthCheck::from_wire(&wire, at)));

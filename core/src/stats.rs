@@ -5,6 +5,7 @@
 
 mod always_zero;
 mod cell;
+mod grpc_calls;
 mod histogram;
 mod log_linear;
 mod recorder;
@@ -15,6 +16,7 @@ mod snapshot;
 
 pub(crate) use cell::stats_block;
 pub use cell::{Counter, Gauge, Kind, PerWorker, Reading, StatsBlock, WorkerId};
+pub use grpc_calls::{GrpcCalls, MethodStats};
 pub use histogram::{
     Handed, HistogramCollector, HistogramId, HistogramTable, Recorded, WorkerHistograms,
 };

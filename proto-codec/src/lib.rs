@@ -8,6 +8,7 @@
 pub mod auto;
 pub mod client_hello;
 pub mod error;
+pub mod grpc_messages;
 pub mod h1;
 pub mod h2;
 pub mod header_map;

@@ -8,6 +8,7 @@ use ringmain_config::substitution_format::{
     Clock, FilterStateForm, GrpcStatusForm, MetadataPath, MetadataSource, Operator,
 };
 
+use super::number::write_number;
 use super::{AccessLogType, grpc_status, time_text};
 use crate::http::ConnectionManager;
 use crate::http::exchange::Exchange;
@@ -26,6 +27,9 @@ pub enum Kind {
     /// JSON, of metadata and objects.
     Json,
 }
+
+/// The object of the filter state that `grpc_stats` keeps.
+const GRPC_STATS: &str = "envoy.filters.http.grpc_stats";
 
 /// What operators are evaluated on.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +94,9 @@ impl<'a> Evaluator<'a> {
             Operator::Plain(plain) => self.plain(*plain, out),
             Operator::Tls(tls, format) => self.tls(*tls, format.as_ref(), out),
             Operator::Absent(_) => None,
+            Operator::FilterState { upstream: false, key, form } if key == GRPC_STATS => {
+                self.grpc_stats(form, out)
+            }
             Operator::FilterState { upstream, key, form } => {
                 let objects = (!upstream).then_some(&self.exchange.info.objects)?;
                 write_object(objects.get(key)?, form, out)
@@ -131,6 +138,45 @@ impl<'a> Evaluator<'a> {
     /// The filter chain that serves the connection, as written.
     pub(super) fn filter_chain(&self) -> Option<&'a FilterChain> {
         self.listener().config.filter_chains.get(self.place.filter_chain)
+    }
+
+    /// The same where the value of `operator` alone is a value of JSON.
+    pub fn write_json(&self, operator: &Operator, out: &mut Vec<u8>) -> Option<Kind> {
+        match operator {
+            Operator::FilterState { upstream: false, key, form: FilterStateForm::Typed }
+                if key == GRPC_STATS =>
+            {
+                self.grpc_messages(["request_message_count", "response_message_count"], out)
+            }
+            operator => self.write(operator, out),
+        }
+    }
+
+    /// How many messages a call of gRPC has had. In text Envoy writes the names as protobuf's JSON has them.
+    fn grpc_stats(&self, form: &FilterStateForm, out: &mut Vec<u8>) -> Option<Kind> {
+        match form {
+            FilterStateForm::Typed => {
+                self.grpc_messages(["requestMessageCount", "responseMessageCount"], out)
+            }
+            FilterStateForm::Plain => {
+                let (requests, responses) = self.exchange.filters.grpc.as_ref()?.filter_state()?;
+                write_number(requests, out);
+                out.push(b',');
+                write_number(responses, out);
+                Some(Kind::Text)
+            }
+            // It has no fields to be asked for.
+            FilterStateForm::Field(_) => None,
+        }
+    }
+
+    /// The same as JSON, by these names. Protobuf has numbers of 64 bits as strings there, and no zeros.
+    fn grpc_messages(&self, names: [&str; 2], out: &mut Vec<u8>) -> Option<Kind> {
+        let (requests, responses) = self.exchange.filters.grpc.as_ref()?.filter_state()?;
+        let counts = names.into_iter().zip([requests, responses]).filter(|(_, count)| *count > 0);
+        let fields = counts.map(|(name, count)| (name.to_owned(), count.to_string().into()));
+        serde_json::to_writer(&mut *out, &serde_json::Map::from_iter(fields)).ok()?;
+        Some(Kind::Json)
     }
 
     fn metadata(

@@ -5,7 +5,7 @@ use ringmain_proto_codec::KnownHeader;
 
 use super::number::write_number;
 use crate::http::exchange::Exchange;
-use crate::http::header_matching::is_grpc_request;
+use crate::http::header_matching::is_grpc;
 
 /// Names by code: camel case, snake case.
 const NAMES: [(&str, &str); 17] = [
@@ -31,7 +31,7 @@ const NAMES: [(&str, &str); 17] = [
 /// The status of a gRPC request's response: its trailers say it, or its headers, or what the HTTP
 /// status stands for.
 pub fn of_grpc_request(exchange: &Exchange) -> Option<u64> {
-    is_grpc_request(&exchange.request.headers).then(|| of_response(exchange))?
+    is_grpc(&exchange.request.headers).then(|| of_response(exchange))?
 }
 
 /// The same whatever the request was.

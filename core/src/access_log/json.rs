@@ -76,7 +76,7 @@ fn write_format(
     let start = out.len();
     out.push(b'"');
     if let [FormatPart::Operator { operator, max_length }] = &format.parts[..] {
-        match evaluator.write(operator, out) {
+        match evaluator.write_json(operator, out) {
             Some(Kind::Text) => {
                 // Numbers and objects are never cut.
                 let length = max_length.unwrap_or(usize::MAX);

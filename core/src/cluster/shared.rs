@@ -16,7 +16,9 @@ use crate::outlier_detection::OutlierDetector;
 use crate::stats::scopes::{
     ApiCallStats, AwsStats, ClusterStats, DiscoveryStats, DnsStats, Http2Stats, LbStats,
 };
-use crate::stats::{Counter, HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope};
+use crate::stats::{
+    Counter, GrpcCalls, HistogramId, HistogramTable, PerWorker, ResponseCodes, Scope,
+};
 use crate::transport_socket::tls::SslStats;
 
 /// A compiled cluster. Never changed after it was made, but for the counters.
@@ -55,6 +57,8 @@ pub struct Cluster {
     pub internal_response_codes: PerWorker<ResponseCodes>,
     /// `retry.upstream_rq_*`: responses that were not wanted.
     pub retry_response_codes: PerWorker<ResponseCodes>,
+    /// `cluster.<name>.grpc.`
+    pub grpc_calls: PerWorker<GrpcCalls>,
     /// The histograms of this cluster.
     pub histograms: ClusterHistograms,
     /// Its active health checks, where it has any.
@@ -138,6 +142,7 @@ impl Cluster {
             external_response_codes: PerWorker::new(workers),
             internal_response_codes: PerWorker::new(workers),
             retry_response_codes: PerWorker::new(workers),
+            grpc_calls: PerWorker::new(workers),
             histograms,
         }
     }

@@ -9,6 +9,7 @@ mod compressor;
 mod cors;
 mod csrf;
 mod fault;
+mod grpc_stats;
 mod header_mutation;
 mod health_check;
 mod local_ratelimit;
@@ -39,6 +40,8 @@ pub use compressor::CompressorFilter;
 use cors::CorsFilter;
 use csrf::CsrfFilter;
 use fault::{FaultFilter, FaultSettings};
+pub use grpc_stats::GrpcCall;
+use grpc_stats::GrpcStatsFilter;
 use header_mutation::HeaderMutationFilter;
 use health_check::HealthCheckFilter;
 pub use local_ratelimit::ConnectionBuckets;
@@ -62,6 +65,8 @@ pub enum Filter {
     Csrf(CsrfFilter),
     /// `envoy.filters.http.fault`.
     Fault(FaultFilter),
+    /// `envoy.filters.http.grpc_stats`.
+    GrpcStats(GrpcStatsFilter),
     /// `envoy.filters.http.header_mutation`.
     HeaderMutation(HeaderMutationFilter),
     /// `envoy.filters.http.health_check`.
@@ -219,6 +224,9 @@ impl Filter {
                 Self::HeaderMutation(HeaderMutationFilter::new(config.clone()))
             }
             HttpFilterConfig::Fault(config) => Self::Fault(FaultFilter::new(config, workers)),
+            HttpFilterConfig::GrpcStats(config) => {
+                Self::GrpcStats(GrpcStatsFilter::new(config.clone()))
+            }
             HttpFilterConfig::HealthCheck(config) => {
                 Self::HealthCheck(HealthCheckFilter::new(config))
             }
@@ -244,6 +252,10 @@ impl Filter {
             Self::Cors(filter) => filter.on_request(view),
             Self::Csrf(filter) => filter.on_request(view),
             Self::Fault(filter) => filter.on_request(view),
+            Self::GrpcStats(filter) => {
+                filter.on_request(view);
+                Verdict::Continue
+            }
             Self::HealthCheck(filter) => filter.on_request(view),
             Self::LocalRateLimit(filter) => filter.on_request(view),
             Self::HeaderMutation(filter) => {
@@ -267,6 +279,7 @@ impl Filter {
         match self {
             Self::Compressor(filter) => filter.on_response(view),
             Self::Cors(_) => CorsFilter::on_response(view),
+            Self::GrpcStats(filter) => filter.on_response(view),
             Self::HeaderMutation(filter) => filter.on_response(view),
             Self::HealthCheck(filter) => filter.on_response(view),
             Self::LocalRateLimit(filter) => filter.on_response(view),
@@ -285,6 +298,7 @@ impl Filter {
         match self {
             Self::Compressor(filter) => filter.on_end(view),
             Self::Fault(filter) => filter.on_end(view),
+            Self::GrpcStats(_) => GrpcStatsFilter::on_end(view),
             _ => {}
         }
     }
@@ -300,7 +314,9 @@ impl Filter {
             Self::LocalRateLimit(filter) => filter.stats(stats),
             Self::Rbac(filter) => filter.stats(http, stats),
             Self::SetMetadata(filter) => filter.stats(http, stats),
+            // Those of gRPC are the clusters'.
             Self::Buffer(_)
+            | Self::GrpcStats(_)
             | Self::HeaderMutation(_)
             | Self::HealthCheck(_)
             | Self::SetFilterState(_) => {}

@@ -17,7 +17,7 @@ use super::ConnectionManager;
 use super::body_encoder::BodyEncoder;
 use super::codec::downstream::{After, Downstream};
 use super::exchange::Exchange;
-use super::filter::{CompressorFilter, Filter, FilterState, FilterView, Verdict};
+use super::filter::{CompressorFilter, Filter, FilterState, FilterView, GrpcCall, Verdict};
 use super::response_pace::ResponsePace;
 use crate::router::{Routes, receive_whole_body};
 use crate::runtime::{self, Buffer};
@@ -43,6 +43,8 @@ pub struct FilterStates {
     pub pace: Option<Rc<ResponsePace>>,
     /// What the response's body goes through; absent means that it stays as it comes.
     pub encoder: Option<Box<BodyEncoder>>,
+    /// The call of gRPC that it is, where those are counted.
+    pub grpc: Option<Rc<GrpcCall>>,
 }
 
 impl FilterStates {
@@ -58,6 +60,7 @@ impl FilterStates {
         self.text.clear();
         self.pace = None;
         self.encoder = None;
+        self.grpc = None;
     }
 }
 

@@ -71,8 +71,8 @@ pub fn query_parameter<'t>(target: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
         .map(|(_, value)| value)
 }
 
-/// Whether a request is one of gRPC: `application/grpc`, or that with a `+` behind it.
-pub fn is_grpc_request(headers: &HeaderMap) -> bool {
+/// Whether a message is one of gRPC by its `content-type`: `application/grpc`, or that with a `+` behind it.
+pub fn is_grpc(headers: &HeaderMap) -> bool {
     headers
         .get(KnownHeader::ContentType)
         .and_then(|value| value.strip_prefix(b"application/grpc"))
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn grpc_is_told_by_its_content_type() {
-        let is = |value| is_grpc_request(&headers(&[("content-type", value)]));
+        let is = |value| is_grpc(&headers(&[("content-type", value)]));
         assert!(is("application/grpc") && is("application/grpc+proto"));
         assert!(!is("application/grpc-web") && !is("application/json"));
     }

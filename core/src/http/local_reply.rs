@@ -11,7 +11,7 @@ use ringmain_proto_codec::{ChunkError, HeaderMap, KnownHeader};
 use super::exchange::Exchange;
 use super::filter::{FilterReply, ReplyHeaders};
 use super::filter_chain;
-use super::header_matching::is_grpc_request;
+use super::header_matching::is_grpc;
 use super::response_headers::prepare_response;
 use super::{ConnectionManager, ResponseFlag, ResponseFlags};
 use crate::router::{Direction, RouteRef, add_headers, apply_header_mutations};
@@ -304,7 +304,7 @@ pub fn compose<'r>(
     let own_headers = of_filter.map(|made| made.headers).unwrap_or_default();
     let is_ready = matches!(own_headers, ReplyHeaders::Ready);
     let request = &exchange.request.headers;
-    let is_grpc = is_grpc_request(request) && !is_ready;
+    let is_grpc = is_grpc(request) && !is_ready;
     let is_head = request.get(KnownHeader::Method) == Some(b"HEAD");
     if !is_ready {
         exchange.response.clear();

@@ -10,7 +10,7 @@ use super::{Found, RouteRef, RouteRequest};
 use crate::http::ConnectionManager;
 use crate::http::authority::normalize_authority;
 use crate::http::exchange::Exchange;
-use crate::http::header_matching::is_grpc_request;
+use crate::http::header_matching::is_grpc;
 use crate::http::local_reply::LocalReply;
 use crate::http::path_normalization::{PathOutcome, normalize_path};
 use crate::http::request_headers::{prepare_request, refuse_nominated};
@@ -73,7 +73,7 @@ fn normalize(manager: &ConnectionManager, exchange: &mut Exchange) -> Result<(),
     if headers.contains(KnownHeader::Path) {
         match normalize_path(config, headers, scratch) {
             PathOutcome::Continue => {}
-            PathOutcome::Redirect if !is_grpc_request(headers) => return Err(Stop::PathRedirect),
+            PathOutcome::Redirect if !is_grpc(headers) => return Err(Stop::PathRedirect),
             PathOutcome::Redirect | PathOutcome::Reject => return Err(Stop::PathRejected),
         }
     }

@@ -11,7 +11,7 @@ use crate::cluster::WorkerHost;
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream::After;
 use crate::http::codec::upstream::{ResponseFailure, UpstreamStream};
-use crate::http::header_matching::is_grpc_request;
+use crate::http::header_matching::is_grpc;
 use crate::http::local_reply;
 use crate::http::stream::millis;
 use crate::outlier_detection::Outcome;
@@ -45,7 +45,7 @@ impl UpstreamRequest<'_, '_> {
         }
         if self.cluster.shared.outlier_detector.is_some() {
             // Of a gRPC call that has ended already, the status says more than that of HTTP.
-            let of_call = match is_grpc_request(&self.exchange.request.headers) {
+            let of_call = match is_grpc(&self.exchange.request.headers) {
                 true => response.headers.get(KnownHeader::GrpcStatus),
                 false => None,
             };

@@ -8,6 +8,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Instant;
 
 use ringmain_proto_codec::{ChunkError, HeaderMap};
@@ -18,6 +19,7 @@ use crate::http::codec::body::Ending;
 use crate::http::codec::downstream::{ClientWatch, Downstream, ReceiveError, Received};
 use crate::http::codec::upstream::{OutgoingHead, UpstreamStream};
 use crate::http::exchange::WholeBody;
+use crate::http::filter::GrpcCall;
 use crate::http::local_reply::{self, LocalReply};
 use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES};
 use crate::stats::scopes::HttpStats;
@@ -65,6 +67,8 @@ pub enum Unreceived {
 #[derive(Debug)]
 pub struct RequestBody {
     mirrors: Mirrors,
+    /// The call of gRPC that it belongs to, where those are counted.
+    grpc: Option<Rc<GrpcCall>>,
     trailers: OnceCell<Box<HeaderMap>>,
     kept: RefCell<Kept>,
     /// A piece that no attempt has taken yet.
@@ -137,12 +141,18 @@ enum Piece {
 }
 
 impl RequestBody {
-    /// A body of which up to `kept_max` bytes are kept to be sent again, and all goes to `mirrors` too.
-    /// `held`: until [`RequestBody::let_go`].
-    pub fn new(kept_max: Option<usize>, held: bool, mirrors: Mirrors) -> Self {
+    /// A body of which up to `kept_max` bytes are kept to be sent again, and all goes to `mirrors` too and is
+    /// shown to `grpc`. `held`: until [`RequestBody::let_go`].
+    pub fn new(
+        kept_max: Option<usize>,
+        held: bool,
+        mirrors: Mirrors,
+        grpc: Option<Rc<GrpcCall>>,
+    ) -> Self {
         Self {
             held: Cell::new(held),
             mirrors,
+            grpc,
             trailers: OnceCell::new(),
             kept: RefCell::new(kept_max.map_or(Kept::Nothing, |max| Kept::UpTo(max, Vec::new()))),
             ready: RefCell::new(None),
@@ -168,8 +178,7 @@ impl RequestBody {
             }
             None => downstream.body_at_hand()?,
         };
-        self.bytes.set(data.len() as u64);
-        self.mirrors.push(data.bytes());
+        self.note_data(data.bytes());
         if !last {
             self.hand_over(data, &downstream.worker.buffers);
             return Ok(None);
@@ -281,8 +290,7 @@ impl RequestBody {
         downstream: &Downstream<'_>,
         timeouts: &StreamTimeouts,
     ) {
-        self.bytes.set(self.bytes.get() + data.len() as u64);
-        self.mirrors.push(data.bytes());
+        self.note_data(data.bytes());
         match self.discarding.get() {
             true => downstream.worker.buffers.give_back(data),
             false => self.hand_over(data, &downstream.worker.buffers),
@@ -292,6 +300,14 @@ impl RequestBody {
             self.received_at.set(Some(now));
             timeouts.request_received(now);
             self.complete(downstream);
+        }
+    }
+
+    fn note_data(&self, data: &[u8]) {
+        self.bytes.set(self.bytes.get() + data.len() as u64);
+        self.mirrors.push(data);
+        if let Some(grpc) = &self.grpc {
+            grpc.note_request(data);
         }
     }
 

@@ -98,6 +98,9 @@ fn note_piece(
     exchange: &mut Exchange,
 ) -> Option<Box<HeaderMap>> {
     exchange.info.bytes_sent += data.len() as u64;
+    if let Some(grpc) = &exchange.filters.grpc {
+        grpc.note_response(data.bytes());
+    }
     if is_last { upstream.take_trailers() } else { None }
 }
 

@@ -7,9 +7,7 @@ use ringmain_config::route::{
 };
 
 use super::route_match::RouteRequest;
-use crate::http::header_matching::{
-    CompiledHeaderMatcher, cookie, is_grpc_request, query_parameter,
-};
+use crate::http::header_matching::{CompiledHeaderMatcher, cookie, is_grpc, query_parameter};
 use crate::transport_socket::tls::TlsInfo;
 
 /// All of these have to hold.
@@ -84,7 +82,7 @@ impl RouteConditions {
         if self.fraction.is_some_and(|fraction| !fraction.includes((request.random)())) {
             return Some(Unmet::Fraction);
         }
-        if self.grpc && !is_grpc_request(request.headers) {
+        if self.grpc && !is_grpc(request.headers) {
             return Some(Unmet::Grpc);
         }
         self.unmet_by_fields(request)

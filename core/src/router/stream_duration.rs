@@ -8,7 +8,7 @@ use ringmain_config::route::MaxStreamDuration;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
-use crate::http::header_matching::is_grpc_request;
+use crate::http::header_matching::is_grpc;
 
 /// The limit of the stream whose request has these headers, from the request's first byte; `None` is
 /// no limit. A gRPC upstream is told of it in `grpc-timeout` where the route has `max_stream_duration`.
@@ -30,7 +30,7 @@ pub fn stream_limit(
             None => manager,
         },
     };
-    if is_grpc_request(headers) {
+    if is_grpc(headers) {
         match limit {
             Some(limit) => {
                 let mut value = SmallVec::<[u8; 24]>::new();

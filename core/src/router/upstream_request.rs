@@ -151,7 +151,8 @@ pub async fn forward<'a>(
     let keeps_body = forwarding.retry.is_on() || forwarding.redirect_policy.is_some();
     let kept_max = keeps_body.then_some(forwarding.kept_max);
     let mirrors = mirror(forwarding.mirroring, downstream, exchange, &cluster);
-    let body = RequestBody::new(kept_max, exchange.info.upgrade, mirrors);
+    let body =
+        RequestBody::new(kept_max, exchange.info.upgrade, mirrors, exchange.filters.grpc.clone());
     let alternative = forwarding.timeout_is_no_content;
     let hash = match cluster.shared.config.load_balancing.policy.hashes() {
         true => hash_of(exchange, forwarding.hash_policy),

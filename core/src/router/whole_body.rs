@@ -20,7 +20,7 @@ pub async fn receive_whole_body(
     exchange: &mut Exchange,
 ) -> Option<After> {
     let timeouts = timeouts(downstream, exchange);
-    let body = RequestBody::new(Some(bytes_max), false, Mirrors::default());
+    let body = RequestBody::new(Some(bytes_max), false, Mirrors::default(), None);
     let received = body.receive_whole(downstream, &timeouts).await;
     exchange.info.downstream_bytes.received += downstream.take_wire_bytes();
     let unreceived = match received {

@@ -114,6 +114,11 @@ impl Scope {
         self.tagged("http_conn_manager_prefix", &printable(stat_prefix))
     }
 
+    /// `<this>.<service>.<method>` of gRPC.
+    pub fn grpc_method(&self, service: &str, method: &str) -> Self {
+        self.within(&printable(service)).within(&printable(method))
+    }
+
     /// `<this>.worker_<n>`.
     pub fn worker(&self, worker: usize) -> Self {
         let mut scope = self.within("worker");

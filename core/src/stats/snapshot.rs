@@ -7,7 +7,8 @@ use ringmain_config::tls::TlsCertificate;
 
 use super::scopes::{Http2Stats, HttpStats, ListenerStats, ResponseClassStats};
 use super::{
-    Counter, Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock, always_zero,
+    Counter, GrpcCalls, Kind, PerWorker, Reading, ResponseCodes, Scope, StatName, StatsBlock,
+    always_zero,
 };
 use crate::cluster::{Cluster, HealthFlag, HealthFlags, HostSet, Resource};
 use crate::health_check::HealthChecks;
@@ -159,6 +160,20 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     response_codes(&internal, &cluster.internal_response_codes, Completed::IsTheSum, stats);
     let retry = scope.within("retry");
     response_codes(&retry, &cluster.retry_response_codes, Completed::IsTheSum, stats);
+    grpc_calls(&scope.within("grpc"), &cluster.grpc_calls, stats);
+}
+
+/// The counters that have counted. The workers' have the same names, which the snapshot adds up.
+fn grpc_calls(scope: &Scope, calls: &PerWorker<GrpcCalls>, stats: &mut Vec<Stat>) {
+    for worker in calls.iter() {
+        worker.visit(&mut |method, counters| {
+            let scope = match method {
+                Some((service, method)) => scope.grpc_method(service, method),
+                None => scope.clone(),
+            };
+            counters.visit(&mut |reading| scope.push(reading, stats));
+        });
+    }
 }
 
 /// For how many hosts each transport socket was chosen, by the names of the matches.

@@ -92,6 +92,9 @@ const CLUSTER: &[&str] = &[
 const HTTP_FILTERS: &[&str] =
     &["buffer.", "compressor.", "cors.", "fault.", "rbac.", "set_metadata."];
 
+/// The same under `cluster.<name>.`
+const CLUSTER_FEATURES: &[&str] = &["grpc.", "outlier_detection."];
+
 /// Those of `stats` that are compared for the case `name`.
 pub fn chosen(name: &str, stats: Stats) -> Stats {
     stats.into_iter().filter(|(stat, _)| is_chosen(name, stat)).collect()
@@ -115,7 +118,9 @@ fn is_chosen(name: &str, stat: &str) -> bool {
     let cluster = stat.strip_prefix("cluster.").and_then(|rest| rest.strip_prefix(name));
     match cluster.and_then(|rest| rest.split_once('.')) {
         Some(("_cluster" | "_refused" | "_empty" | "_silent" | "_mirror", leaf)) => {
-            CLUSTER.contains(&leaf) || is_by_status(leaf) || leaf.starts_with("outlier_detection.")
+            CLUSTER.contains(&leaf)
+                || is_by_status(leaf)
+                || CLUSTER_FEATURES.iter().any(|feature| leaf.starts_with(feature))
         }
         _ => false,
     }

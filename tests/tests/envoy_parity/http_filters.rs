@@ -9,6 +9,7 @@ mod compressor;
 mod cors;
 mod csrf;
 mod fault;
+mod grpc_stats;
 mod header_mutation;
 mod health_check;
 mod local_ratelimit;

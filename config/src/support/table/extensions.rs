@@ -102,6 +102,7 @@ pub const EXTENSIONS: &[(&str, &[&str])] = &[
             "envoy.extensions.filters.http.cors.v3.Cors",
             "envoy.extensions.filters.http.csrf.v3.CsrfPolicy",
             "envoy.extensions.filters.http.fault.v3.HTTPFault",
+            "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
             "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
             "envoy.extensions.filters.http.health_check.v3.HealthCheck",
             "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",

@@ -124,6 +124,19 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message { name: "envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit", ..NONE },
     Message {
+        name: "envoy.extensions.filters.http.grpc_stats.v3.FilterConfig",
+        supported: "emit_filter_state individual_method_stats_allowlist stats_for_all_methods \
+                    replace_dots_in_grpc_service_name",
+        limited: "enable_upstream_stats=false",
+        ..NONE
+    },
+    Message { name: "envoy.config.core.v3.GrpcMethodList", supported: "services", ..NONE },
+    Message {
+        name: "envoy.config.core.v3.GrpcMethodList.Service",
+        supported: "name method_names",
+        ..NONE
+    },
+    Message {
         name: "envoy.extensions.filters.http.health_check.v3.HealthCheck",
         supported: "pass_through_mode cache_time headers cluster_min_healthy_percentages",
         ..NONE
