@@ -3,85 +3,16 @@
 //!
 //! A worker runs on a thread of this test whose allocations are counted; clients send small GETs to an
 //! upstream that answers from a constant.
-#![allow(unsafe_code, reason = "a global allocator that counts")]
+mod counted_worker;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread;
 
-use ringmain::access_log::{LogBuffers, LogWriter};
-use ringmain::cluster::{Bells, Host, HostDescription, HostSet, HostSlots, ToldHosts};
-use ringmain::runtime::{EngineChoice, Post, mailbox, memory, plan};
-use ringmain::server::{Command, Compiled, ListeningSocket, WorkerSeed, run_worker};
-use ringmain::stats::WorkerId;
-use ringmain_config::LoadOptions;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-/// Bytes allocated and not freed; below zero it wraps.
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    static COUNTED: Cell<bool> = const { Cell::new(false) };
-}
-
-fn is_counted() -> bool {
-    COUNTED.try_with(Cell::get).unwrap_or(false)
-}
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_counted() {
-            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-            HELD.fetch_add(layout.size(), Ordering::Relaxed);
-        }
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        if is_counted() {
-            HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        }
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-const CONFIG: &str = r#"
-static_resources:
-  listeners:
-    - name: l
-      address: { socket_address: { address: 127.0.0.1, port_value: 0 } }
-      filter_chains:
-        - filters:
-            - name: http
-              typed_config:
-                "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-                stat_prefix: test
-                use_remote_address: true
-                access_log: []
-                route_config:
-                  virtual_hosts:
-                    - name: all
-                      domains: ["*"]
-                      routes: [{ match: { prefix: / }, route: { cluster: c } }]
-                http_filters:
-                  - name: router
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
-  clusters:
-    - name: c
-      load_assignment: { cluster_name: c }
-"#;
+use counted_worker::{CONFIG, CountedWorker, allocations, held_at_rest, host};
+use ringmain::cluster::{Host, HostDescription};
+use ringmain::runtime::EngineChoice;
 
 const RESPONSE: &[u8] =
     b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello";
@@ -123,90 +54,21 @@ fn send_requests(client: &mut TcpStream, count: usize) {
     }
 }
 
-/// A worker that is counted.
-struct CountedWorker {
-    address: SocketAddr,
-    compiled: Arc<Compiled>,
-    host_slots: Arc<HostSlots>,
-    told: Arc<ToldHosts>,
-    post: Post<Command>,
-    thread: JoinHandle<()>,
+/// A worker whose cluster has one host, which answers.
+fn worker(choice: EngineChoice, config: &str) -> CountedWorker {
+    CountedWorker::start(choice, config, vec![host(HostDescription::new(upstream()))])
 }
 
-impl CountedWorker {
-    fn start(choice: EngineChoice, config: &str) -> Self {
-        Self::start_with(choice, config, vec![host(HostDescription::new(upstream()))])
-    }
-
-    fn start_with(choice: EngineChoice, config: &str, hosts: Vec<Arc<Host>>) -> Self {
-        let loaded = ringmain_config::load("test", config, &LoadOptions::default()).expect("legal");
-        let socket = TcpListener::bind(loaded.bootstrap.listeners[0].sockets[0].address)
-            .expect("a free port");
-        let address = socket.local_addr().expect("bound");
-        let compiled = Arc::new(Compiled::new(&loaded.bootstrap, vec![vec![address]], 1));
-        let writer = LogWriter::start(&compiled.log_sinks).expect("no logs to open");
-        let (post, mail) = mailbox(16).expect("an eventfd");
-        let host_slots = Arc::new(HostSlots::new(std::iter::once(post.bell()), 1));
-        let seed = WorkerSeed {
-            id: WorkerId(0),
-            core: None,
-            plan: plan(choice).expect("an engine"),
-            compiled: compiled.clone(),
-            sockets: vec![ListeningSocket { listener: 0, address, socket }],
-            logs: LogBuffers::new(compiled.log_sinks.len(), writer.sender()),
-            bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
-            host_slots: host_slots.clone(),
-            client_descriptors: None,
-        };
-        let thread = thread::spawn(move || {
-            COUNTED.set(true);
-            run_worker(seed, mail).expect("the worker runs");
-        });
-        let told = tell(&compiled, &host_slots, hosts);
-        post.send(Command::Listen).expect("room");
-        Self { address, compiled, host_slots, told, post, thread }
-    }
-
-    /// Allocations while it takes these hosts over.
-    fn allocations_for_hosts(&mut self, hosts: Vec<Arc<Host>>) -> u64 {
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        let told = tell(&self.compiled, &self.host_slots, hosts);
-        // Held until the worker has let go, as the control thread does.
-        let last = std::mem::replace(&mut self.told, told);
-        while Arc::strong_count(&last) > 1 {
-            thread::yield_now();
-        }
-        ALLOCATIONS.load(Ordering::Relaxed) - before
-    }
-
-    /// A client that has sent some requests.
-    fn client(&self, requests: usize) -> TcpStream {
-        let mut client = TcpStream::connect(self.address).expect("the worker listens");
-        send_requests(&mut client, requests);
-        client
-    }
-
-    fn end(self) {
-        drop(self.post);
-        self.thread.join().expect("the worker ends");
-    }
-}
-
-fn tell(compiled: &Compiled, slots: &HostSlots, hosts: Vec<Arc<Host>>) -> Arc<ToldHosts> {
-    let hosts = Arc::new(HostSet { hosts });
-    let plan = Arc::new(compiled.clusters[0].plan(&hosts, None, None));
-    let told = Arc::new(ToldHosts { hosts, plan });
-    slots.fill(0, &told);
-    told
-}
-
-fn host(description: HostDescription) -> Arc<Host> {
-    Arc::new(Host::new(description, 1))
+/// A client of `worker` that has sent some requests.
+fn client(worker: &CountedWorker, requests: usize) -> TcpStream {
+    let mut client = TcpStream::connect(worker.address).expect("the worker listens");
+    send_requests(&mut client, requests);
+    client
 }
 
 fn allocations_for_requests(choice: EngineChoice, config: &str) -> u64 {
-    let worker = CountedWorker::start(choice, config);
-    let mut client = worker.client(200);
+    let worker = worker(choice, config);
+    let mut client = client(&worker, 200);
     let fewest = (0..ROUNDS).map(|_| allocations_for(&mut client, REQUESTS)).min();
     drop(client);
     worker.end();
@@ -220,7 +82,6 @@ const ROUNDS: usize = 25;
 const REQUESTS: usize = 200;
 
 fn allocations_for(client: &mut TcpStream, requests: usize) -> u64 {
-    let allocations = || ALLOCATIONS.load(Ordering::Relaxed) + memory::blocks_outside_heap() as u64;
     let before = allocations();
     send_requests(client, requests);
     allocations() - before
@@ -257,8 +118,8 @@ fn a_change_of_hosts_allocates_once_for_each_that_comes() {
     let with_others = |others: &[Arc<Host>]| [std::slice::from_ref(&serving), others].concat();
     let others: Vec<_> = (0..COMING).map(|_| next()).collect();
     for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
-        let mut worker = CountedWorker::start_with(choice, CONFIG, with_others(&[]));
-        let mut client = worker.client(200);
+        let mut worker = CountedWorker::start(choice, CONFIG, with_others(&[]));
+        let mut client = client(&worker, 200);
         let coming = worker.allocations_for_hosts(with_others(&others));
         assert!((COMING..COMING + OTHERS_MAX).contains(&coming), "{coming} on {choice:?}");
         let staying = worker.allocations_for_hosts(with_others(&others[1..]));
@@ -341,10 +202,10 @@ const CLOSED_BYTES_MAX: usize = 768;
 /// Connections that have had a request hold little once they have waited for a while.
 fn a_connection_that_waits_holds_little() {
     for choice in [EngineChoice::Auto, EngineChoice::Epoll] {
-        let worker = CountedWorker::start(choice, CONFIG);
-        let first = worker.client(1);
+        let worker = worker(choice, CONFIG);
+        let first = client(&worker, 1);
         let before = held_at_rest();
-        let clients: Vec<TcpStream> = (0..WAITING).map(|_| worker.client(1)).collect();
+        let clients: Vec<TcpStream> = (0..WAITING).map(|_| client(&worker, 1)).collect();
         let held = (held_at_rest().saturating_sub(before)) / WAITING;
         assert!(held <= WAITING_BYTES_MAX, "{held} bytes each on {choice:?}");
         println!("{held} bytes for a waiting connection on {choice:?}");
@@ -355,18 +216,4 @@ fn a_connection_that_waits_holds_little() {
         drop(first);
         worker.end();
     }
-}
-
-/// Bytes that the worker holds, once it has not changed them for two rounds of giving spare memory back.
-fn held_at_rest() -> usize {
-    const ROUNDS: Duration = Duration::from_millis(2100);
-    let mut seen = (0, Instant::now());
-    while seen.1.elapsed() < ROUNDS {
-        let held = HELD.load(Ordering::Relaxed) + memory::bytes_outside_heap();
-        if held != seen.0 {
-            seen = (held, Instant::now());
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    seen.0
 }
