@@ -31,6 +31,10 @@ const COMPRESSION_ERROR: u32 = 9;
 /// `:method: GET`, `:scheme: http`, `:path: /` of HPACK's static table and `:authority: a`.
 const GET_BLOCK: &[u8] = b"\x82\x86\x84\x41\x01a";
 
+/// `b` and `c` in Huffman code, as strings (RFC 7541 §5.2).
+const HUFFMAN_B: &[u8] = b"\x81\x8f";
+const HUFFMAN_C: &[u8] = b"\x81\x27";
+
 /// How what was sent ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ends {
@@ -237,6 +241,11 @@ fn section_5_1_stream_states() {
         ),
         case("half-closed: WINDOW_UPDATE", [get(), window_update(1, 100)].concat(), Answered),
         case(
+            "half-closed: RST_STREAM",
+            [get(), reset(1, 8), headers(3, &GET, END_STREAM)].concat(),
+            StillServed,
+        ),
+        case(
             "half-closed: PRIORITY",
             [get(), frame(PRIORITY, 0, 1, b"\0\0\0\0\x10")].concat(),
             Answered,
@@ -351,6 +360,11 @@ fn section_5_5_extensions() {
 fn section_6_1_data_and_6_2_headers() {
     let padded = |kind, flags, payload: &[u8]| frame(kind, flags | PADDED, 1, payload);
     check(vec![
+        case(
+            "DATA, several",
+            [post(), data(1, "x", 0), data(1, "y", END_STREAM)].concat(),
+            Answered,
+        ),
         case("DATA on stream 0", [post(), data(0, "x", 0)].concat(), Connection(PROTOCOL_ERROR)),
         case(
             "DATA padded",
@@ -394,6 +408,9 @@ fn section_6_1_data_and_6_2_headers() {
 fn section_6_3_priority_and_6_4_rst_stream() {
     let priority = |payload: &[u8]| [frame(PRIORITY, 0, 1, payload), get()].concat();
     check(vec![
+        case("PRIORITY of weight 1", priority(b"\0\0\0\0\0"), Answered),
+        case("PRIORITY of weight 256", priority(b"\0\0\0\0\xff"), Answered),
+        case("PRIORITY behind another stream", priority(b"\0\0\0\x03\x10"), Answered),
         case("PRIORITY, exclusive", priority(b"\x80\0\0\x03\xff"), Answered),
         // RFC 9113 §5.3.1 has no dependencies any more; RFC 7540 had an error for this one.
         case("PRIORITY of a stream on itself", priority(b"\0\0\0\x01\xff"), Stream(PROTOCOL_ERROR)),
@@ -515,6 +532,7 @@ fn section_6_6_push_promise_and_6_7_ping_and_6_8_goaway() {
 fn section_6_9_window_update() {
     const MAX: u32 = (1 << 31) - 1;
     check(vec![
+        case("WINDOW_UPDATE of the connection", [window_update(0, 1), get()].concat(), Answered),
         case("nothing for the connection", window_update(0, 0), Connection(PROTOCOL_ERROR)),
         case(
             "nothing for a stream",
@@ -618,13 +636,15 @@ fn section_6_10_continuation() {
 fn section_8_messages() {
     let malformed = Stream(PROTOCOL_ERROR);
     check(vec![
+        case("HEAD", request(&[(":method", "HEAD"), GET[1], GET[2], GET[3]]), Answered),
         case(
             "§8.1 trailers end the request",
             [post(), headers(1, &[("x-t", "1")], 0)].concat(),
             malformed,
         ),
         case(
-            "§8.1 pseudo-headers in trailers, which the crate takes away",
+            // The crate takes them away.
+            "§8.1 pseudo-headers in trailers",
             [post(), headers(1, &[(":method", "GET")], END_STREAM)].concat(),
             Answered,
         ),
@@ -728,6 +748,37 @@ fn rfc_7541_field_compression() {
             ),
             Answered,
         ),
+        case("§6.2.1 a known name, indexed", block(&[GET_BLOCK, b"\x73\x01c"].concat()), Answered),
+        case(
+            "§6.2.1 a known name, indexed, in Huffman code",
+            block(&[GET_BLOCK, b"\x73", HUFFMAN_C].concat()),
+            Answered,
+        ),
+        case(
+            "§6.2.1 a new name, indexed, in Huffman code",
+            block(&[GET_BLOCK, b"\x40", HUFFMAN_B, HUFFMAN_C].concat()),
+            Answered,
+        ),
+        case(
+            "§6.2.2 a known name, not indexed, in Huffman code",
+            block(&[GET_BLOCK, b"\x0f\x2b", HUFFMAN_C].concat()),
+            Answered,
+        ),
+        case(
+            "§6.2.2 a new name, not indexed, in Huffman code",
+            block(&[GET_BLOCK, b"\x00", HUFFMAN_B, HUFFMAN_C].concat()),
+            Answered,
+        ),
+        case(
+            "§6.2.3 a known name, never indexed, in Huffman code",
+            block(&[GET_BLOCK, b"\x1f\x2b", HUFFMAN_C].concat()),
+            Answered,
+        ),
+        case(
+            "§6.2.3 a new name, never indexed, in Huffman code",
+            block(&[GET_BLOCK, b"\x10", HUFFMAN_B, HUFFMAN_C].concat()),
+            Answered,
+        ),
         case(
             "§6.2.1 a new name, indexed",
             block(&[GET_BLOCK, b"\x40\x01b\x01c"].concat()),
@@ -781,6 +832,11 @@ fn rfc_7541_field_compression() {
         ),
         case("§6.3 a smaller table", block(&[b"\x20", GET_BLOCK].concat()), Answered),
         case(
+            "§6.3 a smaller table, then a larger one",
+            block(&[b"\x20\x3f\xe1\x1f", GET_BLOCK].concat()),
+            Answered,
+        ),
+        case(
             "§5.1 an integer without an end",
             block(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
             compression,
@@ -796,4 +852,22 @@ fn the_end_of_a_connection_ends_its_streams() {
         [get(), frame(kind::PING, 0, 0, b"1")].concat(),
         Closed,
     )]);
+}
+
+/// The conditions of the suite that servers of HTTP/2 are commonly held to.
+#[test]
+fn every_classic_condition_is_held() {
+    let conditions = include_str!("http2_conformance/conditions.txt");
+    let suite = include_str!("http2_conformance.rs");
+    let mut count = 0;
+    for line in conditions.lines().filter(|line| !line.starts_with('#')) {
+        let (condition, held_by) = line.split_once(" | ").expect("a condition and what holds it");
+        let is_there = match held_by.strip_prefix("fn ") {
+            Some(test) => suite.contains(&format!("#[test]\nfn {test}()")),
+            None => suite.contains(&format!("\"{held_by}\",")),
+        };
+        assert!(is_there, "{condition}: {held_by}");
+        count += 1;
+    }
+    assert_eq!(count, 147);
 }
