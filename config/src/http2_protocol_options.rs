@@ -26,6 +26,8 @@ pub struct Http2ProtocolOptions {
     pub max_inbound_priority_frames_per_stream: u32,
     /// `max_inbound_window_update_frames_per_data_frame_sent`, default 10.
     pub max_inbound_window_update_frames_per_data_frame_sent: u32,
+    /// `max_outbound_control_frames`, default 1000: answers that the client has not taken.
+    pub max_outbound_control_frames: u32,
     /// `connection_keepalive`, default none.
     pub connection_keepalive: Option<ConnectionKeepalive>,
 }
@@ -61,6 +63,7 @@ impl Http2ProtocolOptions {
                 |wire| wire.max_inbound_window_update_frames_per_data_frame_sent,
                 10,
             ),
+            max_outbound_control_frames: number(|wire| wire.max_outbound_control_frames, 1000),
             connection_keepalive: ConnectionKeepalive::from_wire(keepalive, &at),
         }
     }

@@ -123,6 +123,9 @@ pub struct HttpConnectionManager {
     pub http1: Http1ProtocolOptions,
     /// `http2_protocol_options`.
     pub http2: Http2ProtocolOptions,
+    /// `proxy_100_continue`, default false: it is the upstream that meets `expect: 100-continue`, and its
+    /// interim responses reach the client. Else that is answered here.
+    pub proxy_100_continue: bool,
     /// `upgrade_configs`, default none: what a client may leave HTTP for.
     pub upgrade_configs: UpgradeConfigs,
     /// `http_protocol_options.override_stream_error_on_invalid_http_message`, or else
@@ -381,6 +384,7 @@ impl HttpConnectionManager {
             internal_address_ranges: internal_address_ranges(wire, at),
             http1: Http1ProtocolOptions::from_wire(wire.http_protocol_options.as_ref(), at),
             http2: Http2ProtocolOptions::from_wire(wire.http2_protocol_options.as_ref(), at),
+            proxy_100_continue: wire.proxy_100_continue,
             upgrade_configs: UpgradeConfigs::of_manager(&wire.upgrade_configs, at),
             stream_error_on_invalid_http_message: stream_error_on_invalid_http_message(wire),
             access_log: AccessLog::list_from_wire(&wire.access_log, at),

@@ -35,6 +35,7 @@ fn lenient() -> RequestOptions {
         limits: HeadLimits { bytes_max: 1 << 20, headers_max: 1000 },
         accept_http_10: true,
         default_host_for_http_10: Some("default".to_owned()),
+        proxies_continue: true,
         ..Default::default()
     }
 }

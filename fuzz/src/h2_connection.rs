@@ -84,7 +84,7 @@ fn give_more<'a>(
 
 fn check_request(incoming: &Incoming<Body>) {
     let mut head = RequestHead::default();
-    incoming.head.write_to(&mut head);
+    incoming.head.write_to(&mut head, false);
     let mut encoded = Vec::new();
     encode_request(&head.headers, false, KeyFormat::LowerCase, &mut encoded);
     assert_one_head(&encoded);

@@ -9,6 +9,7 @@ const LIMITS: FloodLimits = FloodLimits {
     consecutive_empty_frames_max: 1,
     priority_frames_per_stream_max: 2,
     window_updates_per_data_frame_max: 1,
+    outbound_control_frames_max: 2,
 };
 
 /// Checks `bytes` as the frames behind a client's preface.
@@ -22,7 +23,7 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn read(bytes: &[u8], ends: impl IntoIterator<Item = usize>) -> Result<(), Flood> {
-    let mut guard = FloodGuard::of_client(LIMITS);
+    let mut guard = FloodGuard::of_client(LIMITS, true);
     guard.receive(PREFACE)?;
     let mut start = 0;
     for end in ends {

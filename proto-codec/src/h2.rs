@@ -10,3 +10,4 @@ mod header_conversion;
 pub mod io;
 pub mod ping;
 pub mod server;
+pub mod stream_meter;

@@ -10,6 +10,8 @@ pub struct Recorded {
     pub times: bool,
     /// Bytes of header lines received and sent.
     pub header_bytes: bool,
+    /// Bytes of frames by stream, in HTTP/2.
+    pub wire_bytes: bool,
 }
 
 impl Recorded {
@@ -39,6 +41,12 @@ impl Recorded {
                 | P::UpstreamDecompressedHeaderBytesReceived
                 | P::UpstreamDecompressedHeaderBytesSent,
             ) => self.header_bytes = true,
+            Operator::Plain(
+                P::DownstreamWireBytesReceived
+                | P::DownstreamWireBytesSent
+                | P::UpstreamWireBytesReceived
+                | P::UpstreamWireBytesSent,
+            ) => self.wire_bytes = true,
             _ => {}
         }
     }

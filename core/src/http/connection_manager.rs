@@ -162,6 +162,7 @@ fn request_options(config: &config::HttpConnectionManager) -> RequestOptions {
         default_host_for_http_10: config.http1.default_host_for_http_10.clone(),
         allow_absolute_url: config.http1.allow_absolute_url,
         preserve_case: key_format::kept_from_reading(config.http1.header_key_format),
+        proxies_continue: config.proxy_100_continue,
         headers_with_underscores: match config.headers_with_underscores_action {
             config::HeadersWithUnderscoresAction::Allow => UnderscoreAction::Allow,
             config::HeadersWithUnderscoresAction::RejectRequest => UnderscoreAction::Reject,

@@ -18,15 +18,7 @@ pub fn prepare_response(
 ) {
     let config = &manager.config;
     fold_lists(response);
-    if !leaves_http {
-        response.remove(KnownHeader::Connection);
-        response.remove(KnownHeader::Upgrade);
-    }
-    for name in
-        [KnownHeader::TransferEncoding, KnownHeader::KeepAlive, KnownHeader::ProxyConnection]
-    {
-        response.remove(name);
-    }
+    remove_hop_by_hop(response, leaves_http);
     if !response.contains(KnownHeader::Date) {
         response.append_known(KnownHeader::Date, &clock.date());
     }
@@ -46,4 +38,22 @@ pub fn prepare_response(
         response.set(KnownHeader::XRequestId, id);
     }
     append_via(response, &config.via);
+}
+
+/// The same for an interim response, which says nothing of us.
+pub fn prepare_interim(response: &mut HeaderMap) {
+    fold_lists(response);
+    remove_hop_by_hop(response, false);
+}
+
+fn remove_hop_by_hop(response: &mut HeaderMap, leaves_http: bool) {
+    if !leaves_http {
+        response.remove(KnownHeader::Connection);
+        response.remove(KnownHeader::Upgrade);
+    }
+    for name in
+        [KnownHeader::TransferEncoding, KnownHeader::KeepAlive, KnownHeader::ProxyConnection]
+    {
+        response.remove(name);
+    }
 }

@@ -13,6 +13,7 @@ use ringmain_proto_codec::h2::client::{
     self, ClientConnection, ClientHandle, ClientOptions, ClientStream, RequestHead, StreamFailure,
 };
 use ringmain_proto_codec::h2::io::{MemoryIoHandle, memory_io};
+use ringmain_proto_codec::h2::stream_meter::{ClientMeter, StreamBytes};
 
 use super::UpstreamConnection;
 use super::permit::RequestPermit;
@@ -35,6 +36,8 @@ pub struct H2Connection {
     idle_since: Cell<Instant>,
     /// `connection_keepalive`.
     keepalive: Option<Keepalive>,
+    /// Bytes by stream, where logs ask for them.
+    meter: Option<RefCell<ClientMeter>>,
     /// Whether HTTP/2 is over; what has been written is still sent.
     over: Cell<bool>,
 }
@@ -61,6 +64,7 @@ impl H2Connection {
             handle: RefCell::new(Some(handle)),
             keepalive: keepalive.map(|(options, pings)| Keepalive::begin(worker, options, pings)),
             streams: Cell::new(0),
+            meter: worker.compiled.records_wire_bytes.then(RefCell::default),
             over: Cell::new(false),
         });
         runtime::spawn(this.clone().serve(frames, bytes));
@@ -209,6 +213,9 @@ impl H2Connection {
             if let Some(keepalive) = &self.keepalive {
                 keepalive.note_received();
             }
+            if let Some(meter) = &self.meter {
+                meter.borrow_mut().receive(buffer.bytes());
+            }
             if let Some(spent) = bytes.feed(buffer) {
                 buffers.give_back(spent);
             }
@@ -230,6 +237,9 @@ impl H2Connection {
                 self.connection.deadline().arm(Some(CLOSE_LIMIT));
             }
             let output = take_output(bytes, &self.worker.buffers);
+            if let Some(meter) = &self.meter {
+                meter.borrow_mut().send(output.bytes());
+            }
             let (sent, spent) = self.connection.write_all(output).await;
             self.worker.buffers.give_back(spent);
             if sent.is_err() {
@@ -299,6 +309,9 @@ impl H2Slot {
         // Gone: a GOAWAY has come since there was room.
         let stream = handle.as_mut().ok_or(StreamFailure::Refused)?.request(head, ends);
         drop(handle);
+        if let (Ok(stream), Some(meter)) = (&stream, &self.connection.meter) {
+            meter.borrow_mut().streams.begin(stream.id());
+        }
         let connection = self.connection();
         let cluster = connection.cluster();
         let requests_max = cluster.shared.config.max_requests_per_connection;
@@ -310,6 +323,21 @@ impl H2Slot {
             self.connection.drain();
         }
         stream
+    }
+}
+
+impl H2Slot {
+    /// What has gone over `stream`, which is this one's.
+    pub fn wire_bytes(&self, stream: &ClientStream) -> StreamBytes {
+        let meter = self.connection.meter.as_ref();
+        meter.map(|meter| meter.borrow().streams.bytes(stream.id())).unwrap_or_default()
+    }
+
+    /// `stream`, which is this one's, is over.
+    pub fn forget(&self, stream: &ClientStream) {
+        if let Some(meter) = &self.connection.meter {
+            meter.borrow_mut().streams.end(stream.id());
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use ringmain_proto_codec::KnownHeader;
+use ringmain_proto_codec::h2::client::ReceivedHead;
 
 use super::internal_redirect;
 use super::request_body::{RequestBody, RequestEnd, Sending};
@@ -413,8 +414,14 @@ impl<'a> UpstreamRequest<'_, 'a> {
 
     async fn read_head(&mut self, upstream: &UpstreamStream) -> Result<(), ResponseFailure> {
         let request = upgrade::kind_of(&self.exchange.request);
-        self.exchange.response.clear();
-        let result = upstream.read_head(&mut self.exchange.response, request).await;
+        let result = loop {
+            self.exchange.response.clear();
+            match upstream.next_head(&mut self.exchange.response, request).await {
+                Ok(ReceivedHead::Interim) => self.pass_interim_on().await,
+                Ok(ReceivedHead::Final) => break Ok(()),
+                Err(failure) => break Err(failure),
+            }
+        };
         self.exchange.info.response_started = Some(Instant::now());
         if result.is_ok() {
             self.note_answer(upstream.host());
@@ -424,6 +431,18 @@ impl<'a> UpstreamRequest<'_, 'a> {
             self.exchange.info.upstream_bytes.headers_received = bytes;
         }
         result
+    }
+}
+
+impl UpstreamRequest<'_, '_> {
+    /// Passes an interim response on where `proxy_100_continue` asks for it. Behind that no other attempt may
+    /// follow: the client takes it for this one's.
+    async fn pass_interim_on(&mut self) {
+        if self.downstream.manager.config.proxy_100_continue {
+            self.retry.abandon();
+            // Its own memory: it is rare, and each connection would hold room for it.
+            Box::pin(self.downstream.send_interim(self.exchange)).await;
+        }
     }
 }
 

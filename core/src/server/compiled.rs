@@ -51,6 +51,8 @@ pub struct Compiled {
     pub dispatchers: Option<Dispatchers>,
     /// Where access log lines go.
     pub log_sinks: Vec<AccessLogSink>,
+    /// Whether some log tells bytes of frames by stream.
+    pub records_wire_bytes: bool,
     /// How overloaded the process is.
     pub overload: Overload,
     /// Counters of the workers themselves.
@@ -199,8 +201,14 @@ impl Compiled {
         histograms.add(&Scope::plain("overload"), "refresh_interval_delay");
         let dispatchers =
             bootstrap.enable_dispatcher_stats.then(|| Dispatchers::new(&mut histograms, workers));
+        let mut chains = listeners.iter().flat_map(|listener| &listener.filter_chains);
+        let records_wire_bytes = chains.any(|chain| match &chain.terminal {
+            TerminalFilter::Http(manager) => manager.recorded.wire_bytes,
+            TerminalFilter::Bytes(_) => false,
+        });
         Self {
             workers,
+            records_wire_bytes,
             dispatchers,
             process_histograms,
             listeners,

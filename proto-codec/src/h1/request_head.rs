@@ -47,6 +47,8 @@ pub struct RequestOptions {
     /// The names keep their case when they are written; those of fields that are added are written
     /// so. Envoy: `preserve_case`, default off.
     pub preserve_case: Option<KeyFormat>,
+    /// `proxy_100_continue`: `expect: 100-continue` is the upstream's to meet.
+    pub proxies_continue: bool,
 }
 
 /// What is done about `_` in a header name.
@@ -70,6 +72,7 @@ impl Default for RequestOptions {
             allow_absolute_url: true,
             headers_with_underscores: UnderscoreAction::Allow,
             preserve_case: None,
+            proxies_continue: false,
         }
     }
 }
@@ -202,16 +205,18 @@ impl RequestHead {
             }
         }
         self.keep_alive = connection.keeps_alive(self.version);
-        self.settle_expectation();
+        self.settle_expectation(options.proxies_continue);
         self.settle_upgrade(connection);
         self.body = body_of(framing, is_connect, self.upgrade)?;
         Ok(())
     }
 
     /// RFC 9110 §10.1.1: the expectation is met or refused by the first hop that can, and "MUST" be
-    /// ignored in HTTP/1.0.
-    fn settle_expectation(&mut self) {
-        if self.expect_continue {
+    /// ignored in HTTP/1.0. One that the upstream is to meet stays among the headers.
+    fn settle_expectation(&mut self, proxies_continue: bool) {
+        if proxies_continue {
+            self.expect_continue = false;
+        } else if self.expect_continue {
             self.headers.remove(KnownHeader::Expect);
             self.expect_continue = self.version == Version::Http11;
         }

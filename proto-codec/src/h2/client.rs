@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream, client};
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::header_conversion;
 use super::io::MemoryIo;
@@ -84,8 +84,8 @@ pub struct ClientStream {
 /// A head that has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceivedHead {
-    /// An interim response's status (RFC 9110 §15.2).
-    Interim(u16),
+    /// That of an interim response (RFC 9110 §15.2).
+    Interim,
     /// The final response.
     Final,
 }
@@ -164,6 +164,11 @@ impl ClientHandle {
 }
 
 impl ClientStream {
+    /// Its number on the connection.
+    pub fn id(&self) -> u32 {
+        self.awaited.stream_id().as_u32()
+    }
+
     /// Sends as much of `data` as the peer has room for; how much that was. With the last of it the
     /// request ends where it `ends`.
     pub fn poll_send(
@@ -203,7 +208,7 @@ impl ClientStream {
         self.sending.send_reset(Reason::CANCEL);
     }
 
-    /// Reads the next head; the final response's into `head`, held to `limits`.
+    /// Reads the next head into `head`; the final response's is held to `limits`.
     pub fn poll_head(
         &mut self,
         context: &mut Context<'_>,
@@ -212,7 +217,10 @@ impl ClientStream {
     ) -> Poll<Result<ReceivedHead, StreamFailure>> {
         if let Poll::Ready(Some(interim)) = self.awaited.poll_informational(context) {
             let interim = interim.map_err(|error| failure(&error));
-            return Poll::Ready(interim.map(|head| ReceivedHead::Interim(head.status().as_u16())));
+            return Poll::Ready(interim.map(|interim| {
+                fill(head, interim.status(), interim.headers());
+                ReceivedHead::Interim
+            }));
         }
         let response = match Pin::new(&mut self.awaited).poll(context) {
             Poll::Ready(Ok(response)) => response,
@@ -220,10 +228,7 @@ impl ClientStream {
             Poll::Pending => return Poll::Pending,
         };
         let (parts, body) = response.into_parts();
-        head.clear();
-        head.status = parts.status.as_u16();
-        head.version = Version::Http11;
-        header_conversion::append(&parts.headers, &mut head.headers);
+        fill(head, parts.status, &parts.headers);
         if let Some(protocol) = self.protocol.take()
             && head.status == 200
         {
@@ -308,6 +313,14 @@ impl ClientStream {
         header_conversion::append(&fields, &mut trailers);
         Poll::Ready(Ok(Some(trailers)))
     }
+}
+
+/// Makes `head` one of `status` and `fields`.
+fn fill(head: &mut ResponseHead, status: StatusCode, fields: &http::HeaderMap) {
+    head.clear();
+    head.status = status.as_u16();
+    head.version = Version::Http11;
+    header_conversion::append(fields, &mut head.headers);
 }
 
 /// Whether `fields`, and `:status` before them, are more than `limits` allow.

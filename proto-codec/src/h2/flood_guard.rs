@@ -4,6 +4,7 @@
 //! bytes in both directions. The limits and what they count are Envoy's.
 
 use super::frame_scanner::{FrameHeader, FrameScanner, kind};
+use super::stream_meter::StreamMeter;
 
 /// Envoy's limits, from `http2_protocol_options`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct FloodLimits {
     pub priority_frames_per_stream_max: u32,
     /// `max_inbound_window_update_frames_per_data_frame_sent`, counted over the connection.
     pub window_updates_per_data_frame_max: u32,
+    /// `max_outbound_control_frames`: answers to PING and SETTINGS that the client has not taken yet.
+    pub outbound_control_frames_max: u32,
 }
 
 /// What there was too much of.
@@ -26,6 +29,19 @@ pub enum Flood {
     PriorityFrames,
     /// WINDOW_UPDATE.
     WindowUpdates,
+    /// Answers that wait to be sent.
+    ControlFrames,
+}
+
+/// What of frames that are sent is worth a count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SentFrames {
+    /// RST_STREAM.
+    pub resets: u64,
+    /// Of these, such with REFUSED_STREAM.
+    pub refusals: u64,
+    /// GOAWAY.
+    pub goaways: u64,
 }
 
 /// What has gone over one connection of a client.
@@ -35,6 +51,8 @@ pub struct FloodGuard {
     received: FrameScanner,
     sent: FrameScanner,
     counts: Counts,
+    /// Bytes by stream, where logs ask for them.
+    meter: Option<StreamMeter>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +62,8 @@ struct Counts {
     priorities: u64,
     window_updates: u64,
     data_sent: u64,
+    /// Frames that have come to be answered since all that there was to send was sent.
+    unanswered: u64,
     /// The last frame is one of a field section.
     in_fields: bool,
     /// The field section goes on in another frame.
@@ -54,20 +74,36 @@ struct Counts {
 const END_STREAM: u8 = 0x1;
 /// END_HEADERS of HEADERS and CONTINUATION.
 const END_HEADERS: u8 = 0x4;
+/// ACK of SETTINGS and PING.
+const ACK: u8 = 0x1;
 /// PADDED of DATA and HEADERS.
 const PADDED: u8 = 0x8;
+/// Of RST_STREAM (RFC 9113 §7).
+const REFUSED_STREAM: u32 = 0x7;
 
 impl FloodGuard {
-    /// A guard of a connection that begins with the client's preface.
-    pub fn of_client(limits: FloodLimits) -> Self {
+    /// A guard of a connection that begins with the client's preface. Where it `meters`, it counts bytes by
+    /// stream.
+    pub fn of_client(limits: FloodLimits, meters: bool) -> Self {
         let (received, sent) = (FrameScanner::at_preface(), FrameScanner::at_frame());
-        Self { limits, received, sent, counts: Counts::default() }
+        let meter = meters.then(StreamMeter::default);
+        Self { limits, received, sent, counts: Counts::default(), meter }
+    }
+
+    /// The bytes by stream, where they are counted.
+    pub fn meter(&mut self) -> Option<&mut StreamMeter> {
+        self.meter.as_mut()
     }
 
     /// Looks at what has come.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<(), Flood> {
-        let Self { limits, received, counts, .. } = self;
-        received.scan(bytes, |header| counts.receive(header, limits))
+        let Self { limits, received, counts, meter, .. } = self;
+        received.scan(bytes, |header| {
+            if let Some(meter) = meter {
+                meter.receive(header, true);
+            }
+            counts.receive(header, limits)
+        })
     }
 
     /// Whether a field section has begun and not come to its end (RFC 9113 §4.3).
@@ -76,13 +112,29 @@ impl FloodGuard {
     }
 
     /// Looks at what is sent.
-    pub fn send(&mut self, bytes: &[u8]) {
-        let Self { sent, counts, .. } = self;
-        let all = sent.scan(bytes, |header| {
-            counts.data_sent += u64::from(header.kind == kind::DATA);
-            Ok::<(), Flood>(())
+    pub fn send(&mut self, bytes: &[u8]) -> SentFrames {
+        let Self { sent, counts, meter, .. } = self;
+        let mut frames = SentFrames::default();
+        sent.for_each(bytes, |header| {
+            if let Some(meter) = meter {
+                meter.send(header);
+            }
+            match header.kind {
+                kind::DATA => counts.data_sent += 1,
+                kind::RST_STREAM => {
+                    frames.resets += 1;
+                    frames.refusals += u64::from(header.code == Some(REFUSED_STREAM));
+                }
+                kind::GOAWAY => frames.goaways += 1,
+                _ => {}
+            }
         });
-        debug_assert_eq!(all, Ok(()), "what is sent is only counted");
+        frames
+    }
+
+    /// All that there was to send has been sent.
+    pub fn note_all_sent(&mut self) {
+        self.counts.unanswered = 0;
     }
 }
 
@@ -106,6 +158,11 @@ impl Counts {
                 // Envoy's: a few for the connection, two for each stream.
                 let max = 5 + 2 * (self.streams + per_data * self.data_sent);
                 within(self.window_updates, max, Flood::WindowUpdates)
+            }
+            kind::SETTINGS | kind::PING if header.flags & ACK == 0 => {
+                self.unanswered += 1;
+                let max = u64::from(limits.outbound_control_frames_max);
+                within(self.unanswered, max, Flood::ControlFrames)
             }
             _ => Ok(()),
         }
@@ -138,6 +195,7 @@ mod tests {
         consecutive_empty_frames_max: 1,
         priority_frames_per_stream_max: 2,
         window_updates_per_data_frame_max: 1,
+        outbound_control_frames_max: 2,
     };
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
@@ -146,7 +204,7 @@ mod tests {
     }
 
     fn guard() -> FloodGuard {
-        let mut guard = FloodGuard::of_client(LIMITS);
+        let mut guard = FloodGuard::of_client(LIMITS, false);
         assert_eq!(guard.receive(crate::auto::PREFACE), Ok(()));
         guard
     }
@@ -196,6 +254,28 @@ mod tests {
             assert_eq!(guard.receive(&priority), Ok(()));
         }
         assert_eq!(guard.receive(&priority), Err(Flood::PriorityFrames));
+    }
+
+    #[test]
+    fn answers_are_counted_until_they_are_sent() {
+        let mut guard = guard();
+        let (ping, settings) = (frame(kind::PING, 0, b"12345678"), frame(kind::SETTINGS, 0, b""));
+        for _ in 0..3 {
+            assert_eq!(guard.receive(&[&ping[..], &settings].concat()), Ok(()));
+            guard.note_all_sent();
+        }
+        let acknowledged = [frame(kind::PING, ACK, b"12345678"), frame(kind::SETTINGS, ACK, b"")];
+        assert_eq!(guard.receive(&acknowledged.concat().repeat(9)), Ok(()));
+        assert_eq!(guard.receive(&ping.repeat(3)), Err(Flood::ControlFrames));
+    }
+
+    #[test]
+    fn what_is_sent_is_counted() {
+        let reset = |code| frame(kind::RST_STREAM, 0, &[0, 0, 0, code]);
+        let sent = [reset(7), reset(8), frame(kind::GOAWAY, 0, &[0; 8]), reset(7)].concat();
+        let mut guard = guard();
+        let seen = guard.send(&sent);
+        assert_eq!(seen, SentFrames { resets: 3, refusals: 2, goaways: 1 });
     }
 
     #[test]

@@ -1,15 +1,23 @@
 //! Frame headers in a stream of bytes (RFC 9113 §4.1), however they are cut.
 
+use std::convert::Infallible;
+
 use crate::auto::PREFACE;
 
 /// Bytes of a frame header.
-const HEADER_BYTES: usize = 9;
+pub(super) const HEADER_BYTES: usize = 9;
+/// Bytes of the error code that is all of RST_STREAM (RFC 9113 §6.4).
+const CODE_BYTES: usize = 4;
 
 /// Frame types (RFC 9113 §6).
 pub(super) mod kind {
     pub(in super::super) const DATA: u8 = 0x0;
     pub(in super::super) const HEADERS: u8 = 0x1;
     pub(in super::super) const PRIORITY: u8 = 0x2;
+    pub(in super::super) const RST_STREAM: u8 = 0x3;
+    pub(in super::super) const SETTINGS: u8 = 0x4;
+    pub(in super::super) const PING: u8 = 0x6;
+    pub(in super::super) const GOAWAY: u8 = 0x7;
     pub(in super::super) const WINDOW_UPDATE: u8 = 0x8;
     pub(in super::super) const CONTINUATION: u8 = 0x9;
 }
@@ -21,6 +29,10 @@ pub(super) struct FrameHeader {
     pub(super) length: u32,
     pub(super) kind: u8,
     pub(super) flags: u8,
+    /// 0 is the connection.
+    pub(super) stream: u32,
+    /// The error code of RST_STREAM.
+    pub(super) code: Option<u32>,
 }
 
 /// Where in the stream the bytes so far have led to.
@@ -28,7 +40,7 @@ pub(super) struct FrameHeader {
 pub(super) struct FrameScanner {
     /// Bytes until the next frame header.
     skip: usize,
-    header: [u8; HEADER_BYTES],
+    header: [u8; HEADER_BYTES + CODE_BYTES],
     filled: usize,
 }
 
@@ -40,12 +52,28 @@ impl FrameScanner {
 
     /// At a frame's first byte.
     pub(super) fn at_frame() -> Self {
-        Self { skip: 0, header: [0; HEADER_BYTES], filled: 0 }
+        Self { skip: 0, header: [0; HEADER_BYTES + CODE_BYTES], filled: 0 }
     }
 
     /// Whether a frame's payload is still to come, or some of it.
     pub(super) fn is_within_frame(&self) -> bool {
         self.skip > 0
+    }
+
+    /// Shows `see` the headers that are complete with `bytes`.
+    pub(super) fn for_each(&mut self, bytes: &[u8], mut see: impl FnMut(FrameHeader)) {
+        let Ok(()) = self.scan(bytes, |header| {
+            see(header);
+            Ok::<(), Infallible>(())
+        });
+    }
+
+    /// How many bytes of the frame that has begun are looked at.
+    fn wanted(&self) -> usize {
+        let is_reset = self.filled >= HEADER_BYTES
+            && self.header[3] == kind::RST_STREAM
+            && self.header[..3] == [0, 0, CODE_BYTES as u8];
+        if is_reset { HEADER_BYTES + CODE_BYTES } else { HEADER_BYTES }
     }
 
     /// Shows `see` the headers that are complete with `bytes`, until it fails.
@@ -58,19 +86,22 @@ impl FrameScanner {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
             bytes = &bytes[skipped..];
-            let part = bytes.len().min(HEADER_BYTES - self.filled);
+            let part = bytes.len().min(self.wanted() - self.filled);
             if part == 0 {
                 return Ok(());
             }
             self.header[self.filled..self.filled + part].copy_from_slice(&bytes[..part]);
             self.filled += part;
             bytes = &bytes[part..];
-            if self.filled == HEADER_BYTES {
-                let [high, middle, low, kind, flags, ..] = self.header;
+            if self.filled >= HEADER_BYTES && self.filled == self.wanted() {
+                let [high, middle, low, kind, flags, s3, s2, s1, s0, code @ ..] = self.header;
                 let length = u32::from_be_bytes([0, high, middle, low]);
+                // The reserved bit means nothing.
+                let stream = u32::from_be_bytes([s3 & 0x7f, s2, s1, s0]);
+                let code = (self.filled > HEADER_BYTES).then(|| u32::from_be_bytes(code));
+                self.skip = HEADER_BYTES + length as usize - self.filled;
                 self.filled = 0;
-                self.skip = length as usize;
-                see(FrameHeader { length, kind, flags })?;
+                see(FrameHeader { length, kind, flags, stream, code })?;
             }
         }
     }
@@ -84,6 +115,7 @@ mod tests {
     fn headers_are_found_at_every_split() {
         let mut bytes = PREFACE.to_vec();
         bytes.extend_from_slice(b"\0\0\x02\x01\x04\0\0\0\x01ab");
+        bytes.extend_from_slice(b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x07");
         bytes.extend_from_slice(b"\0\0\0\x00\x01\0\0\0\x01");
         for split in 0..=bytes.len() {
             let mut scanner = FrameScanner::at_preface();
@@ -95,9 +127,14 @@ mod tests {
                 });
                 assert_eq!(all, Ok(()));
             }
-            let headers = FrameHeader { length: 2, kind: kind::HEADERS, flags: 4 };
-            let data = FrameHeader { length: 0, kind: kind::DATA, flags: 1 };
-            assert_eq!(seen, [headers, data], "split at {split}");
+            let header =
+                |length, kind, flags, code| FrameHeader { length, kind, flags, stream: 1, code };
+            let expected = [
+                header(2, kind::HEADERS, 4, None),
+                header(4, kind::RST_STREAM, 0, Some(7)),
+                header(0, kind::DATA, 1, None),
+            ];
+            assert_eq!(seen, expected, "split at {split}");
         }
     }
 }

@@ -29,6 +29,8 @@ struct State<B> {
     taken: usize,
     input_ended: bool,
     output: Vec<u8>,
+    /// Bytes of `output` that were looked at.
+    seen: usize,
     /// The crate will write no more.
     output_ended: bool,
     /// What is written goes nowhere.
@@ -44,6 +46,7 @@ pub fn memory_io<B: AsRef<[u8]>>() -> (MemoryIo<B>, MemoryIoHandle<B>) {
         taken: 0,
         input_ended: false,
         output: Vec::new(),
+        seen: 0,
         output_ended: false,
         broken: false,
         reader: None,
@@ -91,6 +94,16 @@ impl<B: AsRef<[u8]>> MemoryIoHandle<B> {
         self.0.borrow().output_ended
     }
 
+    /// Shows `look` what the crate has written since the last call.
+    pub fn look_at_output(&self, look: impl FnOnce(&[u8])) {
+        let State { output, seen, .. } = &mut *self.0.borrow_mut();
+        let unseen = &output[*seen..];
+        *seen = output.len();
+        if !unseen.is_empty() {
+            look(unseen);
+        }
+    }
+
     /// Gives what is to be sent to `take`, which says how much of it it has taken.
     pub fn take_output(&self, take: impl FnOnce(&[u8]) -> usize) {
         let mut state = self.0.borrow_mut();
@@ -100,6 +113,7 @@ impl<B: AsRef<[u8]>> MemoryIoHandle<B> {
         } else {
             state.output.drain(..taken);
         }
+        state.seen = state.seen.saturating_sub(taken);
         wake(&mut state.writer);
     }
 
@@ -113,6 +127,7 @@ impl<B: AsRef<[u8]>> MemoryIoHandle<B> {
         let mut state = self.0.borrow_mut();
         state.broken = true;
         state.output = Vec::new();
+        state.seen = 0;
         wake(&mut state.writer);
     }
 }
@@ -202,6 +217,28 @@ mod tests {
         handle.end_input();
         assert_eq!(read(&mut io, 4), Some(b"g".to_vec()));
         assert_eq!(read(&mut io, 4), Some(Vec::new()));
+    }
+
+    #[test]
+    fn output_is_looked_at_once() {
+        let (mut io, handle) = memory_io::<Vec<u8>>();
+        let mut write = |bytes: &[u8]| {
+            Pin::new(&mut io).poll_write(&mut Context::from_waker(Waker::noop()), bytes).is_ready()
+        };
+        let look = || {
+            let mut seen = Vec::new();
+            handle.look_at_output(|output| seen.extend_from_slice(output));
+            seen
+        };
+        assert!(write(b"abc"));
+        assert_eq!(look(), b"abc");
+        assert!(write(b"de"));
+        handle.take_output(|_| 2);
+        assert_eq!(look(), b"de");
+        handle.take_output(<[u8]>::len);
+        assert!(write(b"f"));
+        assert_eq!(look(), b"f");
+        assert_eq!(look(), b"");
     }
 
     #[test]

@@ -182,10 +182,15 @@ impl IncomingHead {
         self.parts.uri.authority().map(|it| it.as_str().as_bytes()).or_else(host)
     }
 
+    /// In how many fields `cookie` has come, which become one.
+    pub fn crumbs(&self) -> usize {
+        self.parts.headers.get_all(http::header::COOKIE).iter().count()
+    }
+
     /// Writes the request into `head`, with the fields of one name together and crumbs of `cookie`
     /// joined (RFC 9113 §8.2.3). An extended CONNECT becomes what HTTP/1 has for it: GET with `upgrade`
-    /// (RFC 8441 §5).
-    pub fn write_to(&self, head: &mut RequestHead) {
+    /// (RFC 8441 §5). Where it `proxies_continue`, `expect: 100-continue` is the upstream's to meet.
+    pub fn write_to(&self, head: &mut RequestHead, proxies_continue: bool) {
         let (uri, method) = (&self.parts.uri, &self.parts.method);
         head.clear();
         head.version = Version::Http2;
@@ -207,6 +212,7 @@ impl IncomingHead {
         }
         for (name, value) in &self.parts.headers {
             if name == http::header::EXPECT
+                && !proxies_continue
                 && value.as_bytes().eq_ignore_ascii_case(b"100-continue")
             {
                 head.expect_continue = true;
@@ -236,6 +242,11 @@ fn join_cookies(fields: &http::HeaderMap, headers: &mut HeaderMap) {
 }
 
 impl<D: Buf> ServerStream<D> {
+    /// Its number on the connection.
+    pub fn id(&self) -> u32 {
+        self.receiving.stream_id().as_u32()
+    }
+
     /// Whether the request is over, trailers included.
     pub fn has_ended(&self) -> bool {
         self.receiving.is_end_stream()
@@ -298,11 +309,12 @@ impl<D: Buf> ServerStream<D> {
         })
     }
 
-    /// Sends 100 (Continue).
-    pub fn send_continue(&mut self) -> Result<(), Ended> {
+    /// Sends the head of an interim response.
+    pub fn send_interim(&mut self, status: u16, headers: &HeaderMap) -> Result<(), Ended> {
         let Sending::Head(respond) = &mut self.sending else { return Ok(()) };
         let mut response = Response::new(());
-        *response.status_mut() = StatusCode::CONTINUE;
+        *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Ended::Protocol)?;
+        *response.headers_mut() = header_conversion::fields(headers);
         respond.send_informational(response).map_err(|error| ended(&error))
     }
 
@@ -324,12 +336,13 @@ impl<D: Buf> ServerStream<D> {
         Ok(())
     }
 
-    /// Ready when the peer has room for some of `bytes`, and all that was sent before is on its way.
+    /// Ready when the peer has room for some of `bytes`, and all that was sent before is on its way: for how
+    /// many.
     pub fn poll_room(
         &mut self,
         context: &mut Context<'_>,
         bytes: usize,
-    ) -> Poll<Result<(), Ended>> {
+    ) -> Poll<Result<usize, Ended>> {
         let Sending::Body(body) = &mut self.sending else {
             return Poll::Ready(Err(Ended::ConnectionEnded));
         };
@@ -342,7 +355,7 @@ impl<D: Buf> ServerStream<D> {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(body.capacity()))
     }
 
     /// Sends a piece of the response's body, the last one where `ends`. What the peer has no room
@@ -365,16 +378,14 @@ impl<D: Buf> ServerStream<D> {
     }
 
     /// Breaks the response off, so that the peer cannot take what it has for the whole: a `tunnel`
-    /// with CONNECT_ERROR (RFC 9113 §8.5), anything else with INTERNAL_ERROR (§7). False where there is
-    /// nothing to be broken off.
-    pub fn break_off(&mut self, tunnel: bool) -> bool {
+    /// with CONNECT_ERROR (RFC 9113 §8.5), anything else with INTERNAL_ERROR (§7).
+    pub fn break_off(&mut self, tunnel: bool) {
         let reason = if tunnel { Reason::CONNECT_ERROR } else { Reason::INTERNAL_ERROR };
         match std::mem::replace(&mut self.sending, Sending::Nothing) {
             Sending::Head(mut respond) => respond.send_reset(reason),
             Sending::Body(mut body) => body.send_reset(reason),
-            Sending::Nothing => return false,
+            Sending::Nothing => {}
         }
-        true
     }
 }
 

@@ -16,6 +16,7 @@ mod headers;
 mod health_checks;
 mod hedging;
 mod http_filters;
+mod interim_responses;
 mod internal_redirects;
 mod listener_filters;
 mod listener_options;

@@ -18,7 +18,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     access_log_options flush_access_log_on_new_request local_reply_config \
                     http2_protocol_options upgrade_configs original_ip_detection_extensions \
                     early_header_mutation_extensions add_user_agent scheme_header_transformation \
-                    stream_error_on_invalid_http_message",
+                    stream_error_on_invalid_http_message proxy_100_continue",
         limited: "codec_type=AUTO|HTTP1|HTTP2 \
                   add_proxy_protocol_connection_state=false",
         ..NONE
@@ -99,7 +99,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     max_consecutive_inbound_frames_with_empty_payload \
                     max_inbound_priority_frames_per_stream \
                     max_inbound_window_update_frames_per_data_frame_sent allow_connect \
-                    connection_keepalive",
+                    connection_keepalive max_outbound_control_frames",
         limited: "allow_metadata=false \
                   override_stream_error_on_invalid_http_message=true",
         ..NONE

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use ringmain_proto_codec::h1::Version;
 use ringmain_proto_codec::{ChunkError, HeaderMap};
 
 use super::body::Ending;
@@ -17,6 +18,7 @@ use crate::http::exchange::Exchange;
 use crate::http::filter::FilterReply;
 use crate::http::filter_chain;
 use crate::http::local_reply::{self, LocalReply, Reply};
+use crate::http::response_headers::prepare_interim;
 use crate::http::response_pace::ResponsePace;
 use crate::http::stream::{StreamInfo, millis};
 use crate::http::{ConnectionManager, ResponseFlag};
@@ -167,6 +169,28 @@ impl<'a> Downstream<'a> {
         }
     }
 
+    /// Sends the interim response (RFC 9110 §15.2) in `exchange.response`. Whether the client is still there
+    /// is found out by the next look.
+    pub async fn send_interim(&self, exchange: &mut Exchange) {
+        if exchange.request.version == Version::Http10 {
+            // RFC 9110 §15.2: it knows none.
+            return;
+        }
+        prepare_interim(&mut exchange.response.headers);
+        self.count_interim(exchange.response.status);
+        match self.codec {
+            Codec::Http1(connection) => connection.send_interim(exchange).await,
+            Codec::Http2(stream) => stream.send_interim(&exchange.response),
+        }
+    }
+
+    /// Counts an interim response.
+    pub(super) fn count_interim(&self, status: u16) {
+        let worker = self.worker.id;
+        self.manager.responses.of(worker).count(status);
+        self.manager.listener_responses.of(worker).count(status);
+    }
+
     /// Sends the head in `exchange.response`, whose headers are those of every version, with the
     /// first piece of its body, and its end behind that where `ending` says so. Says what follows the
     /// response. A buffer comes back for others to use.
@@ -262,11 +286,12 @@ impl<'a> Downstream<'a> {
         }
     }
 
-    /// Bytes of the request's body as they came, framing included, since the last call.
+    /// Bytes of the request's body as they came, framing included, since the last call; none in HTTP/2, where
+    /// the connection counts them.
     pub fn take_wire_bytes(&self) -> u64 {
         match self.codec {
             Codec::Http1(connection) => connection.take_wire_bytes(),
-            Codec::Http2(stream) => stream.take_wire_bytes(),
+            Codec::Http2(_) => 0,
         }
     }
 

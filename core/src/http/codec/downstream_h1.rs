@@ -374,9 +374,7 @@ impl Connection {
         debug_assert!(fits, "a small buffer holds it");
         let (result, buffer) = self.write(buffer).await;
         self.record.worker.buffers.give_back(buffer);
-        let (manager, worker) = (&self.record.manager, self.record.worker.id);
-        manager.responses.of(worker).count(100);
-        manager.listener_responses.of(worker).count(100);
+        self.downstream().count_interim(100);
         result.is_ok()
     }
 

@@ -82,10 +82,12 @@ pub struct Connection {
     /// The client has ended its side.
     remote_ended: Cell<bool>,
     changed: Event,
+    /// The streams that wait until what they have sent is in frames.
+    awaiting_framed: RefCell<Vec<Rc<Notify>>>,
     /// The streams that wait until all there is to send has been sent.
     awaiting_sent: RefCell<Vec<Rc<Notify>>>,
     /// Wakes the driving half to tell them.
-    sent_asked: Notify,
+    turn_asked: Notify,
 }
 
 /// What the driving half has to do next.
@@ -115,7 +117,10 @@ impl Connection {
         slot.set_idle(true);
         let connection = Self {
             io,
-            guard: RefCell::new(FloodGuard::of_client(limits::flood_limits(&record.manager))),
+            guard: RefCell::new(FloodGuard::of_client(
+                limits::flood_limits(&record.manager),
+                record.manager.recorded.wire_bytes,
+            )),
             patience: Patience::new(timers),
             write_deadline: Deadline::new(timers, transport.stream(), Shutdown::Both),
             idle: Deadline::of_wait(timers, &wake),
@@ -131,8 +136,9 @@ impl Connection {
             over: Cell::new(false),
             remote_ended: Cell::new(false),
             changed: Event::default(),
+            awaiting_framed: RefCell::default(),
             awaiting_sent: RefCell::default(),
-            sent_asked: Notify::default(),
+            turn_asked: Notify::default(),
             transport,
             read_deadline,
             slot,
@@ -178,6 +184,7 @@ impl Connection {
             return;
         }
         if let Err(flood) = self.guard.borrow_mut().receive(input.bytes()) {
+            self.count_flood(flood);
             self.flood.set(Some(flood));
             self.wake.notify();
         }
@@ -234,7 +241,7 @@ impl Connection {
             Ok(frames) => self.drive_frames(frames).await,
             Err(ended) => Err(ended),
         };
-        if ended == Err(Ended::Protocol) {
+        if ended == Err(Ended::Protocol) && self.flood.get().is_none() {
             self.stats().downstream_cx_protocol_error.inc();
         }
         while self.io.has_output() && self.flush().await.is_ok() {}
@@ -291,7 +298,7 @@ impl Connection {
         frames: &mut ServerConnection<Buffer, Outgoing>,
         context: &mut Context<'_>,
     ) -> Poll<Turn> {
-        while self.sent_asked.poll_notified(context).is_ready() {}
+        while self.turn_asked.poll_notified(context).is_ready() {}
         loop {
             match frames.poll_request(context) {
                 Poll::Ready(Some(Ok(incoming))) => self.begin_stream(incoming),
@@ -303,10 +310,13 @@ impl Connection {
         for _ in 0..frames.take_refused() {
             self.note_refused();
         }
+        self.io.look_at_output(|output| self.count_sent(self.guard.borrow_mut().send(output)));
+        notify_all(&self.awaiting_framed);
         if self.io.has_output() {
             return Poll::Ready(Turn::Flush);
         }
-        self.note_all_sent();
+        notify_all(&self.awaiting_sent);
+        self.guard.borrow_mut().note_all_sent();
         if self.wake.poll_notified(context).is_ready() {
             return Poll::Ready(Turn::LookAtLimits);
         }
@@ -356,7 +366,6 @@ impl Connection {
             let part = &output[..output.len().min(buffer.room())];
             let fits = buffer.append(part);
             debug_assert!(fits, "no more than there is room for");
-            self.guard.borrow_mut().send(part);
             part.len()
         });
         self.write_deadline.arm(self.record.manager.config.stream_idle_timeout);
@@ -369,27 +378,31 @@ impl Connection {
 
     /// Waits until the client has been sent all that it has room for, or nothing more can be sent.
     async fn all_sent(&self) {
+        self.wait_among(&self.awaiting_sent).await;
+    }
+
+    /// Waits until what was sent so far is in frames, as far as the client has room for it.
+    async fn all_framed(&self) {
+        self.wait_among(&self.awaiting_framed).await;
+    }
+
+    async fn wait_among(&self, waiting: &RefCell<Vec<Rc<Notify>>>) {
         if self.over.get() {
             return;
         }
-        let sent = Rc::new(Notify::default());
-        self.awaiting_sent.borrow_mut().push(sent.clone());
-        // Where all was sent before, no frame would make for another turn.
-        self.sent_asked.notify();
-        sent.notified().await;
-    }
-
-    fn note_all_sent(&self) {
-        for stream in self.awaiting_sent.take() {
-            stream.notify();
-        }
+        let told = Rc::new(Notify::default());
+        waiting.borrow_mut().push(told.clone());
+        // Where there is nothing to frame or to send, that would make for no turn.
+        self.turn_asked.notify();
+        told.notified().await;
     }
 
     /// Ends our side, then waits a little for the client to close first, so that what it still sends
     /// does not destroy what is on its way to it.
     fn close(&self) {
         self.over.set(true);
-        self.note_all_sent();
+        notify_all(&self.awaiting_framed);
+        notify_all(&self.awaiting_sent);
         self.changed.notify();
         if self.remote_ended.get() {
             return;
@@ -401,4 +414,8 @@ impl Connection {
             None => self.transport.stream().shutdown(Shutdown::Both),
         }
     }
+}
+
+fn notify_all(waiting: &RefCell<Vec<Rc<Notify>>>) {
+    waiting.take().iter().for_each(|one| one.notify());
 }

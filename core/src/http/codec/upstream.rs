@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use ringmain_proto_codec::HeaderMap;
 use ringmain_proto_codec::h1::{BodyLength, RequestKind, ResponseHead};
-use ringmain_proto_codec::h2::client::RequestHead;
+use ringmain_proto_codec::h2::client::{ReceivedHead, RequestHead};
 
 use super::body::Ending;
 use super::upstream_h1::H1Stream;
@@ -226,12 +226,22 @@ impl UpstreamStream {
         head: &mut ResponseHead,
         request: RequestKind,
     ) -> Result<(), ResponseFailure> {
+        while self.next_head(head, request).await? == ReceivedHead::Interim {}
+        Ok(())
+    }
+
+    /// Reads the next head into `head`; of interim ones, the first that Envoy tells of.
+    pub async fn next_head(
+        &self,
+        head: &mut ResponseHead,
+        request: RequestKind,
+    ) -> Result<ReceivedHead, ResponseFailure> {
         match self {
-            Self::H1(stream) => stream.read_head(head, request).await,
-            Self::H2(stream) => stream.read_head(head).await,
+            Self::H1(stream) => stream.next_head(head, request).await,
+            Self::H2(stream) => stream.next_head(head).await,
             Self::Tunnel(_) => {
                 TunnelStream::answer(head);
-                Ok(())
+                Ok(ReceivedHead::Final)
             }
         }
     }
@@ -310,6 +320,11 @@ impl UpstreamStream {
             Self::Tunnel(stream) => stream.count_broken_off(),
         }
     }
+}
+
+/// Whether Envoy tells of an interim response with this status.
+pub(super) fn is_told(status: u16) -> bool {
+    matches!(status, 100 | 102..=104)
 }
 
 /// The host takes no more of the request.

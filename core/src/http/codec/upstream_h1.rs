@@ -10,11 +10,12 @@ use std::time::Duration;
 use ringmain_proto_codec::h1::{
     BodyLength, HeadProgress, KeyFormat, RequestKind, ResponseHead, ResponseOptions, encode_request,
 };
+use ringmain_proto_codec::h2::client::ReceivedHead;
 use ringmain_proto_codec::limits::HeadLimits;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::body::{BodyReader, BodyWriter, Ending};
-use super::upstream::{Piece, ResponseFailure};
+use super::upstream::{Piece, ResponseFailure, is_told};
 use crate::http::exchange::Exchange;
 use crate::http::{header_bytes, key_format};
 use crate::pool::UpstreamConnection;
@@ -47,6 +48,10 @@ pub struct H1Stream {
     body: RefCell<BodyReader>,
     /// Bytes received and not yet looked at.
     received: RefCell<Buffer>,
+    /// Whether anything has come.
+    begun: Cell<bool>,
+    /// Whether an interim response was told of.
+    interim: Cell<bool>,
     reuse: Cell<Reuse>,
     /// The limit on how long a read that waits keeps its buffer, once HTTP is over.
     patience: OnceCell<Patience>,
@@ -74,6 +79,8 @@ impl H1Stream {
             keep_trailers,
             body: RefCell::new(BodyReader::new(BodyLength::None, false)),
             received: RefCell::default(),
+            begun: Cell::new(false),
+            interim: Cell::new(false),
             reuse: Cell::new(Reuse::Never),
             patience: OnceCell::new(),
             is_tunnel: Cell::new(false),
@@ -167,21 +174,23 @@ impl H1Stream {
         self.connection.stream().shutdown(Shutdown::Both);
     }
 
-    /// Reads the final response's head into `head`.
-    pub async fn read_head(
+    /// Reads the next head into `head`.
+    pub async fn next_head(
         &self,
         head: &mut ResponseHead,
         request: RequestKind,
-    ) -> Result<(), ResponseFailure> {
+    ) -> Result<ReceivedHead, ResponseFailure> {
         let config = &self.connection.cluster().shared.config;
         let headers_max = config.max_response_headers_count;
         let options = ResponseOptions {
             limits: HeadLimits { bytes_max: RESPONSE_HEAD_BYTES_MAX, headers_max },
             preserve_case: key_format::kept_from_reading(config.http1.header_key_format),
         };
-        let mut buffer = self.worker.buffers.small();
+        let mut buffer = self.received.take();
         let result = self.await_head(&mut buffer, head, request, &options).await;
-        if result.is_ok() {
+        if result == Ok(ReceivedHead::Interim) {
+            self.received.replace(buffer);
+        } else if result.is_ok() {
             self.body.replace(BodyReader::new(head.body, self.keep_trailers));
             self.reuse.set(match head.keep_alive {
                 true => Reuse::For(keep_alive_timeout(&head.headers)),
@@ -206,16 +215,18 @@ impl H1Stream {
         head: &mut ResponseHead,
         request: RequestKind,
         options: &ResponseOptions,
-    ) -> Result<(), ResponseFailure> {
+    ) -> Result<ReceivedHead, ResponseFailure> {
         let mut progress = HeadProgress::default();
-        let mut begun = false;
         loop {
             if !buffer.is_empty() {
                 match head.parse(buffer.bytes(), &mut progress, request, options) {
                     Ok(Some(consumed)) if is_interim(head.status) => {
                         // Any number, as in Envoy: the route's timeout bounds them.
                         buffer.consume(consumed);
-                        self.connection.count_interim(head.status);
+                        if is_told(head.status) && !self.interim.replace(true) {
+                            self.connection.count_interim(head.status);
+                            return Ok(ReceivedHead::Interim);
+                        }
                         head.clear();
                         progress = HeadProgress::default();
                         continue;
@@ -226,7 +237,7 @@ impl H1Stream {
                     }
                     Ok(Some(consumed)) => {
                         buffer.consume(consumed);
-                        return Ok(());
+                        return Ok(ReceivedHead::Final);
                     }
                     Ok(None) => {}
                     Err(_) => return Err(ResponseFailure::Protocol),
@@ -236,9 +247,9 @@ impl H1Stream {
             let (count, returned) = self.connection.read(with_room).await;
             *buffer = returned;
             match count {
-                0 if begun => return Err(ResponseFailure::ClosedPartial),
+                0 if self.begun.get() => return Err(ResponseFailure::ClosedPartial),
                 0 => return Err(ResponseFailure::ClosedSilent),
-                _ => begun = true,
+                _ => self.begun.set(true),
             }
         }
     }
@@ -389,8 +400,11 @@ fn keep_alive_timeout(headers: &HeaderMap) -> Option<Duration> {
     seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// `buffer` with room for more: a head that outgrows a small buffer moves to a large one.
+/// `buffer`, or a small one where it is none, with room for more: a head that outgrows a small buffer moves to a large one.
 fn with_room(buffers: &BufferPool, mut buffer: Buffer) -> Buffer {
+    if buffer.capacity() == 0 {
+        return buffers.small();
+    }
     if buffer.room() > 0 {
         return buffer;
     }

@@ -12,7 +12,7 @@ use ringmain_proto_codec::h2::client::{ClientStream, ReceivedHead, StreamFailure
 use ringmain_proto_codec::limits::HeadLimits;
 
 use super::body::Ending;
-use super::upstream::{OutgoingHead, Piece, ResponseFailure};
+use super::upstream::{OutgoingHead, Piece, ResponseFailure, is_told};
 use crate::pool::{H2Slot, UpstreamConnection};
 use crate::runtime::{Buffer, Deadline, Interrupt, Notify, SMALL_BUFFER_BYTES};
 use crate::server::Worker;
@@ -30,13 +30,15 @@ pub struct H2Stream {
     /// Told when the stream is to end: by its deadline, because the client has gone, or by
     /// [`Self::abort`].
     interrupt: Rc<Notify>,
+    /// Whether an interim response was told of.
+    interim: Cell<bool>,
     has_body: Cell<bool>,
     /// What of the body has come and did not fit into the last piece.
     left: RefCell<Bytes>,
     /// Bytes of the last piece, for which the host gets room when the next one is asked for.
     unreleased: Cell<usize>,
     trailers: RefCell<Option<Box<HeaderMap>>>,
-    sent: Cell<u64>,
+    /// Bytes of the body received.
     received: Cell<u64>,
 }
 
@@ -51,11 +53,11 @@ impl H2Stream {
             slot,
             stream: RefCell::default(),
             unopened: Cell::default(),
+            interim: Cell::default(),
             has_body: Cell::default(),
             left: RefCell::default(),
             unreleased: Cell::default(),
             trailers: RefCell::default(),
-            sent: Cell::default(),
             received: Cell::default(),
         }
     }
@@ -75,9 +77,11 @@ impl H2Stream {
         self.slot.is_reused()
     }
 
-    /// Bytes of bodies sent and received, without frames around them.
+    /// Bytes of its frames sent and received, where logs ask for them.
     pub fn wire_bytes(&self) -> (u64, u64) {
-        (self.sent.get(), self.received.get())
+        let stream = self.stream.borrow();
+        let bytes = stream.as_ref().map(|stream| self.slot.wire_bytes(stream)).unwrap_or_default();
+        (bytes.sent, bytes.received)
     }
 
     /// Breaks the stream off.
@@ -102,7 +106,6 @@ impl H2Stream {
         let mut left = piece;
         while !left.is_empty() {
             let count = poll_fn(|context| self.poll_send(context, left, ends)).await?;
-            self.sent.set(self.sent.get() + count as u64);
             left = &left[count..];
         }
         match ending.and_then(|ending| ending.trailers) {
@@ -153,18 +156,24 @@ impl H2Stream {
         self.interrupt.notify();
     }
 
-    /// Reads the final response's head into `head`.
-    pub async fn read_head(&self, head: &mut ResponseHead) -> Result<(), ResponseFailure> {
+    /// Reads the next head into `head`.
+    pub async fn next_head(
+        &self,
+        head: &mut ResponseHead,
+    ) -> Result<ReceivedHead, ResponseFailure> {
         loop {
-            match poll_fn(|context| self.poll_head(context, head)).await {
-                Ok(ReceivedHead::Interim(status)) => self.connection().count_interim(status),
-                Ok(ReceivedHead::Final) => break,
-                Err(failure) => return Err(response_failure(failure)),
+            let received = poll_fn(|context| self.poll_head(context, head)).await;
+            if received.map_err(response_failure)? == ReceivedHead::Final {
+                break;
+            }
+            if is_told(head.status) && !self.interim.replace(true) {
+                self.connection().count_interim(head.status);
+                return Ok(ReceivedHead::Interim);
             }
         }
         let stream = self.stream.borrow();
         self.has_body.set(stream.as_ref().is_some_and(|stream| !stream.has_ended()));
-        Ok(())
+        Ok(ReceivedHead::Final)
     }
 
     fn poll_head(
@@ -325,6 +334,14 @@ impl H2Stream {
 
     fn stats(&self) -> &ClusterStats {
         self.connection().cluster().stats()
+    }
+}
+
+impl Drop for H2Stream {
+    fn drop(&mut self) {
+        if let Some(stream) = &*self.stream.borrow() {
+            self.slot.forget(stream);
+        }
     }
 }
 

@@ -61,6 +61,15 @@ impl Connection {
         (sent.map(|()| after), first)
     }
 
+    /// Sends the head of an interim response.
+    pub async fn send_interim(&self, exchange: &mut Exchange) {
+        encode(&self.record.manager, exchange, false);
+        let buffers = &self.record.worker.buffers;
+        let head = Buffer::holding(buffers.small(), &exchange.encoded);
+        let (_sent, head) = self.write(head).await;
+        buffers.give_back(head);
+    }
+
     /// Sends the next piece of the body.
     pub async fn send_data(
         &self,

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use ringmain_proto_codec::h2::flood_guard::{Flood, FloodLimits};
+use ringmain_proto_codec::h2::flood_guard::{Flood, FloodLimits, SentFrames};
 use ringmain_proto_codec::h2::server::{ServerConnection, ServerOptions};
 
 use super::{Connection, Outgoing};
@@ -34,6 +34,7 @@ pub(super) fn flood_limits(manager: &ConnectionManager) -> FloodLimits {
         priority_frames_per_stream_max: http2.max_inbound_priority_frames_per_stream,
         window_updates_per_data_frame_max: http2
             .max_inbound_window_update_frames_per_data_frame_sent,
+        outbound_control_frames_max: http2.max_outbound_control_frames,
     }
 }
 
@@ -41,8 +42,7 @@ impl Connection {
     /// Something has woken the connection: a limit was broken or has passed, or a drain wants it to
     /// end.
     pub(super) fn look_at_limits(&self, frames: &mut ServerConnection<Buffer, Outgoing>) {
-        if let Some(flood) = self.flood.get() {
-            self.count_flood(flood);
+        if self.flood.get().is_some() {
             frames.refuse();
         } else if self.premature_resets.are_too_many() {
             self.stats().downstream_rq_too_many_premature_resets.inc();
@@ -57,18 +57,23 @@ impl Connection {
                 self.stats().downstream_cx_max_duration_reached.inc();
             }
             frames.shut_down();
-            self.record.worker.http2_stats().goaway_sent.inc();
             if self.streams.get() == 0 {
                 self.read_deadline.arm(Some(self.record.manager.config.drain_timeout));
             }
         }
     }
 
+    /// Counts frames that are on their way to the client.
+    pub(super) fn count_sent(&self, sent: SentFrames) {
+        let stats = self.record.worker.http2_stats();
+        stats.tx_reset.add(sent.resets);
+        stats.stream_refused_errors.add(sent.refusals);
+        stats.goaway_sent.add(sent.goaways);
+    }
+
     /// A request was malformed, and its stream reset.
     pub(super) fn note_refused(&self) {
-        let stats = self.record.worker.http2_stats();
-        stats.rx_messaging_error.inc();
-        stats.tx_reset.inc();
+        self.record.worker.http2_stats().rx_messaging_error.inc();
         self.note_stream_over(true);
     }
 
@@ -79,13 +84,15 @@ impl Connection {
         }
     }
 
-    fn count_flood(&self, flood: Flood) {
+    /// Counts it when it is found: the crate may end the connection for it by itself.
+    pub(super) fn count_flood(&self, flood: Flood) {
         self.stats().downstream_cx_protocol_error.inc();
         let stats = self.record.worker.http2_stats();
         match flood {
             Flood::EmptyFrames => stats.inbound_empty_frames_flood.inc(),
             Flood::PriorityFrames => stats.inbound_priority_frames_flood.inc(),
             Flood::WindowUpdates => stats.inbound_window_update_frames_flood.inc(),
+            Flood::ControlFrames => stats.outbound_control_flood.inc(),
         }
     }
 }

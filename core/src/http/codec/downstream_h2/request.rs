@@ -10,9 +10,6 @@ use super::Stream;
 use crate::http::codec::downstream::{ReceiveError, Received};
 use crate::runtime::{Buffer, LARGE_BUFFER_BYTES};
 
-/// Bytes of a frame's header (RFC 9113 §4.1).
-pub(super) const FRAME_HEADER_BYTES: u64 = 9;
-
 impl Stream {
     /// What of the body has come with the head.
     pub fn body_at_hand(&self) -> Received {
@@ -80,8 +77,6 @@ impl Stream {
 
     /// `data` with `bytes` behind it.
     fn joined(&self, mut data: Buffer, bytes: &Bytes) -> Buffer {
-        self.body_wire_bytes
-            .set(self.body_wire_bytes.get() + FRAME_HEADER_BYTES + bytes.len() as u64);
         let pool = &self.connection.record.worker.buffers;
         if data.capacity() == 0 {
             return Buffer::holding(pool.small(), bytes);
@@ -98,11 +93,6 @@ impl Stream {
     /// The trailers that have come.
     pub fn take_trailers(&self) -> Option<Box<HeaderMap>> {
         self.trailers.take()
-    }
-
-    /// Bytes of the body as they came since the last call.
-    pub fn take_wire_bytes(&self) -> u64 {
-        self.body_wire_bytes.take()
     }
 
     /// The rest is not wanted: the stream is reset when the response is out (RFC 9113 §8.1).

@@ -5,8 +5,8 @@ use std::task::Poll;
 use std::time::Instant;
 
 use ringmain_proto_codec::HeaderMap;
+use ringmain_proto_codec::h1::ResponseHead;
 
-use super::request::FRAME_HEADER_BYTES;
 use super::{Outgoing, Stream};
 use crate::http::codec::body::Ending;
 use crate::http::codec::downstream::{After, Gone};
@@ -41,26 +41,57 @@ impl Stream {
         (sent.map(|()| After::KeepAlive), spare)
     }
 
-    /// Sends the next piece of the body once the client has room for it.
+    /// Sends the head of an interim response. Where that fails the client has gone, which is seen elsewhere.
+    pub fn send_interim(&self, head: &ResponseHead) {
+        let _gone = self.inner.borrow_mut().send_interim(head.status, &head.headers);
+    }
+
+    /// Sends the next piece of the body once the client has room for it. What there is no room for of the last
+    /// one is kept back: in the crate it would lie for ever.
     pub async fn send_data(
         &self,
-        piece: Buffer,
+        mut piece: Buffer,
         ending: Option<Ending<'_>>,
     ) -> (Result<(), Gone>, Buffer) {
-        let length = piece.len();
-        if length > 0 && self.await_room(length).await.is_err() {
-            return (Err(Gone), piece);
+        while !piece.is_empty() {
+            match self.await_room(piece.len()).await {
+                Ok(room) if ending.is_some() && room < piece.len() => {
+                    if self.send_part(&mut piece, room).is_err() {
+                        return (Err(Gone), piece);
+                    }
+                }
+                Ok(_) => break,
+                Err(Gone) if ending.is_some() && self.send_deadline.fired() => {
+                    self.give_up();
+                    return (Ok(()), piece);
+                }
+                Err(Gone) => return (Err(Gone), piece),
+            }
         }
         let trailers = ending.and_then(|Ending { trailers }| trailers);
         let ends = ending.is_some() && trailers.is_none();
-        if length == 0 && !ends {
+        if piece.is_empty() && !ends {
             return (self.send_trailers(trailers), piece);
         }
         let piece = Outgoing::new(piece, &self.connection.record.worker);
         let sent = self.inner.borrow_mut().send_data(piece, ends);
-        self.sent.set(self.sent.get() + length as u64 + FRAME_HEADER_BYTES);
         let sent = sent.map_err(|_| Gone).and_then(|()| self.send_trailers(trailers));
         (sent, Buffer::default())
+    }
+
+    /// Sends the first bytes of `piece`.
+    fn send_part(&self, piece: &mut Buffer, bytes: usize) -> Result<(), Gone> {
+        let worker = &self.connection.record.worker;
+        let part = Buffer::holding(worker.buffers.small(), &piece.bytes()[..bytes]);
+        piece.consume(bytes);
+        let part = Outgoing::new(part, worker);
+        self.inner.borrow_mut().send_data(part, false).map_err(|_| Gone)
+    }
+
+    /// The client takes the end of the response too slowly. To Envoy such a request has been served.
+    fn give_up(&self) {
+        self.connection.record.worker.http2_stats().tx_flush_timeout.inc();
+        self.reset();
     }
 
     fn send_trailers(&self, trailers: Option<&HeaderMap>) -> Result<(), Gone> {
@@ -68,8 +99,9 @@ impl Stream {
         self.inner.borrow_mut().send_trailers(trailers).map_err(|_| Gone)
     }
 
-    /// Waits until the client has room for some of `bytes`, and what was sent before is on its way.
-    async fn await_room(&self, bytes: usize) -> Result<(), Gone> {
+    /// Waits until the client has room for some of `bytes`, and what was sent before is on its way: for how
+    /// many.
+    async fn await_room(&self, bytes: usize) -> Result<usize, Gone> {
         let mut armed = false;
         let room = poll_fn(|context| {
             while self.wake.poll_notified(context).is_ready() {}
@@ -99,9 +131,7 @@ impl Stream {
 
     /// Resets the stream, unless it is over.
     pub(super) fn reset(&self) {
-        if self.inner.borrow_mut().break_off(self.tunnel.get()) {
-            self.connection.record.worker.http2_stats().tx_reset.inc();
-        }
+        self.inner.borrow_mut().break_off(self.tunnel.get());
     }
 
     /// Counts what this response means for the connection, which a drain or a limit may end with it.

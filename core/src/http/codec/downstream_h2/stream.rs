@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ringmain_proto_codec::h1::UnderscoreAction;
 use ringmain_proto_codec::h2::server::{Ended, Incoming, IncomingHead, ServerStream};
+use ringmain_proto_codec::h2::stream_meter::StreamBytes;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::{Connection, Outgoing};
@@ -40,10 +41,6 @@ pub struct Stream {
     pub(super) stopped: Cell<bool>,
     /// Whether what goes over the stream is no HTTP any more.
     pub(super) tunnel: Cell<bool>,
-    /// Bytes of the request's body received and not yet told.
-    pub(super) body_wire_bytes: Cell<u64>,
-    /// Bytes of the response sent.
-    pub(super) sent: Cell<u64>,
 }
 
 /// Whether the client is still there.
@@ -84,16 +81,17 @@ pub(super) async fn serve(
     let mut exchange = worker.exchanges.take();
     let stream = Stream::new(connection, inner);
     stream.begin(&head, &mut exchange);
+    let crumbs = head.crumbs();
     drop(head);
     let after = {
-        let mut serving = pin!(stream.answer(&mut exchange));
+        let mut serving = pin!(stream.answer(crumbs, &mut exchange));
         poll_fn(|context| {
             stream.note_reset(context);
             serving.as_mut().poll(context)
         })
         .await
     };
-    stream.end(after, &mut exchange);
+    stream.end(after, &mut exchange).await;
     worker.exchanges.give_back(exchange);
 }
 
@@ -110,8 +108,6 @@ impl Stream {
             trailers: RefCell::default(),
             stopped: Cell::new(false),
             tunnel: Cell::new(false),
-            body_wire_bytes: Cell::new(0),
-            sent: Cell::new(0),
             connection: connection.clone(),
         }
     }
@@ -121,11 +117,23 @@ impl Stream {
         Downstream { worker, manager, codec: Codec::Http2(self) }
     }
 
+    fn note_wire_bytes(&self, exchange: &mut Exchange) {
+        let stream = self.inner.borrow().id();
+        if let Some(meter) = self.connection.guard.borrow_mut().meter() {
+            let StreamBytes { received, sent } = meter.end(stream);
+            exchange.info.downstream_bytes.received = received;
+            exchange.info.downstream_bytes.sent = sent;
+        }
+    }
+
     /// Notes and counts that a request has begun.
     fn begin(&self, head: &IncomingHead, exchange: &mut Exchange) {
+        if let Some(meter) = self.connection.guard.borrow_mut().meter() {
+            meter.begin(self.inner.borrow().id());
+        }
         let record = &self.connection.record;
         exchange.info = self.downstream().new_record();
-        head.write_to(&mut exchange.request);
+        head.write_to(&mut exchange.request, record.manager.config.proxy_100_continue);
         exchange.info.request_parsed = true;
         if exchange.request.body.is_empty() {
             exchange.info.request_received = Some(exchange.info.started);
@@ -134,8 +142,9 @@ impl Stream {
         self.downstream().count_request();
     }
 
-    async fn answer(&self, exchange: &mut Exchange) -> After {
-        if let Err(details) = self.check_fields(exchange) {
+    /// Serves the request, whose `cookie` had so many `crumbs`.
+    async fn answer(&self, crumbs: usize, exchange: &mut Exchange) -> After {
+        if let Err(details) = self.check_fields(crumbs, exchange) {
             exchange.info.details = details;
             exchange.info.flags.set(ResponseFlag::DownstreamProtocolError);
             exchange.info.reset = true;
@@ -147,20 +156,21 @@ impl Stream {
         }
         if exchange.request.expect_continue
             && !exchange.request.body.is_empty()
-            && self.inner.borrow_mut().send_continue().is_ok()
+            && self.inner.borrow_mut().send_interim(100, &HeaderMap::default()).is_ok()
         {
-            let record = &self.connection.record;
-            record.manager.responses.of(record.worker.id).count(100);
+            self.downstream().count_interim(100);
         }
         router::serve(&self.downstream(), exchange).await
     }
 
     /// The limits on fields that a codec enforces in Envoy; breaking one resets the stream.
-    fn check_fields(&self, exchange: &mut Exchange) -> Result<(), &'static str> {
+    fn check_fields(&self, crumbs: usize, exchange: &mut Exchange) -> Result<(), &'static str> {
         let stats = self.connection.record.worker.http2_stats();
         let options = &self.connection.record.manager.request_options;
         let headers = &mut exchange.request.headers;
-        if headers.len() > options.limits.headers_max as usize {
+        // As they came: joining many crumbs costs as much as many fields do.
+        let fields = headers.len() + crumbs.saturating_sub(1);
+        if fields > options.limits.headers_max as usize {
             stats.header_overflow.inc();
             return Err("http2.too_many_headers");
         }
@@ -218,12 +228,14 @@ impl Stream {
     }
 
     /// Counts and logs the request.
-    fn end(&self, after: After, exchange: &mut Exchange) {
+    async fn end(&self, after: After, exchange: &mut Exchange) {
         if after == After::Abort && !self.client.is_gone() {
             self.reset();
         }
-        exchange.info.downstream_bytes.sent = self.sent.get();
-        exchange.info.downstream_bytes.received += self.body_wire_bytes.take();
+        if self.connection.record.manager.recorded.wire_bytes {
+            self.connection.all_framed().await;
+            self.note_wire_bytes(exchange);
+        }
         self.downstream().finish(exchange);
         let by_client = self.client.ended.get() == Some(Ended::RemoteReset)
             || exchange.info.flags.has(ResponseFlag::DownstreamProtocolError);
