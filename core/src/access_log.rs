@@ -26,4 +26,4 @@ pub use log_type::AccessLogType;
 pub use logger::AccessLogger;
 pub use record::Recorded;
 pub use text::{render, render_text, write_header_value};
-pub use writer::{LogControl, LogMessage, LogSink, LogWriter, OpenError};
+pub use writer::{FilesystemStats, LogControl, LogMessage, LogSink, LogWriter, OpenError};

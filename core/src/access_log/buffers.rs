@@ -6,7 +6,7 @@ use super::{LogMessage, LogSink};
 use crate::stats::scopes::WorkerStats;
 
 /// Lines for one sink are handed over when they reach this, and once a second.
-const HAND_OVER_BYTES: usize = 64 * 1024;
+pub(super) const HAND_OVER_BYTES: usize = 64 * 1024;
 /// Lines kept while the writer is behind; what comes beyond is dropped and counted.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
 

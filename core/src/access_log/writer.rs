@@ -3,13 +3,29 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use ringmain_config::access_log::AccessLogSink;
 
-use super::buffers::Batch;
+use super::buffers::{Batch, HAND_OVER_BYTES};
+use crate::stats::stats_block;
+
+stats_block! {
+    /// `filesystem.`: what the writing thread counts.
+    FilesystemStats {
+        counters {
+            flushed_by_timer,
+            reopen_failed,
+            write_buffered,
+            write_completed,
+            write_failed,
+        }
+        gauges {}
+    }
+}
 
 /// What the writing thread is told.
 #[derive(Debug)]
@@ -48,6 +64,7 @@ const JOIN_PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct LogWriter {
     sender: Sender<LogMessage>,
+    stats: Arc<FilesystemStats>,
     thread: JoinHandle<()>,
 }
 
@@ -56,16 +73,18 @@ impl LogWriter {
     pub fn start(sinks: &[AccessLogSink]) -> Result<Self, OpenError> {
         let outputs = sinks.iter().map(Output::open).collect::<Result<Vec<_>, _>>()?;
         let (sender, receiver) = crossbeam_channel::bounded(QUEUE_BATCHES);
+        let stats = Arc::<FilesystemStats>::default();
+        let counted = stats.clone();
         let thread = std::thread::Builder::new()
             .name("access-log".into())
-            .spawn(move || write_all(&receiver, outputs))
+            .spawn(move || write_all(&receiver, outputs, &counted))
             .map_err(|source| OpenError { path: "the writing thread".into(), source })?;
-        Ok(Self { sender, thread })
+        Ok(Self { sender, stats, thread })
     }
 
     /// A way to have the files opened anew.
     pub fn control(&self) -> LogControl {
-        LogControl { sender: self.sender.clone() }
+        LogControl { sender: self.sender.clone(), stats: self.stats.clone() }
     }
 
     /// A way to send batches.
@@ -95,9 +114,15 @@ impl LogWriter {
 #[derive(Debug)]
 pub struct LogControl {
     sender: Sender<LogMessage>,
+    stats: Arc<FilesystemStats>,
 }
 
 impl LogControl {
+    /// What the writing thread has counted.
+    pub fn stats(&self) -> &FilesystemStats {
+        &self.stats
+    }
+
     /// Has `lines` written. Where the writer is behind they are lost.
     pub fn write(&self, sink: LogSink, lines: Vec<u8>) {
         if self.sender.try_send(LogMessage::Batch(Batch { sink, lines })).is_err() {
@@ -145,11 +170,12 @@ impl Output {
     }
 
     /// A file that cannot be opened anew stays the old one.
-    fn reopen(&mut self) {
+    fn reopen(&mut self, stats: &FilesystemStats) {
         let Self::File { file, name } = self else { return };
         match OpenOptions::new().create(true).append(true).open(&*name) {
             Ok(opened) => *file = opened,
             Err(error) => {
+                stats.reopen_failed.inc();
                 tracing::error!(log = name, %error, "cannot reopen; writing to the old file");
             }
         }
@@ -172,15 +198,24 @@ impl Output {
     }
 }
 
-fn write_all(messages: &Receiver<LogMessage>, mut outputs: Vec<Output>) {
+fn write_all(messages: &Receiver<LogMessage>, mut outputs: Vec<Output>, stats: &FilesystemStats) {
     for message in messages {
         match message {
             LogMessage::End => return,
-            LogMessage::Reopen => outputs.iter_mut().for_each(Output::reopen),
+            LogMessage::Reopen => outputs.iter_mut().for_each(|output| output.reopen(stats)),
             LogMessage::Batch(batch) => {
                 let output = &mut outputs[batch.sink.index()];
-                if let Err(error) = output.write(&batch.lines) {
-                    tracing::error!(log = output.name(), %error, "access log lines are lost");
+                let lines = memchr::memchr_iter(b'\n', &batch.lines).count();
+                stats.write_buffered.add(lines as u64);
+                if batch.lines.len() < HAND_OVER_BYTES {
+                    stats.flushed_by_timer.inc();
+                }
+                match output.write(&batch.lines) {
+                    Ok(()) => stats.write_completed.inc(),
+                    Err(error) => {
+                        stats.write_failed.inc();
+                        tracing::error!(log = output.name(), %error, "access log lines are lost");
+                    }
                 }
             }
         }

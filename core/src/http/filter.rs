@@ -228,7 +228,7 @@ impl Filter {
                 Self::GrpcStats(GrpcStatsFilter::new(config.clone()))
             }
             HttpFilterConfig::HealthCheck(config) => {
-                Self::HealthCheck(HealthCheckFilter::new(config))
+                Self::HealthCheck(HealthCheckFilter::new(config, workers))
             }
             HttpFilterConfig::LocalRateLimit(config) => {
                 Self::LocalRateLimit(Box::new(LocalRateLimitFilter::new(config, workers)))
@@ -311,6 +311,7 @@ impl Filter {
             Self::Cors(filter) => filter.stats(http, stats),
             Self::Csrf(filter) => filter.stats(http, stats),
             Self::Fault(filter) => filter.stats(http, stats),
+            Self::HealthCheck(filter) => filter.stats(http, stats),
             Self::LocalRateLimit(filter) => filter.stats(stats),
             Self::Rbac(filter) => filter.stats(http, stats),
             Self::SetMetadata(filter) => filter.stats(http, stats),
@@ -318,7 +319,6 @@ impl Filter {
             Self::Buffer(_)
             | Self::GrpcStats(_)
             | Self::HeaderMutation(_)
-            | Self::HealthCheck(_)
             | Self::SetFilterState(_) => {}
         }
     }

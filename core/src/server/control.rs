@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use super::configuration::Written;
 use super::host_plans::HostPlans;
 use super::{Command, Compiled};
-use crate::access_log::{LogControl, LogSink};
+use crate::access_log::{FilesystemStats, LogControl, LogSink};
 use crate::cluster::{HostSet, HostSlots, ToldHosts};
 use crate::discovery::report::PollerReport;
 use crate::load_balancer::Plan;
@@ -358,6 +358,11 @@ impl Control {
     /// Writes a line of an event log.
     pub fn log_event(&self, sink: LogSink, line: Vec<u8>) {
         self.logs.write(sink, line);
+    }
+
+    /// What the writer of the logs has counted.
+    pub fn filesystem_stats(&self) -> &FilesystemStats {
+        self.logs.stats()
     }
 
     /// Opens the access logs anew, after they were rotated.

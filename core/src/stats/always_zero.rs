@@ -11,12 +11,24 @@ pub struct Names {
     pub gauges: &'static str,
 }
 
+/// `http1.`, and `cluster.<name>.http1.` of clusters that have spoken it.
+pub const HTTP1: Names = Names {
+    counters: "dropped_headers_with_underscores metadata_not_supported_error \
+        requests_rejected_with_underscores_in_headers response_flood",
+    gauges: "",
+};
+
+/// `<side>_ssl_socket_factory.`, with `<side>` `client` in a cluster and `server` in a listener: secrets are
+/// there at start.
+pub const SSL_SOCKET_FACTORY: Names = Names {
+    counters: "downstream_context_secrets_not_ready upstream_context_secrets_not_ready",
+    gauges: "",
+};
+
 /// `cluster.<name>.`
 pub const CLUSTER: Names = Names {
     counters: "assignment_stale assignment_timeout_received assignment_use_cached \
-        default.total_match_count http1.dropped_headers_with_underscores \
-        http1.metadata_not_supported_error http1.requests_rejected_with_underscores_in_headers \
-        http1.response_flood original_dst_host_invalid \
+        default.total_match_count original_dst_host_invalid \
         upstream_cx_connect_with_0_rtt upstream_cx_http3_total \
         upstream_cx_max_duration_reached upstream_cx_pool_overflow \
         upstream_cx_preconnect_skipped upstream_flow_control_backed_up_total \
@@ -31,7 +43,7 @@ pub const CLUSTER: Names = Names {
 };
 
 /// Those that Envoy writes, if only a zero, as soon as it serves: `usedonly` shows them.
-const WRITTEN: [&str; 16] = [
+const WRITTEN: [&str; 15] = [
     "circuit_breakers.default.cx_pool_open",
     "compilation_settings.fips_mode",
     "default.total_match_count",
@@ -46,7 +58,6 @@ const WRITTEN: [&str; 16] = [
     "warming_clusters",
     "warming_state",
     "wip_protos",
-    "write_buffered",
     "write_total_buffered",
 ];
 
@@ -130,7 +141,7 @@ pub const LISTENER_FILTERS: Names =
     Names { counters: "extension_config_missing network_extension_config_missing", gauges: "" };
 
 /// Names of the process, without a scope of their own.
-pub const PROCESS: [(&str, Names); 10] = [
+pub const PROCESS: [(&str, Names); 9] = [
     (
         "cluster_manager",
         Names {
@@ -140,21 +151,7 @@ pub const PROCESS: [(&str, Names); 10] = [
         },
     ),
     ("envoy", Names { counters: "overload_actions.reset_high_memory_stream.count", gauges: "" }),
-    (
-        "filesystem",
-        Names {
-            counters: "flushed_by_timer reopen_failed write_buffered write_completed write_failed",
-            gauges: "write_total_buffered",
-        },
-    ),
-    (
-        "http1",
-        Names {
-            counters: "dropped_headers_with_underscores metadata_not_supported_error \
-                requests_rejected_with_underscores_in_headers response_flood",
-            gauges: "",
-        },
-    ),
+    ("filesystem", Names { counters: "", gauges: "write_total_buffered" }),
     (
         "listener_manager",
         Names {
@@ -168,8 +165,7 @@ pub const PROCESS: [(&str, Names); 10] = [
     (
         "runtime",
         Names {
-            counters: "deprecated_feature_use load_error load_success override_dir_exists \
-                override_dir_not_exists",
+            counters: "deprecated_feature_use load_error override_dir_exists",
             gauges: "admin_overrides_active deprecated_feature_seen_since_process_start",
         },
     ),

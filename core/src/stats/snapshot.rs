@@ -89,6 +89,8 @@ pub fn snapshot(control: &Control) -> Vec<Stat> {
         admin_stats(&control.admin_stats, &mut stats);
     }
     server_stats(control, &mut stats);
+    Scope::plain("filesystem").single(control.filesystem_stats(), &mut stats);
+    Scope::plain("http1").zeros(&always_zero::HTTP1, &mut stats);
     http2_stats(&Scope::plain("http2"), &control.compiled.http2_stats, &mut stats);
     manager_stats(control, &mut stats);
     runtime_stats(control, &mut stats);
@@ -123,6 +125,10 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
     }
     if let Some(ssl) = &cluster.ssl {
         ssl_stats(&scope.within("ssl"), ssl, stats);
+        scope.within("client_ssl_socket_factory").zeros(&always_zero::SSL_SOCKET_FACTORY, stats);
+    }
+    if cluster.stats.iter().any(|stats| stats.upstream_cx_http1_total.value() > 0) {
+        scope.within("http1").zeros(&always_zero::HTTP1, stats);
     }
     if let Some(http2) = &cluster.http2 {
         http2_stats(&scope.within("http2"), http2, stats);
@@ -323,6 +329,7 @@ fn listener_stats(listener: &Listener, stats: &mut Vec<Stat>) {
     }
     if let Some(ssl) = &listener.ssl {
         ssl_stats(&scope.within("ssl"), ssl, stats);
+        scope.within("server_ssl_socket_factory").zeros(&always_zero::SSL_SOCKET_FACTORY, stats);
     }
     for chain in &listener.filter_chains {
         for filter in &chain.filters {
@@ -469,6 +476,9 @@ fn runtime_stats(control: &Control, stats: &mut Vec<Stat>) {
     let (scope, runtime) = (Scope::plain("runtime"), &control.boot.runtime);
     scope.gauge("num_keys", runtime.keys().count(), stats);
     scope.gauge("num_layers", runtime.layers.len(), stats);
+    // It is read once, and from no folder.
+    scope.counter("load_success", 1, stats);
+    scope.counter("override_dir_not_exists", 1, stats);
 }
 
 /// Envoy counts connections beyond the limit as failed updates, and never writes the pressure.

@@ -90,7 +90,7 @@ const CLUSTER: &[&str] = &[
 
 /// Compared whatever follows under `http.<stat_prefix>.`: the stats of HTTP filters.
 const HTTP_FILTERS: &[&str] =
-    &["buffer.", "compressor.", "cors.", "fault.", "rbac.", "set_metadata."];
+    &["buffer.", "compressor.", "cors.", "fault.", "health_check.", "rbac.", "set_metadata."];
 
 /// The same under `cluster.<name>.`
 const CLUSTER_FEATURES: &[&str] = &["grpc.", "outlier_detection."];

@@ -14,10 +14,29 @@ use crate::http::header_matching::{CompiledHeaderMatcher, all_match};
 use crate::http::local_reply::LocalReply;
 use crate::http::stream::millis;
 use crate::server::Worker;
+use crate::stats::{Counter, PerWorker, Scope, Stat, stats_block};
+
+stats_block! {
+    /// `http.<stat_prefix>.health_check.`: of the checks that the filter answers.
+    HealthCheckFilterStats {
+        counters {
+            cached_response,
+            degraded,
+            failed,
+            failed_cluster_empty,
+            failed_cluster_not_found,
+            failed_cluster_unhealthy,
+            ok,
+            request_total,
+        }
+        gauges {}
+    }
+}
 
 /// The filter.
 #[derive(Debug)]
 pub struct HealthCheckFilter {
+    stats: PerWorker<HealthCheckFilterStats>,
     pass_through_mode: bool,
     headers: Box<[CompiledHeaderMatcher]>,
     cache: Option<CachedAnswer>,
@@ -61,9 +80,29 @@ impl CachedAnswer {
     }
 }
 
+/// What is wrong with a cluster.
+struct Unhealthy {
+    details: &'static str,
+    count: fn(&HealthCheckFilterStats) -> &Counter,
+}
+
+const NOT_FOUND: Unhealthy = Unhealthy {
+    details: "health_check_failed_no_cluster_found",
+    count: |stats| &stats.failed_cluster_not_found,
+};
+const EMPTY: Unhealthy = Unhealthy {
+    details: "health_check_failed_cluster_empty",
+    count: |stats| &stats.failed_cluster_empty,
+};
+const TOO_FEW: Unhealthy = Unhealthy {
+    details: "health_check_failed_cluster_unhealthy",
+    count: |stats| &stats.failed_cluster_unhealthy,
+};
+
 impl HealthCheckFilter {
-    pub(super) fn new(config: &HealthCheck) -> Self {
+    pub(super) fn new(config: &HealthCheck, workers: usize) -> Self {
         Self {
+            stats: PerWorker::new(workers),
             pass_through_mode: config.pass_through_mode,
             headers: CompiledHeaderMatcher::list(&config.headers),
             cache: config.cache_time.map(CachedAnswer::new),
@@ -75,6 +114,7 @@ impl HealthCheckFilter {
         if !all_match(&self.headers, &view.exchange.request.headers) {
             return Verdict::Continue;
         }
+        let stats = self.stats.of(view.worker.id);
         let cached = self.cache.as_ref().and_then(CachedAnswer::get);
         *view.state = FilterState::HealthCheck { degraded: false };
         view.exchange.info.health_check = true;
@@ -82,6 +122,8 @@ impl HealthCheckFilter {
             (503, "health_check_failed")
         } else if let Some((status, degraded)) = cached {
             *view.state = FilterState::HealthCheck { degraded };
+            stats.cached_response.inc();
+            stats.degraded.add(degraded.into());
             (status, "health_check_cached")
         } else if self.pass_through_mode {
             return Verdict::Continue;
@@ -89,30 +131,44 @@ impl HealthCheckFilter {
             (200, "health_check_ok")
         } else {
             match self.unhealthy_cluster(view.worker) {
-                Some(details) => (503, details),
+                Some(Unhealthy { details, count }) => {
+                    count(stats).inc();
+                    (503, details)
+                }
                 None => (200, "health_check_ok_cluster_healthy"),
             }
         };
         let is_good = matches!(status, 200..=299);
+        stats.request_total.inc();
+        if is_good {
+            stats.ok.inc()
+        } else {
+            stats.failed.inc()
+        }
         let flag = (!is_good).then_some(ResponseFlag::FailedLocalHealthCheck);
         Verdict::Reply(LocalReply { status, body: "", details, flag }.into())
     }
 
     /// What is wrong with the first cluster that has not enough healthy hosts.
-    fn unhealthy_cluster(&self, worker: &Worker) -> Option<&'static str> {
+    fn unhealthy_cluster(&self, worker: &Worker) -> Option<Unhealthy> {
         self.cluster_min_healthy_percentages.iter().find_map(|(name, min_percent)| {
             let Some(cluster) = worker.compiled.cluster_names.get(name.as_bytes()) else {
-                return Some("health_check_failed_no_cluster_found");
+                return Some(NOT_FOUND);
             };
             match worker.cluster(*cluster).membership() {
                 Membership { total: 0, .. } if *min_percent == 0 => None,
-                Membership { total: 0, .. } => Some("health_check_failed_cluster_empty"),
+                Membership { total: 0, .. } => Some(EMPTY),
                 Membership { total, available } if available * 100 < total * min_percent => {
-                    Some("health_check_failed_cluster_unhealthy")
+                    Some(TOO_FEW)
                 }
                 Membership { .. } => None,
             }
         })
+    }
+
+    /// Appends its stats.
+    pub(super) fn stats(&self, http: &Scope, stats: &mut Vec<Stat>) {
+        http.within("health_check").block(&self.stats, stats);
     }
 
     pub(super) fn on_response(&self, view: &mut FilterView<'_, '_>) {
