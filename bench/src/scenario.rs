@@ -103,6 +103,12 @@ const ALL: &[Scenario] = &[
         setup: Setup { access_log: true, ..Setup::PLAIN },
         ..GET
     },
+    Scenario {
+        name: "small-filters",
+        title: "small GET, filters on",
+        setup: Setup { filters: true, ..Setup::PLAIN },
+        ..GET
+    },
     Scenario { name: "h2c-h1", title: "HTTP/2 small GET", ..H2C },
     Scenario {
         name: "h2c-h2c",

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub struct Setup {
     /// Is each request logged to a file, in the side's default format?
     pub access_log: bool,
+    /// Do requests pass an address list, a rate limit that none reaches, and changes of headers?
+    pub filters: bool,
     /// Virtual hosts with one route each; with 0 there is one for every host name.
     pub virtual_hosts: u32,
     /// Hosts behind the proxy, of which each connection of the load uses one; with 0 there is one for all.
@@ -48,6 +50,7 @@ pub enum Upstream {
 impl Setup {
     pub const PLAIN: Self = Self {
         access_log: false,
+        filters: false,
         virtual_hosts: 0,
         hosts: 0,
         connections_max: 4096,

@@ -44,6 +44,7 @@ impl Places<'_> {
             upstream_port => self.upstream_port,
             scratch => self.scratch.display().to_string(),
             access_log => self.setup.access_log.then(|| self.access_log.display().to_string()),
+            filters => self.setup.filters,
             connections_max => self.setup.connections_max,
             domains => self.setup.domains(),
             hosts => self.setup.host_addresses(),
@@ -99,6 +100,19 @@ mod tests {
             for (setup, text) in [(&tls, certificate), (&tls, verified), (&tcp, bytes)] {
                 assert!(filled(template, setup).contains(text), "{text}");
                 assert!(!plain.contains(text), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_side_has_the_filters_of_the_setup() {
+        let setup = Setup { filters: true, ..Setup::PLAIN };
+        for (template, limit) in
+            [(ENVOY, "local_ratelimit"), (NGINX, "limit_req zone"), (HAPROXY, "http_req_rate")]
+        {
+            for text in [limit, "x-bench"] {
+                assert!(!filled(template, &Setup::PLAIN).contains(text), "{text}");
+                assert!(filled(template, &setup).contains(text), "{text}");
             }
         }
     }
