@@ -7,6 +7,7 @@
 mod certificate;
 mod common;
 mod downstream;
+mod ocsp_staple;
 mod parameters;
 mod sds_file;
 mod secrets;
@@ -15,7 +16,8 @@ mod validation;
 
 pub use self::certificate::TlsCertificate;
 pub use self::common::CommonTlsContext;
-pub use self::downstream::{DownstreamTlsContext, SessionTickets};
+pub use self::downstream::{DownstreamTlsContext, OcspStaplePolicy, SessionTickets};
+pub use self::ocsp_staple::OcspStaple;
 pub use self::parameters::{TlsParameters, TlsVersion};
 pub(crate) use self::secrets::Secrets;
 pub use self::upstream::UpstreamTlsContext;

@@ -24,6 +24,7 @@ const EMPTY_RECORDS_MAX: u32 = 32;
 
 const SERVER_NAME: u16 = 0;
 const HOST_NAME: u8 = 0;
+const STATUS_REQUEST: u16 = 5;
 const ALPN: u16 = 16;
 
 /// What a client asks for.
@@ -34,6 +35,8 @@ pub struct ClientHello {
     /// `application_layer_protocol_negotiation` (RFC 7301 §3.1), in the client's order. Names that are
     /// not text are left out: nobody can ask for them.
     pub application_protocols: Vec<Box<str>>,
+    /// Whether it asks for what the certificate's authority says of it (`status_request`, RFC 6066 §8).
+    pub requests_status: bool,
     /// All of it, where that was asked for.
     pub offer: Option<Box<Offer>>,
 }
@@ -168,6 +171,7 @@ fn parse(body: &[u8], takes_offer: bool) -> Option<ClientHello> {
         }
         match kind {
             SERVER_NAME => hello.server_name = server_name(content)?,
+            STATUS_REQUEST => hello.requests_status = true,
             ALPN => hello.application_protocols = application_protocols(content)?,
             _ => {}
         }

@@ -11,6 +11,7 @@
 //! | [`message`], [`client`], [`upstream`] | both ends of the wire |
 //! | [`h2_frame`], [`h2_client`], [`h2_upstream`] | both ends that speak HTTP/2 by frames |
 //! | [`aws`], [`moto`], [`venv`], [`dns_server`], [`load`] | what discovery asks, and requests meanwhile |
+//! | [`tls`], [`ocsp`] | certificates, a client that speaks TLS, and what authorities say |
 //! | [`template`], [`parity`], [`story`], [`normalize`] | one case through two proxies, and the comparison |
 
 pub mod admin;
@@ -26,6 +27,7 @@ pub mod load;
 pub mod message;
 pub mod moto;
 pub mod normalize;
+pub mod ocsp;
 pub mod parity;
 pub mod port;
 pub mod process;

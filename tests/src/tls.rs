@@ -4,18 +4,19 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, SanType,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer,
+    KeyPair, SanType, date_time_ymd,
 };
-use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned,
-    SupportedProtocolVersion,
+    ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind, RootCertStore,
+    SignatureScheme, StreamOwned, SupportedProtocolVersion,
 };
 
 use crate::wait::PATIENCE;
@@ -38,6 +39,8 @@ pub struct Subject {
     pub uris: Vec<&'static str>,
     /// Whether it was valid long ago only.
     pub expired: bool,
+    /// Whether it is worth nothing without an OCSP staple (RFC 7633).
+    pub must_staple: bool,
 }
 
 impl Authority {
@@ -97,6 +100,9 @@ fn write(folder: &Path, file: &str, text: &str) {
     fs::write(folder.join(file), text).expect("scratch is writable");
 }
 
+/// `id-pe-tlsfeature`.
+const TLS_FEATURE: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 1, 24];
+
 fn params(subject: &Subject) -> CertificateParams {
     let dns: Vec<String> = subject.dns.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(dns).expect("legal names");
@@ -106,6 +112,11 @@ fn params(subject: &Subject) -> CertificateParams {
     }
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, subject.name);
+    if subject.must_staple {
+        let status_request = vec![0x30, 3, 2, 1, 5];
+        let extension = CustomExtension::from_oid_content(&TLS_FEATURE, status_request);
+        params.custom_extensions.push(extension);
+    }
     if subject.expired {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
@@ -118,6 +129,7 @@ fn params(subject: &Subject) -> CertificateParams {
 pub struct Handshake {
     config: Arc<ClientConfig>,
     server_name: &'static str,
+    staple: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Handshake {
@@ -127,10 +139,13 @@ impl Handshake {
         server_name: &'static str,
         versions: &[&'static SupportedProtocolVersion],
     ) -> Self {
+        let verifier = Verifier::new(authority);
+        let staple = verifier.staple.clone();
         let config = ClientConfig::builder_with_protocol_versions(versions)
-            .with_root_certificates(roots(authority))
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        Self { config: Arc::new(config), server_name }
+        Self { config: Arc::new(config), server_name, staple }
     }
 
     /// The same with the certificate in `<file>.crt`.
@@ -140,11 +155,14 @@ impl Handshake {
         file: &str,
         versions: &[&'static SupportedProtocolVersion],
     ) -> Self {
+        let verifier = Verifier::new(authority);
+        let staple = verifier.staple.clone();
         let config = ClientConfig::builder_with_protocol_versions(versions)
-            .with_root_certificates(roots(authority))
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_auth_cert(vec![authority.certificate(file)], authority.key(file))
             .expect("the key is the certificate's");
-        Self { config: Arc::new(config), server_name }
+        Self { config: Arc::new(config), server_name, staple }
     }
 
     /// Offers these protocols.
@@ -160,6 +178,11 @@ impl Handshake {
         self
     }
 
+    /// The OCSP staple of the last handshake that was not a resumption; empty where there was none.
+    pub fn staple(&self) -> Vec<u8> {
+        self.staple.lock().expect("nobody panics").clone()
+    }
+
     /// Connects; the handshake happens with the first bytes.
     pub fn connect(&self, port: u16) -> TlsClient {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the proxy listens");
@@ -171,10 +194,56 @@ impl Handshake {
     }
 }
 
-fn roots(authority: &Authority) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.certificate("ca")).expect("an authority");
-    roots
+/// Trusts an authority, and keeps what the server has stapled.
+#[derive(Debug)]
+struct Verifier {
+    inner: Arc<WebPkiServerVerifier>,
+    staple: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Verifier {
+    fn new(authority: &Authority) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate("ca")).expect("an authority");
+        let inner = WebPkiServerVerifier::builder(Arc::new(roots)).build();
+        Self { inner: inner.expect("there is an authority"), staple: Arc::default() }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        staple: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.staple.lock().expect("nobody panics") = staple.to_vec();
+        self.inner.verify_server_cert(certificate, chain, name, staple, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
 }
 
 /// A client's connection.

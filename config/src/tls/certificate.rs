@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 
+use super::ocsp_staple::{self, OcspStaple};
 use crate::data_source::{self, DataSource};
 use crate::report::At;
 
@@ -19,6 +20,10 @@ pub struct TlsCertificate {
     pub certified_key: Arc<CertifiedKey>,
     /// What `certificate_chain` names: a path, or `<inline>`.
     pub origin: String,
+    /// `ocsp_staple`.
+    pub ocsp_staple: Option<OcspStaple>,
+    /// Whether the certificate says that it is worth nothing without a staple (RFC 7633).
+    pub is_must_staple: bool,
 }
 
 impl TlsCertificate {
@@ -31,9 +36,14 @@ impl TlsCertificate {
             at.field("private_key").error("the key is not that of 'certificate_chain'");
             return None;
         }
+        let (_, leaf) = x509_parser::parse_x509_certificate(&certified_key.cert[0]).ok()?;
+        let ocsp_staple = OcspStaple::from_wire(wire, &leaf, at)?;
+        let is_must_staple = ocsp_staple::is_must_staple(&leaf);
         Some(Self {
             certified_key: Arc::new(certified_key),
             origin: data_source::origin(wire.certificate_chain.as_ref()),
+            ocsp_staple,
+            is_must_staple,
         })
     }
 
@@ -44,7 +54,7 @@ impl TlsCertificate {
 
     /// The sources that may change.
     pub(super) fn sources(wire: &wire::TlsCertificate) -> impl Iterator<Item = &DataSource> {
-        [&wire.certificate_chain, &wire.private_key].into_iter().flatten()
+        [&wire.certificate_chain, &wire.private_key, &wire.ocsp_staple].into_iter().flatten()
     }
 }
 

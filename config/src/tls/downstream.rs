@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as wire;
-use wire::downstream_tls_context::SessionTicketKeysType;
+use wire::downstream_tls_context::{OcspStaplePolicy as WirePolicy, SessionTicketKeysType};
 
 use super::common::CommonTlsContext;
 use super::parameters::TlsVersion;
@@ -33,7 +33,21 @@ pub struct DownstreamTlsContext {
     pub full_scan_certs_on_sni_mismatch: bool,
     /// `prefer_client_ciphers`, default false.
     pub prefer_client_ciphers: bool,
+    /// `ocsp_staple_policy`, default `LENIENT_STAPLING`.
+    pub ocsp_staple_policy: OcspStaplePolicy,
     wire: wire::DownstreamTlsContext,
+}
+
+/// When a certificate is shown to a client that asks for what its authority says of it, where there
+/// is no response that still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OcspStaplePolicy {
+    /// `LENIENT_STAPLING`: always.
+    LenientStapling,
+    /// `STRICT_STAPLING`: where there is no response at all, but not with one that holds no longer.
+    StrictStapling,
+    /// `MUST_STAPLE`: never.
+    MustStaple,
 }
 
 /// How sessions are resumed.
@@ -59,8 +73,11 @@ impl DownstreamTlsContext {
         if common.tls_certificates.is_empty() && named == 0 {
             at.error_at_key("no TLS certificates found for server context");
         }
+        let ocsp_staple_policy = OcspStaplePolicy::from_wire(wire.ocsp_staple_policy());
+        check_staples(&common, ocsp_staple_policy, at);
         Some(Self {
             common,
+            ocsp_staple_policy,
             require_client_certificate: is_true(wire.require_client_certificate),
             require_sni: is_true(wire.require_sni),
             session_tickets,
@@ -79,6 +96,27 @@ impl DownstreamTlsContext {
     /// The same context with the content that its files have now.
     pub fn reload(&self) -> Result<Self, String> {
         reloaded(|at| Self::from_wire(&self.wire, at))
+    }
+}
+
+impl OcspStaplePolicy {
+    fn from_wire(wire: WirePolicy) -> Self {
+        match wire {
+            WirePolicy::LenientStapling => Self::LenientStapling,
+            WirePolicy::StrictStapling => Self::StrictStapling,
+            WirePolicy::MustStaple => Self::MustStaple,
+        }
+    }
+}
+
+/// A certificate that must not be shown without a staple has one.
+fn check_staples(common: &CommonTlsContext, policy: OcspStaplePolicy, at: &At<'_>) {
+    for certificate in common.tls_certificates.iter().filter(|it| it.ocsp_staple.is_none()) {
+        if certificate.is_must_staple {
+            at.error("OCSP response is required for must-staple certificate");
+        } else if policy == OcspStaplePolicy::MustStaple {
+            at.error("Required OCSP response is missing from TLS context");
+        }
     }
 }
 

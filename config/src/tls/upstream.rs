@@ -35,6 +35,9 @@ impl UpstreamTlsContext {
             at.field("tls_certificates")
                 .error_at_key("a client has one certificate, as Envoy demands");
         }
+        if common.tls_certificates.iter().any(|certificate| certificate.ocsp_staple.is_some()) {
+            at.warn("'ocsp_staple' has no effect: a client is not asked for it");
+        }
         if wire.sni.len() > SNI_BYTES_MAX {
             at.field("sni").error(format!("must have at most {SNI_BYTES_MAX} bytes"));
         }

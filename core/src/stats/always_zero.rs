@@ -175,8 +175,7 @@ pub const PROCESS: [(&str, Names); 9] = [
             counters: "debug_assertion_failures dropped_stat_flushes dynamic_unknown_fields \
                 envoy_bug_failures envoy_notifications main_thread.watchdog_mega_miss \
                 main_thread.watchdog_miss static_unknown_fields wip_protos",
-            gauges: "compilation_settings.fips_mode parent_connections \
-                seconds_until_first_ocsp_response_expiring stats_recent_lookups",
+            gauges: "compilation_settings.fips_mode parent_connections stats_recent_lookups",
         },
     ),
     ("workers", Names { counters: "watchdog_mega_miss watchdog_miss", gauges: "" }),

@@ -427,6 +427,7 @@ fn server_stats(control: &Control, stats: &mut Vec<Stat>) {
         ("memory_allocated", memory.allocated),
         ("memory_heap_size", memory.heap),
         ("memory_physical_size", memory.physical),
+        ("seconds_until_first_ocsp_response_expiring", seconds_until_first_staple_expires(control)),
         ("state", control.state() as usize),
         ("total_connections", control.active_connections() as usize),
         ("uptime", uptime),
@@ -464,6 +465,14 @@ fn days_until_first_cert_expiring(control: &Control) -> usize {
     });
     let days = all.map(|certificate| Certificate::parse(certificate).days_left()).min();
     days.map_or(NO_CERTIFICATE_DAYS, |days| usize::try_from(days).unwrap_or(NO_CERTIFICATE_DAYS))
+}
+
+fn seconds_until_first_staple_expires(control: &Control) -> usize {
+    let contexts = control.tls_contexts();
+    let certificates = contexts.iter().flat_map(|context| &context.tls_certificates);
+    let staples = certificates.filter_map(|certificate| certificate.ocsp_staple.as_ref());
+    let left = staples.map(|staple| staple.seconds_left()).min();
+    usize::try_from(left.unwrap_or(0)).unwrap_or(0)
 }
 
 /// `0.1.2` as 1002.

@@ -10,6 +10,7 @@ mod names;
 mod observed;
 mod server_context;
 mod session;
+mod stapling;
 mod stats;
 mod tickets;
 mod verification;

@@ -47,6 +47,7 @@ fn asked() -> ClientHello {
     ClientHello {
         server_name: Some("a.example".into()),
         application_protocols: vec!["h2".into(), "http/1.1".into()],
+        requests_status: false,
         offer: None,
     }
 }
@@ -103,4 +104,12 @@ fn other_bytes_are_not_tls() {
     ] {
         assert_eq!(read(&bytes), Progress::NotTls, "{bytes:?}");
     }
+}
+
+#[test]
+fn who_asks_for_a_staple_is_noted() {
+    let status_request = (STATUS_REQUEST, vec![1, 0, 0, 0, 0]);
+    let bytes = records(&message(&[status_request]), 1000);
+    let expected = ClientHello { requests_status: true, ..ClientHello::default() };
+    assert_eq!(read(&bytes), Progress::Complete(expected));
 }

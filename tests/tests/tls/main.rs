@@ -3,6 +3,7 @@
 mod bad_peers;
 mod client_certificates;
 mod downstream;
+mod ocsp;
 mod reload;
 mod rig;
 mod tools;

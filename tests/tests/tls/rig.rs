@@ -86,8 +86,8 @@ impl Rig {
             let name = name.strip_prefix(&prefix)?.to_owned();
             Some((name, value.parse::<u64>().ok()?))
         });
-        // Envoy tells expiry by a gauge of each certificate, and counts who asks for staples.
-        let is_envoys = |name: &str| name.starts_with("certificate.") || name.starts_with("ocsp_");
+        // Envoy tells expiry by a gauge of each certificate.
+        let is_envoys = |name: &str| name.starts_with("certificate.");
         named.filter(|(name, value)| *value > 0 && !is_envoys(name)).collect()
     }
 }

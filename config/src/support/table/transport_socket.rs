@@ -30,8 +30,8 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "common_tls_context require_client_certificate require_sni session_timeout \
                     session_ticket_keys session_ticket_keys_sds_secret_config \
                     disable_stateless_session_resumption \
-                    full_scan_certs_on_sni_mismatch prefer_client_ciphers",
-        limited: "disable_stateful_session_resumption=true ocsp_staple_policy=LENIENT_STAPLING",
+                    full_scan_certs_on_sni_mismatch prefer_client_ciphers ocsp_staple_policy",
+        limited: "disable_stateful_session_resumption=true",
         ..NONE
     },
     Message {
@@ -95,7 +95,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.transport_sockets.tls.v3.TlsCertificate",
-        supported: "certificate_chain private_key watched_directory",
+        supported: "certificate_chain private_key ocsp_staple watched_directory",
         ..NONE
     },
     Message {

@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ringmain_config::tls::DownstreamTlsContext;
+use ringmain_config::tls::{DownstreamTlsContext, OcspStaplePolicy, TlsCertificate};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{NamedGroup, SignatureAlgorithm, SignatureScheme};
 
 use super::certificate::Certificate;
-use super::observed::note;
+use super::observed::{Staple, note, requests_status};
+use super::stapling::Stapling;
 
 /// The certificates of a context, and who is meant by which name.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(super) struct CertificateSelection {
 #[derive(Debug)]
 struct Candidate {
     key: Arc<CertifiedKey>,
+    stapling: Stapling,
     is_ecdsa: bool,
     /// The curve of an ECDSA key.
     curve: Option<NamedGroup>,
@@ -35,6 +37,8 @@ struct Candidate {
 struct Takes {
     ecdsa: bool,
     groups: Option<Vec<NamedGroup>>,
+    /// Whether it asks for an OCSP staple.
+    requests_status: bool,
 }
 
 impl CertificateSelection {
@@ -42,7 +46,7 @@ impl CertificateSelection {
         let mut certificates: Vec<Candidate> = Vec::new();
         let mut by_name: HashMap<Box<str>, Vec<usize>> = HashMap::new();
         for (index, certificate) in context.common.tls_certificates.iter().enumerate() {
-            let candidate = Candidate::new(certificate.certified_key.clone());
+            let candidate = Candidate::new(certificate, context.ocsp_staple_policy);
             for name in names(&Certificate::parse(certificate.leaf())) {
                 let known = by_name.entry(name).or_default();
                 // The first of a kind of key has the name.
@@ -91,7 +95,9 @@ fn best<'a>(
     takes: &Takes,
 ) -> Option<&'a Candidate> {
     let mut second_best = None;
-    for candidate in candidates {
+    let shown =
+        |candidate: &&Candidate| candidate.stapling.of(takes.requests_status) != Staple::Failed;
+    for candidate in candidates.filter(shown) {
         if candidate.is_ecdsa {
             if takes.ecdsa && takes.has_group(candidate.curve) {
                 return Some(candidate);
@@ -118,6 +124,7 @@ impl Takes {
         Self {
             ecdsa: hello.signature_schemes().iter().any(is_ecdsa) && takes_ecdsa_suites(hello),
             groups: hello.named_groups().map(<[NamedGroup]>::to_vec),
+            requests_status: requests_status(),
         }
     }
 
@@ -146,7 +153,8 @@ fn takes_ecdsa_suites(hello: &ClientHello<'_>) -> bool {
 }
 
 impl Candidate {
-    fn new(key: Arc<CertifiedKey>) -> Self {
+    fn new(certificate: &TlsCertificate, policy: OcspStaplePolicy) -> Self {
+        let key = certificate.certified_key.clone();
         let is_ecdsa = key.key.algorithm() == SignatureAlgorithm::ECDSA;
         let offers = |scheme| key.key.choose_scheme(&[scheme]).is_some();
         let curve = match is_ecdsa {
@@ -154,7 +162,7 @@ impl Candidate {
             true if offers(SignatureScheme::ECDSA_NISTP384_SHA384) => Some(NamedGroup::secp384r1),
             _ => None,
         };
-        Self { key, is_ecdsa, curve }
+        Self { key, stapling: Stapling::new(certificate, policy), is_ecdsa, curve }
     }
 }
 
@@ -173,8 +181,15 @@ fn names(certificate: &Certificate) -> Vec<Box<str>> {
 
 impl ResolvesServerCert for CertificateSelection {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let selected = self.select(hello.server_name(), &Takes::of(&hello))?;
-        let key = selected.key.clone();
+        let takes = Takes::of(&hello);
+        let selected = self.select(hello.server_name(), &takes)?;
+        let staple = selected.stapling.of(takes.requests_status);
+        note(|observed| observed.staple = Some(staple));
+        let key = match staple {
+            Staple::Failed => return None,
+            Staple::Sent => selected.stapling.key()?.clone(),
+            Staple::Omitted | Staple::NotRequested => selected.key.clone(),
+        };
         note(|observed| observed.local = Some(key.clone()));
         Some(key)
     }

@@ -1,6 +1,6 @@
 //! An `UpstreamTlsContext`, ready for use on one worker: sessions are remembered by the worker.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use ringmain_config::cluster::AutoSni;
@@ -73,14 +73,18 @@ impl ClientContext {
         &self,
         requested: Option<&str>,
         hostname: &str,
-        address: IpAddr,
+        address: Option<IpAddr>,
     ) -> ServerName<'static> {
         let own = (self.auto_host_sni && !hostname.is_empty()).then_some(hostname);
         let name = requested.or(own).unwrap_or(&self.sni);
         ServerName::try_from(name.to_owned())
-            .unwrap_or_else(|_| ServerName::IpAddress(address.into()))
+            .unwrap_or_else(|_| ServerName::IpAddress(address.unwrap_or(NO_ADDRESS).into()))
     }
 }
+
+/// What stands for the address of a Unix socket: as any address it is not sent, and no certificate is
+/// for it.
+const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The certificate that we show to upstreams that ask for one.
 #[derive(Debug)]

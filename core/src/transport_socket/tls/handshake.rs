@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
+use ringmain_proto_codec::client_hello::{ClientHelloReader, Progress};
 use rustls::ProtocolVersion;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
@@ -38,7 +39,8 @@ pub async fn accept(
 ) -> Result<TlsStream, HandshakeFailure> {
     let connection = UnbufferedServerConnection::new(context.config.clone());
     let side = connection.map(|it| Side::Server(Box::new(it)));
-    shake_hands(stream, incoming, side, buffers, stats).await
+    let hello = Some(ClientHelloReader::default());
+    shake_hands(stream, incoming, side, hello, buffers, stats).await
 }
 
 /// Begins a handshake with an upstream, which is known as `name`.
@@ -51,13 +53,14 @@ pub async fn connect(
 ) -> Result<TlsStream, HandshakeFailure> {
     let connection = UnbufferedClientConnection::new(context.config.clone(), name);
     let side = connection.map(|it| Side::Client(Box::new(it)));
-    shake_hands(stream, Buffer::default(), side, buffers, stats).await
+    shake_hands(stream, Buffer::default(), side, None, buffers, stats).await
 }
 
 async fn shake_hands(
     stream: Rc<Stream>,
     incoming: Buffer,
     side: Result<Side, rustls::Error>,
+    mut hello: Option<ClientHelloReader>,
     buffers: &Rc<BufferPool>,
     stats: &SslStats,
 ) -> Result<TlsStream, HandshakeFailure> {
@@ -65,8 +68,15 @@ async fn shake_hands(
     let is_server = matches!(side, Side::Server(_));
     let mut session = Session::new(side, incoming);
     let mut observed = Observed::default();
+    let mut staple = None;
     loop {
+        read_hello(&mut hello, session.received(), &mut observed);
         let advanced = observing(&mut observed, || session.handshake());
+        // It is asked for again where the client has to repeat its hello.
+        if staple.is_none() {
+            staple = observed.staple;
+            staple.into_iter().for_each(|staple| stats.count_staple(staple));
+        }
         let version = session.connection().protocol_version();
         let done = matches!(advanced, Ok(Reached::Established));
         // A server's last words in TLS 1.3 are session tickets: they go with the first response.
@@ -101,6 +111,17 @@ async fn shake_hands(
         writing: Cell::new(false),
         silent: Cell::new(false),
     })
+}
+
+/// Notes what rustls does not tell of a ClientHello, of which `received` has come.
+fn read_hello(hello: &mut Option<ClientHelloReader>, received: &[u8], observed: &mut Observed) {
+    let Some(reader) = hello else { return };
+    match reader.read(received) {
+        Progress::Incomplete => return,
+        Progress::Complete(read) => observed.requests_status = read.requests_status,
+        Progress::NotTls => {}
+    }
+    *hello = None;
 }
 
 /// Counts a handshake that failed, as Envoy does: a certificate that was refused is no error of the

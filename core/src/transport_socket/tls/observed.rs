@@ -14,6 +14,10 @@ use super::verification::Refusal;
 /// What was seen in one handshake.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Observed {
+    /// Whether the client asks for an OCSP staple; rustls does not tell.
+    pub(super) requests_status: bool,
+    /// What became of that.
+    pub(super) staple: Option<Staple>,
     /// The certificate that we showed.
     pub(super) local: Option<Arc<CertifiedKey>>,
     /// How the peer proved that it has its key.
@@ -22,6 +26,19 @@ pub(super) struct Observed {
     pub(super) validated: bool,
     /// What was wrong with it.
     pub(super) refusal: Option<Refusal>,
+}
+
+/// What a client gets that may have asked for an OCSP staple.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Staple {
+    /// It has not asked.
+    NotRequested,
+    /// The staple.
+    Sent,
+    /// None, which is allowed.
+    Omitted,
+    /// No certificate: none may be shown without a staple that holds.
+    Failed,
 }
 
 thread_local! {
@@ -34,6 +51,11 @@ pub(super) fn observing<R>(observed: &mut Observed, process: impl FnOnce() -> R)
     let result = process();
     *observed = OBSERVED.take();
     result
+}
+
+/// Whether the client that rustls is at asks for an OCSP staple.
+pub(super) fn requests_status() -> bool {
+    OBSERVED.with_borrow(|observed| observed.requests_status)
 }
 
 /// Notes something of the handshake that rustls is at.

@@ -75,6 +75,11 @@ impl Session {
         }
     }
 
+    /// What has come and is not used up.
+    pub(super) fn received(&self) -> &[u8] {
+        self.incoming.bytes()
+    }
+
     /// Goes as far as what has come allows. What there is to send is in [`Session::outgoing`], after
     /// an error too: an alert.
     pub(super) fn handshake(&mut self) -> Result<Reached, Error> {

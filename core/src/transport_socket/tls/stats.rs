@@ -2,6 +2,7 @@
 
 use super::info::TlsInfo;
 use super::names;
+use super::observed::Staple;
 use crate::stats::{Counter, PerWorker, stats_block};
 
 stats_block! {
@@ -65,6 +66,18 @@ impl SslStats {
                 self.negotiated[index].inc();
             }
         }
+    }
+
+    /// Counts what became of an OCSP staple, whatever became of the handshake.
+    pub(super) fn count_staple(&self, staple: Staple) {
+        let counter = match staple {
+            Staple::NotRequested => return,
+            Staple::Sent => &self.fixed.ocsp_staple_responses,
+            Staple::Omitted => &self.fixed.ocsp_staple_omitted,
+            Staple::Failed => &self.fixed.ocsp_staple_failed,
+        };
+        self.fixed.ocsp_staple_requests.inc();
+        counter.inc();
     }
 
     /// Calls `each` with the kind, the name and the count of every algorithm that was ever used.
