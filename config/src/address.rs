@@ -1,12 +1,26 @@
-//! Socket addresses and CIDR ranges (`envoy.config.core.v3.Address`, `CidrRange`).
+//! Addresses and CIDR ranges (`envoy.config.core.v3.Address`, `CidrRange`).
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3 as wire;
-use wire::address::Address;
+use wire::address::Address as WireAddress;
 use wire::socket_address::PortSpecifier;
 
 use crate::report::{At, Note};
+
+/// Bytes of `sun_path`, with the zero that ends a path (unix(7)).
+const PIPE_PATH_BYTES: usize = 108;
+
+/// Where something listens or is found (`envoy.config.core.v3.Address`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// `socket_address`.
+    Socket(SocketAddr),
+    /// `pipe`: the path of a Unix socket, or `@` and its name in the abstract namespace.
+    Pipe(Arc<str>),
+}
 
 /// An address range (`envoy.config.core.v3.CidrRange`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,11 +48,13 @@ impl CidrRange {
     }
 }
 
-/// Where an endpoint lives (`envoy.config.core.v3.SocketAddress`).
+/// Where an endpoint lives (`envoy.config.core.v3.Address`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndpointAddress {
     /// An IP address and port, ready to connect to.
     Socket(SocketAddr),
+    /// A Unix socket on this machine; in no DNS cluster.
+    Pipe(Arc<str>),
     /// A name for a DNS cluster to resolve.
     Name {
         /// The DNS name as written.
@@ -46,6 +62,52 @@ pub enum EndpointAddress {
         /// The port every resolved address takes.
         port: u16,
     },
+}
+
+impl Address {
+    /// An IP address and port, or a Unix socket.
+    pub(crate) fn from_wire(wire: Option<&wire::Address>, at: &At<'_>) -> Option<Self> {
+        match wire.and_then(|wire| wire.address.as_ref()) {
+            Some(WireAddress::Pipe(pipe)) => {
+                pipe_path(&pipe.path, &at.field("pipe").field("path")).map(Self::Pipe)
+            }
+            _ => socket_address(wire, at).map(Self::Socket),
+        }
+    }
+
+    /// The IP address and port, where it has those.
+    pub fn socket(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Socket(address) => Some(*address),
+            Self::Pipe(_) => None,
+        }
+    }
+
+    /// The IP address.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.socket().map(|address| address.ip())
+    }
+
+    /// The port.
+    pub fn port(&self) -> Option<u16> {
+        self.socket().map(|address| address.port())
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Socket(address)
+    }
+}
+
+/// As Envoy writes it: `10.0.0.1:80`, `[::1]:80`, `/run/users.sock`, `@users`.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(address) => address.fmt(f),
+            Self::Pipe(path) => f.write_str(path),
+        }
+    }
 }
 
 impl CidrRange {
@@ -75,8 +137,25 @@ impl CidrRange {
 }
 
 impl EndpointAddress {
+    /// The address, where it needs no look-up.
+    pub fn known(&self) -> Option<Address> {
+        match self {
+            Self::Socket(address) => Some(Address::Socket(*address)),
+            Self::Pipe(path) => Some(Address::Pipe(path.clone())),
+            Self::Name { .. } => None,
+        }
+    }
+
     /// The address of an endpoint; only a DNS cluster may have a name there.
     pub(crate) fn from_wire(wire: Option<&wire::Address>, dns: bool, at: &At<'_>) -> Option<Self> {
+        if let Some(WireAddress::Pipe(pipe)) = wire.and_then(|wire| wire.address.as_ref())
+            && !dns
+        {
+            if pipe.mode != 0 {
+                at.field("pipe").field("mode").warn("only listeners set the mode of a Unix socket");
+            }
+            return pipe_path(&pipe.path, &at.field("pipe").field("path")).map(Self::Pipe);
+        }
         let socket = socket_of(wire, at)?;
         let (host, port) = (socket.address.as_str(), port_of(socket)?);
         if let Ok(ip) = host.parse() {
@@ -99,6 +178,14 @@ impl EndpointAddress {
     }
 }
 
+/// `pipe.mode`; 0 where nothing is said.
+pub(crate) fn pipe_mode(wire: Option<&wire::Address>) -> u32 {
+    match wire.and_then(|wire| wire.address.as_ref()) {
+        Some(WireAddress::Pipe(pipe)) => pipe.mode,
+        _ => 0,
+    }
+}
+
 /// An IP address and port.
 pub(crate) fn socket_address(wire: Option<&wire::Address>, at: &At<'_>) -> Option<SocketAddr> {
     ip_and_port(socket_of(wire, at)?, &at.field("socket_address"))
@@ -112,7 +199,7 @@ pub(crate) fn ip_and_port(wire: &wire::SocketAddress, at: &At<'_>) -> Option<Soc
 
 fn socket_of<'w>(wire: Option<&'w wire::Address>, at: &At<'_>) -> Option<&'w wire::SocketAddress> {
     match wire.and_then(|wire| wire.address.as_ref()) {
-        Some(Address::SocketAddress(socket)) => Some(socket),
+        Some(WireAddress::SocketAddress(socket)) => Some(socket),
         _ => {
             at.error_at_key("a socket_address is required");
             None
@@ -124,6 +211,22 @@ fn socket_of<'w>(wire: Option<&'w wire::Address>, at: &At<'_>) -> Option<&'w wir
 fn port_of(socket: &wire::SocketAddress) -> Option<u16> {
     let Some(PortSpecifier::PortValue(port)) = socket.port_specifier else { return None };
     u16::try_from(port).ok()
+}
+
+fn pipe_path(path: &str, at: &At<'_>) -> Option<Arc<str>> {
+    if path.len() >= PIPE_PATH_BYTES {
+        at.error(format!(
+            "'{path}' has {} bytes; the name of a Unix socket has at most {}",
+            path.len(),
+            PIPE_PATH_BYTES - 1
+        ));
+        return None;
+    }
+    if path.contains('\0') {
+        at.error("the name of a Unix socket must not hold a zero byte");
+        return None;
+    }
+    Some(path.into())
 }
 
 fn parse_ip(text: &str, at: &At<'_>) -> Option<IpAddr> {

@@ -1,7 +1,6 @@
 //! The root of a file (`envoy.config.bootstrap.v3.Bootstrap`).
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use envoy_types::pb::envoy::config::bootstrap::v3 as wire;
 use envoy_types::pb::envoy::config::core::v3 as core;
 
 use crate::access_log::AccessLog;
-use crate::address;
+use crate::address::{Address, pipe_mode};
 use crate::cluster::{BindConfig, Cluster, ClusterNames};
 use crate::duration;
 use crate::listener::{self, Listener};
@@ -75,7 +74,9 @@ pub struct Locality {
 #[derive(Debug, Clone)]
 pub struct Admin {
     /// `address`; port 0 lets the kernel choose.
-    pub address: SocketAddr,
+    pub address: Address,
+    /// `address.pipe.mode`; 0 leaves the permissions of the file as the process's mask has it.
+    pub pipe_mode: u32,
     /// `access_log`.
     pub access_log: Vec<AccessLog>,
 }
@@ -186,7 +187,7 @@ impl Admin {
         if !wire.access_log_path.is_empty() {
             access_log.push(AccessLog::to_file(&wire.access_log_path));
         }
-        let address = address::socket_address(wire.address.as_ref(), &at.field("address"))?;
-        Some(Self { address, access_log })
+        let address = Address::from_wire(wire.address.as_ref(), &at.field("address"))?;
+        Some(Self { address, pipe_mode: pipe_mode(wire.address.as_ref()), access_log })
     }
 }

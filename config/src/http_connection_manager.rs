@@ -119,6 +119,8 @@ pub struct HttpConnectionManager {
     pub always_set_request_id_in_response: bool,
     /// `internal_address_config.cidr_ranges`, default none.
     pub internal_address_ranges: Vec<CidrRange>,
+    /// `internal_address_config.unix_sockets`, default false: clients of Unix sockets are internal.
+    pub unix_sockets_are_internal: bool,
     /// `http_protocol_options`.
     pub http1: Http1ProtocolOptions,
     /// `http2_protocol_options`.
@@ -382,6 +384,10 @@ impl HttpConnectionManager {
             preserve_external_request_id: wire.preserve_external_request_id,
             always_set_request_id_in_response: wire.always_set_request_id_in_response,
             internal_address_ranges: internal_address_ranges(wire, at),
+            unix_sockets_are_internal: wire
+                .internal_address_config
+                .as_ref()
+                .is_some_and(|config| config.unix_sockets),
             http1: Http1ProtocolOptions::from_wire(wire.http_protocol_options.as_ref(), at),
             http2: Http2ProtocolOptions::from_wire(wire.http2_protocol_options.as_ref(), at),
             proxy_100_continue: wire.proxy_100_continue,

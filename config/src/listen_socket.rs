@@ -1,10 +1,8 @@
 //! Where a listener listens: its `address` and its `additional_addresses`.
 
-use std::net::SocketAddr;
-
 use envoy_types::pb::envoy::config::listener::v3 as wire;
 
-use crate::address::socket_address;
+use crate::address::{Address, pipe_mode};
 use crate::report::At;
 use crate::socket_option::{SocketOption, TcpKeepalive};
 
@@ -12,7 +10,9 @@ use crate::socket_option::{SocketOption, TcpKeepalive};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenSocket {
     /// `address`.
-    pub address: SocketAddr,
+    pub address: Address,
+    /// `address.pipe.mode`, the permissions of the file; 0 leaves them as the process's mask has it.
+    pub pipe_mode: u32,
     /// `tcp_keepalive`; absent leaves the option alone.
     pub tcp_keepalive: Option<TcpKeepalive>,
     /// `socket_options`, set after those that have fields of their own.
@@ -25,7 +25,8 @@ impl ListenSocket {
     pub(crate) fn list_from_wire(wire: &wire::Listener, at: &At<'_>) -> Option<Vec<Self>> {
         let options_at = at.field("socket_options");
         let first = Self {
-            address: socket_address(wire.address.as_ref(), &at.field("address"))?,
+            address: Address::from_wire(wire.address.as_ref(), &at.field("address"))?,
+            pipe_mode: pipe_mode(wire.address.as_ref()),
             tcp_keepalive: wire.tcp_keepalive.map(TcpKeepalive::from_wire),
             socket_options: SocketOption::list_from_wire(&wire.socket_options, &options_at),
         };
@@ -43,7 +44,8 @@ impl ListenSocket {
             SocketOption::list_from_wire(&options.socket_options, &at.field("socket_options"))
         });
         Some(Self {
-            address: socket_address(wire.address.as_ref(), &at.field("address"))?,
+            address: Address::from_wire(wire.address.as_ref(), &at.field("address"))?,
+            pipe_mode: pipe_mode(wire.address.as_ref()),
             tcp_keepalive: wire.tcp_keepalive.map(TcpKeepalive::from_wire).or(self.tcp_keepalive),
             socket_options: options.unwrap_or_else(|| self.socket_options.clone()),
         })

@@ -91,9 +91,9 @@ pub(crate) fn list_from_wire(
         if !names.insert(listener.name.clone()) {
             at.field("name").error(format!("duplicate listener name '{}'", listener.name));
         }
-        for address in listener.sockets.iter().map(|socket| socket.address) {
+        for address in listener.sockets.iter().map(|socket| &socket.address) {
             // Port 0 is another port each time.
-            if address.port() != 0 && !addresses.insert(address) {
+            if address.port() != Some(0) && !addresses.insert(address.clone()) {
                 at.field("address").error_at_key(format!("duplicate address {address}"));
             }
         }
@@ -107,7 +107,7 @@ impl Listener {
         let sockets = ListenSocket::list_from_wire(wire, at);
         let filter_chains = FilterChains::from_wire(wire, clusters, at);
         let sockets = sockets?;
-        let address = sockets.first()?.address;
+        let address = &sockets.first()?.address;
         Some(Self {
             name: if wire.name.is_empty() { address.to_string() } else { wire.name.clone() },
             sockets,

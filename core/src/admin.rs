@@ -1,5 +1,6 @@
 //! The admin listener: Envoy's endpoints and formats, served on the control thread.
 
+mod address;
 mod buckets;
 mod certs;
 mod clusters;
@@ -21,22 +22,21 @@ mod stats;
 mod stats_query;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::any;
+use socket2::Socket;
 
+use self::serve::Listener;
 use crate::server::Control;
 
-/// Serves on `socket` in the background; returns its address.
-pub fn start(control: Arc<Control>, socket: TcpListener) -> io::Result<SocketAddr> {
-    socket.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(socket)?;
-    let address = listener.local_addr()?;
+/// Serves on `socket` in the background.
+pub fn start(control: Arc<Control>, socket: Socket) -> io::Result<()> {
+    let listener = Listener::new(socket)?;
     let routes = routes(control.clone());
     tokio::spawn(serve::accept(control, listener, routes));
-    Ok(address)
+    Ok(())
 }
 
 fn routes(control: Arc<Control>) -> Router {

@@ -30,12 +30,12 @@ pub use stats::{EnforcedStats, ShadowStats, count, prefixed};
 pub struct Subject<'a> {
     /// The request's headers; empty where there is no request.
     pub headers: &'a HeaderMap,
-    /// The connection's other end.
-    pub direct_remote: IpAddr,
+    /// The connection's other end. Like the other addresses, absent with a Unix socket.
+    pub direct_remote: Option<IpAddr>,
     /// The client, as far as it can be trusted to be.
-    pub remote: SocketAddr,
+    pub remote: Option<SocketAddr>,
     /// Our end of the connection.
-    pub local: SocketAddr,
+    pub local: Option<SocketAddr>,
     /// What the client named in TLS; empty without.
     pub server_name: &'a [u8],
     /// What is known of the connection's TLS, where it has any.

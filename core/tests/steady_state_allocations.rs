@@ -112,7 +112,7 @@ fn a_change_of_hosts_allocates_once_for_each_that_comes() {
     let serving = host(HostDescription::new(upstream()));
     // Asked when no other host is left.
     let next = || {
-        let nobody = HostDescription::new(([127, 0, 0, 1], 9).into());
+        let nobody = HostDescription::new(SocketAddr::from(([127, 0, 0, 1], 9)));
         host(HostDescription { priority: 1, ..nobody })
     };
     let with_others = |others: &[Arc<Host>]| [std::slice::from_ref(&serving), others].concat();

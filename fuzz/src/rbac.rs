@@ -26,9 +26,12 @@ pub fn check(bytes: &[u8]) {
         let headers = choices.headers();
         let subject = Subject {
             headers: &headers,
-            direct_remote: choices.address(),
-            remote: SocketAddr::new(choices.address(), 1),
-            local: SocketAddr::new(choices.address(), u16::from(79 + choices.below(5))),
+            direct_remote: choices.ip(),
+            remote: choices.socket(1),
+            local: {
+                let port = u16::from(79 + choices.below(5));
+                choices.socket(port)
+            },
             server_name: b"",
             tls: None,
             dynamic_metadata: None,
@@ -61,9 +64,13 @@ fn permits(permission: &Permission, subject: &Subject<'_>) -> bool {
         Permission::Not(one) => !permits(one, subject),
         Permission::Header(header) => has(header, subject),
         Permission::UrlPath(path) => is_on(path, subject),
-        Permission::DestinationIp(range) => range.contains(subject.local.ip()),
-        Permission::DestinationPort(port) => *port == subject.local.port(),
-        Permission::DestinationPortRange(ports) => ports.contains(&subject.local.port().into()),
+        Permission::DestinationIp(range) => is_in(range, subject.local.map(|local| local.ip())),
+        Permission::DestinationPort(port) => {
+            subject.local.is_some_and(|local| *port == local.port())
+        }
+        Permission::DestinationPortRange(ports) => {
+            subject.local.is_some_and(|local| ports.contains(&local.port().into()))
+        }
         Permission::RequestedServerName(name) => name.matches(subject.server_name),
         Permission::Metadata(matcher, _) => matcher.matches(None),
     }
@@ -79,13 +86,18 @@ fn is(principal: &Principal, subject: &Subject<'_>) -> bool {
         Principal::Header(header) => has(header, subject),
         Principal::UrlPath(path) => is_on(path, subject),
         Principal::SourceIp(range) | Principal::DirectRemoteIp(range) => {
-            range.contains(subject.direct_remote)
+            is_in(range, subject.direct_remote)
         }
-        Principal::RemoteIp(range) => range.contains(subject.remote.ip()),
+        Principal::RemoteIp(range) => is_in(range, subject.remote.map(|remote| remote.ip())),
         Principal::Metadata(matcher, _) => matcher.matches(None),
         // There are no objects.
         Principal::FilterState(_) => false,
     }
+}
+
+/// A Unix socket lies in no range.
+fn is_in(range: &CidrRange, address: Option<IpAddr>) -> bool {
+    address.is_some_and(|address| range.contains(address))
 }
 
 fn has(header: &HeaderMatcher, subject: &Subject<'_>) -> bool {
@@ -175,8 +187,14 @@ impl Choices<'_> {
         CidrRange { address_prefix: Ipv4Addr::from(address & mask).into(), prefix_len }
     }
 
-    fn address(&mut self) -> IpAddr {
-        Ipv4Addr::new(10, 0, self.below(2), self.below(u8::MAX)).into()
+    /// The IP address of an end, where that is no Unix socket.
+    fn ip(&mut self) -> Option<IpAddr> {
+        let network = self.below(16);
+        (network < 15).then(|| Ipv4Addr::new(10, 0, network % 2, self.below(u8::MAX)).into())
+    }
+
+    fn socket(&mut self, port: u16) -> Option<SocketAddr> {
+        self.ip().map(|ip| SocketAddr::new(ip, port))
     }
 
     fn headers(&mut self) -> HeaderMap {

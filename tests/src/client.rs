@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::message::{End, Framing, Message, MessageReader, header_values};
 use crate::wait::PATIENCE;
@@ -39,6 +40,24 @@ impl Client {
         socket.connect(&to.into()).unwrap_or_else(|error| panic!("connect to {to}: {error}"));
         let stream = TcpStream::from(socket);
         stream.set_nodelay(true).expect("TCP_NODELAY");
+        stream.set_read_timeout(Some(PATIENCE)).expect("SO_RCVTIMEO");
+        stream.set_write_timeout(Some(PATIENCE)).expect("SO_SNDTIMEO");
+        let reader = MessageReader::new(stream.try_clone().expect("a second handle"));
+        Self { stream, reader }
+    }
+
+    /// Connects to a Unix socket, perhaps from one with a name of its own.
+    #[track_caller]
+    pub fn connect_pipe(path: &str, own: Option<&str>) -> Self {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        if let Some(own) = own {
+            let own = SockAddr::unix(own).expect("a short path");
+            socket.bind(&own).expect("a path that is free");
+        }
+        let to = SockAddr::unix(path).expect("a short path");
+        socket.connect(&to).unwrap_or_else(|error| panic!("connect to {path}: {error}"));
+        // It is read and written like one of TCP.
+        let stream = TcpStream::from(OwnedFd::from(socket));
         stream.set_read_timeout(Some(PATIENCE)).expect("SO_RCVTIMEO");
         stream.set_write_timeout(Some(PATIENCE)).expect("SO_SNDTIMEO");
         let reader = MessageReader::new(stream.try_clone().expect("a second handle"));

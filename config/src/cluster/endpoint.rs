@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::config::endpoint::v3 as endpoint;
 use serde_json::Value;
 
 use super::{EndpointHealthCheckConfig, SocketLabels};
-use crate::address::{EndpointAddress, socket_address};
+use crate::address::{Address, EndpointAddress};
 use crate::bootstrap::Locality;
 use crate::fraction::Fraction;
 use crate::metadata::lb_metadata;
@@ -183,12 +183,21 @@ fn health_check_config(
     at: &At<'_>,
 ) -> EndpointHealthCheckConfig {
     let Some(wire) = wire else { return EndpointHealthCheckConfig::default() };
-    let address = wire.address.as_ref();
     EndpointHealthCheckConfig {
         // The field rules have seen to its range.
         port_value: u16::try_from(wire.port_value).unwrap_or_default(),
-        address: address.and_then(|address| socket_address(Some(address), &at.field("address"))),
+        address: own_address(wire, at),
         hostname: wire.hostname.clone(),
         disable_active_health_check: wire.disable_active_health_check,
     }
+}
+
+/// Where the checks go; a `port_value` can only be that of an IP address.
+fn own_address(wire: &endpoint::endpoint::HealthCheckConfig, at: &At<'_>) -> Option<Address> {
+    let address = Address::from_wire(Some(wire.address.as_ref()?), &at.field("address"))?;
+    if wire.port_value != 0 && address.socket().is_none() {
+        at.field("port_value").error("a Unix socket has no port");
+        return None;
+    }
+    Some(address)
 }

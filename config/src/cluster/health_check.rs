@@ -13,6 +13,7 @@ use wire::health_check::HealthChecker as WireChecker;
 
 pub use self::http::{CodecClientType, HttpHealthCheck, StatusRanges};
 use super::UpstreamProtocol;
+use crate::address::Address;
 use crate::duration;
 use crate::header_mutation::HeaderValueOption;
 use crate::report::At;
@@ -105,7 +106,7 @@ pub struct EndpointHealthCheckConfig {
     /// `port_value`; 0 means that of the address.
     pub port_value: u16,
     /// `address`, in place of the endpoint's own.
-    pub address: Option<std::net::SocketAddr>,
+    pub address: Option<Address>,
     /// `hostname`, in place of the check's own; empty means none.
     pub hostname: String,
     /// `disable_active_health_check`.

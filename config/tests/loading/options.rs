@@ -74,7 +74,7 @@ fn an_overlay_sets_values_and_appends_to_lists() {
     assert_eq!(bootstrap.node.id, "a");
     let names: Vec<_> = bootstrap.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
     assert_eq!(names, ["one", "two"]);
-    assert_eq!(bootstrap.admin.unwrap().address.port(), 9901);
+    assert_eq!(bootstrap.admin.unwrap().address.port(), Some(9901));
 }
 
 #[test]

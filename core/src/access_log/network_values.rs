@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ringmain_config::address::Address;
 use ringmain_config::substitution_format::{AddressOperator, AddressPart};
 
 use super::evaluator::{Evaluator, Kind};
@@ -17,17 +18,20 @@ impl Evaluator<'_> {
     ) -> Option<Kind> {
         let info = &self.exchange.info;
         let address = match address {
-            AddressOperator::DownstreamRemote => info.remote,
-            AddressOperator::DownstreamDirectRemote => info.direct_remote,
-            AddressOperator::DownstreamLocal => info.local,
-            AddressOperator::DownstreamDirectLocal => info.direct_local,
-            AddressOperator::UpstreamLocal => info.upstream_local?,
+            AddressOperator::DownstreamRemote => &info.remote,
+            AddressOperator::DownstreamDirectRemote => &info.direct_remote,
+            AddressOperator::DownstreamLocal => &info.local,
+            AddressOperator::DownstreamDirectLocal => &info.direct_local,
+            AddressOperator::UpstreamLocal => info.upstream_local.as_ref()?,
             AddressOperator::UpstreamRemote => {
                 info.upstream_connection.as_ref()?;
-                info.upstream_host.as_ref()?.shared.address
+                &info.upstream_host.as_ref()?.shared.address
             }
         };
-        Some(write_part(address, part, out))
+        match address {
+            Address::Socket(address) => Some(write_part(*address, part, out)),
+            Address::Pipe(path) => write_pipe_part(path, part, out),
+        }
     }
 }
 
@@ -43,6 +47,16 @@ fn write_part(address: SocketAddr, part: AddressPart, out: &mut Vec<u8>) -> Kind
         AddressPart::EndpointId => {}
     }
     Kind::Text
+}
+
+fn write_pipe_part(path: &str, part: AddressPart, out: &mut Vec<u8>) -> Option<Kind> {
+    match part {
+        AddressPart::Whole | AddressPart::WithoutPort => out.extend_from_slice(path.as_bytes()),
+        AddressPart::Prefix(_) => return None,
+        // It has none, which is not missing.
+        AddressPart::Port | AddressPart::EndpointId => {}
+    }
+    Some(Kind::Text)
 }
 
 fn write_socket_address(address: SocketAddr, out: &mut Vec<u8>) {

@@ -90,7 +90,10 @@ impl Evaluator<'_> {
             },
             PlainOperator::UpstreamHostNameWithoutPort => match host()?.hostname.as_str() {
                 "" => {
-                    write_ip(host()?.address.ip(), out);
+                    match host()?.address.ip() {
+                        Some(ip) => write_ip(ip, out),
+                        None => return text(host()?.address_text.as_bytes(), out),
+                    }
                     Some(Kind::Text)
                 }
                 name => text(name.rsplit_once(':').map_or(name, |(name, _)| name).as_bytes(), out),

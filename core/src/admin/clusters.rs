@@ -10,6 +10,7 @@ use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::RoutingPriority;
 use serde_json::{Value, json};
 
+use super::address::address_json;
 use super::{respond, stats_query};
 use crate::cluster::{Cluster, HealthFlag, Host, HostSet};
 use crate::outlier_detection::Origin;
@@ -188,10 +189,7 @@ fn describe_host(host: &Host) -> Value {
         stats.push(Value::Object(stat));
     }
     let mut described = json!({
-        "address": { "socket_address": {
-            "address": host.address.ip().to_string(),
-            "port_value": host.address.port(),
-        }},
+        "address": address_json(&host.address),
         "stats": stats,
         "health_status": health_status(host),
     });

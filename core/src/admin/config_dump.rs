@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use super::address::address_json;
 use super::{field_mask, respond};
 use crate::cluster::{Cluster, Host};
 use crate::runtime::release_freed_memory;
@@ -301,10 +302,7 @@ fn assignment(cluster: &Cluster, hosts: &[Arc<Host>]) -> Value {
 
 fn endpoint(host: &Host) -> Value {
     let mut endpoint = json!({
-        "address": { "socket_address": {
-            "address": host.address.ip().to_string(),
-            "port_value": host.address.port(),
-        }},
+        "address": address_json(&host.address),
         "health_check_config": {},
     });
     if !host.hostname.is_empty() {

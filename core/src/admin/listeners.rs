@@ -1,14 +1,14 @@
 //! `/listeners`.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::address::address_json;
 use super::respond;
 use crate::server::Control;
 
@@ -36,7 +36,7 @@ pub async fn list(State(control): State<Arc<Control>>, Query(format): Query<Form
                     "name": listener.name,
                     "local_address": address_json(listener.address()),
                 });
-                let additional = listener.addresses.iter().skip(1).copied();
+                let additional = listener.addresses.iter().skip(1);
                 let additional: Vec<_> = additional.map(address_json).collect();
                 if !additional.is_empty() {
                     status["additional_local_addresses"] = additional.into();
@@ -54,11 +54,4 @@ pub async fn list(State(control): State<Arc<Control>>, Query(format): Query<Form
         }
     }
     respond::text(StatusCode::OK, text)
-}
-
-fn address_json(address: SocketAddr) -> Value {
-    json!({ "socket_address": {
-        "address": address.ip().to_string(),
-        "port_value": address.port(),
-    }})
 }

@@ -1,5 +1,7 @@
 //! The admin connections: few at a time, none for ever, so that a slow client costs little.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,10 +11,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Socket};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
+use crate::runtime;
 use crate::server::Control;
 
 /// Connections served at once; others wait to be accepted. Each may hold one answer in memory.
@@ -22,15 +26,44 @@ const CLIENT_LIMIT: Duration = Duration::from_secs(30);
 /// How long accepting pauses when the process is out of descriptors.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
+/// Where admin's clients connect.
+#[derive(Debug)]
+pub enum Listener {
+    /// By `socket_address`.
+    Tcp(TcpListener),
+    /// By `pipe`.
+    Pipe(UnixListener),
+}
+
+impl Listener {
+    /// Brings a bound socket onto the control thread.
+    pub fn new(socket: Socket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let is_pipe = socket.domain()? == Domain::UNIX;
+        let socket = OwnedFd::from(socket);
+        Ok(match is_pipe {
+            true => Self::Pipe(UnixListener::from_std(socket.into())?),
+            false => Self::Tcp(TcpListener::from_std(socket.into())?),
+        })
+    }
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        match self {
+            Self::Tcp(listener) => Ok(listener.accept().await?.0),
+            Self::Pipe(listener) => runtime::like_tcp(listener.accept().await?.0),
+        }
+    }
+}
+
 /// Accepts for ever.
-pub async fn accept(control: Arc<Control>, listener: TcpListener, routes: Router) {
+pub async fn accept(control: Arc<Control>, listener: Listener, routes: Router) {
     let counted = axum::middleware::from_fn_with_state(control.clone(), count_request);
     let routes = routes.layer(counted);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok(stream) => {
                 let (control, routes) = (control.clone(), routes.clone());
                 tokio::spawn(async move {
                     serve(&control, stream, routes).await;

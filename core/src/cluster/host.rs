@@ -1,11 +1,11 @@
 //! Hosts: what a load balancer picks.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
+use ringmain_config::address::Address;
 use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{EndpointHealthCheckConfig, HealthStatus, SocketLabels};
 use serde_json::Value;
@@ -21,7 +21,7 @@ use crate::stats::scopes::HostStats;
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostDescription {
     /// Where to connect.
-    pub address: SocketAddr,
+    pub address: Address,
     /// What discovery knows the host by, where an address is not enough: another task may get the
     /// address of one that has ended. Empty means the address.
     pub identity: String,
@@ -45,9 +45,9 @@ pub struct HostDescription {
 
 impl HostDescription {
     /// A healthy host of weight 1 at `address`, and no more than that.
-    pub fn new(address: SocketAddr) -> Self {
+    pub fn new(address: impl Into<Address>) -> Self {
         Self {
-            address,
+            address: address.into(),
             identity: String::new(),
             hostname: String::new(),
             weight: 1,
@@ -68,7 +68,7 @@ pub struct Host {
     /// Never reused, so that a host that left and came back is another one.
     pub id: u64,
     /// Where to connect.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The address as text, for logs and admin.
     pub address_text: String,
     /// See [`HostDescription::identity`].
@@ -116,8 +116,8 @@ impl Host {
         let HostDescription { address, identity, hostname, weight, priority, .. } = description;
         Self {
             id: NEXT_HOST_ID.fetch_add(1, Ordering::Relaxed),
-            address,
             address_text: address.to_string(),
+            address,
             identity,
             hostname,
             priority,
@@ -259,9 +259,9 @@ impl HostSet {
     /// The set that follows `self` when discovery now names `found`: hosts that were there stay
     /// themselves. `None` when nothing changed.
     pub fn updated(&self, found: Vec<HostDescription>, workers: usize) -> Option<Self> {
-        let mut known: HashMap<SocketAddr, Vec<&Arc<Host>>> = HashMap::new();
+        let mut known: HashMap<&Address, Vec<&Arc<Host>>> = HashMap::new();
         for host in self.hosts.iter().rev() {
-            known.entry(host.address).or_default().push(host);
+            known.entry(&host.address).or_default().push(host);
         }
         let mut changed = found.len() != self.hosts.len();
         let mut hosts = Vec::with_capacity(found.len());
@@ -313,6 +313,8 @@ impl HostSet {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     fn at(port: u16) -> HostDescription {

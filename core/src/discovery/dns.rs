@@ -113,7 +113,7 @@ impl NameTable {
             EndpointAddress::Name { host, port } => {
                 Some((at, Name { host: host.clone(), port: *port }))
             }
-            EndpointAddress::Socket(_) => None,
+            EndpointAddress::Socket(_) | EndpointAddress::Pipe(_) => None,
         })
     }
 
@@ -175,6 +175,8 @@ impl NameTable {
                 EndpointAddress::Socket(address) => {
                     hosts.push(entry.host(&Found::at(*address), &address.ip().to_string()));
                 }
+                // A checked configuration has none in a DNS cluster.
+                EndpointAddress::Pipe(_) => {}
                 EndpointAddress::Name { host: name, .. } => {
                     let most = if self.is_logical { 1 } else { usize::MAX };
                     let found = entry.found.all().take(most);

@@ -109,7 +109,7 @@ mod tests {
         let host = |(identity, weight): &(&str, u32)| HostDescription {
             identity: (*identity).to_owned(),
             weight: *weight,
-            ..HostDescription::new((Ipv4Addr::LOCALHOST, 80).into())
+            ..HostDescription::new(std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 80)))
         };
         weights.iter().map(host).collect()
     }

@@ -39,7 +39,7 @@ pub fn save(path: &Path, cluster: &str, hosts: &[HostDescription]) -> io::Result
         version: VERSION,
         cluster: cluster.to_owned(),
         saved_unix: since_epoch.as_secs(),
-        hosts: hosts.iter().map(SavedHost::new).collect(),
+        hosts: hosts.iter().filter_map(SavedHost::new).collect(),
     };
     let text = serde_json::to_vec_pretty(&file)?;
     let mut unfinished = path.as_os_str().to_owned();
@@ -66,15 +66,16 @@ pub fn load(path: &Path, cluster: &str) -> io::Result<Vec<HostDescription>> {
 }
 
 impl SavedHost {
-    fn new(host: &HostDescription) -> Self {
-        Self {
+    /// `None` for a Unix socket, which nobody discovers.
+    fn new(host: &HostDescription) -> Option<Self> {
+        Some(Self {
             identity: host.identity.clone(),
-            address: host.address,
+            address: host.address.socket()?,
             weight: host.weight,
             region: host.locality.region.clone(),
             zone: host.locality.zone.clone(),
             metadata: host.metadata.clone(),
-        }
+        })
     }
 
     fn into_host(self) -> HostDescription {
@@ -98,7 +99,7 @@ mod tests {
             weight: 3,
             locality: Locality { zone: "a".into(), ..Locality::default() },
             metadata: [("ecs.family".to_owned(), Value::from("web"))].into(),
-            ..HostDescription::new(([10, 0, 0, 1], 80).into())
+            ..HostDescription::new(std::net::SocketAddr::from(([10, 0, 0, 1], 80)))
         }];
         assert_eq!(load(&path, "web").expect("no file is no fault"), []);
         save(&path, "web", &hosts).expect("the folder is writable");

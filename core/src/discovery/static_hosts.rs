@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ringmain_config::address::EndpointAddress;
 use ringmain_config::cluster::Cluster;
 
 use crate::cluster::{Host, HostDescription, HostSet};
@@ -13,7 +12,7 @@ pub fn hosts(cluster: &Cluster, workers: usize) -> HostSet {
     for group in &cluster.load_assignment.endpoints {
         for endpoint in &group.lb_endpoints {
             // A checked configuration has no names in a STATIC cluster.
-            if let EndpointAddress::Socket(address) = endpoint.address {
+            if let Some(address) = endpoint.address.known() {
                 let description = HostDescription {
                     hostname: endpoint.hostname.clone(),
                     weight: endpoint.load_balancing_weight,

@@ -4,17 +4,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ringmain_config::address::Address;
 use ringmain_config::cluster::{AutoSni, HealthCheck};
 use ringmain_config::tls::UpstreamTlsContext;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::sync::watch;
 
 use super::tls_socket::TlsSocket;
 use crate::cluster::{Cluster, Host};
-use crate::runtime::{ConnectError, outgoing_socket};
+use crate::runtime::{self, ConnectError, outgoing_socket};
 use crate::transport_socket::tls::ClientContext;
 
 /// Bytes both ways.
@@ -59,7 +60,7 @@ fn config_of(context: &ClientContext, check: &HealthCheck) -> Arc<ClientConfig> 
 /// Whom a session asks, and how he is to be known by TLS.
 #[derive(Debug, Clone)]
 pub struct Target {
-    address: SocketAddr,
+    address: Address,
     cluster: Arc<Cluster>,
     tls: Option<(watch::Receiver<Arc<ClientConfig>>, ServerName<'static>)>,
 }
@@ -68,11 +69,14 @@ impl Target {
     /// `host` of `cluster`, or what it has named for its checks.
     pub fn new(cluster: Arc<Cluster>, host: &Host, tls: Option<&CheckTls>) -> Self {
         let own = &host.health_check_config;
-        let mut address = own.address.unwrap_or(host.address);
-        if own.port_value != 0 {
+        let mut address = own.address.clone().unwrap_or_else(|| host.address.clone());
+        if let Address::Socket(address) = &mut address
+            && own.port_value != 0
+        {
             address.set_port(own.port_value);
         }
-        let name = |tls: &CheckTls| tls.context.server_name(None, &host.hostname, address.ip());
+        let ip = address.ip();
+        let name = |tls: &CheckTls| tls.context.server_name(None, &host.hostname, ip);
         Self { address, cluster, tls: tls.map(|tls| (tls.config.subscribe(), name(tls))) }
     }
 
@@ -83,14 +87,12 @@ impl Target {
 
     /// Opens a connection; with TLS, after the handshake.
     pub async fn connect(&self) -> io::Result<Box<dyn Duplex>> {
-        let options = &self.cluster.config.connect_options;
-        let socket = outgoing_socket(self.address, options).map_err(|error| match error {
-            ConnectError::Failed(error) => error,
-            ConnectError::TimedOut => io::ErrorKind::TimedOut.into(),
-            ConnectError::Local(_) => io::ErrorKind::AddrNotAvailable.into(),
-        })?;
-        let socket = TcpSocket::from_std_stream(socket.into()).connect(self.address).await?;
-        socket.set_nodelay(true)?;
+        let socket = match &self.address {
+            Address::Socket(address) => self.connect_tcp(*address).await?,
+            Address::Pipe(path) => {
+                runtime::like_tcp(UnixStream::connect(&*runtime::system_name(path)).await?)?
+            }
+        };
         match &self.tls {
             None => Ok(Box::new(socket)),
             Some((config, name)) => {
@@ -98,5 +100,19 @@ impl Target {
                 Ok(Box::new(TlsSocket::connect(socket, config, name.clone()).await?))
             }
         }
+    }
+
+    async fn connect_tcp(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let options = &self.cluster.config.connect_options;
+        let socket = outgoing_socket(address, options).map_err(|error| match error {
+            ConnectError::Failed(error) => error,
+            ConnectError::TimedOut => io::ErrorKind::TimedOut.into(),
+            ConnectError::Local(_) | ConnectError::NoPipe(_) => {
+                io::ErrorKind::AddrNotAvailable.into()
+            }
+        })?;
+        let socket = TcpSocket::from_std_stream(socket.into()).connect(address).await?;
+        socket.set_nodelay(true)?;
+        Ok(socket)
     }
 }

@@ -1,6 +1,7 @@
 //! Lines of the event log: `envoy.data.core.v3.HealthCheckEvent` as JSON.
 
 use jiff::Timestamp;
+use ringmain_config::address::Address;
 use ringmain_config::cluster::HealthChecker;
 use serde_json::{Map, Value, json};
 
@@ -96,12 +97,15 @@ fn failure_type(failure: Failure) -> &'static str {
 }
 
 fn address(host: &Host) -> Value {
-    json!({ "socket_address": {
-        "protocol": "TCP",
-        "address": host.address.ip().to_string(),
-        "port_value": host.address.port(),
-        "resolver_name": "",
-        "ipv4_compat": false,
-        "network_namespace_filepath": "",
-    }})
+    match &host.address {
+        Address::Socket(address) => json!({ "socket_address": {
+            "protocol": "TCP",
+            "address": address.ip().to_string(),
+            "port_value": address.port(),
+            "resolver_name": "",
+            "ipv4_compat": false,
+            "network_namespace_filepath": "",
+        }}),
+        Address::Pipe(path) => json!({ "pipe": { "path": &**path, "mode": 0 } }),
+    }
 }

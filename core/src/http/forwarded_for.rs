@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
+use ringmain_config::address::Address;
 use ringmain_config::original_ip_detection::{
     CustomHeaderDetection, OriginalIpDetection, XffDetection,
 };
@@ -14,10 +15,10 @@ use super::local_reply::{self, LocalReply};
 use super::request_headers::append_to_list;
 
 /// The outcome for one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientAddress {
     /// The client as far as it can be trusted.
-    pub remote: SocketAddr,
+    pub remote: Address,
     /// Whether that is inside `internal_address_config`.
     pub internal: bool,
     /// Whether we are the first proxy that it meets.
@@ -27,7 +28,7 @@ pub struct ClientAddress {
 /// Who the client is, as far as that was found out.
 struct Detected {
     /// Where that was found.
-    address: Option<SocketAddr>,
+    address: Option<Address>,
     /// Whether the address can make the request an internal one.
     may_be_internal: bool,
     /// Whether our peer stays out of `x-forwarded-for`.
@@ -44,7 +45,7 @@ impl Detected {
 pub fn client_address(
     manager: &ConnectionManager,
     headers: &mut HeaderMap,
-    peer: SocketAddr,
+    peer: &Address,
     local_ip: IpAddr,
 ) -> Result<ClientAddress, LocalReply> {
     let config = &manager.config;
@@ -52,7 +53,7 @@ pub fn client_address(
     let detected = if config.use_remote_address {
         let trusted = hops.checked_sub(1).and_then(|hops| from_right(headers, hops));
         Detected {
-            address: Some(trusted.unwrap_or(peer)),
+            address: Some(trusted.unwrap_or_else(|| peer.clone())),
             may_be_internal: !headers.contains(KnownHeader::XForwardedFor),
             skips_append: config.skip_xff_append,
         }
@@ -61,13 +62,14 @@ pub fn client_address(
     } else {
         detect(&config.original_ip_detection, headers, peer)?
     };
-    if !detected.skips_append {
-        append(headers, if peer.ip().is_loopback() { local_ip } else { peer.ip() });
+    // Who has no IP address cannot be told of.
+    if let Some(ip) = peer.ip().filter(|_| !detected.skips_append) {
+        append(headers, if ip.is_loopback() { local_ip } else { ip });
     }
-    let is_internal = |address: SocketAddr| is_internal(manager, address.ip());
-    let internal = detected.may_be_internal && detected.address.is_some_and(is_internal);
+    let is_internal = |address: &Address| is_internal(manager, address);
+    let internal = detected.may_be_internal && detected.address.as_ref().is_some_and(is_internal);
     Ok(ClientAddress {
-        remote: detected.address.unwrap_or(peer),
+        remote: detected.address.unwrap_or_else(|| peer.clone()),
         internal,
         edge: config.use_remote_address && !internal,
     })
@@ -82,7 +84,7 @@ fn behind_hops(headers: &HeaderMap, hops: usize) -> Detected {
 fn detect(
     extensions: &[OriginalIpDetection],
     headers: &HeaderMap,
-    peer: SocketAddr,
+    peer: &Address,
 ) -> Result<Detected, LocalReply> {
     let mut detected = Detected::nobody();
     for extension in extensions {
@@ -97,12 +99,12 @@ fn detect(
     Ok(detected)
 }
 
-fn by_xff(config: &XffDetection, headers: &HeaderMap, peer: SocketAddr) -> Detected {
+fn by_xff(config: &XffDetection, headers: &HeaderMap, peer: &Address) -> Detected {
     let trusted = &config.xff_trusted_cidrs;
     let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
     let found = if trusted.is_empty() {
         behind_hops(headers, config.xff_num_trusted_hops as usize)
-    } else if is_trusted(peer.ip()) {
+    } else if peer.ip().is_some_and(is_trusted) {
         let address = first_untrusted(headers, is_trusted);
         Detected { address, may_be_internal: is_single(headers), ..Detected::nobody() }
     } else {
@@ -113,12 +115,12 @@ fn by_xff(config: &XffDetection, headers: &HeaderMap, peer: SocketAddr) -> Detec
 }
 
 /// From the right end of `x-forwarded-for` the first address that is not trusted, or else the last.
-fn first_untrusted(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Option<SocketAddr> {
+fn first_untrusted(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Option<Address> {
     let mut last = None;
     for entry in headers.get(KnownHeader::XForwardedFor)?.rsplit(|byte| *byte == b',') {
         let address = parse(entry)?;
-        last = Some(address);
-        if !is_trusted(address.ip()) {
+        last = Some(without_port(address));
+        if !is_trusted(address) {
             break;
         }
     }
@@ -127,7 +129,8 @@ fn first_untrusted(headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> 
 
 fn by_header(config: &CustomHeaderDetection, headers: &HeaderMap) -> Result<Detected, LocalReply> {
     let address = headers.get_by_name(config.header_name.as_bytes()).and_then(parse);
-    match (address, config.reject_with_status) {
+    let address = address.map(without_port);
+    match (&address, config.reject_with_status) {
         (None, Some(status)) => Err(local_reply::undetected(status)),
         _ => Ok(Detected {
             address,
@@ -137,20 +140,27 @@ fn by_header(config: &CustomHeaderDetection, headers: &HeaderMap) -> Result<Dete
     }
 }
 
-fn is_internal(manager: &ConnectionManager, address: IpAddr) -> bool {
-    manager.config.internal_address_ranges.iter().any(|range| range.contains(address))
+fn is_internal(manager: &ConnectionManager, address: &Address) -> bool {
+    let config = &manager.config;
+    match address.ip() {
+        Some(ip) => config.internal_address_ranges.iter().any(|range| range.contains(ip)),
+        None => config.unix_sockets_are_internal,
+    }
 }
 
 /// The address `skip` places from the right end of `x-forwarded-for`, port 0.
-fn from_right(headers: &HeaderMap, skip: usize) -> Option<SocketAddr> {
+fn from_right(headers: &HeaderMap, skip: usize) -> Option<Address> {
     let list = headers.get(KnownHeader::XForwardedFor)?;
-    list.rsplit(|byte| *byte == b',').nth(skip).and_then(parse)
+    list.rsplit(|byte| *byte == b',').nth(skip).and_then(parse).map(without_port)
 }
 
-/// An address without a port, port 0.
-fn parse(text: &[u8]) -> Option<SocketAddr> {
-    let text = std::str::from_utf8(text.trim_ascii()).ok()?;
-    text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 0))
+/// An address without a port.
+fn parse(text: &[u8]) -> Option<IpAddr> {
+    std::str::from_utf8(text.trim_ascii()).ok()?.parse().ok()
+}
+
+fn without_port(ip: IpAddr) -> Address {
+    SocketAddr::new(ip, 0).into()
 }
 
 fn is_single(headers: &HeaderMap) -> bool {

@@ -63,7 +63,7 @@ pub fn prepare_request(
         headers.remove(KnownHeader::Referer);
     }
     headers.remove(KnownHeader::XEnvoyInternal);
-    let client = client_address(manager, headers, info.remote, compiled.local_ip)?;
+    let client = client_address(manager, headers, &info.remote, compiled.local_ip)?;
     info.remote = client.remote;
     info.internal = client.internal;
     let untrusted_proto = config.use_remote_address && config.xff_num_trusted_hops == 0;
@@ -87,9 +87,9 @@ pub fn prepare_request(
         add_user_agent(compiled, headers);
     }
     append_via(headers, &config.via);
-    if client.edge {
+    if let Some(ip) = info.remote.ip().filter(|_| client.edge) {
         let mut address: SmallVec<[u8; 64]> = SmallVec::new();
-        write!(address, "{}", info.remote.ip()).expect("writing to memory does not fail");
+        write!(address, "{ip}").expect("writing to memory does not fail");
         headers.set(KnownHeader::XEnvoyExternalAddress, &address);
     }
     if config.generate_request_id {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
+use ringmain_config::address::Address;
 use ringmain_config::metadata::Metadata;
 
 use super::ResponseFlags;
@@ -95,7 +96,7 @@ pub struct StreamInfo {
     /// The connection to it, once there was one.
     pub upstream_connection: Option<UpstreamConnectionInfo>,
     /// Our end of that connection.
-    pub upstream_local: Option<SocketAddr>,
+    pub upstream_local: Option<Address>,
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`: why there was none, with spaces.
     pub transport_failure: Option<Rc<str>>,
     /// How often the request was sent upstream.
@@ -111,9 +112,9 @@ pub struct StreamInfo {
     /// What choices of this stream follow, once one was made: see [`StreamInfo::random`].
     random: Cell<Option<u64>>,
     /// The connection's other end.
-    pub direct_remote: SocketAddr,
+    pub direct_remote: Address,
     /// The client as the connection tells: its other end, or whom a PROXY header names.
-    pub connection_remote: SocketAddr,
+    pub connection_remote: Address,
     /// What else the PROXY header said that is kept.
     pub proxy_tlvs: Option<Tlvs>,
     /// What filters have noted; of a connection that is not HTTP, a PROXY header's vectors.
@@ -121,12 +122,12 @@ pub struct StreamInfo {
     /// What filters have put here for others.
     pub objects: StreamObjects,
     /// The client's address as far as it can be trusted.
-    pub remote: SocketAddr,
+    pub remote: Address,
     /// Where the client wanted to go: our end of the downstream connection, or what a PROXY header
     /// names.
-    pub local: SocketAddr,
+    pub local: Address,
     /// Our end of the downstream connection.
-    pub direct_local: SocketAddr,
+    pub direct_local: Address,
     /// The name in the connection's ClientHello, where one was looked for.
     pub requested_server_name: Option<Rc<str>>,
     /// Fingerprints of that ClientHello, where some are taken.
@@ -149,7 +150,8 @@ pub struct StreamInfo {
     pub internal: bool,
 }
 
-const UNKNOWN_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+const UNKNOWN_ADDRESS: Address =
+    Address::Socket(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
 
 /// The start of a stream that has not begun; a constant, because reading the clock is not free.
 static LONG_AGO: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -211,12 +213,12 @@ impl StreamInfo {
             started_at: SystemTime::now(),
             started: Instant::now(),
             connection_id,
-            direct_remote: connection.direct_remote,
-            connection_remote: connection.remote,
+            direct_remote: connection.direct_remote.clone(),
+            connection_remote: connection.remote.clone(),
             proxy_tlvs: connection.proxy_tlvs.clone(),
-            remote: connection.remote,
-            local: connection.local,
-            direct_local: connection.direct_local,
+            remote: connection.remote.clone(),
+            local: connection.local.clone(),
+            direct_local: connection.direct_local.clone(),
             requested_server_name: connection.requested_server_name.clone(),
             tls_fingerprints: connection.tls_fingerprints.clone(),
             ..Self::default()
@@ -226,11 +228,11 @@ impl StreamInfo {
     /// A record that says no more than who the client is.
     pub fn of_same_client(&self) -> Self {
         Self {
-            remote: self.remote,
-            direct_remote: self.direct_remote,
-            connection_remote: self.connection_remote,
-            local: self.local,
-            direct_local: self.direct_local,
+            remote: self.remote.clone(),
+            direct_remote: self.direct_remote.clone(),
+            connection_remote: self.connection_remote.clone(),
+            local: self.local.clone(),
+            direct_local: self.direct_local.clone(),
             proxy_tlvs: self.proxy_tlvs.clone(),
             ..Self::default()
         }

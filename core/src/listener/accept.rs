@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::fmt::Display;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use ringmain_config::address::Address;
 use ringmain_config::overload::OverloadActionKind;
 
 use super::{ConnectionUnit, Intake, Listener};
@@ -29,7 +29,7 @@ const QUIET_LOOKS_MAX: u32 = 20;
 #[derive(Debug)]
 pub struct Acceptor {
     intake: Rc<Intake>,
-    address: SocketAddr,
+    address: Address,
     socket: runtime::Listener,
     leaving: Cell<bool>,
     closed: Cell<bool>,
@@ -58,7 +58,7 @@ impl Acceptor {
                     self.wait_while_overloaded().await;
                     let descriptor = self.descriptor().await;
                     self.exhausted.set(false);
-                    self.intake.clone().take(stream, peer, self.address, descriptor);
+                    self.intake.clone().take(stream, peer, &self.address, descriptor);
                 }
                 Err(_) if self.closed.get() => return,
                 // Another worker has closed the socket that all share.

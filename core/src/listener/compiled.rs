@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use ringmain_config::address::Address;
 use ringmain_config::listener as config;
 
 use super::filter_chain_match::{FilterChainIndex, FilterChainMatch};
@@ -21,7 +21,7 @@ pub struct Listener {
     /// `name`.
     pub name: String,
     /// Where it listens, with the ports the kernel chose: `address`, then `additional_addresses`.
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<Address>,
     /// `listener.<this>.` in stats: `stat_prefix`, else the address with `_` for the colon.
     pub stat_name: String,
     /// Counters.
@@ -61,13 +61,13 @@ impl Listener {
     }
 
     /// Its `address`.
-    pub fn address(&self) -> SocketAddr {
-        self.addresses[0]
+    pub fn address(&self) -> &Address {
+        &self.addresses[0]
     }
 
     /// Whether one of its addresses has `port`.
     pub fn has_port(&self, port: u16) -> bool {
-        self.addresses.iter().any(|address| address.port() == port)
+        self.addresses.iter().any(|address| address.port() == Some(port))
     }
 
     /// The filter chain that serves `connection`.

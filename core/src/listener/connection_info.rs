@@ -1,8 +1,9 @@
 //! What is known of a downstream connection before its first request: Envoy's connection socket.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
+use ringmain_config::address::Address;
 use ringmain_config::metadata::Metadata;
 
 use crate::transport_socket::Tlvs;
@@ -20,15 +21,15 @@ pub struct TlsFingerprints {
 #[derive(Debug, Clone)]
 pub struct ConnectionInfo {
     /// The client: the peer, or whom a PROXY header names.
-    pub remote: SocketAddr,
+    pub remote: Address,
     /// The peer of the socket.
-    pub direct_remote: SocketAddr,
+    pub direct_remote: Address,
     /// Where the client wanted to go: our end, or what a PROXY header names.
-    pub local: SocketAddr,
+    pub local: Address,
     /// Whether a listener filter has told where the client wanted to go.
     pub local_restored: bool,
     /// Our end of the socket.
-    pub direct_local: SocketAddr,
+    pub direct_local: Address,
     /// What else a PROXY header said that is kept.
     pub proxy_tlvs: Option<Tlvs>,
     /// What a PROXY header said for the dynamic metadata.
@@ -45,11 +46,11 @@ pub struct ConnectionInfo {
 
 impl ConnectionInfo {
     /// A connection just accepted: nothing is known but its ends.
-    pub fn accepted(peer: SocketAddr, local: SocketAddr) -> Self {
+    pub fn accepted(peer: Address, local: Address) -> Self {
         Self {
-            remote: peer,
+            remote: peer.clone(),
             direct_remote: peer,
-            local,
+            local: local.clone(),
             local_restored: false,
             direct_local: local,
             proxy_tlvs: None,
@@ -62,15 +63,16 @@ impl ConnectionInfo {
     }
 
     /// A listener filter tells where the client wanted to go.
-    pub fn restore_local(&mut self, local: SocketAddr) {
-        self.local = local;
+    pub fn restore_local(&mut self, local: impl Into<Address>) {
+        self.local = local.into();
         self.local_restored = true;
     }
 
-    /// Whether the client is on this machine, as far as its address tells. Like Envoy, this takes no
-    /// other address of 127.0.0.0/8 for loopback than the first.
+    /// Whether the client is on this machine, as far as its address tells; one on a Unix socket is. Like
+    /// Envoy, this takes no other address of 127.0.0.0/8 for loopback than the first.
     pub fn is_same_ip_or_loopback(&self) -> bool {
-        let remote = self.remote.ip();
-        remote == self.local.ip() || remote == Ipv4Addr::LOCALHOST || remote == Ipv6Addr::LOCALHOST
+        let Some(remote) = self.remote.ip() else { return true };
+        let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        self.local.ip() == Some(remote) || loopback.contains(&remote)
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ringmain_config::address::CidrRange;
+use ringmain_config::address::{Address, CidrRange};
 use ringmain_config::filter_chain::FilterChains;
 use ringmain_config::filter_chain_match::{MatchPoint, ServerName, SourceType};
 
@@ -62,19 +62,26 @@ impl FilterChainMatch {
     }
 
     fn find_matched(&self, connection: &ConnectionInfo) -> Option<FilterChainIndex> {
-        let names =
-            self.destination_ports.pick(&connection.local.port())?.pick(connection.local.ip())?;
+        let names = self.destination_ports.pick_if(connection.local.port())?;
+        let names = names.pick(ip_of(&connection.local))?;
         let application_protocols =
             by_server_name(names, connection)?.pick(connection.transport_protocol)?;
         let source_types = by_application_protocol(application_protocols, connection)?
-            .pick(connection.direct_remote.ip())?;
+            .pick(ip_of(&connection.direct_remote))?;
         let source_type = match connection.is_same_ip_or_loopback() {
             true => SourceType::SameIpOrLoopback,
             false => SourceType::External,
         };
         let source_ips = source_types.pick(&source_type)?;
-        *source_ips.pick(connection.remote.ip())?.pick(&connection.remote.port())?
+        *source_ips.pick(ip_of(&connection.remote))?.pick_if(connection.remote.port())?
     }
+}
+
+/// A Unix socket lies in the ranges that this address lies in, as in Envoy.
+const PIPE_IP: IpAddr = IpAddr::V4(Ipv4Addr::BROADCAST);
+
+fn ip_of(address: &Address) -> IpAddr {
+    address.ip().unwrap_or(PIPE_IP)
 }
 
 /// A wildcard is stored by its end, which begins with the dot.
@@ -132,6 +139,14 @@ impl<K: Hash + Eq, T: Default> ByValue<K, T> {
         K: Borrow<Q>,
     {
         self.values.get(value).or(self.any.as_deref())
+    }
+
+    /// The same where there may be no value.
+    fn pick_if(&self, value: Option<K>) -> Option<&T> {
+        match value {
+            Some(value) => self.pick(&value),
+            None => self.any.as_deref(),
+        }
     }
 }
 

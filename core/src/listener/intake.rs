@@ -4,10 +4,11 @@
 //! An [`Acceptor`](super::Acceptor) hands over what comes to its socket, a listener with
 //! `use_original_dst` what another one is for.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown};
 use std::rc::Rc;
 use std::time::Instant;
 
+use ringmain_config::address::Address;
 use ringmain_config::overload::OverloadActionKind;
 
 use super::{
@@ -49,15 +50,17 @@ impl Intake {
     pub fn take(
         self: Rc<Self>,
         stream: Stream,
-        peer: SocketAddr,
-        address: SocketAddr,
+        peer: Option<Address>,
+        address: &Address,
         descriptor: Option<ConnectionUnit>,
     ) {
         if self.worker.overloaded(OverloadActionKind::RejectIncomingConnections) {
             self.listener().stats.of(self.worker.id).downstream_cx_overload_reject.inc();
             return;
         }
-        let connection = ConnectionInfo::accepted(peer, self.local_address(&stream, address));
+        let local = self.local_address(&stream, address);
+        // The client of a Unix socket goes by the name of the listener, as with Envoy.
+        let connection = ConnectionInfo::accepted(peer.unwrap_or_else(|| local.clone()), local);
         if let Some(permit) = self.permit(descriptor) {
             // Every wake-up of ours takes one connection.
             let accepted = self.listener().histograms.connections_accepted_per_socket_event;
@@ -97,7 +100,11 @@ impl Intake {
     /// It goes on from there without a further look at that.
     fn looked_at(self: Rc<Self>, accepted: Accepted, origin: Origin) {
         let hands_over = self.listener().config.use_original_dst && origin == Origin::Socket;
-        let wanted = accepted.connection.local_restored.then_some(accepted.connection.local);
+        let wanted = accepted
+            .connection
+            .local_restored
+            .then(|| accepted.connection.local.socket())
+            .flatten();
         let compiled = &self.worker.compiled;
         let other = wanted.filter(|_| hands_over).and_then(|wanted| compiled.listener_at(wanted));
         match other.filter(|other| *other != self.listener_index) {
@@ -222,12 +229,12 @@ impl Intake {
 
     /// On the unspecified address, or where the kernel brings connections to others, each connection
     /// has its own local address.
-    fn local_address(&self, stream: &Stream, address: SocketAddr) -> SocketAddr {
-        let is_certain =
-            !address.ip().is_unspecified() && self.listener().config.transparent != Some(true);
-        match is_certain {
-            true => address,
-            false => stream.local_addr().unwrap_or(address),
+    fn local_address(&self, stream: &Stream, address: &Address) -> Address {
+        let has_others =
+            |ip: IpAddr| ip.is_unspecified() || self.listener().config.transparent == Some(true);
+        match address.ip().is_some_and(has_others) {
+            true => stream.local_addr().unwrap_or_else(|_| address.clone()),
+            false => address.clone(),
         }
     }
 

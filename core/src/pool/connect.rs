@@ -1,10 +1,11 @@
 //! Opening a connection to a host.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use ringmain_config::address::Address;
 use ringmain_config::cluster::UpstreamProtocol;
 use ringmain_proto_codec::auto::Protocol;
 
@@ -24,6 +25,8 @@ pub enum ConnectFailure {
     Refused(Option<i32>),
     /// No socket could be set up as the cluster asks for; why, where it is the source address.
     Local(Option<Rc<str>>),
+    /// Nobody takes connections at a Unix socket; why.
+    NoPipe(Rc<str>),
     /// There is no TLS session; why, where that is known.
     Handshake(Option<Rc<str>>),
     /// The process or the system has no descriptor for a socket, which is not the host's fault; the
@@ -36,6 +39,7 @@ impl From<ConnectError> for ConnectFailure {
         let error = match error {
             ConnectError::TimedOut => return Self::Timeout,
             ConnectError::Local(reason) => return Self::Local(reason.map(Rc::from)),
+            ConnectError::NoPipe(reason) => return Self::NoPipe(reason.into()),
             ConnectError::Failed(error) => error,
         };
         match error.raw_os_error() {
@@ -65,7 +69,9 @@ impl ConnectFailure {
                 stats.upstream_cx_destroy_local.inc();
             }
             Self::NoDescriptor(_) => stats.upstream_cx_destroy_local.inc(),
-            Self::Refused(_) | Self::Handshake(_) => stats.upstream_cx_destroy_remote.inc(),
+            Self::Refused(_) | Self::NoPipe(_) | Self::Handshake(_) => {
+                stats.upstream_cx_destroy_remote.inc();
+            }
         }
     }
 
@@ -81,6 +87,7 @@ impl ConnectFailure {
                 Some("delayed connect error: Connection refused".into())
             }
             Self::Local(reason) | Self::Handshake(reason) => reason.clone(),
+            Self::NoPipe(reason) => Some(reason.clone()),
             Self::NoDescriptor(number) => {
                 let error = io::Error::from_raw_os_error(*number);
                 Some(format!("no descriptor for a socket: {error}").into())
@@ -172,7 +179,7 @@ pub(super) async fn open(
     host: &WorkerHost,
     options: Option<&TransportOptions>,
 ) -> Result<Transport, ConnectFailure> {
-    let (address, limit) = (host.shared.address, cluster.shared.config.connect_timeout);
+    let (address, limit) = (&host.shared.address, cluster.shared.config.connect_timeout);
     let begun = Instant::now();
     let stream = Rc::new(open_socket(cluster, address, begun + limit).await?);
     let deadline = Deadline::new(&cluster.timers, &stream, Shutdown::Both);
@@ -209,7 +216,7 @@ const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(50);
 /// and it is tried again as long as there is time.
 async fn open_socket(
     cluster: &WorkerCluster,
-    address: SocketAddr,
+    address: &Address,
     until: Instant,
 ) -> Result<Stream, ConnectFailure> {
     let options = &cluster.shared.config.connect_options;

@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use ringmain_config::address::Address;
 use ringmain_config::cluster::RoutingPriority;
 use ringmain_proto_codec::auto::Protocol;
 
@@ -23,7 +24,7 @@ use crate::transport_socket::{Transport, TransportOptions};
 pub struct UpstreamConnection {
     transport: Transport,
     deadline: Deadline,
-    local: Option<SocketAddr>,
+    local: Option<Address>,
     info: UpstreamConnectionInfo,
     protocol: Protocol,
     permit: ConnectionPermit,
@@ -160,8 +161,8 @@ impl UpstreamConnection {
     }
 
     /// Our end's address.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local
+    pub fn local_addr(&self) -> Option<&Address> {
+        self.local.as_ref()
     }
 
     /// Its number and its beginning.

@@ -2,10 +2,10 @@
 //! towards the same budgets as those of requests.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
+use ringmain_config::address::Address;
 use ringmain_config::cluster::RoutingPriority;
 
 use super::connect::open;
@@ -22,7 +22,7 @@ use crate::transport_socket::{Transport, TransportOptions};
 #[derive(Debug)]
 pub struct TcpConnection {
     transport: Transport,
-    local: Option<SocketAddr>,
+    local: Option<Address>,
     info: UpstreamConnectionInfo,
     permit: ConnectionPermit,
     is_request_counted: bool,
@@ -141,8 +141,8 @@ impl TcpConnection {
     }
 
     /// Our end's address.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local
+    pub fn local_addr(&self) -> Option<&Address> {
+        self.local.as_ref()
     }
 
     /// Its number and its beginning.

@@ -24,14 +24,14 @@ pub fn value_of<'v>(
     scratch: &'v mut Scratch,
 ) -> Result<Option<&'v [u8]>, Unavailable> {
     Ok(match input {
-        MatchInput::DestinationIp => Some(address(subject.local.ip(), scratch)),
-        MatchInput::SourceIp => Some(address(subject.remote.ip(), scratch)),
-        MatchInput::DirectSourceIp => Some(address(subject.direct_remote, scratch)),
+        MatchInput::DestinationIp => subject.local.map(|local| address(local.ip(), scratch)),
+        MatchInput::SourceIp => subject.remote.map(|remote| address(remote.ip(), scratch)),
+        MatchInput::DirectSourceIp => subject.direct_remote.map(|ip| address(ip, scratch)),
         MatchInput::DestinationPort => {
-            Some(written(scratch, |text| write!(text, "{}", subject.local.port())))
+            subject.local.map(|local| written(scratch, |text| write!(text, "{}", local.port())))
         }
         MatchInput::SourcePort => {
-            Some(written(scratch, |text| write!(text, "{}", subject.remote.port())))
+            subject.remote.map(|remote| written(scratch, |text| write!(text, "{}", remote.port())))
         }
         MatchInput::ServerName => Some(subject.server_name).filter(|name| !name.is_empty()),
         MatchInput::UriSan => {
@@ -56,9 +56,9 @@ pub fn address_of(
     subject: &Subject<'_>,
 ) -> Result<Option<IpAddr>, Unavailable> {
     Ok(match input {
-        MatchInput::DestinationIp => Some(subject.local.ip()),
-        MatchInput::SourceIp => Some(subject.remote.ip()),
-        MatchInput::DirectSourceIp => Some(subject.direct_remote),
+        MatchInput::DestinationIp => subject.local.map(|local| local.ip()),
+        MatchInput::SourceIp => subject.remote.map(|remote| remote.ip()),
+        MatchInput::DirectSourceIp => subject.direct_remote,
         other => {
             let mut scratch = Scratch::new();
             let text = value_of(other, subject, &mut scratch)?;

@@ -147,8 +147,10 @@ impl Rule {
             Self::All(rules) => rules.iter().all(|rule| rule.holds(subject)),
             Self::Any(rules) => rules.iter().any(|rule| rule.holds(subject)),
             Self::Not(rule) => !rule.holds(subject),
-            Self::Address(address, set) => set.contains(address.of(subject)),
-            Self::Port(ports) => ports.contains(&subject.local.port().into()),
+            Self::Address(address, set) => address.of(subject).is_some_and(|ip| set.contains(ip)),
+            Self::Port(ports) => {
+                subject.local.is_some_and(|local| ports.contains(&local.port().into()))
+            }
             Self::Header(matcher) => matcher.matches(subject.headers),
             Self::Path(matcher) => subject
                 .headers
@@ -181,11 +183,11 @@ fn has_name(tls: &TlsInfo, matches: &dyn Fn(&[u8]) -> bool) -> bool {
 }
 
 impl Address {
-    fn of(self, subject: &Subject<'_>) -> IpAddr {
+    fn of(self, subject: &Subject<'_>) -> Option<IpAddr> {
         match self {
-            Self::Local => subject.local.ip(),
+            Self::Local => subject.local.map(|local| local.ip()),
             Self::DirectRemote => subject.direct_remote,
-            Self::Remote => subject.remote.ip(),
+            Self::Remote => subject.remote.map(|remote| remote.ip()),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use ringmain_config::address::Address;
+
 use super::CheckError;
 use super::args::RouteCheckArgs;
 use crate::listener::ConnectionInfo;
@@ -64,9 +66,10 @@ impl Question {
 
     /// The connection that a client would make to `listener`, with the URL's host for the name of a
     /// TLS handshake.
-    pub fn connection(&self, listener: SocketAddr) -> ConnectionInfo {
+    pub fn connection(&self, listener: &Address) -> ConnectionInfo {
         let url = Url::of(&self.url, &self.method);
-        let mut connection = ConnectionInfo::accepted(SocketAddr::new(self.client, 0), listener);
+        let mut connection =
+            ConnectionInfo::accepted(SocketAddr::new(self.client, 0).into(), listener.clone());
         if url.is_https {
             let authority = url.authority.unwrap_or_default();
             let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);

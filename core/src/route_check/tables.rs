@@ -32,8 +32,9 @@ impl Tables {
             .map_err(|error| CheckError(error.rendered()))?;
         let bootstrap = loaded.bootstrap;
         let sockets = bootstrap.listeners.iter().map(|listener| &listener.sockets);
-        let addresses =
-            sockets.map(|sockets| sockets.iter().map(|socket| socket.address).collect()).collect();
+        let addresses = sockets
+            .map(|sockets| sockets.iter().map(|socket| socket.address.clone()).collect())
+            .collect();
         let compiled = Compiled::new(&bootstrap, addresses, 1);
         Ok(Self { compiled, request_ids: RequestIds::default() })
     }

@@ -401,7 +401,7 @@ impl<'a> UpstreamRequest<'_, 'a> {
     fn begin_attempt(&mut self, upstream: &UpstreamStream) -> Option<ActiveRequest> {
         let info = &mut self.exchange.info;
         info.upstream_connection = Some(upstream.info());
-        info.upstream_local = upstream.local_addr();
+        info.upstream_local = upstream.local_addr().cloned();
         info.upstream_tls = upstream.tls();
         info.times.upstream_tx_begin = self.downstream.manager.recorded.times.then(Instant::now);
         self.cluster.note_outcome(upstream.host(), Outcome::Connected);
@@ -449,7 +449,7 @@ impl UpstreamRequest<'_, '_> {
 fn connect_reply(failure: &ConnectFailure) -> LocalReply {
     match failure {
         ConnectFailure::Timeout => local_reply::CONNECTION_TIMEOUT,
-        ConnectFailure::Refused(_) | ConnectFailure::Handshake(_) => {
+        ConnectFailure::Refused(_) | ConnectFailure::NoPipe(_) | ConnectFailure::Handshake(_) => {
             local_reply::CONNECTION_FAILURE
         }
         ConnectFailure::Local(_) | ConnectFailure::NoDescriptor(_) => {

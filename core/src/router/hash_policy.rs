@@ -1,8 +1,9 @@
 //! The hash of a request, by its route's `hash_policy`, for balancers that choose hosts by it.
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
+use ringmain_config::address::Address;
 use ringmain_config::route::{HashCookie, HashPolicy, HashSource};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
@@ -13,13 +14,13 @@ use crate::http::stream_objects::StreamObjects;
 
 /// Whose request it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Ends {
+pub struct Ends<'a> {
     /// The client, as far as it can be trusted.
-    pub remote: SocketAddr,
+    pub remote: &'a Address,
     /// The other end of the connection.
-    pub direct_remote: SocketAddr,
+    pub direct_remote: &'a Address,
     /// Our end of it.
-    pub local: SocketAddr,
+    pub local: &'a Address,
 }
 
 /// The hash by `policies`, where one of them finds anything. Cookies that the client is to get are
@@ -28,7 +29,7 @@ pub fn request_hash(
     policies: &[HashPolicy],
     headers: &HeaderMap,
     objects: &StreamObjects,
-    ends: Ends,
+    ends: Ends<'_>,
     set_cookies: &mut Vec<Vec<u8>>,
 ) -> Option<u64> {
     let mut combined: Option<u64> = None;
@@ -36,7 +37,7 @@ pub fn request_hash(
         let hash = match &policy.source {
             HashSource::Header(name) => header_hash(headers, name),
             HashSource::Cookie(wanted) => cookie_hash(headers, wanted, ends, set_cookies),
-            HashSource::SourceIp(true) => Some(ip_hash(ends.remote.ip())),
+            HashSource::SourceIp(true) => ends.remote.ip().map(ip_hash),
             HashSource::SourceIp(false) => None,
             HashSource::FilterState(key) => {
                 let object = objects.get(key).filter(|object| object.is_hashable);
@@ -69,7 +70,7 @@ fn header_hash(headers: &HeaderMap, name: &str) -> Option<u64> {
 fn cookie_hash(
     headers: &HeaderMap,
     wanted: &HashCookie,
-    ends: Ends,
+    ends: Ends<'_>,
     set_cookies: &mut Vec<Vec<u8>>,
 ) -> Option<u64> {
     if let Some(value) = cookie(headers, wanted.name.as_bytes()).filter(|value| !value.is_empty()) {
@@ -114,14 +115,21 @@ pub fn ip_hash(ip: IpAddr) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
     use std::time::Duration;
 
     use super::*;
 
+    const fn address(ip: [u8; 4], port: u16) -> Address {
+        let [a, b, c, d] = ip;
+        Address::Socket(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port))
+    }
+
     const ENDS: Ends = Ends {
-        remote: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 9)), 0),
-        direct_remote: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1),
-        local: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2),
+        remote: &address([10, 0, 0, 9], 0),
+        direct_remote: &address([127, 0, 0, 1], 1),
+        local: &address([127, 0, 0, 1], 2),
     };
 
     fn by(source: HashSource) -> HashPolicy {

@@ -249,7 +249,7 @@ impl UpstreamRequest<'_, '_> {
         let info = &mut self.exchange.info;
         info.upstream_host = Some(upstream.host().clone());
         info.upstream_connection = Some(upstream.info());
-        info.upstream_local = upstream.local_addr();
+        info.upstream_local = upstream.local_addr().cloned();
         info.upstream_tls = upstream.tls();
         info.response_started = Some(Instant::now());
         info.times.upstream_tx_begin = of_attempt.info.times.upstream_tx_begin;

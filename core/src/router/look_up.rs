@@ -77,7 +77,7 @@ fn normalize(manager: &ConnectionManager, exchange: &mut Exchange) -> Result<(),
             PathOutcome::Redirect | PathOutcome::Reject => return Err(Stop::PathRejected),
         }
     }
-    normalize_authority(config, headers, info.local.port(), scratch);
+    normalize_authority(config, headers, info.local.port().unwrap_or(0), scratch);
     Ok(())
 }
 

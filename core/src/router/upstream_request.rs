@@ -224,7 +224,8 @@ async fn drop_request(
 
 fn hash_of(exchange: &mut Exchange, policies: &[HashPolicy]) -> Option<u64> {
     let Exchange { request, info, set_cookies, .. } = exchange;
-    let ends = Ends { remote: info.remote, direct_remote: info.direct_remote, local: info.local };
+    let ends =
+        Ends { remote: &info.remote, direct_remote: &info.direct_remote, local: &info.local };
     request_hash(policies, &request.headers, &info.objects, ends, set_cookies)
 }
 

@@ -17,6 +17,8 @@ pub enum ConnectError {
     /// There is no socket as it was asked for. Where the source address cannot be used, that in
     /// Envoy's words.
     Local(Option<String>),
+    /// Nobody takes connections at a Unix socket; why, in Envoy's words.
+    NoPipe(String),
     /// The host or the network refused, or there is no descriptor.
     Failed(io::Error),
 }
@@ -60,9 +62,13 @@ fn bind(socket: &Socket, source: SocketAddr) -> io::Result<()> {
 }
 
 fn told(source: SocketAddr, error: &io::Error) -> String {
+    format!("failed to bind to {source}: {}", without_number(error))
+}
+
+/// What the system says of `error`.
+pub(super) fn without_number(error: &io::Error) -> String {
     let text = error.to_string();
-    let reason = text.split(" (os error").next().unwrap_or(&text);
-    format!("failed to bind to {source}: {reason}")
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]

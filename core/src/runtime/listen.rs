@@ -3,20 +3,23 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-use monoio::net::TcpListener;
+use monoio::net::{TcpListener, UnixListener};
+use ringmain_config::address::Address;
 use ringmain_config::socket_option::{SocketOption, SocketState, TcpKeepalive};
-use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 
 use super::fairness::Turn;
-use super::{Engine, Stream, socket_options};
+use super::{Engine, Stream, pipe, socket_options};
 
 /// How a listening socket is set up. What is absent is left as the system has it.
 #[derive(Debug, Clone)]
 pub struct ListenOptions<'a> {
     /// Where to listen.
-    pub address: SocketAddr,
+    pub address: Address,
+    /// The permissions of a Unix socket's file; 0 leaves them to the process's mask.
+    pub pipe_mode: u32,
     /// Whether further sockets may be bound to the address (`SO_REUSEPORT`).
     pub reuse_port: bool,
     /// Length of the accept queue; absent means the kernel's `somaxconn`.
@@ -33,33 +36,67 @@ pub struct ListenOptions<'a> {
     pub more: &'a [SocketOption],
 }
 
-/// Binds and listens. Every worker binds the same address; the kernel spreads connections.
-pub fn bind(options: &ListenOptions<'_>) -> io::Result<std::net::TcpListener> {
-    let socket =
-        Socket::new(Domain::for_address(options.address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(options.reuse_port)?;
-    // Accepted sockets inherit this on Linux, which saves a system call on each.
-    socket.set_tcp_nodelay(true)?;
-    set_address_options(&socket, options)?;
-    if let Some(keepalive) = options.keepalive {
-        socket_options::set_keepalive(&socket, keepalive)?;
+impl ListenOptions<'_> {
+    /// Listens on `address`, with everything else as the system has it.
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            pipe_mode: 0,
+            reuse_port: false,
+            backlog: None,
+            freebind: None,
+            transparent: None,
+            fast_open_queue_length: None,
+            keepalive: None,
+            more: &[],
+        }
     }
-    socket_options::set_all(&socket, options.more, SocketState::Prebind)?;
-    socket.bind(&options.address.into())?;
+}
+
+/// Binds and listens. Every worker binds the same address; the kernel spreads connections.
+pub fn bind(options: &ListenOptions<'_>) -> io::Result<Socket> {
+    let socket = match &options.address {
+        Address::Socket(address) => bind_tcp(*address, options)?,
+        Address::Pipe(path) => {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket_options::set_all(&socket, options.more, SocketState::Prebind)?;
+            pipe::bind(&socket, path, options.pipe_mode)?;
+            socket
+        }
+    };
     socket_options::set_all(&socket, options.more, SocketState::Bound)?;
     let backlog =
         options.backlog.map_or(i32::MAX, |length| i32::try_from(length).unwrap_or(i32::MAX));
     socket.listen(backlog)?;
-    if let Some(length) = options.fast_open_queue_length {
+    if let Some(length) =
+        options.fast_open_queue_length.filter(|_| options.address.socket().is_some())
+    {
         socket_options::set_fast_open(&socket, length)?;
     }
     socket_options::set_all(&socket, options.more, SocketState::Listening)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
-fn set_address_options(socket: &Socket, options: &ListenOptions<'_>) -> io::Result<()> {
-    let is_ipv6 = options.address.is_ipv6();
+fn bind_tcp(address: SocketAddr, options: &ListenOptions<'_>) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(options.reuse_port)?;
+    // Accepted sockets inherit this on Linux, which saves a system call on each.
+    socket.set_tcp_nodelay(true)?;
+    set_address_options(&socket, address.is_ipv6(), options)?;
+    if let Some(keepalive) = options.keepalive {
+        socket_options::set_keepalive(&socket, keepalive)?;
+    }
+    socket_options::set_all(&socket, options.more, SocketState::Prebind)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn set_address_options(
+    socket: &Socket,
+    is_ipv6: bool,
+    options: &ListenOptions<'_>,
+) -> io::Result<()> {
     if is_ipv6 {
         socket.set_only_v6(true)?;
     }
@@ -97,38 +134,69 @@ const DROP_FIRST_PACKETS: [SockFilter; 5] = {
 /// A worker's listening socket.
 #[derive(Debug)]
 pub struct Listener {
-    inner: TcpListener,
+    inner: Inner,
     accepting: Turn,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Tcp(TcpListener),
+    Pipe(UnixListener),
 }
 
 impl Listener {
     /// Brings a bound socket onto this worker.
-    pub fn new(socket: std::net::TcpListener, engine: Engine) -> io::Result<Self> {
+    pub fn new(socket: Socket, engine: Engine) -> io::Result<Self> {
         // io_uring answers EAGAIN on a non-blocking socket instead of waiting; epoll needs one.
         socket.set_nonblocking(engine == Engine::Epoll)?;
-        Ok(Self { inner: TcpListener::from_std(socket)?, accepting: Turn::default() })
+        let is_pipe = socket.domain()? == Domain::UNIX;
+        let socket = OwnedFd::from(socket);
+        let inner = match is_pipe {
+            true => Inner::Pipe(UnixListener::from_std(socket.into())?),
+            false => Inner::Tcp(TcpListener::from_std(socket.into())?),
+        };
+        Ok(Self { inner, accepting: Turn::default() })
     }
 
-    /// The next connection and its peer's address. The future must not be dropped while it waits:
-    /// a connection accepted in that moment would be lost.
-    pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
-        let (stream, peer) = self.accepting.take(self.inner.accept()).await?;
+    /// The next connection and its peer's address, which the client of a Unix socket does not have. The
+    /// future must not be dropped while it waits: a connection accepted in that moment would be lost.
+    pub async fn accept(&self) -> io::Result<(Stream, Option<Address>)> {
+        let (stream, peer) = match &self.inner {
+            Inner::Tcp(listener) => {
+                let (stream, peer) = self.accepting.take(listener.accept()).await?;
+                (stream, Some(peer.into()))
+            }
+            Inner::Pipe(listener) => {
+                let (stream, _) = self.accepting.take(listener.accept()).await?;
+                (pipe::accepted(stream)?, None)
+            }
+        };
         Ok((Stream::new(stream), peer))
     }
 
     /// Has the kernel drop new connections' first packets, so that their clients try again, at
     /// another socket of the group or after this one is closed. Handshakes under way are finished
-    /// and accepted. An error says that the kernel does not filter.
+    /// and accepted. An error says that the kernel does not filter. New clients of a Unix socket are
+    /// refused.
     pub fn refuse_new(&self) -> io::Result<()> {
-        // SAFETY: the descriptor is open as long as `self.inner`.
-        let socket = unsafe { BorrowedFd::borrow_raw(self.inner.as_raw_fd()) };
-        socket2::SockRef::from(&socket).attach_filter(&DROP_FIRST_PACKETS)
+        let socket = self.descriptor();
+        match self.inner {
+            Inner::Tcp(_) => SockRef::from(&socket).attach_filter(&DROP_FIRST_PACKETS),
+            Inner::Pipe(_) => Ok(rustix::net::shutdown(socket, rustix::net::Shutdown::Read)?),
+        }
     }
 
     /// Stops listening; the accept in flight completes with an error.
     pub fn close(&self) {
+        let _already_closed = rustix::net::shutdown(self.descriptor(), rustix::net::Shutdown::Both);
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        let descriptor = match &self.inner {
+            Inner::Tcp(listener) => listener.as_raw_fd(),
+            Inner::Pipe(listener) => listener.as_raw_fd(),
+        };
         // SAFETY: the descriptor is open as long as `self.inner`.
-        let socket = unsafe { BorrowedFd::borrow_raw(self.inner.as_raw_fd()) };
-        let _already_closed = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        unsafe { BorrowedFd::borrow_raw(descriptor) }
     }
 }

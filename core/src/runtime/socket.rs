@@ -1,4 +1,4 @@
-//! Connected TCP sockets: reading and writing whole buffers.
+//! Connected sockets: reading and writing whole buffers.
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use monoio::io::{AsyncReadRent, AsyncWriteRent, CancelableAsyncReadRent};
 use monoio::net::TcpStream;
+use ringmain_config::address::Address;
 use ringmain_config::cluster::ConnectOptions;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
@@ -20,9 +21,9 @@ use socket2::{SockRef, Socket};
 use super::buffer::Outgoing;
 use super::connect::{ConnectError, outgoing_socket};
 use super::fairness::Turn;
-use super::{Buffer, Patience, engine};
+use super::{Buffer, Patience, engine, pipe};
 
-/// A connected TCP socket. Reads and writes may run at the same time, one of each.
+/// A connected TCP or Unix socket. Reads and writes may run at the same time, one of each.
 #[derive(Debug)]
 pub struct Stream {
     inner: UnsafeCell<TcpStream>,
@@ -35,22 +36,32 @@ impl Stream {
         Self { inner: UnsafeCell::new(inner), reading: Turn::default(), writing: Turn::default() }
     }
 
-    /// Connects to `address` by a socket as `options` have it, giving up after `timeout`.
+    /// Connects to `address` by a socket as `options` have it, giving up after `timeout`. They say
+    /// nothing of Unix sockets.
     pub async fn connect(
-        address: SocketAddr,
+        address: &Address,
         timeout: Duration,
         options: &ConnectOptions,
     ) -> Result<Self, ConnectError> {
         let connecting = async {
-            if options.is_plain() {
-                let stream = TcpStream::connect_addr(address).await;
-                return stream.map(Self::new).map_err(ConnectError::Failed);
+            match address {
+                Address::Socket(address) => Self::connect_tcp(*address, options).await,
+                Address::Pipe(path) => pipe::connect(path).await.map(Self::new),
             }
-            let socket = outgoing_socket(address, options)?;
-            Self::connect_socket(socket, address).await.map_err(ConnectError::Failed)
         };
         let connected = monoio::time::timeout(timeout, connecting).await;
-        let stream = connected.map_err(|_| ConnectError::TimedOut)??;
+        connected.map_err(|_| ConnectError::TimedOut)?
+    }
+
+    async fn connect_tcp(
+        address: SocketAddr,
+        options: &ConnectOptions,
+    ) -> Result<Self, ConnectError> {
+        let stream = match options.is_plain() {
+            true => TcpStream::connect_addr(address).await.map(Self::new),
+            false => Self::connect_socket(outgoing_socket(address, options)?, address).await,
+        };
+        let stream = stream.map_err(ConnectError::Failed)?;
         SockRef::from(&stream).set_tcp_nodelay(true).map_err(ConnectError::Failed)?;
         Ok(stream)
     }
@@ -179,8 +190,8 @@ impl Stream {
     }
 
     /// This end's address.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(rustix::net::getsockname(self)?.try_into()?)
+    pub fn local_addr(&self) -> io::Result<Address> {
+        pipe::local_address(self)
     }
 
     #[allow(clippy::mut_from_ref)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ringmain_config::access_log::{AccessLog, AccessLogSink};
+use ringmain_config::address::Address;
 use ringmain_config::bootstrap::Bootstrap;
 use ringmain_config::filter_chain::FilterChain as FilterChainConfig;
 use ringmain_config::listener::Listener as ListenerConfig;
@@ -146,7 +147,8 @@ impl Compiled {
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         let every = SocketAddr::new(every, wanted.port());
-        let at = |address| {
+        let at = |address: SocketAddr| {
+            let address = Address::Socket(address);
             let mut listeners = self.listeners.iter();
             listeners.position(|listener| listener.addresses.contains(&address))
         };
@@ -160,7 +162,7 @@ impl Compiled {
     }
 
     /// Compiles `bootstrap` for `workers` workers; `addresses` are those that each listener is bound to.
-    pub fn new(bootstrap: &Bootstrap, addresses: Vec<Vec<SocketAddr>>, workers: usize) -> Self {
+    pub fn new(bootstrap: &Bootstrap, addresses: Vec<Vec<Address>>, workers: usize) -> Self {
         let mut histograms = HistogramTable::default();
         let mut log_sinks = Vec::new();
         let mut server_contexts = Vec::new();
@@ -245,7 +247,7 @@ fn compile_tls(
 fn compile_listener(
     index: usize,
     config: &ListenerConfig,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
     workers: usize,
     histograms: &mut HistogramTable,
     log_sinks: &mut Vec<AccessLogSink>,
@@ -281,7 +283,7 @@ fn compile_listener(
         });
     }
     let has_tls = filter_chains.iter().any(|chain| chain.tls.is_some());
-    let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(addresses[0]));
+    let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(&addresses[0]));
     let scope = Scope::listener(&stat_name);
     let listener_histograms = ListenerHistograms {
         downstream_cx_length_ms: histograms.add(&scope, "downstream_cx_length_ms"),
@@ -314,7 +316,7 @@ fn sink_index(sink: &AccessLogSink, sinks: &mut Vec<AccessLogSink>) -> LogSink {
 }
 
 /// `127.0.0.1_10000`, `[__1]_10000`: Envoy writes `_` for every colon.
-fn stat_address(address: SocketAddr) -> String {
+fn stat_address(address: &Address) -> String {
     address.to_string().replace(':', "_")
 }
 

@@ -1,10 +1,12 @@
 //! The listening sockets, bound before any worker starts.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 
+use ringmain_config::address::Address;
+use ringmain_config::bootstrap::Admin;
 use ringmain_config::listen_socket::ListenSocket;
 use ringmain_config::listener as config;
+use socket2::Socket;
 
 use super::startup::StartError;
 use crate::runtime::{self, ListenOptions};
@@ -14,8 +16,8 @@ use crate::runtime::{self, ListenOptions};
 #[derive(Debug)]
 pub struct BoundAddress {
     /// With the port that the kernel chose.
-    pub address: SocketAddr,
-    sockets: Vec<TcpListener>,
+    pub address: Address,
+    sockets: Vec<Socket>,
 }
 
 /// A worker's socket.
@@ -24,18 +26,17 @@ pub struct ListeningSocket {
     /// The index of its listener.
     pub listener: usize,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The socket.
-    pub socket: TcpListener,
+    pub socket: Socket,
 }
 
 /// The admin listener's socket.
-pub fn bind_admin(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|source| StartError::Listen {
-        name: "admin".into(),
-        address,
-        source,
-    })
+pub fn bind_admin(admin: &Admin) -> Result<Socket, StartError> {
+    let address = admin.address.clone();
+    let pipe_mode = admin.pipe_mode;
+    runtime::bind(&ListenOptions { pipe_mode, ..ListenOptions::new(address.clone()) })
+        .map_err(|source| StartError::Listen { name: "admin".into(), address, source })
 }
 
 /// Binds all addresses of each listener.
@@ -46,7 +47,7 @@ pub fn bind_all(
     let bind = |listener: &config::Listener, socket: &ListenSocket| {
         bind_address(listener, socket, workers).map_err(|source| StartError::Listen {
             name: listener.name.clone(),
-            address: socket.address,
+            address: socket.address.clone(),
             source,
         })
     };
@@ -62,8 +63,10 @@ fn bind_address(
     workers: usize,
 ) -> io::Result<BoundAddress> {
     let mut options = ListenOptions {
-        address: socket.address,
-        reuse_port: listener.enable_reuse_port,
+        address: socket.address.clone(),
+        pipe_mode: socket.pipe_mode,
+        // A path leads to one socket.
+        reuse_port: listener.enable_reuse_port && socket.address.socket().is_some(),
         backlog: listener.tcp_backlog_size,
         freebind: listener.freebind,
         transparent: listener.transparent,
@@ -76,7 +79,7 @@ fn bind_address(
     }
     let first = runtime::bind(&options)?;
     // Port 0: the kernel has chosen; the other workers share the choice.
-    options.address = first.local_addr()?;
+    options.address = runtime::local_address(&first)?;
     let mut sockets = vec![first];
     while sockets.len() < workers {
         sockets.push(match options.reuse_port {
@@ -93,6 +96,7 @@ pub fn transpose(listeners: Vec<Vec<BoundAddress>>, workers: usize) -> Vec<Vec<L
     for (listener, addresses) in listeners.into_iter().enumerate() {
         for BoundAddress { address, sockets } in addresses {
             for (worker, socket) in per_worker.iter_mut().zip(sockets) {
+                let address = address.clone();
                 worker.push(ListeningSocket { listener, address, socket });
             }
         }

@@ -1,7 +1,6 @@
 //! From arguments to a serving process, and to its end.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +8,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ringmain_config::LoadError;
+use ringmain_config::address::Address;
 use ringmain_config::bootstrap::Bootstrap;
+use socket2::Socket;
 use tokio::sync::mpsc;
 
 pub use super::configuration::told;
@@ -49,7 +50,7 @@ pub enum StartError {
         /// The listener.
         name: String,
         /// Its address.
-        address: SocketAddr,
+        address: Address,
         /// What the system said.
         source: io::Error,
     },
@@ -143,7 +144,7 @@ struct Server {
     workers: Vec<JoinHandle<()>>,
     ended: mpsc::Receiver<(usize, String)>,
     writer: LogWriter,
-    admin: Option<TcpListener>,
+    admin: Option<Socket>,
 }
 
 /// Commands that may wait for a worker.
@@ -157,11 +158,12 @@ impl Server {
         tracing::info!(workers, "I/O engine: {plan}");
         // First: a second process by mistake must end here, before its listening sockets take
         // connections from the first one's.
-        let admin = bootstrap.admin.as_ref().map(|admin| bind_admin(admin.address)).transpose()?;
+        let admin = bootstrap.admin.as_ref().map(bind_admin).transpose()?;
         let sockets = bind_all(&bootstrap.listeners, workers)?;
         let client_descriptors = descriptors::for_clients(workers)?;
-        let of_listener = |bound: &Vec<BoundAddress>| bound.iter().map(|one| one.address).collect();
-        let addresses: Vec<Vec<SocketAddr>> = sockets.iter().map(of_listener).collect();
+        let of_listener =
+            |bound: &Vec<BoundAddress>| bound.iter().map(|one| one.address.clone()).collect();
+        let addresses: Vec<Vec<Address>> = sockets.iter().map(of_listener).collect();
         let compiled = Arc::new(Compiled::new(bootstrap, addresses, workers));
         let writer = LogWriter::start(&compiled.log_sinks)?;
         let mut per_worker = transpose(sockets, workers);
@@ -307,16 +309,17 @@ const LAST_LINES_LIMIT: Duration = Duration::from_secs(2);
 /// The control thread: admin, discovery, then signals until the end.
 async fn serve(
     control: Arc<Control>,
-    admin: Option<TcpListener>,
+    admin: Option<Socket>,
     mut shutdown: mpsc::Receiver<()>,
     ended: &mut mpsc::Receiver<(usize, String)>,
 ) -> Result<(), StartError> {
     let mut signals = Signals::new(&control).map_err(system("cannot listen for signals"))?;
     if let Some(socket) = admin {
         let address =
-            admin::start(control.clone(), socket).map_err(system("cannot start admin"))?;
+            runtime::local_address(&socket).map_err(system("cannot tell the address of admin"))?;
+        admin::start(control.clone(), socket).map_err(system("cannot start admin"))?;
         tracing::info!("admin listens on {address}");
-        write_admin_address(&control.boot.args, address)?;
+        write_admin_address(&control.boot.args, &address)?;
     }
     control.set_state(ServerState::Initializing);
     tokio::select! {
@@ -393,7 +396,7 @@ async fn first_discovery(control: &Arc<Control>) {
     }
 }
 
-fn write_admin_address(args: &Args, address: SocketAddr) -> Result<(), StartError> {
+fn write_admin_address(args: &Args, address: &Address) -> Result<(), StartError> {
     let Some(path) = &args.admin_address_path else { return Ok(()) };
     std::fs::write(path, address.to_string())
         .map_err(|source| StartError::File { path: path.display().to_string(), source })

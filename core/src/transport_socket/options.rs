@@ -27,7 +27,8 @@ pub struct TransportOptions {
 /// The client's connection.
 #[derive(Debug, Clone)]
 struct Proxied {
-    ends: Addresses,
+    /// Absent where one of them is a Unix socket.
+    ends: Option<Addresses>,
     tlvs: Option<Tlvs>,
 }
 
@@ -61,10 +62,10 @@ impl TransportOptions {
         info: &StreamInfo,
         server_name: Option<Box<str>>,
     ) -> Option<Rc<Self>> {
-        let proxied = cluster.proxy_protocol.as_ref().map(|_| Proxied {
-            ends: Addresses { source: info.connection_remote, destination: info.local },
-            tlvs: info.proxy_tlvs.clone(),
-        });
+        let proxied = cluster
+            .proxy_protocol
+            .as_ref()
+            .map(|_| Proxied { ends: ends_of(info), tlvs: info.proxy_tlvs.clone() });
         let wants_nothing = proxied.is_none() && server_name.is_none();
         (!wants_nothing).then(|| Rc::new(Self { proxied, server_name }))
     }
@@ -92,6 +93,11 @@ impl TransportOptions {
         proxy_protocol::write(version, proxied.ends, &tlvs, &mut header);
         header
     }
+}
+
+fn ends_of(info: &StreamInfo) -> Option<Addresses> {
+    let (source, destination) = (info.connection_remote.socket()?, info.local.socket()?);
+    Some(Addresses { source, destination })
 }
 
 /// The host that a request is for, where `config` wants to know. An address is no name to ask for

@@ -114,10 +114,10 @@ impl CountedWorker {
     /// Starts one of `config` whose cluster has `hosts`.
     pub fn start(choice: EngineChoice, config: &str, hosts: Vec<Arc<Host>>) -> Self {
         let loaded = ringmain_config::load("test", config, &LoadOptions::default()).expect("legal");
-        let socket = TcpListener::bind(loaded.bootstrap.listeners[0].sockets[0].address)
-            .expect("a free port");
+        let wanted = loaded.bootstrap.listeners[0].sockets[0].address.socket().expect("a port");
+        let socket = TcpListener::bind(wanted).expect("a free port");
         let address = socket.local_addr().expect("bound");
-        let compiled = Arc::new(Compiled::new(&loaded.bootstrap, vec![vec![address]], 1));
+        let compiled = Arc::new(Compiled::new(&loaded.bootstrap, vec![vec![address.into()]], 1));
         let writer = LogWriter::start(&compiled.log_sinks).expect("no logs to open");
         let (post, mail) = mailbox(16).expect("an eventfd");
         let host_slots = Arc::new(HostSlots::new(std::iter::once(post.bell()), 1));
@@ -126,7 +126,11 @@ impl CountedWorker {
             core: None,
             plan: plan(choice).expect("an engine"),
             compiled: compiled.clone(),
-            sockets: vec![ListeningSocket { listener: 0, address, socket }],
+            sockets: vec![ListeningSocket {
+                listener: 0,
+                address: address.into(),
+                socket: socket.into(),
+            }],
             logs: LogBuffers::new(compiled.log_sinks.len(), writer.sender()),
             bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
             host_slots: host_slots.clone(),

@@ -2,16 +2,21 @@
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use super::v2::{FIXED_BYTES, INET, INET6, PROXY, SIGNATURE, STREAM, VERSION_2};
+use super::v2::{FIXED_BYTES, INET, INET6, LOCAL, PROXY, SIGNATURE, STREAM, VERSION_2};
 use super::{Addresses, Version};
 
 /// Appends a header; version 1 has no room for `tlvs`. Vectors that do not fit into its length are
-/// left out.
-pub fn write(version: Version, ends: Addresses, tlvs: &[(u8, &[u8])], out: &mut Vec<u8>) {
-    let ends = of_one_family(ends);
-    match version {
-        Version::V1 => write_v1(ends, out),
-        Version::V2 => write_v2(ends, tlvs, out),
+/// left out. Without `ends` it says that it tells nothing of the client: `UNKNOWN`, or `LOCAL`.
+pub fn write(version: Version, ends: Option<Addresses>, tlvs: &[(u8, &[u8])], out: &mut Vec<u8>) {
+    let ends = ends.map(of_one_family);
+    match (version, ends) {
+        (Version::V1, Some(ends)) => write_v1(ends, out),
+        (Version::V1, None) => out.extend_from_slice(b"PROXY UNKNOWN\r\n"),
+        (Version::V2, Some(ends)) => write_v2(ends, tlvs, out),
+        (Version::V2, None) => {
+            out.extend_from_slice(SIGNATURE);
+            out.extend([VERSION_2 << 4 | LOCAL, 0, 0, 0]);
+        }
     }
 }
 
@@ -79,7 +84,7 @@ mod tests {
 
     fn written(version: Version, ends: Addresses, tlvs: &[(u8, &[u8])]) -> Vec<u8> {
         let mut out = b"before".to_vec();
-        write(version, ends, tlvs, &mut out);
+        write(version, Some(ends), tlvs, &mut out);
         out.split_off(b"before".len())
     }
 
@@ -110,6 +115,16 @@ mod tests {
     fn version_1_is_a_line() {
         let line = written(Version::V1, ends("1.2.3.4:5", "6.7.8.9:10"), &[]);
         assert_eq!(line, b"PROXY TCP4 1.2.3.4 6.7.8.9 5 10\r\n");
+    }
+
+    #[test]
+    fn a_header_may_tell_nothing() {
+        for version in [Version::V1, Version::V2] {
+            let mut bytes = Vec::new();
+            write(version, None, &[(1, b"h2")], &mut bytes);
+            let Ok(Progress::Complete(header)) = parse(&bytes) else { panic!("{bytes:?}") };
+            assert_eq!((header.length, header.addresses), (bytes.len(), None));
+        }
     }
 
     #[test]

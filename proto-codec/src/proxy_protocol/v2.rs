@@ -11,7 +11,7 @@ pub const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 pub const FIXED_BYTES: usize = 16;
 
 pub(super) const VERSION_2: u8 = 2;
-const LOCAL: u8 = 0;
+pub(super) const LOCAL: u8 = 0;
 pub(super) const PROXY: u8 = 1;
 pub(super) const INET: u8 = 1;
 pub(super) const INET6: u8 = 2;

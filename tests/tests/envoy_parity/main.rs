@@ -26,6 +26,7 @@ mod mirroring;
 mod network_filters;
 mod outlier_detection;
 mod path_handling;
+mod pipes;
 mod preconnecting;
 mod redirects;
 mod refused_requests;

@@ -5,7 +5,8 @@ use super::{Message, NONE};
 pub(super) const MESSAGES: &[Message] = &[
     Message { name: "envoy.config.core.v3.Locality", supported: "region zone sub_zone", ..NONE },
     Message { name: "envoy.config.core.v3.Metadata", supported: "filter_metadata", ..NONE },
-    Message { name: "envoy.config.core.v3.Address", supported: "socket_address", ..NONE },
+    Message { name: "envoy.config.core.v3.Address", supported: "socket_address pipe", ..NONE },
+    Message { name: "envoy.config.core.v3.Pipe", supported: "path mode", ..NONE },
     Message {
         name: "envoy.config.core.v3.SocketAddress",
         supported: "address port_value",

@@ -74,7 +74,7 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.filters.network.http_connection_manager.v3.\
                HttpConnectionManager.InternalAddressConfig",
-        supported: "cidr_ranges",
+        supported: "cidr_ranges unix_sockets",
         ..NONE
     },
     Message {

@@ -1,9 +1,9 @@
 //! One request's upstream side, whichever protocol the host speaks: the head and the pieces of the
 //! body go out without framing, the response's come back so.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 
+use ringmain_config::address::Address;
 use ringmain_proto_codec::HeaderMap;
 use ringmain_proto_codec::h1::{BodyLength, RequestKind, ResponseHead};
 use ringmain_proto_codec::h2::client::{ReceivedHead, RequestHead};
@@ -129,7 +129,7 @@ impl UpstreamStream {
     }
 
     /// Our end's address.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
+    pub fn local_addr(&self) -> Option<&Address> {
         match self {
             Self::H1(stream) => stream.connection().local_addr(),
             Self::H2(stream) => stream.connection().local_addr(),

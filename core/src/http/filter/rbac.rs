@@ -120,8 +120,8 @@ fn subject_of<'v>(view: &'v FilterView<'_, '_>) -> Subject<'v> {
     Subject {
         headers: &view.exchange.request.headers,
         direct_remote: info.direct_remote.ip(),
-        remote: info.remote,
-        local: info.local,
+        remote: info.remote.socket(),
+        local: info.local.socket(),
         server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
         tls: info.downstream_tls.as_deref(),
         dynamic_metadata: info.dynamic_metadata.as_deref(),

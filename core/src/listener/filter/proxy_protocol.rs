@@ -116,7 +116,7 @@ impl ProxyProtocol {
         }
         stats.found.inc();
         if let Some(addresses) = header.addresses {
-            connection.remote = addresses.source;
+            connection.remote = addresses.source.into();
             connection.restore_local(addresses.destination);
         }
         let kept = vectors(header.tlvs)

@@ -14,7 +14,7 @@ fn table(chains: &[config::FilterChainMatch]) -> FilterChainMatch {
 }
 
 fn connection(peer: &str, local: &str) -> ConnectionInfo {
-    let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+    let address = |text: &str| text.parse::<SocketAddr>().expect("an address").into();
     ConnectionInfo::accepted(address(peer), address(local))
 }
 
@@ -114,6 +114,6 @@ fn a_named_client_is_told_from_its_proxy() {
     let table = table(&[direct]);
     let mut behind = connection("10.0.0.1:9", "192.0.2.2:443");
     assert_eq!(table.find(&behind), None);
-    behind.remote = "192.0.2.7:8".parse().expect("an address");
+    behind.remote = connection("192.0.2.7:8", "192.0.2.2:443").remote;
     assert_eq!(table.find(&behind), Some(0));
 }

@@ -44,8 +44,8 @@ impl RbacFilter {
         let subject = Subject {
             headers: &headers,
             direct_remote: info.direct_remote.ip(),
-            remote: info.remote,
-            local: info.local,
+            remote: info.remote.socket(),
+            local: info.local.socket(),
             server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
             tls: connection.transport.tls().map(|tls| &**tls),
             dynamic_metadata: info.dynamic_metadata.as_deref(),

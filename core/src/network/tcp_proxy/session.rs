@@ -163,7 +163,7 @@ impl Session<'_> {
         criteria: Option<&MatchCriteria>,
     ) -> Result<TcpConnection, TcpFailure<()>> {
         let remote = self.exchange.borrow().info.remote.ip();
-        let hash = self.proxy.config.hashes_source_ip.then(|| ip_hash(remote));
+        let hash = remote.filter(|_| self.proxy.config.hashes_source_ip).map(ip_hash);
         let Some(host) = cluster.choose_host(&Pick { hash, criteria, ..Pick::default() }) else {
             cluster.stats().upstream_cx_none_healthy.inc();
             self.flag(ResponseFlag::NoHealthyUpstream);
@@ -182,7 +182,7 @@ impl Session<'_> {
         match &connected {
             Ok(connection) => info(&|info| {
                 info.upstream_connection = Some(connection.info());
-                info.upstream_local = connection.local_addr();
+                info.upstream_local = connection.local_addr().cloned();
                 info.upstream_tls = connection.transport().tls().cloned();
                 // A flag of an earlier attempt says nothing about this connection.
                 info.flags = Default::default();

@@ -125,9 +125,9 @@ impl Asked {
     fn subject(&self) -> Subject<'_> {
         Subject {
             headers: &self.headers,
-            direct_remote: self.direct_remote,
-            remote: self.remote,
-            local: self.local,
+            direct_remote: Some(self.direct_remote),
+            remote: Some(self.remote),
+            local: Some(self.local),
             server_name: self.server_name.as_bytes(),
             tls: None,
             dynamic_metadata: None,

@@ -92,10 +92,10 @@ fn write_entry(
             return push_looked(parameter, value.as_deref(), descriptor);
         }
         RateLimitAction::RemoteAddress => {
-            push("remote_address", &written(format_args!("{remote}")), descriptor);
+            push("remote_address", &written(format_args!("{}", remote?)), descriptor);
         }
         RateLimitAction::MaskedRemoteAddress { v4_prefix_mask_len, v6_prefix_mask_len } => {
-            let value = match remote {
+            let value = match remote? {
                 IpAddr::V4(address) => masked_v4(address, *v4_prefix_mask_len),
                 IpAddr::V6(address) => masked_v6(address, *v6_prefix_mask_len),
             };
@@ -116,6 +116,7 @@ fn write_entry(
             return push_if(all == *expect_match, entry, descriptor);
         }
         RateLimitAction::RemoteAddressMatch { entry, ranges, invert_match } => {
+            let remote = remote?;
             let is_in = ranges.iter().any(|range| range.contains(remote));
             return push_if(is_in != *invert_match, entry, descriptor);
         }
