@@ -39,7 +39,7 @@ impl Ramp {
         let from = shares(before.filter(|(identity, _)| to.contains_key(*identity)));
         let are_alike = next.windows(2).all(|two| two[0].weight == two[1].weight);
         let is_change = !from.is_empty() && !are_alike && !are_same(&from, &to);
-        is_change.then(|| Self { from, to, begun: now, over, step: 1 })
+        is_change.then_some(Self { from, to, begun: now, over, step: 1 })
     }
 
     /// Whether its end are the weights of `next`.

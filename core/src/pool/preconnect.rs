@@ -36,22 +36,28 @@ pub(super) fn for_host(
     }
 }
 
-/// Opens connections to the hosts that are chosen next, before this request has one.
-pub(super) fn for_cluster(cluster: &Rc<WorkerCluster>, host: &WorkerHost, asked: &Acquire<'_>) {
+/// Opens connections to the hosts that are chosen next, before this request to `host` has one.
+pub(super) fn for_cluster(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>, asked: &Acquire<'_>) {
     let ratio = cluster.shared.config.preconnect.predictive_ratio;
     if ratio <= 1.0 {
         return;
     }
+    let stats = cluster.stats();
+    let counted = stats.upstream_rq_pending_active.value() + stats.upstream_rq_active.value();
+    let streams = counted.cast_unsigned() + 1;
     let each = streams_of_each(cluster, host, http2_options(cluster, asked));
+    // Whether the connection that this request opens itself is that of a turn.
+    let mut opens_itself = false;
     for _ in 0..AT_ONCE_MAX {
-        let stats = cluster.stats();
-        let streams = stats.upstream_rq_pending_active.value() + stats.upstream_rq_active.value();
-        let streams = streams.cast_unsigned() + 1;
-        if !is_short(streams, ratio, cluster.connections(), each) {
+        let connections = cluster.connections() + u32::from(opens_itself);
+        if !is_short(streams, ratio, connections, each) {
             return;
         }
         let Some(next) = cluster.foresee_host() else { return };
-        if !open_if_short(cluster, &next, asked, ratio, 1) {
+        let is_own = Rc::ptr_eq(&next, host);
+        if is_own && !opens_itself && is_short_of(cluster, host, asked, 1.0, 1) {
+            opens_itself = true;
+        } else if !open_if_short(cluster, &next, asked, ratio, 1) {
             return;
         }
     }
@@ -61,6 +67,21 @@ pub(super) fn for_cluster(cluster: &Rc<WorkerCluster>, host: &WorkerHost, asked:
 fn is_short(streams: u64, ratio: f64, connections: u32, streams_of_each: u32) -> bool {
     // Counts of requests are far below 2^53.
     streams as f64 * ratio > f64::from(connections) * f64::from(streams_of_each)
+}
+
+/// The same of the connections to `host`.
+fn is_short_of(
+    cluster: &WorkerCluster,
+    host: &WorkerHost,
+    asked: &Acquire<'_>,
+    ratio: f64,
+    uncounted: u64,
+) -> bool {
+    let stats = host.stats();
+    let counted = stats.rq_pending_active.value() + stats.rq_active.value();
+    let streams = counted.cast_unsigned() + uncounted;
+    let each = streams_of_each(cluster, host, http2_options(cluster, asked));
+    is_short(streams, ratio, host.connections(asked.priority), each)
 }
 
 /// Streams at once on a connection to `host`, where `http2` may be spoken.
@@ -82,13 +103,9 @@ fn open_if_short(
     ratio: f64,
     uncounted: u64,
 ) -> bool {
-    let (priority, stats) = (asked.priority, host.stats());
-    let http2 = http2_options(cluster, asked);
-    let counted = stats.rq_pending_active.value() + stats.rq_active.value();
-    let streams = counted.cast_unsigned() + uncounted;
-    let each = streams_of_each(cluster, host, http2);
+    let priority = asked.priority;
     if host.shared.health().health() != Health::Healthy
-        || !is_short(streams, ratio, host.connections(priority), each)
+        || !is_short_of(cluster, host, asked, ratio, uncounted)
         || cluster.shared.breakers.waiting(priority) > 0
     {
         return false;
@@ -97,6 +114,7 @@ fn open_if_short(
         cluster.stats().upstream_cx_overflow.inc();
         return false;
     };
+    let http2 = http2_options(cluster, asked);
     let (worker, options) = (asked.worker.clone(), asked.options.clone());
     runtime::spawn(open(permit, http2.copied(), worker, priority, options));
     true

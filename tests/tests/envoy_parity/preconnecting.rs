@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use ringmain_tests::client::Client;
+use ringmain_tests::h2_frame::{END_STREAM, headers};
+use ringmain_tests::h2_upstream::{H2Upstream, HTTP2};
 use ringmain_tests::proxy::{Program, Proxy};
-use ringmain_tests::template::{Values, one_listener};
+use ringmain_tests::template::{Values, front_proxy, one_listener};
 use ringmain_tests::upstream::{Act, Reply, Upstream, ok, reply};
 use ringmain_tests::wait::eventually;
 
@@ -82,7 +84,7 @@ fn shares_of_connections_are_rounded_up() {
     const HALF_MORE: &str = "preconnect_policy: { per_upstream_preconnect_ratio: 1.5 }";
     let held = vec![Act::ReadBody, Act::AwaitRelease, ok()[1].clone()];
     for program in programs() {
-        let (proxy, hosts) = start(program, HALF_MORE, 1, &[held.clone()]);
+        let (proxy, hosts) = start(program, HALF_MORE, 1, std::slice::from_ref(&held));
         let mut clients = Vec::new();
         for (requests, connections) in [(1, 2), (2, 3), (3, 5), (4, 6)] {
             clients.push(ask(&proxy));
@@ -108,37 +110,65 @@ fn limits_hold_for_connections_ahead() {
     }
 }
 
+/// How many connections there are when a request, to a host of HTTP/2 that takes so many at a time on each,
+/// has been answered.
+fn http2_connections(program: Program, streams: u32, policy: &str) -> u64 {
+    let host = H2Upstream::start(|peer, request| {
+        peer.send(headers(request.stream, &[(":status", "200")], END_STREAM));
+    });
+    let limited = format!("http2_protocol_options: {{ max_concurrent_streams: {streams} }}");
+    let cluster = HTTP2.replace("http2_protocol_options: {}", &limited)
+        + &format!("preconnect_policy: {{ {policy} }}\n");
+    let values = Values::from([("upstream".into(), host.address().port().to_string())]);
+    let proxy = Proxy::start(program, &front_proxy("", "", &cluster), &values);
+    ask_in_turn(&proxy, 1);
+    proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
+    proxy.admin().stat("cluster.backend.upstream_cx_total")
+}
+
+#[test]
+fn a_connection_of_http2_is_enough_for_the_requests_that_it_takes() {
+    for (streams, policy, expected) in [
+        (100, "per_upstream_preconnect_ratio: 3", 1),
+        (1, "per_upstream_preconnect_ratio: 2", 2),
+        (2, "per_upstream_preconnect_ratio: 3", 2),
+        (100, "predictive_preconnect_ratio: 3", 1),
+    ] {
+        for program in programs() {
+            eventually(&format!("{expected} by {policy} in {program}"), || {
+                (http2_connections(program, streams, policy) == expected).then_some(())
+            });
+        }
+    }
+}
+
 #[test]
 fn hosts_whose_turn_is_next_have_a_connection() {
-    let connections = |hosts: &[Upstream]| -> Vec<usize> {
-        hosts.iter().map(|host| host.connections().len()).collect()
+    const TWICE: &str = "preconnect_policy: { predictive_preconnect_ratio: 2 }";
+    let each = |hosts: &[Upstream], count: fn(&Upstream) -> usize, expected: usize| {
+        eventually("the same at each host", || {
+            hosts.iter().all(|host| count(host) == expected).then_some(())
+        });
     };
     for program in programs() {
-        for policy in ["ROUND_ROBIN", "RANDOM"] {
-            let cluster = format!(
-                "lb_policy: {policy}\n  preconnect_policy: {{ predictive_preconnect_ratio: 2 }}"
-            );
-            let (proxy, hosts) = start(program, &cluster, 3, &[ok()]);
+        for count in 1..=3 {
+            let (proxy, hosts) = start(program, TWICE, count, &[ok()]);
             ask_in_turn(&proxy, 1);
-            if policy == "ROUND_ROBIN" {
-                wait_for(program, &proxy, 3, 3);
-                eventually("a connection to each", || {
-                    (connections(&hosts) == [1; 3]).then_some(())
-                });
-                ask_in_turn(&proxy, 2);
-                let requests: Vec<_> = hosts.iter().map(|host| host.requests().len()).collect();
-                assert_eq!(requests, [1; 3], "{program}");
-                wait_for(program, &proxy, 3, 3);
-            } else {
-                eventually("one ahead", || {
-                    (proxy.admin().stat("cluster.c.upstream_cx_total") >= 2).then_some(())
-                });
-            }
+            wait_for(program, &proxy, count as u64, count as u64);
+            each(&hosts, |host| host.connections().len(), 1);
+            ask_in_turn(&proxy, count - 1);
+            each(&hosts, |host| host.requests().len(), 1);
+            wait_for(program, &proxy, count as u64, count as u64);
         }
+        let random = format!("lb_policy: RANDOM\n  {TWICE}");
+        let (proxy, _hosts) = start(program, &random, 3, &[ok()]);
+        ask_in_turn(&proxy, 1);
+        eventually("one ahead", || {
+            (proxy.admin().stat("cluster.c.upstream_cx_total") >= 2).then_some(())
+        });
         // Nobody knows who has the fewest requests next.
-        let least =
-            "lb_policy: LEAST_REQUEST\n  preconnect_policy: { predictive_preconnect_ratio: 3 }";
-        let (proxy, _hosts) = start(program, least, 3, &[ok()]);
+        let least = format!("lb_policy: LEAST_REQUEST\n  {TWICE}");
+        let (proxy, _hosts) = start(program, &least, 3, &[ok()]);
         ask_in_turn(&proxy, 1);
         wait_for(program, &proxy, 1, 1);
     }

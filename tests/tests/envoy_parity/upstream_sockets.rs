@@ -119,6 +119,22 @@ fn idle_connections_are_probed() {
 }
 
 #[test]
+fn health_checks_come_from_there_too() {
+    const CLUSTER: &str =
+        "upstream_bind_config: { source_address: { address: 127.0.0.8, port_value: 0 } }
+  upstream_connection_options: { tcp_keepalive: { keepalive_time: 60 } }
+  health_checks: [{ timeout: 5s, interval: 60s, no_traffic_interval: 60s, unhealthy_threshold: 1, \
+         healthy_threshold: 1, http_health_check: { path: /ready } }]";
+    for program in [Program::Envoy].into_iter().chain(Program::ringmains()) {
+        let upstream = Upstream::start(vec![ok()]);
+        let proxy = proxy(program, &upstream, "", CLUSTER);
+        proxy.admin().wait_for_stat("cluster.c.health_check.success", 1);
+        let port = upstream.address().port();
+        eventually("the check's connection", || is_probed([127, 0, 0, 8], port).then_some(()));
+    }
+}
+
+#[test]
 fn the_cluster_manager_says_it_for_clusters_that_do_not() {
     const MANAGER: &str = "cluster_manager: { upstream_bind_config: \
          { source_address: { address: 127.0.0.6, port_value: 0 }, \
