@@ -28,7 +28,7 @@ impl Metadata {
 }
 
 /// The namespace of the metadata that load balancers look at.
-const LB_NAMESPACE: &str = "envoy.lb";
+pub(crate) const LB_NAMESPACE: &str = "envoy.lb";
 
 /// What `wire` holds for load balancers.
 pub(crate) fn lb_metadata(wire: Option<&wire::Metadata>) -> BTreeMap<String, Value> {

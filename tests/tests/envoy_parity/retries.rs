@@ -109,6 +109,49 @@ fn refused_connections() {
     ]);
 }
 
+/// Each condition of gRPC with each of their statuses, in headers, and in trailers, which come too late.
+#[test]
+fn grpc_statuses() {
+    const CONDITIONS: [(&str, u8); 5] = [
+        ("cancelled", 1),
+        ("deadline-exceeded", 4),
+        ("resource-exhausted", 8),
+        ("internal", 13),
+        ("unavailable", 14),
+    ];
+    const NAMES: [[&str; 5]; 5] = [
+        ["on_1_of_1", "on_1_of_4", "on_1_of_8", "on_1_of_13", "on_1_of_14"],
+        ["on_4_of_1", "on_4_of_4", "on_4_of_8", "on_4_of_13", "on_4_of_14"],
+        ["on_8_of_1", "on_8_of_4", "on_8_of_8", "on_8_of_13", "on_8_of_14"],
+        ["on_13_of_1", "on_13_of_4", "on_13_of_8", "on_13_of_13", "on_13_of_14"],
+        ["on_14_of_1", "on_14_of_4", "on_14_of_8", "on_14_of_13", "on_14_of_14"],
+    ];
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\n";
+    let answer =
+        |status| reply(format!("{head}grpc-status: {status}\r\ncontent-length: 0\r\n\r\n"));
+    let mut cases = Vec::new();
+    for ((condition, _), names) in CONDITIONS.iter().zip(NAMES) {
+        for ((_, status), name) in CONDITIONS.iter().zip(names) {
+            let retry_on = format!("retry_on: {condition}");
+            cases.push(policy(name, &retry_on).upstream(answer(status)).upstream(ok()).ask(GET));
+        }
+    }
+    let trailers = format!("{head}transfer-encoding: chunked\r\n\r\n0\r\ngrpc-status: 14\r\n\r\n");
+    cases.push(
+        policy("in_trailers", "retry_on: unavailable")
+            .upstream(reply(trailers))
+            .upstream(ok())
+            .ask(GET),
+    );
+    cases.push(
+        policy("http3", "retry_on: http3-post-connect-failure")
+            .upstream(closing())
+            .upstream(ok())
+            .ask(GET),
+    );
+    compare(cases);
+}
+
 #[test]
 fn request_bodies_are_sent_again() {
     let large = format!(
