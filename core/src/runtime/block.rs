@@ -4,7 +4,8 @@
 //! A connection leaves a few small things on the heap for as long as it is open. If large blocks lay
 //! between those, a page of the heap would hardly ever be free once the blocks were: so a large block
 //! has pages of its own, which go back to the system with it, and of which those never touched cost
-//! nothing.
+//! nothing. A process may have so many mappings only (`vm.max_map_count`); beyond them blocks are on the
+//! heap, too.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The smallest page there is. Blocks from this length on have pages of their own.
 pub(super) const PAGE_BYTES: usize = 4096;
 
-/// Where the heap puts smaller blocks; pages are aligned better.
+/// Of smaller blocks; those from a page on begin with a page, wherever they are.
 const ALIGNMENT: usize = 16;
 
 /// Bytes in blocks with pages of their own, of the whole process.
@@ -39,6 +40,8 @@ pub fn blocks_outside_heap() -> usize {
 pub(super) struct Block {
     start: NonNull<u8>,
     length: usize,
+    /// Has it pages of its own?
+    is_mapped: bool,
 }
 
 // SAFETY: a block owns its memory like a `Box<[u8]>`.
@@ -49,12 +52,13 @@ unsafe impl Sync for Block {}
 impl Block {
     /// `length` zeroes.
     pub(super) fn new(length: usize) -> Self {
-        let start = match length {
-            0 => NonNull::dangling(),
-            PAGE_BYTES.. => map(length),
-            _ => allocate(length),
-        };
-        Self { start, length }
+        if length == 0 {
+            return Self { start: NonNull::dangling(), length, is_mapped: false };
+        }
+        match (length >= PAGE_BYTES).then(|| map(length)).flatten() {
+            Some(start) => Self { start, length, is_mapped: true },
+            None => Self { start: allocate(length), length, is_mapped: false },
+        }
     }
 
     /// Its first byte.
@@ -90,7 +94,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         match self.length {
             0 => {}
-            PAGE_BYTES.. => unmap(self.start, self.length),
+            _ if self.is_mapped => unmap(self.start, self.length),
             // SAFETY: `allocate` gave it for the same layout.
             _ => unsafe { dealloc(self.start.as_ptr(), layout(self.length)) },
         }
@@ -98,7 +102,8 @@ impl Drop for Block {
 }
 
 fn layout(length: usize) -> Layout {
-    Layout::from_size_align(length, ALIGNMENT).expect("far below the limit")
+    let alignment = if length < PAGE_BYTES { ALIGNMENT } else { PAGE_BYTES };
+    Layout::from_size_align(length, alignment).expect("far below the limit")
 }
 
 fn allocate(length: usize) -> NonNull<u8> {
@@ -108,7 +113,8 @@ fn allocate(length: usize) -> NonNull<u8> {
     NonNull::new(start).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
-fn map(length: usize) -> NonNull<u8> {
+/// `None` where the system gives no further mapping.
+fn map(length: usize) -> Option<NonNull<u8>> {
     // SAFETY: a new mapping, of no file, at a place of the kernel's choice touches nothing that there is.
     let start = unsafe {
         libc::mmap(
@@ -121,11 +127,11 @@ fn map(length: usize) -> NonNull<u8> {
         )
     };
     if start == libc::MAP_FAILED {
-        handle_alloc_error(layout(length));
+        return None;
     }
     IN_OWN_PAGES.fetch_add(length, Ordering::Relaxed);
     MAPPED.fetch_add(1, Ordering::Relaxed);
-    NonNull::new(start.cast()).unwrap_or_else(|| handle_alloc_error(layout(length)))
+    NonNull::new(start.cast())
 }
 
 fn unmap(start: NonNull<u8>, length: usize) {
@@ -138,6 +144,15 @@ fn unmap(start: NonNull<u8>, length: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_on_the_heap_is_what_one_with_pages_of_its_own_is() {
+        let length = 2 * PAGE_BYTES;
+        let mut block = Block { start: allocate(length), length, is_mapped: false };
+        assert!(block.start().as_ptr().addr().is_multiple_of(PAGE_BYTES));
+        assert!(block.iter().all(|byte| *byte == 0));
+        block.fill(7);
+    }
 
     #[test]
     fn blocks_of_any_length_are_zero_and_take_bytes() {
