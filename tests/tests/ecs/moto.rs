@@ -35,7 +35,12 @@ fn three_commands_show_a_rolling_deployment_without_a_failed_request() {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{told}\n{errors}");
         let answers = "0 failed; answers: revision 1, revision 2";
-        for line in [answers, "revision=checkout:2", "in: RUNNING and not UNHEALTHY", "out: "] {
+        for line in [
+            answers,
+            "revision=checkout:2 deployment=ecs-svc/2",
+            "in: RUNNING and not UNHEALTHY",
+            "desired=STOPPED last=STOPPED health=UNKNOWN weight=0 out: ECS is stopping it",
+        ] {
             assert!(told.contains(line), "{line} is not in {told}");
         }
     }
