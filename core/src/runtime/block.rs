@@ -14,10 +14,12 @@ use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The smallest page there is. Blocks from this length on have pages of their own.
+/// Blocks from this length on have pages of their own. Shorter buffers are made for one message and freed
+/// with it, as those of handshakes.
+pub(super) const OWN_PAGES_BYTES: usize = 12 * 1024;
+/// The smallest page there is. Long blocks begin with a page, wherever they are.
 pub(super) const PAGE_BYTES: usize = 4096;
-
-/// Of smaller blocks; those from a page on begin with a page, wherever they are.
+/// What shorter blocks are aligned to.
 const ALIGNMENT: usize = 16;
 
 /// Bytes in blocks with pages of their own, of the whole process.
@@ -55,7 +57,7 @@ impl Block {
         if length == 0 {
             return Self { start: NonNull::dangling(), length, is_mapped: false };
         }
-        match (length >= PAGE_BYTES).then(|| map(length)).flatten() {
+        match (length >= OWN_PAGES_BYTES).then(|| map(length)).flatten() {
             Some(start) => Self { start, length, is_mapped: true },
             None => Self { start: allocate(length), length, is_mapped: false },
         }
@@ -102,7 +104,7 @@ impl Drop for Block {
 }
 
 fn layout(length: usize) -> Layout {
-    let alignment = if length < PAGE_BYTES { ALIGNMENT } else { PAGE_BYTES };
+    let alignment = if length < OWN_PAGES_BYTES { ALIGNMENT } else { PAGE_BYTES };
     Layout::from_size_align(length, alignment).expect("far below the limit")
 }
 
@@ -147,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_block_on_the_heap_is_what_one_with_pages_of_its_own_is() {
-        let length = 2 * PAGE_BYTES;
+        let length = OWN_PAGES_BYTES;
         let mut block = Block { start: allocate(length), length, is_mapped: false };
         assert!(block.start().as_ptr().addr().is_multiple_of(PAGE_BYTES));
         assert!(block.iter().all(|byte| *byte == 0));
@@ -156,7 +158,7 @@ mod tests {
 
     #[test]
     fn blocks_of_any_length_are_zero_and_take_bytes() {
-        for length in [0, 1, PAGE_BYTES - 1, PAGE_BYTES, 5 * PAGE_BYTES + 1] {
+        for length in [0, 1, OWN_PAGES_BYTES - 1, OWN_PAGES_BYTES, 5 * PAGE_BYTES + 1] {
             let mut block = Block::new(length);
             assert_eq!(block.len(), length);
             assert!(block.iter().all(|byte| *byte == 0));

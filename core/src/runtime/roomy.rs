@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::block::{Block, PAGE_BYTES};
+use super::block::{Block, OWN_PAGES_BYTES, PAGE_BYTES};
 use super::spares::Spares;
 
 /// Spare rooms kept per worker.
@@ -28,9 +28,8 @@ pub(super) struct Roomy<F> {
 impl<F> Roomy<F> {
     /// Moves `future` in.
     pub(super) fn new(future: F) -> Self {
-        // Blocks from a page on begin with a page.
         const { assert!(align_of::<F>() <= PAGE_BYTES) };
-        let bytes = size_of::<F>().max(1).next_multiple_of(PAGE_BYTES);
+        let bytes = size_of::<F>().max(OWN_PAGES_BYTES);
         let spare = SPARE.with(Spares::take).filter(|spare| spare.len() >= bytes);
         let room = spare.unwrap_or_else(|| Block::new(bytes));
         // SAFETY: the room is large enough and aligned for it, and nothing else lives there.
