@@ -10,19 +10,22 @@ pub struct AtRest {
     descriptors: u64,
 }
 
+/// How often in a row as many descriptors must have been seen: on a busy machine a proxy that has said it is
+/// ready may still be opening some.
+const SEEN: u32 = 50;
+
 /// Gauges of what is there as long as the configuration is, or as long as somebody asks for gauges.
 const NOT_OF_PEERS: [&str; 3] = ["http.admin.", "listener.admin.", "listener_manager."];
 
 impl AtRest {
-    /// As `proxy` is now, once it has begun to serve: once as many descriptors were seen ten times in a
-    /// row.
+    /// As `proxy` is now, once it has begun to serve: once as many descriptors were seen often in a row.
     #[track_caller]
     pub fn of(proxy: &Proxy) -> Self {
         let mut seen = (0, 0);
         let descriptors = eventually("descriptors that stand still", || {
             let now = proxy.descriptors();
             seen = if now == seen.0 { (now, seen.1 + 1) } else { (now, 0) };
-            (seen.1 == 10).then_some(now)
+            (seen.1 == SEEN).then_some(now)
         });
         Self { descriptors }
     }
