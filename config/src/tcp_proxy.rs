@@ -1,11 +1,14 @@
 //! The TCP proxy (`envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy`).
 
+mod tunneling_config;
+
 use std::time::Duration;
 
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3 as wire;
 use wire::tcp_proxy::weighted_cluster::ClusterWeight as WireWeight;
 use wire::tcp_proxy::{ClusterSpecifier as WireSpecifier, WeightedCluster as WireWeighted};
 
+pub use self::tunneling_config::TunnelingConfig;
 use crate::access_log::AccessLog;
 use crate::cluster::ClusterNames;
 use crate::duration;
@@ -39,6 +42,8 @@ pub struct TcpProxy {
     pub back_off: Option<BackOff>,
     /// `hash_policy` is `source_ip`: a client's connections go to the same host.
     pub hashes_source_ip: bool,
+    /// `tunneling_config`; absent means that the host gets the bytes as they are.
+    pub tunneling_config: Option<TunnelingConfig>,
     /// `access_log`.
     pub access_log: Vec<AccessLog>,
     /// `access_log_options`, or the deprecated fields of the same names.
@@ -124,6 +129,12 @@ impl TcpProxy {
                 .map(|options| BackOff::of_strategy(options, &at.field("backoff_options"))),
             // The support gate lets no other policy pass.
             hashes_source_ip: !wire.hash_policy.is_empty(),
+            tunneling_config: match &wire.tunneling_config {
+                Some(tunneling) => {
+                    Some(TunnelingConfig::from_wire(tunneling, &at.field("tunneling_config"))?)
+                }
+                None => None,
+            },
             access_log: AccessLog::list_from_wire(&wire.access_log, at),
             access_log_options: TcpAccessLogOptions::from_wire(wire, at),
         })

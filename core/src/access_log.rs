@@ -25,5 +25,5 @@ pub use filter::Filter;
 pub use log_type::AccessLogType;
 pub use logger::AccessLogger;
 pub use record::Recorded;
-pub use text::{render, render_text, write_header_value};
+pub use text::{render, render_text, render_with, write_header_value, write_value};
 pub use writer::{FilesystemStats, LogControl, LogMessage, LogSink, LogWriter, OpenError};

@@ -32,11 +32,14 @@ mod upstream_request;
 mod virtual_host;
 mod whole_body;
 
+pub use attempt::ActiveRequest;
 pub use filter::{
     serve, write_https_location, write_location, write_own_location, write_upstream_request,
 };
 pub use hash_policy::ip_hash;
-pub use header_mutation::{Direction, add_headers, apply_header_mutations, mutate_headers};
+pub use header_mutation::{
+    Direction, add_headers, apply_header_mutations, mutate_headers, put_headers,
+};
 pub use internal_redirect::Redirects;
 pub use look_up::{Stop, choose, has_scheme, look_up};
 pub use radix_tree::RadixTree;

@@ -49,9 +49,19 @@ pub fn write_header_value(
     value: &mut Vec<u8>,
 ) {
     let evaluator = Evaluator::new(exchange, manager, compiled, AccessLogType::NotSet);
-    write_text(format, &evaluator, b"", value);
+    write_value(format, &evaluator, value);
+}
+
+/// The same of what is no request of an HTTP connection manager.
+pub fn write_value(format: &SubstitutionFormat, evaluator: &Evaluator<'_>, value: &mut Vec<u8>) {
+    write_text(format, evaluator, b"", value);
     // What stands before has been through here.
     value.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
+}
+
+/// Appends the text of `format`, with `-` for what is missing.
+pub fn render_with(format: &SubstitutionFormat, evaluator: &Evaluator<'_>, out: &mut Vec<u8>) {
+    write_text(format, evaluator, MISSING, out);
 }
 
 pub(super) fn write_text(

@@ -27,6 +27,8 @@ pub enum ConnectFailure {
     Local(Option<Rc<str>>),
     /// Nobody takes connections at a Unix socket; why.
     NoPipe(Rc<str>),
+    /// The host does not agree to a tunnel; what it says, where it says something.
+    NoTunnel(Option<Rc<str>>),
     /// There is no TLS session; why, where that is known.
     Handshake(Option<Rc<str>>),
     /// The process or the system has no descriptor for a socket, which is not the host's fault; the
@@ -69,7 +71,7 @@ impl ConnectFailure {
                 stats.upstream_cx_destroy_local.inc();
             }
             Self::NoDescriptor(_) => stats.upstream_cx_destroy_local.inc(),
-            Self::Refused(_) | Self::NoPipe(_) | Self::Handshake(_) => {
+            Self::Refused(_) | Self::NoPipe(_) | Self::NoTunnel(_) | Self::Handshake(_) => {
                 stats.upstream_cx_destroy_remote.inc();
             }
         }
@@ -86,7 +88,9 @@ impl ConnectFailure {
             Self::Refused(Some(libc::ECONNREFUSED)) => {
                 Some("delayed connect error: Connection refused".into())
             }
-            Self::Local(reason) | Self::Handshake(reason) => reason.clone(),
+            Self::Local(reason) | Self::NoTunnel(reason) | Self::Handshake(reason) => {
+                reason.clone()
+            }
             Self::NoPipe(reason) => Some(reason.clone()),
             Self::NoDescriptor(number) => {
                 let error = io::Error::from_raw_os_error(*number);

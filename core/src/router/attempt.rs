@@ -449,9 +449,10 @@ impl UpstreamRequest<'_, '_> {
 fn connect_reply(failure: &ConnectFailure) -> LocalReply {
     match failure {
         ConnectFailure::Timeout => local_reply::CONNECTION_TIMEOUT,
-        ConnectFailure::Refused(_) | ConnectFailure::NoPipe(_) | ConnectFailure::Handshake(_) => {
-            local_reply::CONNECTION_FAILURE
-        }
+        ConnectFailure::Refused(_)
+        | ConnectFailure::NoPipe(_)
+        | ConnectFailure::NoTunnel(_)
+        | ConnectFailure::Handshake(_) => local_reply::CONNECTION_FAILURE,
         ConnectFailure::Local(_) | ConnectFailure::NoDescriptor(_) => {
             local_reply::LOCAL_CONNECTION_FAILURE
         }
@@ -459,14 +460,14 @@ fn connect_reply(failure: &ConnectFailure) -> LocalReply {
 }
 
 /// A request in the active counters, until dropped.
-pub(super) struct ActiveRequest {
+pub struct ActiveRequest {
     cluster: Rc<WorkerCluster>,
     host: Rc<WorkerHost>,
 }
 
 impl ActiveRequest {
     /// Counts a request sent to `host`.
-    pub(super) fn begin(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>) -> Self {
+    pub fn begin(cluster: &Rc<WorkerCluster>, host: &Rc<WorkerHost>) -> Self {
         cluster.stats().upstream_rq_total.inc();
         cluster.stats().upstream_rq_active.inc();
         host.stats().rq_total.inc();

@@ -2,6 +2,7 @@
 
 use ringmain_config::header_mutation::{AppendAction, HeaderMutations, HeaderValueOption};
 use ringmain_config::http_filter::Mutation;
+use ringmain_config::substitution_format::SubstitutionFormat;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
@@ -83,6 +84,18 @@ pub fn add_headers(
     direction: Direction,
     exchange: &mut Exchange,
 ) {
+    put_headers(options, direction, exchange, |format, exchange, value| {
+        write_header_value(format, exchange, manager, compiled, value);
+    });
+}
+
+/// The same with values that `write` makes of their formats.
+pub fn put_headers(
+    options: &[HeaderValueOption],
+    direction: Direction,
+    exchange: &mut Exchange,
+    write: impl Fn(&SubstitutionFormat, &Exchange, &mut Vec<u8>),
+) {
     if options.is_empty() {
         return;
     }
@@ -91,7 +104,7 @@ pub fn add_headers(
     let mut pending: SmallVec<[Pending<'_>; 8]> = SmallVec::new();
     for option in options {
         let start = values.len();
-        write_header_value(&option.value, exchange, manager, compiled, &mut values);
+        write(&option.value, exchange, &mut values);
         let headers = headers_of(exchange, direction);
         let present = headers.get_by_name(option.key.as_bytes()).is_some();
         if values.len() > start || option.keep_empty_value {

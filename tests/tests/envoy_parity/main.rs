@@ -39,6 +39,7 @@ mod route_timeouts;
 mod routes;
 mod subsets;
 mod tcp_proxy;
+mod tcp_tunnels;
 mod upgrades;
 mod upstream_failures;
 mod upstream_proxy_protocol;

@@ -8,7 +8,7 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "stat_prefix cluster weighted_clusters idle_timeout max_connect_attempts \
                     max_downstream_connection_duration backoff_options hash_policy \
                     max_downstream_connection_duration_jitter_percentage access_log \
-                    access_log_options metadata_match \
+                    access_log_options metadata_match tunneling_config \
                     access_log_flush_interval flush_access_log_on_connected",
         limited: "upstream_connect_mode=IMMEDIATE check_drain_close=false",
         ..NONE
@@ -21,6 +21,12 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight",
         supported: "name weight metadata_match",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig",
+        supported: "hostname use_post post_path headers_to_add",
+        harmless: "propagate_response_headers propagate_response_trailers",
         ..NONE
     },
     Message {

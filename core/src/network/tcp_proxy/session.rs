@@ -1,6 +1,9 @@
 //! One proxied connection from its beginning to its last log line.
 
+mod tunnel;
+
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,6 +11,7 @@ use std::time::Duration;
 use ringmain_config::cluster::RoutingPriority;
 use ringmain_config::match_criteria::MatchCriteria;
 
+use self::tunnel::Tunnel;
 use super::TcpProxy;
 use super::relay::{End, Relay};
 use crate::access_log::{AccessLogType, Evaluator};
@@ -41,6 +45,7 @@ pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnect
         exchange: RefCell::new(exchange),
         received: Cell::new(0),
         sent: Cell::new(0),
+        tunnel_bytes: Cell::default(),
     };
     session.run(input).await;
     worker.exchanges.give_back(session.exchange.into_inner());
@@ -64,6 +69,28 @@ pub fn count_unserved(worker: &Worker, proxy: &TcpProxy, connection: &Unserved) 
     worker.exchanges.give_back(exchange);
 }
 
+/// What the client is joined with.
+enum Upstream {
+    /// A connection that gets the bytes as they are.
+    Bytes(TcpConnection),
+    /// A request that they travel in.
+    Tunnel(Box<Tunnel>),
+}
+
+impl Upstream {
+    /// Notes in `info` whom the client is joined with.
+    fn tell(&self, info: &mut StreamInfo) {
+        match self {
+            Self::Bytes(connection) => {
+                info.upstream_connection = Some(connection.info());
+                info.upstream_local = connection.local_addr().cloned();
+                info.upstream_tls = connection.transport().tls().cloned();
+            }
+            Self::Tunnel(tunnel) => tunnel.tell(info),
+        }
+    }
+}
+
 struct Session<'a> {
     worker: &'a Rc<Worker>,
     proxy: &'a TcpProxy,
@@ -77,6 +104,8 @@ struct Session<'a> {
     received: Cell<u64>,
     /// Bytes to the client.
     sent: Cell<u64>,
+    /// Bytes to and from hosts, where they speak HTTP.
+    tunnel_bytes: Cell<Option<WireBytes>>,
 }
 
 impl Session<'_> {
@@ -87,7 +116,7 @@ impl Session<'_> {
         }
         self.max_duration.arm(self.proxy.max_duration(|| self.worker.random.next()));
         match self.connect().await {
-            Some(upstream) => self.relay(input, &upstream).await,
+            Some(upstream) => self.relay(input, upstream).await,
             None => self.worker.buffers.give_back(input),
         }
         if self.max_duration.fired() {
@@ -106,7 +135,7 @@ impl Session<'_> {
     }
 
     /// A connection to a host, after as many attempts as may be.
-    async fn connect(&self) -> Option<TcpConnection> {
+    async fn connect(&self) -> Option<Upstream> {
         let (index, criteria) = match &self.named {
             Some(name) => {
                 let names = &self.worker.compiled.cluster_names;
@@ -140,7 +169,7 @@ impl Session<'_> {
                 return None;
             }
             match self.attempt(cluster, criteria).await {
-                Ok(connection) => return Some(connection),
+                Ok(upstream) => return Some(upstream),
                 Err(TcpFailure::GivenUp(())) => return None,
                 Err(TcpFailure::Overflow | TcpFailure::Connect(_)) => {}
             }
@@ -161,7 +190,7 @@ impl Session<'_> {
         &self,
         cluster: &Rc<WorkerCluster>,
         criteria: Option<&MatchCriteria>,
-    ) -> Result<TcpConnection, TcpFailure<()>> {
+    ) -> Result<Upstream, TcpFailure<()>> {
         let remote = self.exchange.borrow().info.remote.ip();
         let hash = remote.filter(|_| self.proxy.config.hashes_source_ip).map(ip_hash);
         let Some(host) = cluster.choose_host(&Pick { hash, criteria, ..Pick::default() }) else {
@@ -176,14 +205,21 @@ impl Session<'_> {
         });
         let config = &cluster.shared.config;
         let options = TransportOptions::of_connection(config, &self.exchange.borrow().info);
-        let given_up = || self.max_duration.fired().then_some(());
-        let (options, priority) = (options.as_deref(), RoutingPriority::Default);
-        let connected = pool::connect_tcp(cluster, &host, priority, options, given_up).await;
+        let connected = match &self.proxy.config.tunneling_config {
+            None => {
+                let given_up = || self.max_duration.fired().then_some(());
+                let (options, priority) = (options.as_deref(), RoutingPriority::Default);
+                let connected = pool::connect_tcp(cluster, &host, priority, options, given_up);
+                connected.await.map(Upstream::Bytes)
+            }
+            Some(tunneling) => {
+                let opened = self.open_tunnel(tunneling, cluster, &host, &options).await;
+                opened.map(|tunnel| Upstream::Tunnel(Box::new(tunnel)))
+            }
+        };
         match &connected {
-            Ok(connection) => info(&|info| {
-                info.upstream_connection = Some(connection.info());
-                info.upstream_local = connection.local_addr().cloned();
-                info.upstream_tls = connection.transport().tls().cloned();
+            Ok(upstream) => info(&|info| {
+                upstream.tell(info);
                 // A flag of an earlier attempt says nothing about this connection.
                 info.flags = Default::default();
                 info.transport_failure = None;
@@ -198,34 +234,65 @@ impl Session<'_> {
     }
 
     /// Moves bytes both ways until both have ended.
-    async fn relay(&self, input: Buffer, upstream: &TcpConnection) {
-        let options = self.proxy.config.access_log_options;
-        if options.on_connected {
+    async fn relay(&self, input: Buffer, upstream: Upstream) {
+        if self.proxy.config.access_log_options.on_connected {
             self.log(AccessLogType::TcpUpstreamConnected);
         }
-        let idle = Idle::new(self, upstream);
-        let ended: Rc<Notify> = Rc::default();
-        let is_over = Cell::new(false);
-        let relaying = async {
-            self.relay_both(input, upstream, &idle).await;
-            is_over.set(true);
-            ended.notify();
-        };
-        match options.flush_interval {
-            None => relaying.await,
-            Some(interval) => {
-                let logging = self.log_periodically(interval, &ended, &is_over);
-                join(relaying, logging).await;
+        let timers = &self.worker.timers;
+        let limit = self.proxy.config.idle_timeout;
+        let client = Deadline::new(timers, self.downstream.stream(), Shutdown::Both);
+        match upstream {
+            Upstream::Bytes(connection) => {
+                let stream = connection.transport().stream();
+                let host = Deadline::new(timers, stream, Shutdown::Both);
+                let idle = Idle::new(limit, [&client, &host]);
+                self.watched(&idle, self.relay_both(input, &connection, &idle)).await;
             }
-        }
-        if idle.fired() {
-            self.stats().idle_timeout.inc();
+            Upstream::Tunnel(tunnel) => {
+                let idle = Idle::new(limit, [&client, tunnel.deadline()]);
+                let relayed = self.relay_tunnel(input, &tunnel, &idle);
+                let broken = self.watched(&idle, relayed).await;
+                tunnel.finish(broken);
+            }
         }
     }
 
-    async fn relay_both(&self, input: Buffer, upstream: &TcpConnection, idle: &Idle) {
-        let cluster = self.upstream_cluster();
-        let (stats, cluster_stats) = (self.stats(), cluster.stats());
+    /// Writes log lines from time to time, as long as bytes move, and counts their end where it is one by
+    /// `idle`.
+    async fn watched<T>(&self, idle: &Idle<'_>, relaying: impl Future<Output = T>) -> T {
+        let ended: Rc<Notify> = Rc::default();
+        let is_over = Cell::new(false);
+        let relaying = async {
+            let relayed = relaying.await;
+            is_over.set(true);
+            ended.notify();
+            relayed
+        };
+        let relayed = match self.proxy.config.access_log_options.flush_interval {
+            None => relaying.await,
+            Some(interval) => {
+                let logging = self.log_periodically(interval, &ended, &is_over);
+                join(relaying, logging).await.0
+            }
+        };
+        if idle.fired() {
+            self.stats().idle_timeout.inc();
+        }
+        relayed
+    }
+
+    fn count_received(&self, count: u64) {
+        self.received.set(self.received.get() + count);
+        self.stats().downstream_cx_rx_bytes_total.add(count);
+    }
+
+    fn count_sent(&self, count: u64) {
+        self.sent.set(self.sent.get() + count);
+        self.stats().downstream_cx_tx_bytes_total.add(count);
+    }
+
+    async fn relay_both(&self, input: Buffer, upstream: &TcpConnection, idle: &Idle<'_>) {
+        let cluster_stats = self.upstream_cluster().stats();
         let host_is_last = Cell::new(false);
         let upward = Relay {
             from: &self.downstream,
@@ -234,8 +301,7 @@ impl Session<'_> {
             patience: Patience::new(&self.worker.timers),
             received: &|count| {
                 idle.restart();
-                self.received.set(self.received.get() + count);
-                stats.downstream_cx_rx_bytes_total.add(count);
+                self.count_received(count);
             },
             sent: &|count| {
                 idle.restart();
@@ -253,8 +319,7 @@ impl Session<'_> {
             },
             sent: &|count| {
                 idle.restart();
-                self.sent.set(self.sent.get() + count);
-                stats.downstream_cx_tx_bytes_total.add(count);
+                self.count_sent(count);
             },
         };
         let from_client = async {
@@ -305,8 +370,8 @@ impl Session<'_> {
         exchange.info.bytes_received = received;
         exchange.info.bytes_sent = sent;
         exchange.info.downstream_bytes = WireBytes { received, sent, ..WireBytes::default() };
-        exchange.info.upstream_bytes =
-            WireBytes { received: sent, sent: received, ..WireBytes::default() };
+        let moved = WireBytes { received: sent, sent: received, ..WireBytes::default() };
+        exchange.info.upstream_bytes = self.tunnel_bytes.get().unwrap_or(moved);
         write_log(self.worker, self.proxy, &exchange, log_type);
     }
 }
@@ -318,20 +383,15 @@ fn write_log(worker: &Worker, proxy: &TcpProxy, exchange: &Exchange, log_type: A
     }
 }
 
-/// Ends both connections when nothing has gone either way for `idle_timeout`.
-struct Idle {
+/// Ends both sides when nothing has gone either way for `idle_timeout`.
+struct Idle<'a> {
     limit: Option<Duration>,
-    deadlines: [Deadline; 2],
+    deadlines: [&'a Deadline; 2],
 }
 
-impl Idle {
-    fn new(session: &Session<'_>, upstream: &TcpConnection) -> Self {
-        let timers = &session.worker.timers;
-        let of = |transport: &Transport| Deadline::new(timers, transport.stream(), Shutdown::Both);
-        let idle = Self {
-            limit: session.proxy.config.idle_timeout,
-            deadlines: [of(&session.downstream), of(upstream.transport())],
-        };
+impl<'a> Idle<'a> {
+    fn new(limit: Option<Duration>, deadlines: [&'a Deadline; 2]) -> Self {
+        let idle = Self { limit, deadlines };
         idle.restart();
         idle
     }
@@ -341,6 +401,6 @@ impl Idle {
     }
 
     fn fired(&self) -> bool {
-        self.deadlines.iter().any(Deadline::fired)
+        self.deadlines.iter().any(|deadline| deadline.fired())
     }
 }
