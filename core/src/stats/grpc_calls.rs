@@ -122,7 +122,7 @@ impl GrpcCalls {
     }
 
     /// Calls `each` with every set of counters, and the service and the method that it is for.
-    pub fn visit(&self, each: &mut dyn FnMut(Option<(&str, &str)>, &MethodStats)) {
+    pub fn visit(&self, mut each: impl FnMut(Option<(&str, &str)>, &MethodStats)) {
         if let Some(unnamed) = self.unnamed.get() {
             each(None, unnamed);
         }
@@ -169,7 +169,7 @@ mod tests {
             names.iter().for_each(|name| calls.method("a.B", name).count_end(b"0"));
         }
         let mut seen = 0;
-        calls.visit(&mut |name, stats| {
+        calls.visit(|name, stats| {
             assert_eq!(counts(stats)[0], ("success", 2), "{name:?}");
             seen += 1;
         });
@@ -181,7 +181,7 @@ mod tests {
         let calls = GrpcCalls::default();
         (0..5000).for_each(|number| calls.method("a.B", &number.to_string()).count_end(b"0"));
         let (mut named, mut total) = (0, 0);
-        calls.visit(&mut |name, stats| {
+        calls.visit(|name, stats| {
             named += usize::from(name.is_some());
             total += counts(stats)[0].1;
         });

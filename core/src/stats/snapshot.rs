@@ -172,7 +172,7 @@ fn cluster_stats(control: &Control, index: usize, cluster: &Cluster, stats: &mut
 /// The counters that have counted. The workers' have the same names, which the snapshot adds up.
 fn grpc_calls(scope: &Scope, calls: &PerWorker<GrpcCalls>, stats: &mut Vec<Stat>) {
     for worker in calls.iter() {
-        worker.visit(&mut |method, counters| {
+        worker.visit(|method, counters| {
             let scope = match method {
                 Some((service, method)) => scope.grpc_method(service, method),
                 None => scope.clone(),
