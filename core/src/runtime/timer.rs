@@ -4,7 +4,9 @@
 //! started. Once a [`TICK`] the sweep looks at all slots and shuts down the sockets whose moment
 //! has passed, so that the operation in flight completes and its owner sees [`Deadline::fired`].
 //! A wait for something other than a socket is woken instead.
-//! Deadlines count from the time of the last sweep, so that arming one reads no clock either.
+//! Deadlines count from the time of the last sweep, so that arming one reads no clock either. Where a sweep
+//! is late, because a turn of the worker was long or the process stood still, those armed since the one
+//! before are moved by as much.
 //! Racing a future against a timeout would drop operations in flight, which loses bytes.
 
 use std::cell::{Cell, RefCell};
@@ -23,10 +25,15 @@ pub const TICK: Duration = Duration::from_millis(10);
 
 const NEVER: u64 = u64::MAX;
 
+/// A sweep that comes so many milliseconds after the one before is late.
+const LATE_MS: u64 = 2 * TICK.as_millis() as u64;
+
 #[derive(Debug)]
 struct Slot {
     /// Milliseconds since the epoch of `Timers`, or `NEVER`.
     at_ms: u64,
+    /// How many sweeps there had been when it was armed.
+    armed_in: u32,
     /// Holds the socket open as long as the sweep may shut it down.
     interrupt: Interrupt,
     fired: bool,
@@ -38,6 +45,8 @@ pub struct Timers {
     epoch: Instant,
     /// The clock at the last sweep, in milliseconds since `epoch`.
     swept_ms: Cell<u64>,
+    /// How many there have been.
+    sweeps: Cell<u32>,
     slots: RefCell<Slab<Slot>>,
     earliest_ms: Cell<u64>,
 }
@@ -48,6 +57,7 @@ impl Timers {
         Rc::new(Self {
             epoch: Instant::now(),
             swept_ms: Cell::new(0),
+            sweeps: Cell::new(0),
             slots: RefCell::new(Slab::new()),
             earliest_ms: Cell::new(NEVER),
         })
@@ -61,12 +71,18 @@ impl Timers {
     /// Shuts down every socket whose deadline has passed. To be called once a [`TICK`].
     pub fn sweep(&self) {
         let now_ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(NEVER - 1);
-        self.swept_ms.set(now_ms);
-        if now_ms < self.earliest_ms.get() {
+        let due_ms = self.swept_ms.replace(now_ms) + LATE_MS;
+        let sweeps = self.sweeps.get();
+        self.sweeps.set(sweeps.wrapping_add(1));
+        let late_ms = now_ms.saturating_sub(due_ms);
+        if late_ms == 0 && now_ms < self.earliest_ms.get() {
             return;
         }
         let mut earliest_ms = NEVER;
         for (_, slot) in self.slots.borrow_mut().iter_mut() {
+            if slot.armed_in == sweeps && slot.at_ms != NEVER {
+                slot.at_ms = slot.at_ms.saturating_add(late_ms).min(NEVER - 1);
+            }
             if slot.at_ms <= now_ms {
                 slot.fire();
             }
@@ -103,7 +119,7 @@ impl Deadline {
     }
 
     fn on(timers: &Rc<Timers>, interrupt: Interrupt) -> Self {
-        let slot = Slot { at_ms: NEVER, interrupt, fired: false };
+        let slot = Slot { at_ms: NEVER, armed_in: 0, interrupt, fired: false };
         let key = timers.slots.borrow_mut().insert(slot);
         Self { timers: timers.clone(), key }
     }
@@ -145,7 +161,8 @@ impl Deadline {
     }
 
     fn set(&self, at_ms: u64) {
-        self.timers.slots.borrow_mut()[self.key].at_ms = at_ms;
+        let slot = &mut self.timers.slots.borrow_mut()[self.key];
+        (slot.at_ms, slot.armed_in) = (at_ms, self.timers.sweeps.get());
     }
 }
 
@@ -181,5 +198,28 @@ impl Patience {
 
     pub(super) fn handle(&self) -> CancelHandle {
         self.cancel.handle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+
+    use super::*;
+
+    #[test]
+    fn what_is_armed_after_a_pause_has_its_whole_time() {
+        let timers = Timers::new();
+        timers.sweep();
+        let [before, after] = [(); 2].map(|()| Deadline::of_wait(&timers, &Rc::default()));
+        before.arm(Some(Duration::from_millis(20)));
+        timers.sweep();
+        sleep(Duration::from_millis(100));
+        after.arm(Some(Duration::from_millis(20)));
+        timers.sweep();
+        assert!(before.fired() && !after.fired());
+        sleep(Duration::from_millis(100));
+        timers.sweep();
+        assert!(after.fired());
     }
 }

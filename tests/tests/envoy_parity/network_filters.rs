@@ -88,8 +88,11 @@ fn is_served(client: &mut Client, sent: &[u8]) -> String {
     }
 }
 
-fn wait_for_connections(proxy: &Proxy, count: u64) {
-    proxy.admin().wait_for_stat("listener.in.downstream_cx_active", count);
+/// Waits until as many connections were counted as have been opened, and all but `active` have ended. One that is
+/// refused may end before it is counted.
+fn wait_for_connections(proxy: &Proxy, opened: u64, active: u64) {
+    proxy.admin().wait_for_stat("listener.in.downstream_cx_total", opened);
+    proxy.admin().wait_for_stat("listener.in.downstream_cx_active", active);
 }
 
 #[test]
@@ -107,13 +110,13 @@ fn connections_of_a_chain_are_limited() {
             let mut story: String =
                 clients.iter_mut().map(|client| is_served(client, PLAIN.as_bytes())).collect();
             story += &is_served(&mut connect(proxy), PLAIN.as_bytes());
-            wait_for_connections(proxy, 2);
+            wait_for_connections(proxy, 3, 2);
             story += &stats(proxy, counted);
             let [first, _second] = clients;
             drop(first);
-            wait_for_connections(proxy, 1);
+            wait_for_connections(proxy, 3, 1);
             story += &is_served(&mut connect(proxy), PLAIN.as_bytes());
-            wait_for_connections(proxy, 1);
+            wait_for_connections(proxy, 4, 1);
             story + &stats(proxy, counted)
         });
     }
@@ -126,7 +129,7 @@ fn connections_of_a_chain_come_at_a_rate() {
         same(&config(&[&rate, ECHO], ""), &Values::new(), |proxy| {
             let served = |_| is_served(&mut connect(proxy), PLAIN.as_bytes());
             let story: String = (0..4).map(served).collect();
-            wait_for_connections(proxy, 0);
+            wait_for_connections(proxy, 4, 0);
             story + &stats(proxy, COUNTED)
         });
     }
@@ -148,7 +151,7 @@ fn filters_share_buckets() {
         same(&config(&[&one, &other, ECHO], ""), &Values::new(), |proxy| {
             let served = |_| is_served(&mut connect(proxy), PLAIN.as_bytes());
             let story: String = (0..6).map(served).collect();
-            wait_for_connections(proxy, 0);
+            wait_for_connections(proxy, 6, 0);
             story + &stats(proxy, COUNTED)
         });
     }
@@ -180,7 +183,7 @@ fn policies_ask_for_names_and_ports_and_addresses() {
                 client.send(sent);
                 story += &is_served(&mut client, sent);
             }
-            wait_for_connections(proxy, 0);
+            wait_for_connections(proxy, 2, 0);
             story + &stats(proxy, COUNTED)
         });
     }
@@ -237,7 +240,7 @@ fn trees_decide_in_place_of_policies() {
                 client.send(sent);
                 story += &is_served(&mut client, sent);
             }
-            wait_for_connections(proxy, 0);
+            wait_for_connections(proxy, 2, 0);
             story + &stats(proxy, COUNTED)
         });
     }
@@ -252,7 +255,7 @@ fn the_filter_behind_counts_and_logs_who_was_refused() {
         same_with(&config, upstream, |proxy, upstream| {
             let held: Vec<_> = (0..held).map(|_| connect(proxy)).collect();
             upstream.wait_for_connections(held.len());
-            wait_for_connections(proxy, held.len() as u64);
+            wait_for_connections(proxy, held.len() as u64, held.len() as u64);
             let (bytes, _) = connect(proxy).read_to_end();
             let mut story = format!("{} bytes\n", bytes.len());
             story += &log_lines(proxy, "log", 1, &[]);
@@ -269,7 +272,7 @@ fn the_filter_behind_counts_and_logs_who_was_refused() {
             let (bytes, _) = connect(proxy).read_to_end();
             let mut story = format!("{} bytes\n", bytes.len());
             drop(held);
-            wait_for_connections(proxy, 0);
+            wait_for_connections(proxy, 2, 0);
             story += &stats(proxy, COUNTED);
             story
         });
@@ -288,7 +291,7 @@ fn the_name_in_the_client_hello_names_the_cluster() {
         let mut unnamed = connect(proxy);
         let (bytes, _) = unnamed.read_to_end();
         upstream.close_connections();
-        wait_for_connections(proxy, 0);
+        wait_for_connections(proxy, 2, 0);
         format!("{}\n", bytes.escape_ascii()) + &stats(proxy, COUNTED)
     });
 }
