@@ -31,61 +31,57 @@ pub fn indented(fragment: &str, column: usize) -> String {
 /// `{{listener}}` and `{{upstream}}`. The arguments are further fields, as YAML, of the HTTP
 /// connection manager (stat prefix `ingress`), the route's action and the cluster (`backend`).
 pub fn front_proxy(hcm: &str, route: &str, cluster: &str) -> String {
-    format!(
-        r#"admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: front
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-    filter_chains:
-    - filters:
-      - name: http
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: ingress
-          http_filters:
-          - name: router
-            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
-          route_config:
-            virtual_hosts:
-            - name: all
-              domains: ['*']
-              routes:
-              - match: {{ prefix: / }}
-                route:
-                  cluster: backend
-{route}{hcm}  clusters:
-  - name: backend
-    type: STATIC
-    load_assignment:
-      cluster_name: backend
-      endpoints:
-      - lb_endpoints:
-        - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{upstream}}}} }} }} }}
-{cluster}"#,
-        route = indented(route, 18),
-        hcm = indented(hcm, 10),
-        cluster = indented(cluster, 4),
-    )
+    let routes =
+        format!("- match: {{ prefix: / }}\n  route:\n    cluster: backend\n{}", indented(route, 4));
+    let clusters = format!(
+        r#"- name: backend
+  type: STATIC
+  load_assignment:
+    cluster_name: backend
+    endpoints:
+    - lb_endpoints:
+      - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{upstream}}}} }} }} }}
+{}"#,
+        indented(cluster, 2),
+    );
+    HttpListener { name: "front", stat_prefix: "ingress", hcm, routes: &routes }.with("", &clusters)
 }
 
 /// A configuration with one listener, whose port is `{{listener}}`, with the list `routes`, and with the
 /// list `clusters`.
 pub fn one_listener(routes: &str, clusters: &str) -> String {
-    format!(
-        r#"admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
+    listener_beside(routes, "", clusters)
+}
+
+/// The same with further `listeners`.
+pub fn listener_beside(routes: &str, listeners: &str, clusters: &str) -> String {
+    HttpListener { name: "listener", stat_prefix: "in", hcm: "", routes }.with(listeners, clusters)
+}
+
+/// A listener whose one virtual host takes every request.
+struct HttpListener<'a> {
+    name: &'a str,
+    stat_prefix: &'a str,
+    /// Further fields of the connection manager.
+    hcm: &'a str,
+    /// The list of routes.
+    routes: &'a str,
+}
+
+impl HttpListener<'_> {
+    /// A whole configuration with further `listeners`, and `clusters`.
+    fn with(&self, listeners: &str, clusters: &str) -> String {
+        format!(
+            r#"{ADMIN}static_resources:
   listeners:
-  - name: listener
+  - name: {}
     address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
     filter_chains:
     - filters:
       - name: http
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: in
+          stat_prefix: {}
           http_filters:
           - name: router
             typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
@@ -95,12 +91,47 @@ static_resources:
             - name: all
               domains: ['*']
               routes:
-{}  clusters:
+{}{}{}  clusters:
 {}"#,
-        indented(routes, 14),
-        indented(clusters, 2),
+            self.name,
+            self.stat_prefix,
+            indented(self.routes, 14),
+            indented(self.hcm, 10),
+            indented(listeners, 2),
+            indented(clusters, 2),
+        )
+    }
+}
+
+/// A configuration with one TCP proxy of these `fields` (stat prefix `tcp`) on the listener `in`, whose connections are logged in
+/// `format` to `{{scratch}}/tcp.log`. `rest` are further listeners, and the clusters.
+pub fn tcp_proxy(fields: &str, format: &str, rest: &str) -> String {
+    format!(
+        r#"{ADMIN}static_resources:
+  listeners:
+  - name: in
+    stat_prefix: in
+    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
+    filter_chains:
+    - filters:
+      - name: tcp
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: tcp
+          {fields}
+          access_log:
+          - name: file
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+              path: "{{{{scratch}}}}/tcp.log"
+              log_format: {{ text_format_source: {{ inline_string: "{format}\n" }} }}
+{rest}"#
     )
 }
+
+const ADMIN: &str = "admin:
+  address: { socket_address: { address: 127.0.0.1, port_value: {{admin}} } }
+";
 
 #[cfg(test)]
 mod tests {

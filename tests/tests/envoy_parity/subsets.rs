@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use ringmain_tests::client::Client;
 use ringmain_tests::proxy::{Program, Proxy};
-use ringmain_tests::template::{Values, indented};
+use ringmain_tests::template::{Values, indented, listener_beside};
 use ringmain_tests::upstream::{Upstream, reply};
 
 /// The metadata of each host.
@@ -115,34 +115,7 @@ fn metadata_match(fields: &str) -> String {
 }
 
 fn proxy(program: Program, routes: &str, clusters: &str, listeners: &str) -> Proxy {
-    let text = format!(
-        r#"admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: listener
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-    filter_chains:
-    - filters:
-      - name: http
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: in
-          http_filters:
-          - name: router
-            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
-          route_config:
-            name: local
-            virtual_hosts:
-            - name: all
-              domains: ['*']
-              routes:
-{}{}  clusters:
-{}"#,
-        indented(routes, 14),
-        indented(listeners, 2),
-        indented(clusters, 2)
-    );
+    let text = listener_beside(routes, listeners, clusters);
     Proxy::start(program, &text, &Values::new())
 }
 

@@ -7,7 +7,7 @@ use ringmain_tests::message::End;
 use ringmain_tests::port::{RefusingPort, SilentPort};
 use ringmain_tests::proxy::Proxy;
 use ringmain_tests::story::{log_lines, same, same_with, stats};
-use ringmain_tests::template::Values;
+use ringmain_tests::template::{self, Values};
 use ringmain_tests::upstream::{Act, Reply, Upstream, ok, reply};
 use ringmain_tests::wait::eventually;
 
@@ -41,36 +41,16 @@ fn config(fields: &str) -> String {
     };
     let one_connection = "
     circuit_breakers: { thresholds: [{ max_connections: 1 }] }";
-    format!(
-        r#"
-admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: in
-    stat_prefix: in
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-    filter_chains:
-    - filters:
-      - name: tcp
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
-          stat_prefix: tcp
-          {fields}
-          access_log:
-          - name: file
-            typed_config:
-              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
-              path: "{{{{scratch}}}}/tcp.log"
-              log_format: {{ text_format_source: {{ inline_string: "{FORMAT}\n" }} }}
-  clusters:{}{}{}{}{}
+    let rest = format!(
+        r#"  clusters:{}{}{}{}{}
 "#,
         cluster("good", &host("upstream"), ""),
         cluster("narrow", &host("upstream"), one_connection),
         cluster("refused", &host("refused"), ""),
         cluster("silent", &host("silent"), ""),
         cluster("empty", "", ""),
-    )
+    );
+    template::tcp_proxy(fields, FORMAT, &rest)
 }
 
 /// Not `upstream_flush` and `downstream_flow_control`, which tell of buffers that ringmain does not have.

@@ -5,7 +5,7 @@ use ringmain_tests::message::End;
 use ringmain_tests::port::RefusingPort;
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::story::{log_lines, same_with, stats};
-use ringmain_tests::template::Values;
+use ringmain_tests::template::{self, Values};
 use ringmain_tests::upstream::{Act, Reply, Upstream, ok, reply};
 use ringmain_tests::wait::eventually;
 
@@ -30,29 +30,8 @@ fn config(fields: &str) -> String {
     load_assignment: {{ cluster_name: {name}, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{{port}}}}} }} }} }} }}] }}] }}{more}"
         )
     };
-    format!(
-        r#"
-admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: in
-    stat_prefix: in
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-    filter_chains:
-    - filters:
-      - name: tcp
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
-          stat_prefix: tcp
-          {fields}
-          access_log:
-          - name: file
-            typed_config:
-              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
-              path: "{{{{scratch}}}}/tcp.log"
-              log_format: {{ text_format_source: {{ inline_string: "{FORMAT}\n" }} }}
-  - name: end
+    let rest = format!(
+        r#"  - name: end
     address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener_end}}}} }} }}
     filter_chains:
     - filters:
@@ -78,7 +57,8 @@ static_resources:
         cluster("refused", "refused", ""),
         cluster("over_h1", "listener_end", ""),
         cluster("over_h2", "listener_end", H2),
-    )
+    );
+    template::tcp_proxy(fields, FORMAT, &rest)
 }
 
 const COUNTED: &str = "%5E(tcp%5C.tcp%5C.(downstream_cx|idle|max)|listener%5C.in%5C.|cluster%5C.(up|refused|over_h1|over_h2)%5C.upstream_(cx|rq)_(total|active|connect_fail|connect_att|http1|http2|none|overflow))";
