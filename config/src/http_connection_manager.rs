@@ -2,6 +2,8 @@
 //! (`envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`).
 //! Durations of `None` mean "off"; Envoy's default is beside each field.
 
+mod options;
+
 use std::time::Duration;
 
 use core::http_protocol_options::HeadersWithUnderscoresAction as WireUnderscores;
@@ -13,7 +15,7 @@ use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_muta
 use wire::http_connection_manager::{
     CodecType as WireCodec, ForwardClientCertDetails as WireForward,
     PathWithEscapedSlashesAction as WireSlashes, RouteSpecifier as WireRoutes,
-    ServerHeaderTransformation as WireTransformation, StripPortMode,
+    ServerHeaderTransformation as WireTransformation,
 };
 use wire::http_filter::ConfigType;
 
@@ -21,7 +23,6 @@ use crate::access_log::AccessLog;
 use crate::address::CidrRange;
 use crate::cluster::ClusterNames;
 use crate::duration;
-use crate::header_key_format::HeaderKeyFormat;
 use crate::http_filter::{HttpFilter, Mutation, warn_of_filters_without_effect};
 use crate::http2_protocol_options::Http2ProtocolOptions;
 use crate::local_reply_config::LocalReplyConfig;
@@ -30,6 +31,11 @@ use crate::report::At;
 use crate::route::{RouteConfiguration, ScopedRoutes};
 use crate::upgrade_configs::UpgradeConfigs;
 use crate::wire::unpack;
+
+pub use self::options::{
+    ClientCertDetails, CodecType, ForwardClientCertDetails, HeadersWithUnderscoresAction,
+    Http1ProtocolOptions, PathWithEscapedSlashesAction, ServerHeaderTransformation, StripHostPort,
+};
 
 const MAX_HEADERS_COUNT: u32 = 100;
 const MAX_REQUEST_HEADERS_KB: u32 = 60;
@@ -152,110 +158,6 @@ pub enum RouteSpecifier {
     ScopedRoutes(Box<ScopedRoutes>),
 }
 
-/// `path_with_escaped_slashes_action`: what becomes of a path that holds `%2F` or `%5C`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PathWithEscapedSlashesAction {
-    /// `KEEP_UNCHANGED`, and `IMPLEMENTATION_SPECIFIC_DEFAULT`.
-    KeepUnchanged,
-    /// `REJECT_REQUEST`.
-    RejectRequest,
-    /// `UNESCAPE_AND_REDIRECT`.
-    UnescapeAndRedirect,
-    /// `UNESCAPE_AND_FORWARD`.
-    UnescapeAndForward,
-}
-
-/// Which ports are stripped from `:authority`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StripHostPort {
-    /// None.
-    No,
-    /// `strip_matching_host_port`: the listener's own.
-    Matching,
-    /// `strip_any_host_port`: all.
-    Any,
-}
-
-/// `codec_type`: which HTTP versions the listener speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CodecType {
-    /// `AUTO`: what the client's first bytes say.
-    Auto,
-    /// `HTTP1`.
-    Http1,
-    /// `HTTP2`.
-    Http2,
-}
-
-/// `forward_client_cert_details`: what becomes of `x-forwarded-client-cert`. Where the client has
-/// shown no certificate, all but the last remove it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ForwardClientCertDetails {
-    /// `SANITIZE`: it is removed.
-    #[default]
-    Sanitize,
-    /// `FORWARD_ONLY`: it stays as it is.
-    ForwardOnly,
-    /// `APPEND_FORWARD`: the certificate is added.
-    AppendForward,
-    /// `SANITIZE_SET`: the certificate takes its place.
-    SanitizeSet,
-    /// `ALWAYS_FORWARD_ONLY`: it stays as it is, with a certificate or without.
-    AlwaysForwardOnly,
-}
-
-/// `set_current_client_cert_details`, all off by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ClientCertDetails {
-    /// `cert`.
-    pub cert: bool,
-    /// `chain`.
-    pub chain: bool,
-    /// `subject`.
-    pub subject: bool,
-    /// `uri`.
-    pub uri: bool,
-    /// `dns`.
-    pub dns: bool,
-}
-
-/// `server_header_transformation`: what happens to the response's `server` header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerHeaderTransformation {
-    /// `OVERWRITE`.
-    Overwrite,
-    /// `APPEND_IF_ABSENT`.
-    AppendIfAbsent,
-    /// `PASS_THROUGH`.
-    PassThrough,
-}
-
-/// `headers_with_underscores_action`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeadersWithUnderscoresAction {
-    /// `ALLOW`.
-    Allow,
-    /// `REJECT_REQUEST`.
-    RejectRequest,
-    /// `DROP_HEADER`.
-    DropHeader,
-}
-
-/// `envoy.config.core.v3.Http1ProtocolOptions`, downstream side.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Http1ProtocolOptions {
-    /// `accept_http_10`, default false.
-    pub accept_http_10: bool,
-    /// `default_host_for_http_10`, default none.
-    pub default_host_for_http_10: Option<String>,
-    /// `allow_absolute_url`, default true.
-    pub allow_absolute_url: bool,
-    /// `enable_trailers`, default false.
-    pub enable_trailers: bool,
-    /// `header_key_format`, default lower case.
-    pub header_key_format: HeaderKeyFormat,
-}
-
 /// `envoy.extensions.filters.http.router.v3.Router`.
 #[derive(Debug, Clone, Default)]
 pub struct Router {
@@ -313,7 +215,7 @@ impl HttpConnectionManager {
                 WireForward::SanitizeSet => ForwardClientCertDetails::SanitizeSet,
                 WireForward::AlwaysForwardOnly => ForwardClientCertDetails::AlwaysForwardOnly,
             },
-            set_current_client_cert_details: client_cert_details(wire),
+            set_current_client_cert_details: ClientCertDetails::from_wire(wire),
             server_header_transformation: match wire.server_header_transformation() {
                 WireTransformation::Overwrite => ServerHeaderTransformation::Overwrite,
                 WireTransformation::AppendIfAbsent => ServerHeaderTransformation::AppendIfAbsent,
@@ -428,22 +330,6 @@ impl RouteSpecifier {
     }
 }
 
-impl StripHostPort {
-    fn from_wire(wire: &wire::HttpConnectionManager, at: &At<'_>) -> Self {
-        let any = matches!(wire.strip_port_mode, Some(StripPortMode::StripAnyHostPort(true)));
-        if any && wire.strip_matching_host_port {
-            at.field("strip_matching_host_port").error_at_key(
-                "'strip_matching_host_port' cannot be set together with 'strip_any_host_port'",
-            );
-        }
-        match (any, wire.strip_matching_host_port) {
-            (true, _) => Self::Any,
-            (false, true) => Self::Matching,
-            (false, false) => Self::No,
-        }
-    }
-}
-
 /// The router, which has to be the last filter.
 fn router_from_wire(filters: &[wire::HttpFilter], at: &At<'_>) -> Option<Router> {
     let at = at.field("http_filters");
@@ -493,20 +379,6 @@ fn internal_address_ranges(wire: &wire::HttpConnectionManager, at: &At<'_>) -> V
         .collect()
 }
 
-impl Http1ProtocolOptions {
-    fn from_wire(wire: Option<&core::Http1ProtocolOptions>, at: &At<'_>) -> Self {
-        let header_key_format = HeaderKeyFormat::from_wire(wire, at);
-        let wire = wire.cloned().unwrap_or_default();
-        Self {
-            accept_http_10: wire.accept_http_10,
-            default_host_for_http_10: non_empty(&wire.default_host_for_http_10),
-            allow_absolute_url: wire.allow_absolute_url.is_none_or(|allow| allow.value),
-            enable_trailers: wire.enable_trailers,
-            header_key_format,
-        }
-    }
-}
-
 fn stream_error_on_invalid_http_message(wire: &wire::HttpConnectionManager) -> bool {
     let http1 = wire.http_protocol_options.as_ref();
     let http1 = http1.and_then(|http1| http1.override_stream_error_on_invalid_http_message);
@@ -542,15 +414,4 @@ fn early_header_mutations(wire: &wire::HttpConnectionManager, at: &At<'_>) -> Ve
         }
     }
     mutations
-}
-
-fn client_cert_details(wire: &wire::HttpConnectionManager) -> ClientCertDetails {
-    let details = wire.set_current_client_cert_details.unwrap_or_default();
-    ClientCertDetails {
-        cert: details.cert,
-        chain: details.chain,
-        subject: details.subject.is_some_and(|subject| subject.value),
-        uri: details.uri,
-        dns: details.dns,
-    }
 }
