@@ -14,6 +14,8 @@ pub enum ResponseFlag {
     RateLimited,
     /// `LH`.
     FailedLocalHealthCheck,
+    /// `DT`.
+    DurationTimeout,
     /// `URX`.
     UpstreamRetryLimitExceeded,
     /// `UH`.
@@ -42,8 +44,6 @@ pub enum ResponseFlag {
     UpstreamProtocolError,
     /// `NC`.
     NoClusterFound,
-    /// `DT`.
-    DurationTimeout,
     /// `DO`.
     DropOverload,
     /// `DR`.
@@ -58,6 +58,7 @@ const NAMES: [(ResponseFlag, &str, &str); 22] = [
     (ResponseFlag::FaultInjected, "FI", "FaultInjected"),
     (ResponseFlag::RateLimited, "RL", "RateLimited"),
     (ResponseFlag::FailedLocalHealthCheck, "LH", "FailedLocalHealthCheck"),
+    (ResponseFlag::DurationTimeout, "DT", "DurationTimeout"),
     (ResponseFlag::UpstreamRetryLimitExceeded, "URX", "UpstreamRetryLimitExceeded"),
     (ResponseFlag::NoHealthyUpstream, "UH", "NoHealthyUpstream"),
     (ResponseFlag::UpstreamConnectionFailure, "UF", "UpstreamConnectionFailure"),
@@ -72,7 +73,6 @@ const NAMES: [(ResponseFlag, &str, &str); 22] = [
     (ResponseFlag::DownstreamProtocolError, "DPE", "DownstreamProtocolError"),
     (ResponseFlag::UpstreamProtocolError, "UPE", "UpstreamProtocolError"),
     (ResponseFlag::NoClusterFound, "NC", "NoClusterFound"),
-    (ResponseFlag::DurationTimeout, "DT", "DurationTimeout"),
     (ResponseFlag::DropOverload, "DO", "DropOverload"),
     (ResponseFlag::DownstreamRemoteReset, "DR", "DownstreamRemoteReset"),
     (ResponseFlag::UnconditionalDropOverload, "UDO", "UnconditionalDropOverload"),

@@ -37,7 +37,8 @@ pub struct UpstreamConnection {
     sent: Cell<u64>,
     /// Bytes received since it was begun.
     received: Cell<u64>,
-    truncated: Cell<bool>,
+    /// Of the last read.
+    failure: Cell<Option<io::ErrorKind>>,
     /// Whether it was opened before there was a request for it.
     opened_ahead: Cell<bool>,
     /// The host's `Keep-Alive: timeout=`, from the last response on.
@@ -92,7 +93,7 @@ impl UpstreamConnection {
             claimed: false,
             sent: Cell::new(0),
             received: Cell::new(0),
-            truncated: Cell::new(false),
+            failure: Cell::default(),
             opened_ahead: Cell::new(false),
             keep_alive_until: None,
             end: Cell::new(End::Local),
@@ -121,7 +122,12 @@ impl UpstreamConnection {
 
     /// Whether TLS has ended without the upstream saying so: what was received may not be all.
     pub fn is_truncated(&self) -> bool {
-        self.truncated.get()
+        self.failure.get() == Some(io::ErrorKind::UnexpectedEof)
+    }
+
+    /// Whether the last read came to an error, which it told as the end.
+    pub fn is_broken(&self) -> bool {
+        self.failure.get().is_some()
     }
 
     /// Appends what arrives to `buffer`. An error is told as the end.
@@ -138,8 +144,7 @@ impl UpstreamConnection {
     }
 
     fn note_read(&self, result: io::Result<usize>, buffer: Buffer) -> (usize, Buffer) {
-        self.truncated
-            .set(matches!(&result, Err(error) if error.kind() == io::ErrorKind::UnexpectedEof));
+        self.failure.set(result.as_ref().err().map(io::Error::kind));
         let count = result.unwrap_or(0);
         self.received.set(self.received.get() + count as u64);
         self.permit.cluster.stats().upstream_cx_rx_bytes_total.add(count as u64);

@@ -21,6 +21,8 @@ pub struct Watches {
 #[derive(Debug)]
 struct Slot {
     client: Rc<Stream>,
+    /// What tells that it has gone, beside errors.
+    flags: PollFlags,
     interrupt: Interrupt,
     /// Set by the first sweep that finds it: only who waits longer is asked about.
     waited: Cell<bool>,
@@ -30,8 +32,24 @@ struct Slot {
 impl Watches {
     /// Watches `client` until the guard is dropped; `interrupt` fires when it goes.
     pub fn watch(self: &Rc<Self>, client: &Rc<Stream>, interrupt: Interrupt) -> Watch {
+        self.insert(client, PollFlags::RDHUP, interrupt)
+    }
+
+    /// The same for a client that may end its side and still wait: it goes by a reset, or when both
+    /// sides are shut down.
+    pub fn watch_for_hangup(self: &Rc<Self>, client: &Rc<Stream>, interrupt: Interrupt) -> Watch {
+        self.insert(client, PollFlags::empty(), interrupt)
+    }
+
+    fn insert(
+        self: &Rc<Self>,
+        client: &Rc<Stream>,
+        flags: PollFlags,
+        interrupt: Interrupt,
+    ) -> Watch {
         let key = self.slots.borrow_mut().insert(Slot {
             client: client.clone(),
+            flags,
             interrupt,
             waited: Cell::new(false),
             gone: Cell::new(false),
@@ -48,7 +66,7 @@ impl Watches {
             return;
         }
         let mut polled: Vec<PollFd<'_>> =
-            waiting.iter().map(|slot| PollFd::new(&*slot.client, PollFlags::RDHUP)).collect();
+            waiting.iter().map(|slot| PollFd::new(&*slot.client, slot.flags)).collect();
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         if !matches!(rustix::event::poll(&mut polled, Some(&now)), Ok(count) if count > 0) {
             return;

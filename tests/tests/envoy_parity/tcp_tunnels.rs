@@ -39,6 +39,7 @@ fn config(fields: &str) -> String {
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: end
+          generate_request_id: false
           http2_protocol_options: {{ allow_connect: true }}
           upgrade_configs: [{{ upgrade_type: CONNECT }}]
           http_filters: [{{ name: router, typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }} }}]
@@ -100,6 +101,15 @@ fn agreed() -> [Reply; 2] {
     [reply("HTTP/1.1 200 OK\r\n\r\n"), ok()]
 }
 
+/// An upstream that replies so, and `program` before it.
+fn start(program: Program, fields: &str, reply: Reply) -> (Upstream, Proxy) {
+    let upstream = Upstream::start(vec![reply]);
+    let port = upstream.address().port().to_string();
+    let values = Values::from([("upstream".into(), port), ("refused".into(), "1".into())]);
+    let proxy = Proxy::start(program, &config(fields), &values);
+    (upstream, proxy)
+}
+
 fn ask_through(proxy: &Proxy, story: &mut String) {
     let mut client = Client::connect(proxy.port("listener"));
     client.send(GET);
@@ -148,6 +158,37 @@ fn a_host_that_cannot_be_reached_or_says_nothing_is_told() {
 }
 
 #[test]
+fn a_host_that_never_answers_is_given_up_with_the_connection() {
+    for limit in ["idle_timeout", "max_downstream_connection_duration"] {
+        for tunnel in [
+            "cluster: up
+          tunneling_config: { hostname: 'target.example:443'",
+            "cluster: over_h2
+          tunneling_config: { hostname: 'target.example', use_post: true, post_path: /tunnel",
+        ] {
+            let fields = format!("{limit}: 0.5s\n          {tunnel} }}");
+            tell(&fields, &[vec![Act::Stall]], |proxy, _, _| is_refused(proxy));
+        }
+    }
+}
+
+/// Without Envoy, which waits on for the host's answer.
+#[test]
+fn a_client_that_goes_ends_the_wait_for_the_answer() {
+    let fields = "cluster: up
+          tunneling_config: { hostname: 'target.example:443' }";
+    for program in Program::ringmains() {
+        let (upstream, proxy) = start(program, fields, vec![Act::Stall]);
+        let client = Client::connect(proxy.port("listener"));
+        upstream.wait_for_requests(1);
+        client.reset();
+        proxy.admin().wait_for_stat("cluster.up.upstream_cx_active", 0);
+        let cut = "cluster.up.upstream_cx_destroy_local_with_active_rq";
+        assert_eq!(proxy.admin().stat(cut), 1, "{program}");
+    }
+}
+
+#[test]
 fn what_the_host_ends_ends_for_the_client() {
     let last = reply("HTTP/1.1 200 OK\r\n\r\n");
     let bye = vec![Act::ReadBody, Act::Send(b"bye".to_vec()), Act::Close];
@@ -181,10 +222,7 @@ fn by_post_the_host_gets_a_body() {
     let fields = "cluster: up
           tunneling_config: { hostname: 'target.example:443', use_post: true, post_path: /tunnel }";
     for program in Program::ringmains() {
-        let upstream = Upstream::start(vec![reply.clone()]);
-        let port = upstream.address().port().to_string();
-        let values = Values::from([("upstream".into(), port), ("refused".into(), "1".into())]);
-        let proxy = Proxy::start(program, &config(fields), &values);
+        let (upstream, proxy) = start(program, fields, reply.clone());
         let mut client = Client::connect(proxy.port("listener"));
         client.send("hello");
         client.half_close();
@@ -192,5 +230,29 @@ fn by_post_the_host_gets_a_body() {
         let request = upstream.requests().pop().expect("a request");
         assert!(request.to_string().starts_with("POST /tunnel HTTP/1.1"), "{request}");
         assert_eq!(request.text(), "hello", "{program}");
+    }
+}
+
+/// Without Envoy, as above.
+#[test]
+fn a_tunnel_that_the_client_breaks_off_is_not_the_hosts_fault() {
+    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n";
+    let reply = vec![Act::Send(answer.into()), Act::Stall];
+    let fields = "cluster: up
+          tunneling_config: { hostname: 'target.example:443', use_post: true, post_path: /tunnel }";
+    for program in Program::ringmains() {
+        let (_upstream, proxy) = start(program, fields, reply.clone());
+        let mut client = Client::connect(proxy.port("listener"));
+        assert_eq!(client.read_bytes(2), b"hi", "{program}");
+        client.reset();
+        proxy.admin().wait_for_stat("cluster.up.upstream_cx_active", 0);
+        for (name, count) in [
+            ("upstream_cx_destroy_local_with_active_rq", 1),
+            ("upstream_cx_destroy_remote_with_active_rq", 0),
+            ("upstream_cx_protocol_error", 0),
+        ] {
+            let name = format!("cluster.up.{name}");
+            assert_eq!(proxy.admin().stat(&name), count, "{program} {name}");
+        }
     }
 }

@@ -2,11 +2,14 @@
 
 use ringmain_tests::normalize;
 use ringmain_tests::proxy::Program;
+use ringmain_tests::template::tcp_proxy;
 use ringmain_tests::tls::{Handshake, Subject};
-use ringmain_tests::upstream::reply;
+use ringmain_tests::upstream::{Act, reply};
 use rustls::version::TLS12;
 
-use crate::rig::{GET, Rig, SERVER, VERSIONS, assert_alike, authority, normal, tls_front};
+use crate::rig::{
+    GET, Rig, SERVER, VERSIONS, assert_alike, authority, normal, over_tls, tls_front,
+};
 
 const LOG: &str = "access_log:
 - name: own
@@ -143,5 +146,26 @@ fn requests_follow_each_other_on_a_connection() {
             }
         }
         assert_eq!(rig.ssl_stats()["handshake"], 1, "{program}");
+    }
+}
+
+#[test]
+fn the_end_of_a_tunnel_over_http1_is_an_orderly_one() {
+    let fields = "cluster: up
+          tunneling_config: { hostname: 'target.example:443' }";
+    let rest = "  clusters:
+  - name: up
+    type: STATIC
+    load_assignment: { cluster_name: up, endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: {{upstream}} } } } }] }] }
+";
+    let authority = authority();
+    let template = over_tls(&tcp_proxy(fields, "-", rest), SERVER, "");
+    let answer = Act::Send(b"HTTP/1.1 200 OK\r\n\r\nbye".to_vec());
+    for program in Program::ringmains() {
+        let replies = vec![vec![answer.clone(), Act::Close]];
+        let rig = Rig::with_replies(program, &authority, &template, replies);
+        let handshake = Handshake::new(&authority, "server.example", &VERSIONS);
+        let end = handshake.connect(rig.port()).read_to_end();
+        assert_eq!(end, Ok(b"bye".to_vec()), "{program}");
     }
 }

@@ -32,6 +32,11 @@ pub fn authority() -> Authority {
 
 /// `front_proxy` with TLS: `common` and `context` are YAML fields.
 pub fn tls_front(common: &str, context: &str, hcm: &str, cluster: &str) -> String {
+    over_tls(&front_proxy(hcm, "", cluster), common, context)
+}
+
+/// `template`, whose one filter chain has TLS of these YAML fields.
+pub fn over_tls(template: &str, common: &str, context: &str) -> String {
     let socket = format!(
         "- transport_socket:
     name: tls
@@ -43,7 +48,7 @@ pub fn tls_front(common: &str, context: &str, hcm: &str, cluster: &str) -> Strin
         indented(common, 8)
     );
     let chains = "    filter_chains:\n";
-    front_proxy(hcm, "", cluster).replace(
+    template.replace(
         &format!("{chains}    - filters:"),
         &format!("{chains}{}", indented(&socket, 4).trim_end()),
     )

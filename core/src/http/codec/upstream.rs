@@ -264,6 +264,15 @@ impl UpstreamStream {
         }
     }
 
+    /// Whether a tunnel that has told of no last piece has ended as it should all the same: HTTP/1 has
+    /// no other end for it than the connection's.
+    pub fn is_tunnel_closed(&self) -> bool {
+        match self {
+            Self::H1(stream) => stream.is_tunnel_closed(),
+            Self::H2(_) | Self::Tunnel(_) => false,
+        }
+    }
+
     /// The response's trailers, once its last piece was taken.
     pub fn take_trailers(&self) -> Option<Box<HeaderMap>> {
         match self {

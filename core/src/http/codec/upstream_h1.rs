@@ -297,6 +297,11 @@ impl H1Stream {
         Err(ResponseFailure::ClosedSilent)
     }
 
+    /// Whether what follows a CONNECT has ended as it should: by the host's end of the connection.
+    pub fn is_tunnel_closed(&self) -> bool {
+        self.is_tunnel.get() && !self.deadline().fired() && !self.connection.is_broken()
+    }
+
     fn take_data(&self, mut data: Buffer) -> Result<Piece, ResponseFailure> {
         let mut body = self.body.borrow_mut();
         let Ok(taken) = body.take(&mut data, &self.worker.buffers) else {

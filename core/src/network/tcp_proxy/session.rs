@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::Shutdown;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringmain_config::cluster::RoutingPriority;
 use ringmain_config::match_criteria::MatchCriteria;
@@ -24,7 +24,7 @@ use crate::load_balancer::Pick;
 use crate::network::Unserved;
 use crate::pool::{self, TcpConnection, TcpFailure};
 use crate::router::{ExponentialBackOff, ip_hash};
-use crate::runtime::{self, Buffer, Deadline, Notify, Patience, join};
+use crate::runtime::{self, Buffer, Deadline, Notify, Patience, TICK, join};
 use crate::server::{Worker, connection_ids};
 use crate::stats::scopes::TcpProxyStats;
 use crate::transport_socket::{Transport, TransportOptions};
@@ -36,10 +36,13 @@ pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnect
     exchange.info = StreamInfo::begin(connection_ids::next(), &info);
     exchange.info.downstream_tls = transport.tls().cloned();
     exchange.info.dynamic_metadata = info.dynamic_metadata;
+    let deadline = || Deadline::new(&worker.timers, transport.stream(), Shutdown::Both);
     let session = Session {
         worker,
         proxy,
-        max_duration: Deadline::new(&worker.timers, transport.stream(), Shutdown::Both),
+        max_duration: deadline(),
+        idle: deadline(),
+        until: Cell::default(),
         downstream: transport,
         named: cluster,
         exchange: RefCell::new(exchange),
@@ -96,6 +99,10 @@ struct Session<'a> {
     proxy: &'a TcpProxy,
     downstream: Transport,
     max_duration: Deadline,
+    /// Of `idle_timeout`, which counts from the beginning.
+    idle: Deadline,
+    /// When the first of both passes, as long as nothing moves.
+    until: Cell<Option<Instant>>,
     /// The cluster that a filter before has named.
     named: Option<Rc<str>>,
     /// The record, as of a stream. It is never borrowed across a wait.
@@ -114,16 +121,33 @@ impl Session<'_> {
         if self.proxy.config.access_log_options.on_start {
             self.log(AccessLogType::TcpConnectionStart);
         }
-        self.max_duration.arm(self.proxy.max_duration(|| self.worker.random.next()));
+        self.arm_deadlines();
         match self.connect().await {
             Some(upstream) => self.relay(input, upstream).await,
             None => self.worker.buffers.give_back(input),
+        }
+        if self.idle.fired() {
+            self.stats().idle_timeout.inc();
         }
         if self.max_duration.fired() {
             self.stats().max_downstream_connection_duration.inc();
             self.flag(ResponseFlag::DurationTimeout);
         }
         self.log(AccessLogType::TcpConnectionEnd);
+    }
+
+    fn arm_deadlines(&self) {
+        let max_duration = self.proxy.max_duration(|| self.worker.random.next());
+        let idle = self.proxy.config.idle_timeout;
+        self.max_duration.arm(max_duration);
+        self.idle.arm(idle);
+        let shorter = max_duration.into_iter().chain(idle).min();
+        self.until.set(shorter.map(|limit| self.worker.timers.coarse_now() + TICK + limit));
+    }
+
+    /// Whether a limit has ended it.
+    fn has_expired(&self) -> bool {
+        self.max_duration.fired() || self.idle.fired()
     }
 
     fn stats(&self) -> &TcpProxyStats {
@@ -175,7 +199,7 @@ impl Session<'_> {
             }
             if let Some(back_off) = back_off.as_mut().filter(|_| self.may_try_again()) {
                 runtime::sleep(back_off.next(&mut rand::rng())).await;
-                if self.max_duration.fired() {
+                if self.has_expired() {
                     return None;
                 }
             }
@@ -207,7 +231,7 @@ impl Session<'_> {
         let options = TransportOptions::of_connection(config, &self.exchange.borrow().info);
         let connected = match &self.proxy.config.tunneling_config {
             None => {
-                let given_up = || self.max_duration.fired().then_some(());
+                let given_up = || self.has_expired().then_some(());
                 let (options, priority) = (options.as_deref(), RoutingPriority::Default);
                 let connected = pool::connect_tcp(cluster, &host, priority, options, given_up);
                 connected.await.map(Upstream::Bytes)
@@ -240,26 +264,23 @@ impl Session<'_> {
         }
         let timers = &self.worker.timers;
         let limit = self.proxy.config.idle_timeout;
-        let client = Deadline::new(timers, self.downstream.stream(), Shutdown::Both);
         match upstream {
             Upstream::Bytes(connection) => {
                 let stream = connection.transport().stream();
                 let host = Deadline::new(timers, stream, Shutdown::Both);
-                let idle = Idle::new(limit, [&client, &host]);
-                self.watched(&idle, self.relay_both(input, &connection, &idle)).await;
+                let idle = Idle::new(limit, [&self.idle, &host]);
+                self.watched(self.relay_both(input, &connection, &idle)).await;
             }
             Upstream::Tunnel(tunnel) => {
-                let idle = Idle::new(limit, [&client, tunnel.deadline()]);
-                let relayed = self.relay_tunnel(input, &tunnel, &idle);
-                let broken = self.watched(&idle, relayed).await;
-                tunnel.finish(broken);
+                let idle = Idle::new(limit, [&self.idle, tunnel.deadline()]);
+                let ended = self.watched(self.relay_tunnel(input, &tunnel, &idle)).await;
+                tunnel.finish(ended);
             }
         }
     }
 
-    /// Writes log lines from time to time, as long as bytes move, and counts their end where it is one by
-    /// `idle`.
-    async fn watched<T>(&self, idle: &Idle<'_>, relaying: impl Future<Output = T>) -> T {
+    /// Writes log lines from time to time, as long as bytes move.
+    async fn watched<T>(&self, relaying: impl Future<Output = T>) -> T {
         let ended: Rc<Notify> = Rc::default();
         let is_over = Cell::new(false);
         let relaying = async {
@@ -268,17 +289,13 @@ impl Session<'_> {
             ended.notify();
             relayed
         };
-        let relayed = match self.proxy.config.access_log_options.flush_interval {
+        match self.proxy.config.access_log_options.flush_interval {
             None => relaying.await,
             Some(interval) => {
                 let logging = self.log_periodically(interval, &ended, &is_over);
                 join(relaying, logging).await.0
             }
-        };
-        if idle.fired() {
-            self.stats().idle_timeout.inc();
         }
-        relayed
     }
 
     fn count_received(&self, count: u64) {
@@ -324,6 +341,9 @@ impl Session<'_> {
         };
         let from_client = async {
             let end = upward.run(input).await;
+            if self.has_expired() {
+                upstream.transport().stream().shutdown(Shutdown::Both);
+            }
             host_is_last.set(false);
             end
         };
@@ -333,7 +353,7 @@ impl Session<'_> {
             end
         };
         let (client, host) = join(from_client, from_host).await;
-        let cut = idle.fired() || self.max_duration.fired() || client == End::Reset;
+        let cut = self.has_expired() || client == End::Reset;
         if host == End::Reset && !cut {
             self.flag(ResponseFlag::UpstreamRemoteReset);
         }
@@ -398,9 +418,5 @@ impl<'a> Idle<'a> {
 
     fn restart(&self) {
         self.deadlines.iter().for_each(|deadline| deadline.arm(self.limit));
-    }
-
-    fn fired(&self) -> bool {
-        self.deadlines.iter().any(|deadline| deadline.fired())
     }
 }

@@ -1,5 +1,6 @@
 //! `tunneling_config`: the connection goes on in the body of a request to a host that speaks HTTP.
 
+use std::cell::Cell;
 use std::net::Shutdown;
 use std::rc::Rc;
 
@@ -11,6 +12,7 @@ use ringmain_proto_codec::h1::{BodyLength, RequestKind};
 use super::{Idle, Session};
 use crate::access_log::{AccessLogType, Evaluator, render_with, write_value};
 use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::http::ResponseFlag;
 use crate::http::codec::body::Ending;
 use crate::http::codec::upstream::{Piece, ResponseFailure, UpstreamStream};
 use crate::http::exchange::Exchange;
@@ -24,6 +26,8 @@ use crate::transport_socket::TransportOptions;
 /// A request whose answer lets bytes pass.
 pub(super) struct Tunnel {
     upstream: UpstreamStream,
+    /// We have broken it off.
+    aborted: Cell<bool>,
     _active: ActiveRequest,
 }
 
@@ -32,6 +36,18 @@ enum Answer {
     Agreed,
     /// Its status.
     Refused(u16),
+    /// Nothing, before a limit has passed or the client has gone.
+    GivenUp,
+}
+
+/// How a tunnel has ended.
+pub(super) enum Ended {
+    /// By the host's own word; `sent`: it has got all that the client has sent.
+    Whole { sent: bool },
+    /// By us: the client has broken off, or a limit has passed.
+    CutOff,
+    /// By the host, without a word.
+    Broken(ResponseFailure),
 }
 
 impl Tunnel {
@@ -49,12 +65,18 @@ impl Tunnel {
         info.upstream_tls = self.upstream.tls();
     }
 
-    /// Counts its end: the host's own word, or why there was none.
-    pub(super) fn finish(self, broken: Option<ResponseFailure>) {
-        match broken {
-            Some(failure) => self.upstream.count_broken_off(failure),
-            None => self.upstream.finish(true),
+    /// Counts its end. Only one that is whole leaves a connection that may serve on.
+    pub(super) fn finish(self, ended: Ended) {
+        match ended {
+            Ended::Whole { sent } => self.upstream.finish(sent),
+            Ended::CutOff => self.upstream.count_cut_off(),
+            Ended::Broken(failure) => self.upstream.count_broken_off(failure),
         }
+    }
+
+    fn abort(&self) {
+        self.aborted.set(true);
+        self.upstream.abort();
     }
 }
 
@@ -72,8 +94,8 @@ impl Session<'_> {
             priority: RoutingPriority::Default,
             fresh: false,
             options,
-            until: None,
-            given_up: &|| self.max_duration.fired().then_some(AcquireFailure::Expired),
+            until: self.until.get(),
+            given_up: &|| self.has_expired().then_some(AcquireFailure::Expired),
             client: None,
         };
         let acquired = match pool::acquire(cluster, host, &asked).await {
@@ -88,18 +110,26 @@ impl Session<'_> {
         let upstream = UpstreamStream::begin(self.worker, acquired, body, false);
         let active = ActiveRequest::begin(cluster, host);
         let answer = self.ask(tunneling, &upstream).await;
-        let status = match answer {
-            Ok(Answer::Agreed) => return Ok(Tunnel { upstream, _active: active }),
-            Ok(Answer::Refused(status)) => Some(status),
-            Err(_) => None,
-        };
-        self.note_bytes(&upstream);
-        match answer {
-            Err(failure) => upstream.count_failure(failure),
-            Ok(_) => upstream.discard(false),
+        if let Ok(Answer::Agreed) = answer {
+            return Ok(Tunnel { upstream, aborted: Cell::default(), _active: active });
         }
-        let reason = status.map(|status| format!("tunnel_response:{status}").into());
-        Err(TcpFailure::Connect(ConnectFailure::NoTunnel(reason)))
+        self.note_bytes(&upstream);
+        let no_tunnel = |reason| TcpFailure::Connect(ConnectFailure::NoTunnel(reason));
+        Err(match answer {
+            Ok(Answer::Agreed | Answer::GivenUp) => {
+                upstream.count_cut_off();
+                self.flag(ResponseFlag::UpstreamConnectionFailure);
+                TcpFailure::GivenUp(())
+            }
+            Ok(Answer::Refused(status)) => {
+                upstream.discard(false);
+                no_tunnel(Some(format!("tunnel_response:{status}").into()))
+            }
+            Err(failure) => {
+                upstream.count_failure(failure);
+                no_tunnel(None)
+            }
+        })
     }
 
     async fn ask(
@@ -112,6 +142,9 @@ impl Session<'_> {
             self.write_request(tunneling, upstream, exchange);
             (upstream.encode_head(exchange, false), std::mem::take(&mut exchange.response))
         };
+        // The session's limits shut the client's socket down, which is as good as if it had gone.
+        let client = self.downstream.stream();
+        let watch = self.worker.watches.watch_for_hangup(client, upstream.interrupt());
         // What cannot be sent is not answered either.
         let (_sent, _) = upstream.send(Some(head), Buffer::default(), None).await;
         response.clear();
@@ -122,6 +155,9 @@ impl Session<'_> {
         let read = upstream.read_head(&mut response, kind).await;
         let (status, is_whole) = (response.status, response.body.is_empty());
         self.exchange.borrow_mut().response = response;
+        if watch.client_gone() {
+            return Ok(Answer::GivenUp);
+        }
         read?;
         let is_agreed = match upstream.is_http1() {
             true => (200..300).contains(&status) && !is_whole,
@@ -173,28 +209,54 @@ impl Session<'_> {
         }));
     }
 
-    /// Moves bytes both ways until both have ended, or one has broken off: then why.
+    /// Moves bytes both ways until both have ended, or one has broken off.
     pub(super) async fn relay_tunnel(
         &self,
         input: Buffer,
         tunnel: &Tunnel,
         idle: &Idle<'_>,
-    ) -> Option<ResponseFailure> {
-        let upstream = &tunnel.upstream;
+    ) -> Ended {
         let from_host = async {
-            let sent = self.send_to_client(upstream, idle).await;
-            if sent.is_err() {
+            let received = self.send_to_client(tunnel, idle).await;
+            if received.is_err() {
+                if tunnel.upstream.is_tunnel_closed() && !tunnel.aborted.get() {
+                    self.downstream.end_writing();
+                }
                 // What the client would still send goes nowhere.
                 self.downstream.stream().shutdown(Shutdown::Both);
             }
-            sent.err()
+            received
         };
-        let ((), broken) = join(self.send_to_host(input, upstream, idle), from_host).await;
-        self.note_bytes(upstream);
-        broken
+        let (sent, received) = join(self.send_to_host(input, tunnel, idle), from_host).await;
+        self.note_bytes(&tunnel.upstream);
+        match received {
+            _ if tunnel.aborted.get() || self.has_expired() => Ended::CutOff,
+            Ok(()) => Ended::Whole { sent },
+            Err(failure) => Ended::Broken(failure),
+        }
     }
 
-    async fn send_to_host(&self, input: Buffer, upstream: &UpstreamStream, idle: &Idle<'_>) {
+    /// Whether all was sent, and the end.
+    async fn send_to_host(&self, input: Buffer, tunnel: &Tunnel, idle: &Idle<'_>) -> bool {
+        let (buffers, upstream) = (&self.worker.buffers, &tunnel.upstream);
+        let (buffer, moved) = self.move_to_host(input, tunnel, idle).await;
+        buffers.give_back(buffer);
+        if !moved {
+            return false;
+        }
+        let ending = Some(Ending { trailers: None });
+        let (sent, rest) = upstream.send(None, Buffer::default(), ending).await;
+        buffers.give_back(rest);
+        sent.is_ok()
+    }
+
+    /// Moves what comes from the client until it ends; whether it has and all was sent.
+    async fn move_to_host(
+        &self,
+        input: Buffer,
+        tunnel: &Tunnel,
+        idle: &Idle<'_>,
+    ) -> (Buffer, bool) {
         let (buffers, patience) = (&self.worker.buffers, Patience::new(&self.worker.timers));
         let mut buffer = input;
         loop {
@@ -203,32 +265,32 @@ impl Session<'_> {
                     self.downstream.read_lazily(buffer, buffers, &patience).await;
                 buffer = returned;
                 match read {
-                    Ok(0) => break,
-                    Ok(_) => {}
-                    Err(_) => return upstream.abort(),
+                    Ok(0) if !self.has_expired() => return (buffer, true),
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => {
+                        tunnel.abort();
+                        return (buffer, false);
+                    }
                 }
             }
             idle.restart();
             self.count_received(buffer.len() as u64);
-            let (sent, returned) = upstream.send(None, buffer, None).await;
+            let (sent, returned) = tunnel.upstream.send(None, buffer, None).await;
             buffer = returned;
             buffer.clear();
             if sent.is_err() {
-                break;
+                // A host that takes no more has gone, as its own end tells.
+                return (buffer, false);
             }
         }
-        buffers.give_back(buffer);
-        // A host that does not take the end has gone, as its own end tells.
-        let ending = Some(Ending { trailers: None });
-        let (_sent, rest) = upstream.send(None, Buffer::default(), ending).await;
-        buffers.give_back(rest);
     }
 
     async fn send_to_client(
         &self,
-        upstream: &UpstreamStream,
+        tunnel: &Tunnel,
         idle: &Idle<'_>,
     ) -> Result<(), ResponseFailure> {
+        let upstream = &tunnel.upstream;
         let mut next = upstream.first_piece();
         loop {
             let Piece { data, is_last } = next?;
@@ -236,7 +298,7 @@ impl Session<'_> {
             let (written, data) = self.downstream.write_all(data).await;
             self.worker.buffers.give_back(data);
             if written.is_err() {
-                upstream.abort();
+                tunnel.abort();
                 return Ok(());
             }
             if count > 0 {
