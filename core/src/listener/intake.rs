@@ -58,16 +58,15 @@ impl Intake {
             self.listener().stats.of(self.worker.id).downstream_cx_overload_reject.inc();
             return;
         }
+        let Some(permit) = self.permit(descriptor) else { return };
+        // Every wake-up of ours takes one connection.
+        let accepted = self.listener().histograms.connections_accepted_per_socket_event;
+        self.worker.histograms.record(accepted, 1);
         let local = self.local_address(&stream, address);
         // The client of a Unix socket goes by the name of the listener, as with Envoy.
         let connection = ConnectionInfo::accepted(peer.unwrap_or_else(|| local.clone()), local);
-        if let Some(permit) = self.permit(descriptor) {
-            // Every wake-up of ours takes one connection.
-            let accepted = self.listener().histograms.connections_accepted_per_socket_event;
-            self.worker.histograms.record(accepted, 1);
-            let input = Buffer::default();
-            self.begin(Accepted { stream, connection, input, permit }, Origin::Socket);
-        }
+        let input = Buffer::default();
+        self.begin(Accepted { stream, connection, input, permit }, Origin::Socket);
     }
 
     fn begin(self: Rc<Self>, accepted: Accepted, origin: Origin) {
