@@ -111,10 +111,10 @@ impl Published {
         self.tell_hosts(control, self.hosts()).await
     }
 
-    /// Goes on with a change of weights.
-    pub async fn go_on(&mut self, control: &Control) {
+    /// Goes on with a change of weights; `suspects` stay out of the rotation.
+    pub async fn go_on(&mut self, control: &Control, suspects: &HashMap<String, Instant>) {
         if self.ramp.as_mut().is_some_and(|ramp| ramp.advance(Instant::now())) {
-            self.tell(control).await;
+            self.suspect(control, suspects).await;
         }
         self.ramp.take_if(|ramp| ramp.is_over());
     }

@@ -129,7 +129,7 @@ impl View {
 
     /// Goes on with a change of weights.
     pub async fn go_on(&mut self, control: &Control) {
-        self.published.go_on(control).await;
+        self.published.go_on(control, &self.suspects).await;
     }
 
     /// Looks for hosts that have refused connections since the last look and takes them out of the
