@@ -24,6 +24,15 @@ struct Files {
     failure: Option<String>,
 }
 
+/// Why files are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// One has changed since the last time.
+    Changed,
+    /// They could not be used: what is missing may be another one, which a file of secrets names.
+    Unusable,
+}
+
 /// The context of a filter chain, and what is known of its age.
 struct KeptServer {
     files: Files,
@@ -64,8 +73,9 @@ impl KeptServer {
 
     /// Another context, where there is a reason for one.
     fn refresh(&mut self, context: &ServerContext, control: &Control) -> Option<ServerContext> {
-        if self.files.are_to_be_read() {
-            let fresh = self.files.note(context.reload(), control)?;
+        if let Some(look) = self.files.look()
+            && let Some(fresh) = self.files.note(context.reload(), look, control)
+        {
             self.files.follow(&fresh.source().common);
             return Some(fresh);
         }
@@ -97,11 +107,9 @@ impl KeptClient {
 
     /// Another context, where there is a reason for one.
     fn refresh(&mut self, control: &Control) -> Option<UpstreamTlsContext> {
-        if !self.files.are_to_be_read() {
-            return None;
-        }
+        let look = self.files.look()?;
         let source = control.client_source(self.cluster, self.place)?;
-        let fresh = self.files.note(source.reload(), control)?;
+        let fresh = self.files.note(source.reload(), look, control)?;
         self.files.follow(&fresh.common);
         Some(fresh)
     }
@@ -113,15 +121,17 @@ impl Files {
         Self { stamps: stamps(&paths), paths, failure: None }
     }
 
-    /// Whether one has changed since the last time. Files that could not be used are read again and
-    /// again: what is missing may be another one, which a file of secrets names.
-    fn are_to_be_read(&mut self) -> bool {
+    /// Why they are to be read, if they are.
+    fn look(&mut self) -> Option<Look> {
         let before = std::mem::replace(&mut self.stamps, stamps(&self.paths));
-        before != self.stamps || self.failure.is_some()
+        match before != self.stamps {
+            true => Some(Look::Changed),
+            false => self.failure.is_some().then_some(Look::Unusable),
+        }
     }
 
-    /// Logs and counts what a reload came to; a failure once.
-    fn note<T>(&mut self, reloaded: Result<T, String>, control: &Control) -> Option<T> {
+    /// Logs and counts what a reload came to; a failure once for each change.
+    fn note<T>(&mut self, reloaded: Result<T, String>, look: Look, control: &Control) -> Option<T> {
         match reloaded {
             Ok(fresh) => {
                 tracing::info!(files = ?self.paths, "certificates are read anew");
@@ -129,7 +139,7 @@ impl Files {
                 self.failure = None;
                 Some(fresh)
             }
-            Err(error) if self.failure.as_ref() == Some(&error) => None,
+            Err(error) if look == Look::Unusable && self.failure.as_ref() == Some(&error) => None,
             Err(error) => {
                 tracing::error!(
                     error,
