@@ -45,7 +45,8 @@ pub enum ResourceMonitor {
     },
     /// `envoy.resource_monitors.cgroup_memory`: what the control group of the process uses.
     CgroupMemory {
-        /// `max_memory_bytes`; absent, as by 0, means the limit of the group.
+        /// `max_memory_bytes`; the limit of the group counts where it is lower. Absent, as by 0, means that
+        /// limit alone.
         max_bytes: Option<u64>,
     },
 }

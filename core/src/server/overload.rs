@@ -128,7 +128,7 @@ fn pressure_of(monitor: ResourceMonitor) -> io::Result<f64> {
         }
         ResourceMonitor::CgroupMemory { max_bytes } => {
             let memory = cgroup::memory()?;
-            (memory.used as f64, max_bytes.or(memory.limit))
+            (memory.used as f64, max_bytes.into_iter().chain(memory.limit).min())
         }
     };
     Ok(max.map_or(0.0, |max| used / max as f64))
