@@ -60,13 +60,30 @@ pub struct ClientHelloReader {
     /// The message as far as its records have come; empty while the first one holds all of it.
     message: Vec<u8>,
     empty_records: u32,
-    takes_offer: bool,
+    wanted: Wanted,
+}
+
+/// How much of a ClientHello is told.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wanted {
+    /// `requests_status`.
+    Status,
+    /// Names, too.
+    #[default]
+    Names,
+    /// All of it.
+    Offer,
 }
 
 impl ClientHelloReader {
     /// A reader that tells all that is offered, too.
     pub fn taking_offer() -> Self {
-        Self { takes_offer: true, ..Self::default() }
+        Self { wanted: Wanted::Offer, ..Self::default() }
+    }
+
+    /// A reader that tells [`ClientHello::requests_status`] only, and copies nothing for that.
+    pub fn of_status() -> Self {
+        Self { wanted: Wanted::Status, ..Self::default() }
     }
 
     /// Goes on with `bytes`, which begin with those of the last call.
@@ -112,11 +129,11 @@ impl ClientHelloReader {
         if self.message.is_empty()
             && let Some(body) = message_body(fragment)?
         {
-            return parse(body, self.takes_offer).map(Some);
+            return parse(body, self.wanted).map(Some);
         }
         self.message.extend_from_slice(fragment);
         match message_body(&self.message)? {
-            Some(body) => parse(body, self.takes_offer).map(Some),
+            Some(body) => parse(body, self.wanted).map(Some),
             None => Some(None),
         }
     }
@@ -143,7 +160,7 @@ fn message_body(message: &[u8]) -> Option<Option<&[u8]>> {
 }
 
 /// `None` where the message breaks off its form.
-fn parse(body: &[u8], takes_offer: bool) -> Option<ClientHello> {
+fn parse(body: &[u8], wanted: Wanted) -> Option<ClientHello> {
     let mut fields = Fields(body);
     let version = fields.take_u16()?;
     let _random = fields.take(32)?;
@@ -154,7 +171,7 @@ fn parse(body: &[u8], takes_offer: bool) -> Option<ClientHello> {
     if session_id.0.len() > 32 || is_odd || compression_methods.0.is_empty() {
         return None;
     }
-    let offer = takes_offer.then(|| Box::new(Offer::new(version, cipher_suites.0)));
+    let offer = (wanted == Wanted::Offer).then(|| Box::new(Offer::new(version, cipher_suites.0)));
     let mut hello = ClientHello { offer, ..ClientHello::default() };
     if fields.0.is_empty() {
         return Some(hello);
@@ -170,8 +187,9 @@ fn parse(body: &[u8], takes_offer: bool) -> Option<ClientHello> {
             offer.add_extension(kind, content.0);
         }
         match kind {
-            SERVER_NAME => hello.server_name = server_name(content)?,
             STATUS_REQUEST => hello.requests_status = true,
+            _ if wanted == Wanted::Status => {}
+            SERVER_NAME => hello.server_name = server_name(content)?,
             ALPN => hello.application_protocols = application_protocols(content)?,
             _ => {}
         }

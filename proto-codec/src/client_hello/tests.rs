@@ -110,6 +110,10 @@ fn other_bytes_are_not_tls() {
 fn who_asks_for_a_staple_is_noted() {
     let status_request = (STATUS_REQUEST, vec![1, 0, 0, 0, 0]);
     let bytes = records(&message(&[status_request]), 1000);
-    let expected = ClientHello { requests_status: true, ..ClientHello::default() };
-    assert_eq!(read(&bytes), Progress::Complete(expected));
+    let expected =
+        Progress::Complete(ClientHello { requests_status: true, ..ClientHello::default() });
+    assert_eq!(read(&bytes), expected);
+    let status_request = (STATUS_REQUEST, vec![1, 0, 0, 0, 0]);
+    let bytes = records(&message(&[name("a.example"), status_request, protocols(&["h2"])]), 1000);
+    assert_eq!(ClientHelloReader::of_status().read(&bytes), expected);
 }

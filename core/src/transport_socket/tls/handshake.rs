@@ -39,7 +39,7 @@ pub async fn accept(
 ) -> Result<TlsStream, HandshakeFailure> {
     let connection = UnbufferedServerConnection::new(context.config.clone());
     let side = connection.map(|it| Side::Server(Box::new(it)));
-    let hello = Some(ClientHelloReader::default());
+    let hello = Some(ClientHelloReader::of_status());
     shake_hands(stream, incoming, side, hello, buffers, stats).await
 }
 
