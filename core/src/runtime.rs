@@ -39,7 +39,7 @@ pub use mailbox::{Bell, Mailbox, Post, SendError, mailbox};
 pub use memory::release_freed_memory;
 pub use notify::{Interrupt, Notify};
 pub use panic::catch_panic;
-pub use pipe::{like_tcp, local_address, system_name};
+pub use pipe::{is_listened_at, like_tcp, local_address, system_name};
 pub use roomy::shrink_rooms;
 pub use socket::{Stream, closed_or_readable};
 pub use timer::{Deadline, Patience, TICK, Timers};

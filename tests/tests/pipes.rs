@@ -36,15 +36,19 @@ struct PipeProxy {
 
 impl PipeProxy {
     fn start(engine: Engine, scratch: &Path) -> Self {
+        let proxy = Self::spawn(engine, scratch);
+        poll_for(PATIENCE, || proxy.is_ready().then_some(())).expect("it becomes ready");
+        proxy
+    }
+
+    fn spawn(engine: Engine, scratch: &Path) -> Self {
         let config = scratch.join("proxy.yaml");
         let text = CONFIG.replace("SCRATCH", &scratch.display().to_string());
         fs::write(&config, text).expect("scratch is writable");
         let mut command = Command::new(ringmain());
         command.args(["--io-engine", engine.name(), "--concurrency", "2", "-c"]).arg(&config);
         let process = Process::spawn("ringmain", &mut command, scratch);
-        let proxy = Self { process, scratch: scratch.to_owned() };
-        poll_for(PATIENCE, || proxy.is_ready().then_some(())).expect("it becomes ready");
-        proxy
+        Self { process, scratch: scratch.to_owned() }
     }
 
     fn path(&self, name: &str) -> String {
@@ -86,4 +90,17 @@ fn a_path_is_served_by_all_workers_until_the_drain_and_by_the_next_process() {
             assert_eq!(proxy.process.wait_exit().code(), Some(0), "{engine:?}");
         }
     }
+}
+
+#[test]
+fn a_second_process_leaves_the_first_ones_paths_alone() {
+    let engine = Engine::available()[0];
+    let scratch = workspace::scratch("second");
+    let first = PipeProxy::start(engine, &scratch);
+    let mut second = PipeProxy::spawn(engine, &scratch);
+    assert!(!second.process.wait_exit().success());
+    let told = second.process.stderr();
+    assert!(told.contains("admin.sock") && told.contains("in use"), "{told}");
+    assert!(first.is_ready());
+    assert_eq!(get(&first.path("in.sock"), "/").as_deref(), Some("served"));
 }

@@ -41,6 +41,16 @@ pub(super) fn bind(socket: &Socket, path: &str, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether somebody listens at `path`.
+pub fn is_listened_at(path: &str) -> bool {
+    let connect = || {
+        let address = SockAddr::unix(&*system_name(path))?;
+        Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?.connect(&address)
+    };
+    // A queue that is full is somebody's.
+    connect().map_or_else(|error: io::Error| error.kind() == io::ErrorKind::WouldBlock, |()| true)
+}
+
 /// Connects to the socket at `path`. That takes no time, except where the queue of the listener is full:
 /// no event tells when it no longer is.
 pub(super) async fn connect(path: &str) -> Result<TcpStream, ConnectError> {

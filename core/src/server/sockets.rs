@@ -31,12 +31,17 @@ pub struct ListeningSocket {
     pub socket: Socket,
 }
 
-/// The admin listener's socket.
+/// The admin listener's socket. Like a port, a path that another process listens at is not taken from it.
 pub fn bind_admin(admin: &Admin) -> Result<Socket, StartError> {
     let address = admin.address.clone();
     let pipe_mode = admin.pipe_mode;
-    runtime::bind(&ListenOptions { pipe_mode, ..ListenOptions::new(address.clone()) })
-        .map_err(|source| StartError::Listen { name: "admin".into(), address, source })
+    let bound = match &address {
+        Address::Pipe(path) if runtime::is_listened_at(path) => {
+            Err(io::ErrorKind::AddrInUse.into())
+        }
+        _ => runtime::bind(&ListenOptions { pipe_mode, ..ListenOptions::new(address.clone()) }),
+    };
+    bound.map_err(|source| StartError::Listen { name: "admin".into(), address, source })
 }
 
 /// Binds all addresses of each listener.
