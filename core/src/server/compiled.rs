@@ -36,6 +36,8 @@ pub struct Compiled {
     pub workers: usize,
     /// In file order.
     pub listeners: Vec<Listener>,
+    /// Which of them is at an address; the first one where several are.
+    listeners_by_address: HashMap<SocketAddr, usize>,
     /// TLS of the filter chains, as it was at load.
     pub server_contexts: Vec<Arc<ServerContext>>,
     /// The limit of connections of all listeners together.
@@ -147,12 +149,8 @@ impl Compiled {
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         let every = SocketAddr::new(every, wanted.port());
-        let at = |address: SocketAddr| {
-            let address = Address::Socket(address);
-            let mut listeners = self.listeners.iter();
-            listeners.position(|listener| listener.addresses.contains(&address))
-        };
-        at(wanted).or_else(|| at(every))
+        let at = |address| self.listeners_by_address.get(address).copied();
+        at(&wanted).or_else(|| at(&every))
     }
 
     /// How many balancers Envoy would have for each cluster, whose subsets it counts one by one: its
@@ -213,6 +211,7 @@ impl Compiled {
             records_wire_bytes,
             dispatchers,
             process_histograms,
+            listeners_by_address: by_address(&listeners),
             listeners,
             server_contexts,
             connection_limit: ConnectionLimit::new(bootstrap.max_downstream_connections, workers),
@@ -229,6 +228,16 @@ impl Compiled {
             service_node: bootstrap.node.id.clone(),
         }
     }
+}
+
+fn by_address(listeners: &[Listener]) -> HashMap<SocketAddr, usize> {
+    let mut by_address = HashMap::new();
+    for (index, listener) in listeners.iter().enumerate() {
+        for address in listener.addresses.iter().filter_map(Address::socket) {
+            by_address.entry(address).or_insert(index);
+        }
+    }
+    by_address
 }
 
 /// Adds the TLS context of `chain`, if it has one, to `contexts`.
