@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{self as config, UpstreamProtocol};
+use ringmain_config::proxy_protocol::UpstreamProxyProtocol;
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
 use super::{CircuitBreakers, Host, HostSet};
@@ -187,6 +188,12 @@ impl Cluster {
     /// Which of its transport sockets is for `host`.
     pub fn socket_place(&self, host: &Host) -> usize {
         self.config.transport_sockets.place_for(&host.socket_labels)
+    }
+
+    /// The PROXY header that connections to `host` begin with. It belongs to `transport_socket`, so a host
+    /// of `transport_socket_matches` gets none.
+    pub fn proxy_protocol(&self, host: &Host) -> Option<&UpstreamProxyProtocol> {
+        self.config.proxy_protocol.as_ref().filter(|_| self.socket_place(host) == 0)
     }
 
     /// The stats of discovery by an AWS API; of a cluster that is found so.

@@ -188,15 +188,14 @@ pub(super) async fn open(
     let stream = Rc::new(open_socket(cluster, address, begun + limit).await?);
     let deadline = Deadline::new(&cluster.timers, &stream, Shutdown::Both);
     deadline.arm_at(begun + limit);
-    let place = cluster.shared.socket_place(&host.shared);
-    if place == 0 {
-        send_proxy_header(cluster, &stream, options).await.map_err(|failure| {
-            match deadline.fired() {
-                true => ConnectFailure::Timeout,
-                false => failure,
-            }
+    if let (Some(config), Some(options)) = (cluster.shared.proxy_protocol(&host.shared), options) {
+        let sent = send_proxy_header(cluster, &stream, options.proxy_header(config)).await;
+        sent.map_err(|failure| match deadline.fired() {
+            true => ConnectFailure::Timeout,
+            false => failure,
         })?;
     }
+    let place = cluster.shared.socket_place(&host.shared);
     let (Some(context), Some(stats)) = (cluster.client_context(place), &cluster.shared.ssl) else {
         return Ok(Transport::Raw(stream));
     };
@@ -238,16 +237,12 @@ async fn open_socket(
     }
 }
 
-/// Says first whose connection it is, where the cluster asks for that.
+/// Says first whose connection it is.
 async fn send_proxy_header(
     cluster: &WorkerCluster,
     stream: &Stream,
-    options: Option<&TransportOptions>,
+    header: Vec<u8>,
 ) -> Result<(), ConnectFailure> {
-    let (Some(config), Some(options)) = (&cluster.shared.config.proxy_protocol, options) else {
-        return Ok(());
-    };
-    let header = options.proxy_header(config);
     let mut buffer = Buffer::with_capacity(header.len());
     let fits = buffer.append(&header);
     debug_assert!(fits, "made to measure");

@@ -279,7 +279,7 @@ impl<'a> UpstreamRequest<'_, 'a> {
         let looks = Cell::new(0);
         let given_up = || self.given_up(begun, &looks);
         self.body.gather(true);
-        let options = self.transport_options();
+        let options = self.transport_options(&host);
         let (options, priority) = (options.as_deref(), self.priority);
         let connected = pool::connect_tcp(&self.cluster, &host, priority, options, given_up).await;
         self.body.gather(false);
@@ -289,10 +289,10 @@ impl<'a> UpstreamRequest<'_, 'a> {
         }
     }
 
-    /// What the request tells the transport of its connection.
-    fn transport_options(&self) -> Option<Rc<TransportOptions>> {
+    /// What the request tells the transport of its connection to `host`.
+    fn transport_options(&self, host: &WorkerHost) -> Option<Rc<TransportOptions>> {
         let (info, headers) = (&self.exchange.info, &self.exchange.request.headers);
-        TransportOptions::of_request(&self.cluster.shared.config, info, headers)
+        TransportOptions::of_request(&self.cluster.shared, &host.shared, info, headers)
     }
 
     /// What the request asks of its host.
@@ -338,10 +338,10 @@ impl<'a> UpstreamRequest<'_, 'a> {
         let mut moves = if self.cluster.shared.aws.is_some() { HOST_MOVES_MAX } else { 0 };
         let begun = self.cluster.timers.coarse_now();
         let looks = Cell::new(0);
-        let options = self.transport_options();
         loop {
             self.retry.note_host(&host);
             self.exchange.info.upstream_host = Some(host.clone());
+            let options = self.transport_options(&host);
             let given_up = || self.given_up(begun, &looks);
             let asked = Acquire {
                 priority: self.priority,

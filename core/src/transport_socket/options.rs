@@ -4,11 +4,12 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use ringmain_config::cluster::{AutoSni, Cluster};
+use ringmain_config::cluster::AutoSni;
 use ringmain_config::proxy_protocol::{ProxyProtocolVersion, UpstreamProxyProtocol};
 use ringmain_proto_codec::proxy_protocol::{self, Addresses, Version};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
+use crate::cluster::{Cluster, Host};
 use crate::http::authority::without_port;
 use crate::http::stream::StreamInfo;
 
@@ -42,29 +43,30 @@ impl PartialEq for Proxied {
 impl Eq for Proxied {}
 
 impl TransportOptions {
-    /// What a request tells the hosts of a cluster; absent where they want to know nothing.
+    /// What a request tells a host of a cluster; absent where that wants to know nothing.
     pub fn of_request(
         cluster: &Cluster,
+        host: &Host,
         info: &StreamInfo,
         headers: &HeaderMap,
     ) -> Option<Rc<Self>> {
-        let server_name = server_name(&cluster.auto_sni, headers);
-        Self::new(cluster, info, server_name)
+        let server_name = server_name(&cluster.config.auto_sni, headers);
+        Self::new(cluster, host, info, server_name)
     }
 
     /// The same for a connection that is not HTTP.
-    pub fn of_connection(cluster: &Cluster, info: &StreamInfo) -> Option<Rc<Self>> {
-        Self::new(cluster, info, None)
+    pub fn of_connection(cluster: &Cluster, host: &Host, info: &StreamInfo) -> Option<Rc<Self>> {
+        Self::new(cluster, host, info, None)
     }
 
     fn new(
         cluster: &Cluster,
+        host: &Host,
         info: &StreamInfo,
         server_name: Option<Box<str>>,
     ) -> Option<Rc<Self>> {
         let proxied = cluster
-            .proxy_protocol
-            .as_ref()
+            .proxy_protocol(host)
             .map(|_| Proxied { ends: ends_of(info), tlvs: info.proxy_tlvs.clone() });
         let wants_nothing = proxied.is_none() && server_name.is_none();
         (!wants_nothing).then(|| Rc::new(Self { proxied, server_name }))

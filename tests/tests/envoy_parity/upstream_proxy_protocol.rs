@@ -140,13 +140,14 @@ fn a_connection_is_told_to_be_the_clients() {
     }
 }
 
+fn upstream() -> (Values, Upstream) {
+    let upstream = Upstream::start(vec![ok()]);
+    (Values::from([("upstream".into(), upstream.address().port().to_string())]), upstream)
+}
+
 #[test]
 fn requests_of_the_same_client_share_a_connection() {
-    let set_up = || {
-        let upstream = Upstream::start(vec![ok()]);
-        (Values::from([("upstream".into(), upstream.address().port().to_string())]), upstream)
-    };
-    same_with(&config(HTTP, "", "version: V1"), set_up, |proxy, upstream| {
+    same_with(&config(HTTP, "", "version: V1"), upstream, |proxy, upstream| {
         let ask = |client: &mut Client, before: &str| {
             client.send(format!("{before}{GET}"));
             client.read_response().expect("an answer");
@@ -167,5 +168,25 @@ fn requests_of_the_same_client_share_a_connection() {
             text = text.replace(&format!(" {port} "), &format!(" <client {index}> "));
         }
         normalize::headers(&text)
+    });
+}
+
+#[test]
+fn hosts_that_another_transport_socket_is_for_are_not_told_whose_connection_it_is() {
+    let matches = r#"    transport_socket_matches:
+    - name: plain
+      match: {}
+      transport_socket:
+        name: raw
+        typed_config: { "@type": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer }
+    load_assignment:"#;
+    let template = config(HTTP, "", "version: V1").replace("    load_assignment:", matches);
+    same_with(&template, upstream, |proxy, upstream| {
+        for _ in 0..2 {
+            let mut client = Client::connect(proxy.port("listener"));
+            client.send(GET);
+            client.read_response().expect("an answer");
+        }
+        normalize::headers(&upstream.transcript())
     });
 }

@@ -227,8 +227,8 @@ impl Session<'_> {
             info.attempts += 1;
             info.upstream_host = Some(host.clone());
         });
-        let config = &cluster.shared.config;
-        let options = TransportOptions::of_connection(config, &self.exchange.borrow().info);
+        let (shared, to) = (&cluster.shared, &host.shared);
+        let options = TransportOptions::of_connection(shared, to, &self.exchange.borrow().info);
         let connected = match &self.proxy.config.tunneling_config {
             None => {
                 let given_up = || self.has_expired().then_some(());

@@ -169,8 +169,8 @@ impl Attempt {
     async fn acquire(&self) -> Result<Acquired, AcquireFailure> {
         let given_up = || self.shared.given_up.get().then_some(AcquireFailure::ClientGone);
         let Exchange { info, request, .. } = &*self.exchange;
-        let config = &self.cluster.shared.config;
-        let options = TransportOptions::of_request(config, info, &request.headers);
+        let (cluster, host) = (&self.cluster.shared, &self.host.shared);
+        let options = TransportOptions::of_request(cluster, host, info, &request.headers);
         let asked = Acquire {
             options: &options,
             worker: &self.worker,

@@ -81,8 +81,8 @@ impl RequestCopy {
         let now = self.cluster.timers.coarse_now();
         let given_up = || self.body.is_given_up().then_some(AcquireFailure::ClientGone);
         let Exchange { info, request, .. } = &*self.exchange;
-        let options =
-            TransportOptions::of_request(&self.cluster.shared.config, info, &request.headers);
+        let cluster = &self.cluster.shared;
+        let options = TransportOptions::of_request(cluster, &host.shared, info, &request.headers);
         let asked = Acquire {
             options: &options,
             worker: &self.worker,
