@@ -75,6 +75,14 @@ impl Address {
         }
     }
 
+    /// The same of an address that is connected to.
+    pub(crate) fn to_connect(wire: &wire::Address, at: &At<'_>) -> Option<Self> {
+        match &wire.address {
+            Some(WireAddress::Pipe(pipe)) => connected_pipe(pipe, at).map(Self::Pipe),
+            _ => socket_address(Some(wire), at).map(Self::Socket),
+        }
+    }
+
     /// The IP address and port, where it has those.
     pub fn socket(&self) -> Option<SocketAddr> {
         match self {
@@ -151,10 +159,7 @@ impl EndpointAddress {
         if let Some(WireAddress::Pipe(pipe)) = wire.and_then(|wire| wire.address.as_ref())
             && !dns
         {
-            if pipe.mode != 0 {
-                at.field("pipe").field("mode").warn("only listeners set the mode of a Unix socket");
-            }
-            return pipe_path(&pipe.path, &at.field("pipe").field("path")).map(Self::Pipe);
+            return connected_pipe(pipe, at).map(Self::Pipe);
         }
         let socket = socket_of(wire, at)?;
         let (host, port) = (socket.address.as_str(), port_of(socket)?);
@@ -176,6 +181,15 @@ impl EndpointAddress {
         }
         Some(Self::Name { host: host.to_owned(), port })
     }
+}
+
+/// The path of a Unix socket that is connected to.
+fn connected_pipe(pipe: &wire::Pipe, at: &At<'_>) -> Option<Arc<str>> {
+    let at = at.field("pipe");
+    if pipe.mode != 0 {
+        at.field("mode").warn("only listeners set the mode of a Unix socket");
+    }
+    pipe_path(&pipe.path, &at.field("path"))
 }
 
 /// `pipe.mode`; 0 where nothing is said.

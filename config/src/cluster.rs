@@ -42,6 +42,7 @@ pub use self::outlier_detection::{
 };
 pub use self::preconnect::PreconnectPolicy;
 pub use self::transport_sockets::{SocketLabels, TransportSocketMatch, TransportSockets};
+use crate::address::EndpointAddress;
 use crate::aws::DiscoveryLimits;
 use crate::aws::wire::{cloud_map, ecs};
 use crate::cloud_map_cluster::CloudMapCluster;
@@ -215,13 +216,18 @@ impl Cluster {
         {
             http_options::refuse_auto_config(at);
         }
-        Self {
+        let cluster = Self {
             name: wire.name.clone(),
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
             alt_stat_name: Some(wire.alt_stat_name.clone()).filter(|name| !name.is_empty()),
             discovery,
             connect_timeout: duration::or(connect_timeout, CONNECT_TIMEOUT, at, "connect_timeout"),
             connect_options: ConnectOptions::from_wire(wire, bind, at),
+            preconnect: PreconnectPolicy::from_wire(
+                wire.preconnect_policy.as_ref(),
+                &load_balancing,
+                at,
+            ),
             load_balancing,
             wait_for_warm_on_init: wire.wait_for_warm_on_init.is_none_or(|wait| wait.value),
             load_assignment: LoadAssignment::from_wire(
@@ -251,13 +257,27 @@ impl Cluster {
                 .is_some_and(|common| common.ignore_new_hosts_until_first_hc),
             close_connections_on_host_set_change: common_lb
                 .is_some_and(|common| common.close_connections_on_host_set_change),
-            preconnect: PreconnectPolicy::from_wire(wire.preconnect_policy.as_ref()),
             upstream_protocol: options.upstream_protocol,
             transport_sockets,
             proxy_protocol,
             auto_sni: options.auto_sni,
             circuit_breakers: CircuitBreakers::from_wire(wire.circuit_breakers.as_ref()),
-        }
+        };
+        warn_of_pipes(&cluster, at);
+        cluster
+    }
+}
+
+/// What a cluster says of TCP sockets means nothing to hosts on Unix sockets.
+fn warn_of_pipes(cluster: &Cluster, at: &At<'_>) {
+    let groups = cluster.load_assignment.endpoints.iter();
+    let mut addresses = groups.flat_map(|group| &group.lb_endpoints).map(|it| &it.address);
+    if !cluster.connect_options.is_plain()
+        && addresses.any(|address| matches!(address, EndpointAddress::Pipe(_)))
+    {
+        at.warn(
+            "'upstream_bind_config' and 'tcp_keepalive' have no effect on hosts with Unix sockets",
+        );
     }
 }
 

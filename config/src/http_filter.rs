@@ -173,7 +173,7 @@ impl HttpFilterConfig {
             return Some(Self::Fault(HttpFault::from_wire(&wire, at)));
         }
         if let Some(wire) = unpack(any) {
-            return Some(Self::GrpcStats(GrpcStats::from_wire(&wire)));
+            return Some(Self::GrpcStats(GrpcStats::from_wire(&wire, at)));
         }
         if let Some(wire) = unpack(any) {
             return Some(Self::HealthCheck(HealthCheck::from_wire(&wire, at)));

@@ -52,7 +52,7 @@ pub struct Listener {
     /// The runtime key `envoy.resource_limits.listener.<name>.connection_limit`; absent means no
     /// limit.
     pub connection_limit: Option<u64>,
-    /// `listener_filters`, in file order.
+    /// `listener_filters`, in file order; with `use_original_dst` the one that asks the kernel is the last.
     pub listener_filters: Vec<ListenerFilter>,
     /// `listener_filters_timeout`, default 15 s; `None` is off.
     pub listener_filters_timeout: Option<Duration>,
@@ -107,6 +107,7 @@ impl Listener {
         let sockets = ListenSocket::list_from_wire(wire, at);
         let filter_chains = FilterChains::from_wire(wire, clusters, at);
         let sockets = sockets?;
+        warn_of_options_without_effect(wire, &sockets, at);
         let address = &sockets.first()?.address;
         Some(Self {
             name: if wire.name.is_empty() { address.to_string() } else { wire.name.clone() },
@@ -129,7 +130,7 @@ impl Listener {
             },
             ignore_global_conn_limit: wire.ignore_global_conn_limit,
             connection_limit: None,
-            listener_filters: ListenerFilter::list_from_wire(&wire.listener_filters, at),
+            listener_filters: listener_filters(wire, at),
             listener_filters_timeout: duration::or_off(
                 wire.listener_filters_timeout.as_ref(),
                 Some(LISTENER_FILTERS_TIMEOUT),
@@ -140,5 +141,40 @@ impl Listener {
             filter_chains: filter_chains?,
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
         })
+    }
+}
+
+fn listener_filters(wire: &wire::Listener, at: &At<'_>) -> Vec<ListenerFilter> {
+    let mut filters = ListenerFilter::list_from_wire(&wire.listener_filters, at);
+    let asks = wire.use_original_dst.is_some_and(|on| on.value);
+    if asks && !filters.iter().any(|filter| matches!(filter, ListenerFilter::OriginalDst)) {
+        filters.push(ListenerFilter::OriginalDst);
+    }
+    filters
+}
+
+/// Options of sockets that this listener does not have.
+fn warn_of_options_without_effect(wire: &wire::Listener, sockets: &[ListenSocket], at: &At<'_>) {
+    let of_tcp = [
+        ("tcp_keepalive", wire.tcp_keepalive.is_some()),
+        ("freebind", wire.freebind.is_some()),
+        ("transparent", wire.transparent.is_some()),
+        ("tcp_fast_open_queue_length", wire.tcp_fast_open_queue_length.is_some()),
+    ];
+    let of_all = [
+        ("socket_options", !wire.socket_options.is_empty()),
+        ("tcp_backlog_size", wire.tcp_backlog_size.is_some()),
+    ];
+    let warn = |fields: &[(&str, bool)], why: &str| {
+        for (name, _) in fields.iter().filter(|(_, is_set)| *is_set) {
+            at.field(name).warn(format!("'{name}' has no effect: {why}"));
+        }
+    };
+    if wire.bind_to_port.is_some_and(|on| !on.value) {
+        let why = "with 'bind_to_port: false' the listener has no socket";
+        warn(&of_tcp, why);
+        warn(&of_all, why);
+    } else if sockets.iter().all(|socket| socket.address.socket().is_none()) {
+        warn(&of_tcp, "a Unix socket has no such option");
     }
 }

@@ -3,11 +3,14 @@
 //! Each stage walks the configuration with an [`At`], a linked list of path steps that lives on the
 //! stack: going down costs nothing, and only a finding turns it into a [`Path`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
 
-use crate::error::Severity;
+use prost_reflect::DescriptorPool;
+
+pub(crate) use crate::error::Severity;
+use crate::schema;
 
 /// Errors listed in one run; further ones are counted.
 pub(crate) const ERRORS_LISTED_MAX: usize = 50;
@@ -72,6 +75,8 @@ pub(crate) struct Report {
     errors: Cell<usize>,
     warnings: Cell<usize>,
     warned: RefCell<HashSet<String>>,
+    /// For who reads further files; decoded once, and gone with the report.
+    schema: OnceCell<DescriptorPool>,
 }
 
 impl Report {
@@ -90,12 +95,12 @@ impl Report {
         (self.findings.into_inner(), self.errors.get().saturating_sub(ERRORS_LISTED_MAX))
     }
 
-    /// The errors in one line, each with its path.
-    pub(crate) fn into_text(self) -> String {
-        let findings = self.findings.into_inner();
-        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    /// The findings of this severity in one line, each with its path.
+    pub(crate) fn text_of(&self, severity: Severity) -> String {
+        let findings = self.findings.borrow();
+        let wanted = findings.iter().filter(|finding| finding.severity == severity);
         let lines: Vec<String> =
-            errors.map(|error| format!("{}: {}", error.path, error.message)).collect();
+            wanted.map(|finding| format!("{}: {}", finding.path, finding.message)).collect();
         lines.join("; ")
     }
 
@@ -206,6 +211,11 @@ impl<'a> At<'a> {
         }
         steps.reverse();
         Path(steps)
+    }
+
+    /// Envoy's schema.
+    pub(crate) fn schema(&self) -> &DescriptorPool {
+        self.report.schema.get_or_init(schema::decode)
     }
 
     /// Reports a bad value.

@@ -25,7 +25,7 @@ pub use self::validation::{
     CertificateValidationContext, SanType, SubjectAltNameMatcher, TrustChainVerification,
 };
 
-use crate::report::{At, Report};
+use crate::report::{At, Report, Severity};
 
 /// Reads something once more; what is wrong with it is told in one text.
 fn reloaded<T>(read: impl FnOnce(&At<'_>) -> Option<T>) -> Result<T, String> {
@@ -33,6 +33,6 @@ fn reloaded<T>(read: impl FnOnce(&At<'_>) -> Option<T>) -> Result<T, String> {
     let loaded = read(&report.root());
     match (loaded, report.errors()) {
         (Some(loaded), 0) => Ok(loaded),
-        _ => Err(report.into_text()),
+        _ => Err(report.text_of(Severity::Error)),
     }
 }

@@ -2,7 +2,7 @@
 
 mod encode;
 
-use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::google::protobuf::{Any, UInt32Value};
 use prost::{DecodeError, Message, Name};
 use prost_reflect::{DynamicMessage, MapKey, ReflectMessage, Value};
 
@@ -19,6 +19,11 @@ pub(crate) fn typed<T: Message + Default>(message: &DynamicMessage) -> Result<T,
 pub(crate) fn unpack<T: Message + Name + Default>(any: &Any) -> Option<T> {
     let is_t = schema::type_name(&any.type_url) == Some(T::full_name().as_str());
     is_t.then(|| T::decode(&any.value[..]).ok()).flatten()
+}
+
+/// The value, or `default` where it is absent.
+pub(crate) fn or(wire: Option<UInt32Value>, default: u32) -> u32 {
+    wire.map_or(default, |value| value.value)
 }
 
 /// Opens a dynamic `google.protobuf.Any`; `None` where it is empty or of no known type.

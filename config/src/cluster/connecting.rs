@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::config::core::v3 as wire;
 
 use crate::address::ip_and_port;
 use crate::report::At;
-use crate::socket_option::{SocketOption, TcpKeepalive};
+use crate::socket_option::{SocketOption, SocketState, TcpKeepalive};
 
 /// What sockets for connections to hosts are like. What is absent is as the system has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,14 +52,18 @@ impl BindConfig {
     /// Reads a field `upstream_bind_config`, which `at` stands for.
     pub(crate) fn from_wire(wire: &wire::BindConfig, at: &At<'_>) -> Self {
         let source = wire.source_address.as_ref();
+        let options_at = at.field("socket_options");
+        let socket_options = SocketOption::list_from_wire(&wire.socket_options, &options_at);
+        if socket_options.iter().any(|option| option.state != SocketState::Prebind) {
+            options_at.warn(
+                "of sockets that connect only options for STATE_PREBIND are set, as in Envoy",
+            );
+        }
         Self {
             source_address: source
                 .and_then(|source| ip_and_port(source, &at.field("source_address"))),
             freebind: wire.freebind.map(|freebind| freebind.value),
-            socket_options: SocketOption::list_from_wire(
-                &wire.socket_options,
-                &at.field("socket_options"),
-            ),
+            socket_options,
         }
     }
 }

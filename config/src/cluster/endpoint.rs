@@ -194,7 +194,7 @@ fn health_check_config(
 
 /// Where the checks go; a `port_value` can only be that of an IP address.
 fn own_address(wire: &endpoint::endpoint::HealthCheckConfig, at: &At<'_>) -> Option<Address> {
-    let address = Address::from_wire(Some(wire.address.as_ref()?), &at.field("address"))?;
+    let address = Address::to_connect(wire.address.as_ref()?, &at.field("address"))?;
     if wire.port_value != 0 && address.socket().is_none() {
         at.field("port_value").error("a Unix socket has no port");
         return None;

@@ -148,15 +148,17 @@ impl Default for ZoneAwareLbConfig {
     }
 }
 
+impl LoadBalancing {
+    /// Whether the next choices can be told ahead, as `predictive_preconnect_ratio` needs it.
+    pub fn is_predictable(&self) -> bool {
+        matches!(self.policy, LbPolicy::RoundRobin(_) | LbPolicy::Random) && self.subset.is_none()
+    }
+}
+
 impl LbPolicy {
     /// Whether hosts are chosen by a hash of the request.
     pub fn hashes(&self) -> bool {
         matches!(self, Self::RingHash(..) | Self::Maglev(..))
-    }
-
-    /// Whether the next choices can be told ahead, as `predictive_preconnect_ratio` needs it.
-    pub fn is_predictable(&self) -> bool {
-        matches!(self, Self::RoundRobin(_) | Self::Random)
     }
 
     /// Whether hosts are known by their name rather than their address.

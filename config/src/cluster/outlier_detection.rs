@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::cluster::v3 as wire;
-use envoy_types::pb::google::protobuf::UInt32Value;
 
 use crate::duration;
 use crate::report::At;
+use crate::wire::or;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 const BASE_EJECTION_TIME: Duration = Duration::from_secs(30);
@@ -87,10 +87,6 @@ pub struct FailurePercentage {
     pub enforcing: u32,
     /// `enforcing_failure_percentage_local_origin`, default 0.
     pub enforcing_local_origin: u32,
-}
-
-fn or(wire: Option<UInt32Value>, default: u32) -> u32 {
-    wire.map_or(default, |value| value.value)
 }
 
 impl OutlierDetection {

@@ -3,6 +3,9 @@
 use envoy_types::pb::envoy::config::cluster::v3::cluster as wire;
 use envoy_types::pb::google::protobuf::DoubleValue;
 
+use super::LoadBalancing;
+use crate::report::At;
+
 /// `preconnect_policy`: for how many requests there are connections, as a multiple of those that are
 /// under way.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,12 +17,23 @@ pub struct PreconnectPolicy {
 }
 
 impl PreconnectPolicy {
-    pub(super) fn from_wire(wire: Option<&wire::PreconnectPolicy>) -> Self {
+    /// Reads the field `preconnect_policy` of a cluster, which `at` stands for.
+    pub(super) fn from_wire(
+        wire: Option<&wire::PreconnectPolicy>,
+        balancing: &LoadBalancing,
+        at: &At<'_>,
+    ) -> Self {
         // The field rules have seen to their range.
         let ratio = |ratio: Option<DoubleValue>| ratio.map_or(1.0, |ratio| ratio.value);
-        Self {
+        let policy = Self {
             per_upstream_ratio: ratio(wire.and_then(|wire| wire.per_upstream_preconnect_ratio)),
             predictive_ratio: ratio(wire.and_then(|wire| wire.predictive_preconnect_ratio)),
+        };
+        if policy.predictive_ratio > 1.0 && !balancing.is_predictable() {
+            at.field("preconnect_policy").field("predictive_preconnect_ratio").warn(
+                "no effect: the hosts whose turn is next are known with ROUND_ROBIN and RANDOM, without subsets",
+            );
         }
+        policy
     }
 }

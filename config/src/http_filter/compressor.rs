@@ -104,6 +104,7 @@ impl Compressor {
         let at_library = at.field("compressor_library");
         let response = match &wire.response_direction_config {
             Some(direction) => {
+                warn_of_older_fields(wire, at);
                 let common = direction.common_config.clone().unwrap_or_default();
                 let at = at.field("response_direction_config");
                 let codes = direction.uncompressible_response_codes.iter();
@@ -131,6 +132,23 @@ impl Compressor {
             has_response_direction: wire.response_direction_config.is_some(),
             response,
         })
+    }
+}
+
+/// The older fields count only where there is no `response_direction_config`.
+#[expect(deprecated, reason = "these are the older fields")]
+fn warn_of_older_fields(wire: &wire::Compressor, at: &At<'_>) {
+    for (name, is_set) in [
+        ("content_length", wire.content_length.is_some()),
+        ("content_type", !wire.content_type.is_empty()),
+        ("disable_on_etag_header", wire.disable_on_etag_header),
+        ("remove_accept_encoding_header", wire.remove_accept_encoding_header),
+        ("runtime_enabled", wire.runtime_enabled.is_some()),
+    ] {
+        if is_set {
+            at.field(name)
+                .warn(format!("'{name}' has no effect beside 'response_direction_config'"));
+        }
     }
 }
 
@@ -180,6 +198,9 @@ impl ContentTypes {
     #[expect(deprecated, reason = "`content_type` counts where there is no matcher")]
     fn from_wire(wire: &CommonDirectionConfig, at: &At<'_>) -> Self {
         if !wire.content_type_matcher.is_empty() {
+            if !wire.content_type.is_empty() {
+                at.field("content_type").warn("no effect beside 'content_type_matcher'");
+            }
             let at = at.field("content_type_matcher");
             let matchers = wire.content_type_matcher.iter().enumerate();
             return Self::Matching(

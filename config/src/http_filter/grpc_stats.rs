@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use envoy_types::pb::envoy::extensions::filters::http::grpc_stats::v3 as wire;
 use wire::filter_config::PerMethodStatSpecifier;
 
+use crate::report::At;
+
 /// `envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrpcStats {
@@ -27,7 +29,7 @@ pub enum NamedMethods {
 }
 
 impl GrpcStats {
-    pub(super) fn from_wire(wire: &wire::FilterConfig) -> Self {
+    pub(super) fn from_wire(wire: &wire::FilterConfig, at: &At<'_>) -> Self {
         let methods = match &wire.per_method_stat_specifier {
             Some(PerMethodStatSpecifier::StatsForAllMethods(all)) if all.value => {
                 NamedMethods::All { replace_dots: wire.replace_dots_in_grpc_service_name }
@@ -42,6 +44,10 @@ impl GrpcStats {
             }
             _ => NamedMethods::Listed(HashMap::new()),
         };
+        if wire.replace_dots_in_grpc_service_name && !matches!(methods, NamedMethods::All { .. }) {
+            at.field("replace_dots_in_grpc_service_name")
+                .warn("no effect without 'stats_for_all_methods: true', as in Envoy");
+        }
         Self { emit_filter_state: wire.emit_filter_state, methods }
     }
 }

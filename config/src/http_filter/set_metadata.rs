@@ -28,6 +28,9 @@ pub struct MetadataEntry {
 impl SetMetadata {
     #[expect(deprecated, reason = "the older fields are common in files")]
     pub(super) fn from_wire(wire: &wire::Config, at: &At<'_>) -> Self {
+        if wire.value.is_some() == wire.metadata_namespace.is_empty() {
+            at.warn("'metadata_namespace' and 'value' have no effect without each other");
+        }
         let older = wire.value.iter().filter(|_| !wire.metadata_namespace.is_empty());
         let older = older.map(|value| {
             refuse_lb(&wire.metadata_namespace, at);

@@ -2,8 +2,9 @@
 
 use super::common_duration::CommonDuration;
 use super::operator::{
-    AddressOperator, AddressPart, Clock, FilterStateForm, GrpcStatusForm, HeaderOperand,
-    HeaderSource, MetadataPath, MetadataSource, Operator, PathForm, PathSource, ServerName, Zone,
+    AddressOperator, AddressPart, Clock, FilterStateForm, GRPC_STATS_KEY, GrpcStatusForm,
+    HeaderOperand, HeaderSource, MetadataPath, MetadataSource, Operator, PathForm, PathSource,
+    ServerName, Zone,
 };
 use super::plain_operator::{PlainOperator, absent_operator, is_envoys_alone};
 use super::time_format::TimeFormat;
@@ -278,7 +279,10 @@ impl<'t> Command<'t> {
             _ => return Err(format!("{} only supports PLAIN, TYPED and FIELD", self.name)),
         };
         let upstream = self.name == "UPSTREAM_FILTER_STATE";
-        Ok(Operator::FilterState { upstream, key: key.to_owned(), form })
+        Ok(match key {
+            GRPC_STATS_KEY if !upstream => Operator::GrpcStats(form),
+            _ => Operator::FilterState { upstream, key: key.to_owned(), form },
+        })
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Operator {
     },
     /// `METADATA`, `CLUSTER_METADATA`, `DYNAMIC_METADATA`.
     Metadata(MetadataSource, MetadataPath),
+    /// `FILTER_STATE(envoy.filters.http.grpc_stats:form)`: what the filter `grpc_stats` has counted.
+    GrpcStats(FilterStateForm),
     /// `FILTER_STATE(key:form)`, `UPSTREAM_FILTER_STATE(key:form)`; the latter is always absent, as no
     /// filter puts anything there.
     FilterState {
@@ -69,6 +71,9 @@ pub enum Operator {
     },
 }
 
+/// The object of the filter `grpc_stats`.
+pub(super) const GRPC_STATS_KEY: &str = "envoy.filters.http.grpc_stats";
+
 /// How an object of the filter state is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterStateForm {
@@ -78,6 +83,16 @@ pub enum FilterStateForm {
     Plain,
     /// `FIELD:name`: one of its fields.
     Field(String),
+}
+
+impl Display for FilterStateForm {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Typed => Ok(()),
+            Self::Plain => f.write_str(":PLAIN"),
+            Self::Field(field) => write!(f, ":FIELD:{field}"),
+        }
+    }
 }
 
 /// Where a header is looked up.
@@ -346,15 +361,10 @@ impl Display for Operator {
                 };
                 write!(f, "METADATA({source}:{path})")
             }
+            Self::GrpcStats(form) => write!(f, "FILTER_STATE({GRPC_STATS_KEY}{form})"),
             Self::FilterState { upstream, key, form } => {
                 let prefix = if *upstream { "UPSTREAM_" } else { "" };
-                match form {
-                    FilterStateForm::Typed => write!(f, "{prefix}FILTER_STATE({key})"),
-                    FilterStateForm::Plain => write!(f, "{prefix}FILTER_STATE({key}:PLAIN)"),
-                    FilterStateForm::Field(field) => {
-                        write!(f, "{prefix}FILTER_STATE({key}:FIELD:{field})")
-                    }
-                }
+                write!(f, "{prefix}FILTER_STATE({key}{form})")
             }
         }
     }

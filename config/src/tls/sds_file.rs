@@ -4,6 +4,7 @@
 //! A context reads them as it reads the files of certificates: when it is made, and anew when one has
 //! changed.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use core::config_source::ConfigSourceSpecifier;
@@ -11,34 +12,36 @@ use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as wire;
 use envoy_types::pb::envoy::service::discovery::v3::DiscoveryResponse;
 use prost::Message;
+use prost_reflect::DescriptorPool;
 use wire::common_tls_context::{CombinedCertificateValidationContext, ValidationContextType};
 use wire::secret::Type;
 
 use crate::check::check;
 use crate::data_source;
-use crate::report::{At, Note, Report, did_you_mean};
+use crate::report::{At, Note, Report, Severity, did_you_mean};
 use crate::schema;
 use crate::support::Gate;
 use crate::text::{self, Document};
 use crate::wire::{typed, unpack};
 
 /// `context` with the secrets of files in the place of their names, and those files.
-pub(super) fn resolve(
-    context: &wire::CommonTlsContext,
+pub(super) fn resolve<'w>(
+    context: &'w wire::CommonTlsContext,
     at: &At<'_>,
-) -> Option<(wire::CommonTlsContext, Vec<PathBuf>)> {
-    let (mut resolved, mut files) = (context.clone(), Vec::new());
+) -> Option<(Cow<'w, wire::CommonTlsContext>, Vec<PathBuf>)> {
+    let (mut resolved, mut files) = (Cow::Borrowed(context), Vec::new());
     let certificates_at = at.field("tls_certificate_sds_secret_configs");
     for (index, config) in context.tls_certificate_sds_secret_configs.iter().enumerate() {
         if let Some((path, _)) = path(config) {
             files.push(path.into());
             let certificate = certificate(config, &certificates_at.index(index))?;
-            resolved.tls_certificates.push(certificate);
+            resolved.to_mut().tls_certificates.push(certificate);
         }
     }
     if let Some((path, context)) = validation(context.validation_context_type.as_ref(), at) {
         files.push(path.into());
-        resolved.validation_context_type = Some(ValidationContextType::ValidationContext(context?));
+        resolved.to_mut().validation_context_type =
+            Some(ValidationContextType::ValidationContext(context?));
     }
     files.dedup();
     Some((resolved, files))
@@ -130,8 +133,12 @@ fn path(config: &wire::SdsSecretConfig) -> Option<(&str, Option<&'static str>)> 
 /// error at `at`.
 fn read(path: &str, at: &At<'_>) -> Option<wire::Secret> {
     let text = data_source::read_text_file(path, at)?;
-    let response = parse(&text, path.ends_with(".json"));
-    let response = response.map_err(|error| at.error(format!("'{path}': {error}"))).ok()?;
+    let (response, warnings) = parse(&text, path.ends_with(".json"), at.schema())
+        .map_err(|error| at.error(format!("'{path}': {error}")))
+        .ok()?;
+    if !warnings.is_empty() {
+        at.warn(format!("'{path}': {warnings}"));
+    }
     let count = response.resources.len();
     if count != 1 {
         at.error(format!("'{path}' holds {count} secrets; a file has to hold one, as in Envoy"));
@@ -139,18 +146,23 @@ fn read(path: &str, at: &At<'_>) -> Option<wire::Secret> {
     response.resources.first().filter(|_| count == 1).and_then(unpack)
 }
 
-fn parse(text: &str, is_json: bool) -> Result<DiscoveryResponse, String> {
+/// The message in `text`, and what is to be warned of.
+fn parse(
+    text: &str,
+    is_json: bool,
+    pool: &DescriptorPool,
+) -> Result<(DiscoveryResponse, String), String> {
     let document = Document::parse(text, is_json).map_err(|error| error.message)?;
-    let pool = schema::decode();
-    let descriptor = schema::message(&pool, "envoy.service.discovery.v3.DiscoveryResponse");
+    let descriptor = schema::message(pool, "envoy.service.discovery.v3.DiscoveryResponse");
     let text::Read { message, opened, report } = text::read(&document, &descriptor, false);
     if report.errors() > 0 {
-        return Err(report.into_text());
+        return Err(report.text_of(Severity::Error));
     }
     let report = Report::default();
     check(&message, &opened, Gate { allow_unsupported: &[] }, &report.root());
     if report.errors() > 0 {
-        return Err(report.into_text());
+        return Err(report.text_of(Severity::Error));
     }
-    typed(&message).map_err(|error| error.to_string())
+    let response = typed(&message).map_err(|error| error.to_string())?;
+    Ok((response, report.text_of(Severity::Warning)))
 }

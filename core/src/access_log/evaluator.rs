@@ -28,9 +28,6 @@ pub enum Kind {
     Json,
 }
 
-/// The object of the filter state that `grpc_stats` keeps.
-const GRPC_STATS: &str = "envoy.filters.http.grpc_stats";
-
 /// What operators are evaluated on.
 #[derive(Debug, Clone, Copy)]
 pub struct Evaluator<'a> {
@@ -94,9 +91,7 @@ impl<'a> Evaluator<'a> {
             Operator::Plain(plain) => self.plain(*plain, out),
             Operator::Tls(tls, format) => self.tls(*tls, format.as_ref(), out),
             Operator::Absent(_) => None,
-            Operator::FilterState { upstream: false, key, form } if key == GRPC_STATS => {
-                self.grpc_stats(form, out)
-            }
+            Operator::GrpcStats(form) => self.grpc_stats(form, out),
             Operator::FilterState { upstream, key, form } => {
                 let objects = (!upstream).then_some(&self.exchange.info.objects)?;
                 write_object(objects.get(key)?, form, out)
@@ -143,9 +138,7 @@ impl<'a> Evaluator<'a> {
     /// The same where the value of `operator` alone is a value of JSON.
     pub fn write_json(&self, operator: &Operator, out: &mut Vec<u8>) -> Option<Kind> {
         match operator {
-            Operator::FilterState { upstream: false, key, form: FilterStateForm::Typed }
-                if key == GRPC_STATS =>
-            {
+            Operator::GrpcStats(FilterStateForm::Typed) => {
                 self.grpc_messages(["request_message_count", "response_message_count"], out)
             }
             operator => self.write(operator, out),

@@ -425,9 +425,7 @@ impl WorkerCluster {
     /// ahead, or each host was foreseen already.
     pub fn foresee_host(&self) -> Option<Rc<WorkerHost>> {
         let mut current = self.current.borrow_mut();
-        let balancing = &self.shared.config.load_balancing;
-        if !balancing.policy.is_predictable()
-            || balancing.subset.is_some()
+        if !self.shared.config.load_balancing.is_predictable()
             || current.foreseen.len() >= current.hosts.len()
         {
             return None;

@@ -3,10 +3,9 @@
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::extensions::compression::brotli::compressor::v3 as brotli;
 use envoy_types::pb::envoy::extensions::compression::gzip::compressor::v3 as gzip;
-use envoy_types::pb::google::protobuf::UInt32Value;
 
 use crate::report::At;
-use crate::wire::unpack;
+use crate::wire::{or, unpack};
 
 /// `compressor_library.typed_config`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,8 +112,4 @@ impl Brotli {
             disable_literal_context_modeling: wire.disable_literal_context_modeling,
         }
     }
-}
-
-fn or(value: Option<UInt32Value>, default: u32) -> u32 {
-    value.map_or(default, |value| value.value)
 }

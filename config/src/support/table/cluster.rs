@@ -127,6 +127,8 @@ pub(super) const MESSAGES: &[Message] = &[
         supported: "overprovisioning_factor weighted_priority_health drop_overloads",
         ..NONE
     },
+    // `category` names the drops in load reports, which are refused; it is required, so a warning would
+    // come with each.
     Message {
         name: "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload",
         supported: "category drop_percentage",
