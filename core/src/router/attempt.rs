@@ -275,7 +275,7 @@ impl<'a> UpstreamRequest<'_, 'a> {
     async fn tunnel_to(&mut self, host: Rc<WorkerHost>) -> Result<UpstreamStream, Setback> {
         self.retry.note_host(&host);
         self.exchange.info.upstream_host = Some(host.clone());
-        let begun = self.cluster.timers.coarse_now();
+        let begun = self.cluster.timers.latest_now();
         let looks = Cell::new(0);
         let given_up = || self.given_up(begun, &looks);
         self.body.gather(true);
@@ -336,7 +336,7 @@ impl<'a> UpstreamRequest<'_, 'a> {
         fresh: bool,
     ) -> Result<Acquired, (Rc<WorkerHost>, AcquireFailure)> {
         let mut moves = if self.cluster.shared.aws.is_some() { HOST_MOVES_MAX } else { 0 };
-        let begun = self.cluster.timers.coarse_now();
+        let begun = self.cluster.timers.latest_now();
         let looks = Cell::new(0);
         loop {
             self.retry.note_host(&host);
@@ -348,7 +348,7 @@ impl<'a> UpstreamRequest<'_, 'a> {
                 worker: self.downstream.worker,
                 fresh,
                 options: &options,
-                until: self.timeouts.waiting_until(self.cluster.timers.coarse_now()),
+                until: self.timeouts.waiting_until(self.cluster.timers.latest_now()),
                 given_up: &given_up,
                 client: Some(self.downstream),
             };

@@ -159,7 +159,7 @@ impl UpstreamRequest<'_, '_> {
         };
         self.retry.note_host(&host);
         self.exchange.info.upstream_host = Some(host.clone());
-        race.until = self.timeouts.waiting_until(self.cluster.timers.coarse_now());
+        race.until = self.timeouts.waiting_until(self.cluster.timers.latest_now());
         let shared = Rc::new(Shared::new(&race.came));
         let worker = self.downstream.worker;
         let mut exchange = worker.exchanges.take();

@@ -10,7 +10,7 @@ use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
 
 use crate::http::local_reply::{self, LocalReply};
-use crate::runtime::{Deadline, TICK};
+use crate::runtime::Deadline;
 use crate::stats::scopes::HttpStats;
 
 /// What the route and its retry policy allow a response. `None` is no limit.
@@ -226,9 +226,9 @@ impl StreamTimeouts {
         [self.idle, self.per_try_idle].into_iter().flatten().min()
     }
 
-    /// When a request that waits for a connection since `now` has waited too long.
-    pub fn waiting_until(&self, now: Instant) -> Option<Instant> {
-        let idle_until = self.idle.map(|idle| now + TICK + idle);
+    /// When a request that waits for a connection since `begun` has waited too long.
+    pub fn waiting_until(&self, begun: Instant) -> Option<Instant> {
+        let idle_until = self.idle.map(|idle| begun + idle);
         [self.response_until.get(), self.stream_until, idle_until].into_iter().flatten().min()
     }
 
@@ -248,7 +248,7 @@ impl StreamTimeouts {
     }
 
     fn arm(deadline: &Deadline, limits: [Option<Instant>; 3], idle: Option<Duration>) {
-        let idle_until = idle.map(|idle| deadline.coarse_now() + TICK + idle);
+        let idle_until = idle.map(|idle| deadline.latest_now() + idle);
         match limits.into_iter().chain([idle_until]).flatten().min() {
             Some(moment) => deadline.arm_at(moment),
             None => deadline.disarm(),

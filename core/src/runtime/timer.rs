@@ -20,13 +20,15 @@ use slab::Slab;
 use super::notify::{Interrupt, ReadCancel};
 use super::{Notify, Stream};
 
-/// How often deadlines are looked at: none fires early, none later than twice this.
+/// How often deadlines are looked at. None fires early; none fires later than three times this, unless the
+/// worker itself was held up.
 pub const TICK: Duration = Duration::from_millis(10);
 
 const NEVER: u64 = u64::MAX;
 
-/// A sweep that comes so many milliseconds after the one before is late.
-const LATE_MS: u64 = 2 * TICK.as_millis() as u64;
+/// How long after the one before a sweep comes at most, else it is late. By so much a deadline that counts from
+/// the last sweep may have been armed later.
+const SWEEP_MAX: Duration = TICK.saturating_mul(2);
 
 #[derive(Debug)]
 struct Slot {
@@ -68,10 +70,15 @@ impl Timers {
         self.epoch + Duration::from_millis(self.swept_ms.get())
     }
 
+    /// The other bound: now is not later than this. What must not be too short counts from here.
+    pub fn latest_now(&self) -> Instant {
+        self.coarse_now() + SWEEP_MAX
+    }
+
     /// Shuts down every socket whose deadline has passed. To be called once a [`TICK`].
     pub fn sweep(&self) {
         let now_ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(NEVER - 1);
-        let due_ms = self.swept_ms.replace(now_ms) + LATE_MS;
+        let due_ms = self.swept_ms.replace(now_ms) + SWEEP_MAX.as_millis() as u64;
         let sweeps = self.sweeps.get();
         self.sweeps.set(sweeps.wrapping_add(1));
         let late_ms = now_ms.saturating_sub(due_ms);
@@ -127,12 +134,17 @@ impl Deadline {
     /// Fires `after` from now; replaces what was armed. `None` disarms.
     pub fn arm(&self, after: Option<Duration>) {
         match after {
-            Some(after) => self.arm_at(self.timers.coarse_now() + TICK + after),
+            Some(after) => self.arm_at(self.latest_now() + after),
             None => self.disarm(),
         }
     }
 
-    /// Fires at `moment`; replaces what was armed.
+    /// As [`Timers::latest_now`].
+    pub fn latest_now(&self) -> Instant {
+        self.timers.latest_now()
+    }
+
+    /// Fires at `moment`, or as much later as the worker was held up; replaces what was armed.
     pub fn arm_at(&self, moment: Instant) {
         let at_ms = u64::try_from(moment.saturating_duration_since(self.timers.epoch).as_millis())
             .map_or(NEVER - 1, |at_ms| at_ms + 1);

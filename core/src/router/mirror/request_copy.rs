@@ -14,7 +14,7 @@ use crate::load_balancer::Pick;
 use crate::pool::{self, Acquire, AcquireFailure, Acquired};
 use crate::router::attempt::ActiveRequest;
 use crate::router::upgrade::kind_of;
-use crate::runtime::{Buffer, TICK, join};
+use crate::runtime::{Buffer, join};
 use crate::server::Worker;
 use crate::transport_socket::TransportOptions;
 
@@ -78,7 +78,6 @@ impl RequestCopy {
     }
 
     async fn acquire(&self, host: &Rc<WorkerHost>) -> Result<Acquired, AcquireFailure> {
-        let now = self.cluster.timers.coarse_now();
         let given_up = || self.body.is_given_up().then_some(AcquireFailure::ClientGone);
         let Exchange { info, request, .. } = &*self.exchange;
         let cluster = &self.cluster.shared;
@@ -88,7 +87,7 @@ impl RequestCopy {
             worker: &self.worker,
             priority: RoutingPriority::Default,
             fresh: false,
-            until: self.timeout.map(|timeout| now + TICK + timeout),
+            until: self.timeout.map(|timeout| self.cluster.timers.latest_now() + timeout),
             given_up: &given_up,
             client: None,
         };
