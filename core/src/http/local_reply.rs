@@ -72,15 +72,13 @@ pub struct Reply<'a> {
     pub location: Option<&'a [u8]>,
 }
 
-/// The header that says of a reply with these details that the request was dropped.
-fn drop_header(details: &str) -> Option<&'static [u8]> {
-    match details {
-        _ if details == DROP_OVERLOAD.details => Some(b"x-envoy-drop-overload"),
-        _ if details == UNCONDITIONAL_DROP_OVERLOAD.details => {
-            Some(b"x-envoy-unconditional-drop-overload")
-        }
-        _ => None,
-    }
+/// The header that says that the request was dropped, as its flags have it.
+fn drop_header(flags: ResponseFlags) -> Option<&'static [u8]> {
+    let headers: [(_, &[u8]); 2] = [
+        (ResponseFlag::DropOverload, b"x-envoy-drop-overload"),
+        (ResponseFlag::UnconditionalDropOverload, b"x-envoy-unconditional-drop-overload"),
+    ];
+    headers.into_iter().find(|(flag, _)| flags.has(*flag)).map(|(_, header)| header)
 }
 
 /// Writes the reply's head into `exchange.response` and gives the body that is sent with it. `of_filter`
@@ -117,7 +115,7 @@ pub fn compose<'r>(
         apply_header_mutations(manager, &worker.compiled, route, Direction::Response, exchange);
     }
     // Behind what routes add, as Envoy has it.
-    if tells && let Some(name) = drop_header(exchange.info.details) {
+    if tells && let Some(name) = drop_header(exchange.info.flags) {
         exchange.response.headers.append(name, b"true");
     }
     if let ReplyHeaders::And { options, field } = own_headers {

@@ -3,17 +3,18 @@
 use ringmain_proto_codec::KnownHeader;
 
 use super::request_body::RequestEnd;
+use super::request_group::CountedGroups;
 use super::response_relay::Relayed;
 use super::retry::ResetReason;
 use super::timeout::Expired;
 use super::upstream_request::{Failure, Setback, UpstreamRequest};
-use crate::cluster::WorkerHost;
+use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream::After;
 use crate::http::codec::upstream::{ResponseFailure, UpstreamStream};
 use crate::http::header_matching::is_grpc;
 use crate::http::local_reply;
-use crate::http::stream::millis;
+use crate::http::stream::{StreamInfo, millis};
 use crate::outlier_detection::Outcome;
 
 impl UpstreamRequest<'_, '_> {
@@ -210,13 +211,22 @@ impl UpstreamRequest<'_, '_> {
         }
     }
 
-    /// `upstream_rq_<code>` and its copies by the request's origin.
+    /// Counts the response that the client gets.
     pub(super) fn count_response(&self, status: u16) {
-        if self.exchange.info.health_check {
-            return;
-        }
-        self.cluster.count_response(status, self.exchange.info.internal);
-        self.groups.count_response(status);
+        count_response(&self.cluster, self.groups, &self.exchange.info, status);
+    }
+}
+
+/// `upstream_rq_<code>` and its copies by the request's origin.
+pub(super) fn count_response(
+    cluster: &WorkerCluster,
+    groups: CountedGroups<'_>,
+    info: &StreamInfo,
+    status: u16,
+) {
+    if !info.health_check {
+        cluster.count_response(status, info.internal);
+        groups.count_response(status);
     }
 }
 

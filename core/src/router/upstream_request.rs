@@ -16,6 +16,7 @@ use ringmain_proto_codec::h1::{BodyLength, RequestHead};
 use super::hash_policy::{Ends, request_hash};
 use super::host_rewrite::AutoHostRewrite;
 use super::mirror::{Mirroring, mirror};
+use super::outcome::count_response;
 use super::request_body::{RequestBody, RequestEnd};
 use super::request_group::CountedGroups;
 use super::retry::{ResetReason, RetryState, Verdict, Wait};
@@ -215,10 +216,7 @@ async fn drop_request(
         true => local_reply::UNCONDITIONAL_DROP_OVERLOAD,
         false => local_reply::DROP_OVERLOAD,
     };
-    if !exchange.info.health_check {
-        cluster.count_response(reply.status, exchange.info.internal);
-        forwarding.groups.count_response(reply.status);
-    }
+    count_response(cluster, forwarding.groups, &exchange.info, reply.status);
     downstream.reply(&reply, exchange).await.into()
 }
 

@@ -104,9 +104,12 @@ impl GrpcCalls {
 
     /// Those of a method; where there are too many methods, those that are not told apart.
     pub fn method(&self, service: &str, method: &str) -> &Arc<MethodStats> {
+        let mut hasher = DefaultHasher::new();
+        (service, method).hash(&mut hasher);
+        let hash = hasher.finish();
         for (level, slots) in self.levels.iter().zip(LEVEL_SLOTS) {
             let level = level.get_or_init(|| (0..slots).map(|_| OnceLock::new()).collect());
-            for slot in probed(level, service, method) {
+            for slot in probed(level, hash) {
                 // The first free place ends the search: nothing that was entered ever goes.
                 let entered = slot.get_or_init(|| NamedMethod {
                     service: service.into(),
@@ -133,11 +136,9 @@ impl GrpcCalls {
     }
 }
 
-/// The places in `level` that a method may have, in order.
-fn probed<'a, T>(level: &'a [T], service: &str, method: &str) -> impl Iterator<Item = &'a T> {
-    let mut hasher = DefaultHasher::new();
-    (service, method).hash(&mut hasher);
-    let first = usize::try_from(hasher.finish() % level.len() as u64).unwrap_or(0);
+/// The places in `level` that a method of this hash may have, in order.
+fn probed<T>(level: &[T], hash: u64) -> impl Iterator<Item = &T> {
+    let first = usize::try_from(hash % level.len() as u64).unwrap_or(0);
     level.iter().cycle().skip(first).take(PROBES)
 }
 

@@ -1,6 +1,5 @@
 //! `envoy.filters.http.set_metadata`: notes what it is told for filters behind it and for logs.
 
-use std::collections::btree_map::Entry;
 use std::rc::Rc;
 
 use ringmain_config::http_filter::SetMetadata as Config;
@@ -35,14 +34,12 @@ impl SetMetadataFilter {
         let noted = &mut view.exchange.info.dynamic_metadata;
         let mut metadata = noted.take().map(Rc::unwrap_or_clone).unwrap_or_default();
         for entry in &self.config.metadata {
-            match metadata.0.entry(entry.metadata_namespace.clone()) {
-                Entry::Vacant(vacant) => {
-                    vacant.insert(entry.value.clone());
+            match metadata.0.get_mut(&entry.metadata_namespace) {
+                Some(present) if entry.allow_overwrite => update(present, &entry.value),
+                Some(_) => self.stats.of(view.worker.id).overwrite_denied.inc(),
+                None => {
+                    metadata.0.insert(entry.metadata_namespace.clone(), entry.value.clone());
                 }
-                Entry::Occupied(mut present) if entry.allow_overwrite => {
-                    update(present.get_mut(), &entry.value);
-                }
-                Entry::Occupied(_) => self.stats.of(view.worker.id).overwrite_denied.inc(),
             }
         }
         *noted = Some(Rc::new(metadata));
