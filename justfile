@@ -22,6 +22,7 @@ fuzz-short:
 
 # What ringmain, Envoy, nginx and HAProxy make of the same requests, to target/differential.tsv.
 differential:
+    rm -f target/differential.tsv
     DIFFERENTIAL=$PWD/target/differential.tsv cargo test -p ringmain-tests --test http1_framing -- chunks:: connection:: content_length:: header_lines:: pipelines:: request_line:: target_and_host:: trailers:: transfer_encoding:: --skip mutations
 
 # Twenty minutes of mixed load, ten on each engine, while hosts and certificates change.
