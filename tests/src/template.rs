@@ -106,26 +106,36 @@ impl HttpListener<'_> {
 /// A configuration with one TCP proxy of these `fields` (stat prefix `tcp`) on the listener `in`, whose connections are logged in
 /// `format` to `{{scratch}}/tcp.log`. `rest` are further listeners, and the clusters.
 pub fn tcp_proxy(fields: &str, format: &str, rest: &str) -> String {
+    let chain = format!(
+        r#"- filters:
+  - name: tcp
+    typed_config:
+      "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+      stat_prefix: tcp
+{}      access_log:
+      - name: file
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+          path: "{{{{scratch}}}}/tcp.log"
+          log_format: {{ text_format_source: {{ inline_string: "{format}\n" }} }}"#,
+        indented(fields, 6)
+    );
+    bare_listener("", &chain, rest)
+}
+
+/// A configuration with the listener `in`, as its stats are named too, of further `fields` and the list
+/// `chains`. `rest` are further listeners, and the clusters.
+pub fn bare_listener(fields: &str, chains: &str, rest: &str) -> String {
     format!(
-        r#"{ADMIN}static_resources:
+        "{ADMIN}static_resources:
   listeners:
   - name: in
     stat_prefix: in
     address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-    filter_chains:
-    - filters:
-      - name: tcp
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
-          stat_prefix: tcp
-          {fields}
-          access_log:
-          - name: file
-            typed_config:
-              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
-              path: "{{{{scratch}}}}/tcp.log"
-              log_format: {{ text_format_source: {{ inline_string: "{format}\n" }} }}
-{rest}"#
+{}    filter_chains:
+{}{rest}",
+        indented(fields, 4),
+        indented(chains, 4),
     )
 }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ringmain_tests::client::Client;
 use ringmain_tests::proxy::Proxy;
 use ringmain_tests::story::{same, stats};
-use ringmain_tests::template::Values;
+use ringmain_tests::template::{Values, bare_listener};
 
 use crate::GET;
 
@@ -42,17 +42,8 @@ fn named(name: &str, conditions: &str) -> String {
 
 fn config(chains: &[(&str, &str)], more: &str) -> String {
     let chains: String = chains.iter().map(|(name, conditions)| named(name, conditions)).collect();
-    format!(
-        "
-admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: in
-    stat_prefix: in
-    address: {{ socket_address: {{ address: 0.0.0.0, port_value: {{{{listener}}}} }} }}
-    filter_chains:{chains}{more}"
-    )
+    bare_listener("", &chains, more)
+        .replace("127.0.0.1, port_value: {{listener}}", "0.0.0.0, port_value: {{listener}}")
 }
 
 /// The body of the answer, which names the chain.

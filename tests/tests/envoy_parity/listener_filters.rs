@@ -3,7 +3,7 @@
 use ringmain_tests::client::Client;
 use ringmain_tests::proxy::Proxy;
 use ringmain_tests::story::{log_lines, same, stats};
-use ringmain_tests::template::{Values, indented};
+use ringmain_tests::template::{Values, bare_listener, indented};
 
 /// Asks for `a.example` with `h2` and `http/1.1`.
 const HELLO: &[u8] = include_bytes!("../../../fuzz/corpus/client_hello/sni_and_alpn");
@@ -26,23 +26,7 @@ fn config(listener: &str, chains: &[(&str, &str)]) -> String {
           response: {{ inline_string: {name} }}"#
         )
     };
-    listener_with(listener, &chains.iter().map(chain).collect::<String>())
-}
-
-fn listener_with(listener: &str, chains: &str) -> String {
-    format!(
-        "
-admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: in
-    stat_prefix: in
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-{}    filter_chains:{chains}
-",
-        indented(listener, 4)
-    )
+    bare_listener(listener, &chains.iter().map(chain).collect::<String>(), "")
 }
 
 fn filter(name: &str, fields: &str) -> String {
@@ -219,7 +203,7 @@ fn a_proxy_header_names_the_client() {
               log_format: { text_format_source: { inline_string: "%FILTER_CHAIN_NAME% %REQ(:PATH)% remote %DOWNSTREAM_REMOTE_ADDRESS% direct %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT% local %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT% xff %REQ(X-FORWARDED-FOR)%\n" } }
     - name: near
       filters: *http"#;
-    let config = listener_with(&filters(&[filter("proxy_protocol", "")]), chain);
+    let config = bare_listener(&filters(&[filter("proxy_protocol", "")]), chain, "");
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
     let mut inet6 = [0; 36];
     (inet6[15], inet6[31], inet6[33], inet6[35]) = (9, 2, 3, 4);
@@ -366,6 +350,9 @@ fn client_hello(cipher_suites: &[u16], extensions: &[(u16, &[u8])]) -> Vec<u8> {
     record(&[&[1], &length[1..], &body].concat())
 }
 
+/// The cluster `nobody` has no host.
+const NOBODY: &str = "  clusters: [{ name: nobody, load_assignment: { cluster_name: nobody } }]\n";
+
 #[test]
 fn clients_are_told_apart_by_fingerprints() {
     const CHAIN: &str = r#"
@@ -380,9 +367,7 @@ fn clients_are_told_apart_by_fingerprints() {
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
               path: "{{scratch}}/tcp.log"
-              log_format: { text_format_source: { inline_string: "%TLS_JA3_FINGERPRINT% %TLS_JA4_FINGERPRINT%\n" } }
-  clusters:
-  - { name: nobody, load_assignment: { cluster_name: nobody } }"#;
+              log_format: { text_format_source: { inline_string: "%TLS_JA3_FINGERPRINT% %TLS_JA4_FINGERPRINT%\n" } }"#;
     let groups: (u16, &[u8]) = (10, &[0, 6, 0x2a, 0x2a, 0, 29, 0, 23]);
     let algorithms: (u16, &[u8]) = (13, &[0, 6, 8, 4, 4, 3, 8, 5]);
     let versions: (u16, &[u8]) = (43, &[6, 0x3a, 0x3a, 3, 4, 3, 3]);
@@ -405,7 +390,7 @@ fn clients_are_told_apart_by_fingerprints() {
         ", enable_ja4_fingerprinting: true",
         "",
     ] {
-        let config = listener_with(&filters(&[filter("tls_inspector", fields)]), CHAIN);
+        let config = bare_listener(&filters(&[filter("tls_inspector", fields)]), CHAIN, NOBODY);
         same(&config, &Values::new(), |proxy| {
             for (index, hello) in sent.iter().enumerate() {
                 hear(proxy, &[hello]);
@@ -420,29 +405,26 @@ fn clients_are_told_apart_by_fingerprints() {
 fn a_listener_hands_over_what_another_one_is_for() {
     let chain = |name: &str| {
         format!(
-            r#"
-    filter_chains:
-    - filters:
+            r#"    - filters:
       - name: hello
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.direct_response.v3.Config
-          response: {{ inline_string: {name} }}"#
+          response: {{ inline_string: {name} }}
+"#
         )
     };
     let unbound = |name: &str, address: &str, port: u16, more: &str| {
         format!(
-            "
-  - name: {name}
+            "  - name: {name}
     stat_prefix: {name}
     bind_to_port: false
     address: {{ socket_address: {{ address: {address}, port_value: {port} }} }}
-{}{}",
-            indented(more, 4).trim_end_matches('\n'),
+{}    filter_chains:
+{}",
+            indented(more, 4),
             chain(name)
         )
     };
-    let own = chain("own");
-    let own = own.strip_prefix("\n    filter_chains:").expect("as written");
     let inspector = format!("listener_filters:\n{}", filter("http_inspector", ""));
     let listeners = [
         unbound("exact", "5.6.7.8", 443, ""),
@@ -451,7 +433,7 @@ fn a_listener_hands_over_what_another_one_is_for() {
         unbound("six", "'::'", 7070, ""),
     ];
     let first = format!("use_original_dst: true\n{}", filters(&[filter("proxy_protocol", "")]));
-    let config = listener_with(&first, &format!("{own}{}", listeners.concat()));
+    let config = bare_listener(&first, &chain("own"), &listeners.concat());
     let stats_of = "%5Elistener%5C.(in|exact|port|again|six)%5C.downstream";
     same(&config, &Values::new(), |proxy| {
         let mut story = String::new();
@@ -514,16 +496,14 @@ fn vectors_of_a_proxy_header_become_metadata() {
             - name: all
               domains: ['*']
               routes: [{ match: { prefix: / }, direct_response: { status: 200 } }]
-          access_log: *log
-  clusters:
-  - { name: nobody, load_assignment: { cluster_name: nobody } }"#;
+          access_log: *log"#;
     let rules = ", rules: [
     { tlv_type: 234, on_tlv_present: { metadata_namespace: aws, key: endpoint } },
     { tlv_type: 5, on_tlv_present: { key: id } },
     { tlv_type: 6, on_tlv_present: { key: id } },
     { tlv_type: 7, on_tlv_present: { key: before } },
     { tlv_type: 7, on_tlv_present: { key: after } }]";
-    let config = listener_with(&filters(&[filter("proxy_protocol", rules)]), CHAINS);
+    let config = bare_listener(&filters(&[filter("proxy_protocol", rules)]), CHAINS, NOBODY);
     let tlv = |kind: u8, value: &[u8]| {
         let length = u16::try_from(value.len()).expect("short").to_be_bytes();
         [&[kind], &length[..], value].concat()

@@ -6,27 +6,16 @@ use std::net::SocketAddr;
 use ringmain_tests::client::Client;
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::story::{same, stats};
-use ringmain_tests::template::{Values, indented};
+use ringmain_tests::template::{Values, bare_listener};
 
 const PING: &[u8] = b"ping";
 
 /// A listener with these fields that sends back what comes.
 fn config(fields: &str) -> String {
-    format!(
-        r#"
-admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: in
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-    filter_chains:
-    - filters:
-      - name: echo
-        typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo }}
-{}"#,
-        indented(fields, 4)
-    )
+    const ECHO: &str = r#"- filters:
+  - name: echo
+    typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo }"#;
+    bare_listener(fields, ECHO, "")
 }
 
 fn connect(proxy: &Proxy, listener: &str) -> Client {
@@ -61,7 +50,6 @@ fn is_probed(client: &Client, port: u16) -> bool {
 fn a_listener_has_several_addresses() {
     let config = config(
         "
-         stat_prefix: in
          additional_addresses:
          - address: { socket_address: { address: 127.0.0.1, port_value: {{listener_b}} } }
          - address: { socket_address: { address: 127.0.0.1, port_value: {{listener_c}} } }",
@@ -119,7 +107,7 @@ fn sockets_are_set_up_as_told() {
 #[test]
 fn workers_may_share_a_socket() {
     for program in Program::ringmains() {
-        let config = config("stat_prefix: in\nenable_reuse_port: false");
+        let config = config("enable_reuse_port: false");
         let mut proxy =
             Proxy::start_with(program, &config, &Values::new(), &["--concurrency", "2"]);
         let clients: Vec<_> = (0..50).map(|_| connect(&proxy, "listener")).collect();

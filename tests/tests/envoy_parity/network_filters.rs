@@ -3,7 +3,7 @@
 use ringmain_tests::client::Client;
 use ringmain_tests::proxy::Proxy;
 use ringmain_tests::story::{log_lines, same, same_with, stats};
-use ringmain_tests::template::Values;
+use ringmain_tests::template::{Values, bare_listener};
 use ringmain_tests::upstream::{Act, Upstream};
 
 /// Asks for `a.example`.
@@ -22,24 +22,12 @@ pub fn config(filters: &[&str], clusters: &str) -> String {
     let filter = |filter: &&str| {
         format!(
             r#"
-      - name: filter
-        typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.network.{filter} }}"#
+  - name: filter
+    typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.network.{filter} }}"#
         )
     };
-    format!(
-        r#"
-admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: in
-    stat_prefix: in
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-{INSPECTOR}    filter_chains:
-    - filters:{}
-{clusters}"#,
-        filters.iter().map(filter).collect::<String>()
-    )
+    let filters: String = filters.iter().map(filter).collect();
+    bare_listener(INSPECTOR, &format!("- filters:{filters}"), clusters)
 }
 
 /// A cluster of one host.

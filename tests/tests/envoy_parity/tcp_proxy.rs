@@ -177,7 +177,7 @@ fn a_host_that_cannot_be_reached_is_tried_as_often_as_may_be() {
         "cluster: empty",
         "cluster: nowhere",
     ] {
-        let fields = fields.replace("; ", "\n          ");
+        let fields = fields.replace("; ", "\n");
         tell(&fields, &[ok()], 1, |proxy, _, story| {
             let mut client = connect(proxy);
             read_to_end(&mut client, story);
@@ -197,7 +197,7 @@ fn the_clients_address_chooses_the_host() {
         .iter()
         .map(|(port, _)| format!("{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {port} }} }} }} }}"))
         .collect();
-    let fields = "cluster: ring\n          hash_policy: [{ source_ip: {} }]";
+    let fields = "cluster: ring\nhash_policy: [{ source_ip: {} }]";
     let ring = format!(
         "  - name: ring
     lb_policy: RING_HASH
@@ -239,7 +239,7 @@ fn connections_are_limited_by_the_cluster() {
 #[test]
 fn idle_and_old_connections_end() {
     for fields in ["idle_timeout: 0.3s", "max_downstream_connection_duration: 0.3s"] {
-        let fields = format!("cluster: good\n          {fields}");
+        let fields = format!("cluster: good\n{fields}");
         tell(&fields, &[ok()], 1, |proxy, _, story| {
             let mut client = connect(proxy);
             client.send(GET);
@@ -266,7 +266,7 @@ fn weights_share_connections() {
 #[test]
 fn lines_are_written_when_asked_for() {
     let fields = "cluster: good
-          access_log_options: { flush_access_log_on_connected: true, flush_access_log_on_start: true }";
+access_log_options: { flush_access_log_on_connected: true, flush_access_log_on_start: true }";
     tell(fields, &[ok()], 3, |proxy, _, story| {
         let mut client = connect(proxy);
         client.send(GET);

@@ -125,7 +125,7 @@ fn is_refused(proxy: &Proxy) {
 #[test]
 fn a_connection_goes_on_in_a_connect() {
     let fields = "cluster: up
-          tunneling_config: { hostname: '%DOWNSTREAM_LOCAL_ADDRESS%', headers_to_add: [
+tunneling_config: { hostname: '%DOWNSTREAM_LOCAL_ADDRESS%', headers_to_add: [
             { header: { key: X-Who, value: '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%' } },
             { header: { key: x-none, value: '%REQUESTED_SERVER_NAME%' } } ] }";
     tell(fields, &agreed(), |proxy, _, story| ask_through(proxy, story));
@@ -140,8 +140,8 @@ fn a_host_that_does_not_agree_is_asked_as_often_as_may_be() {
         for attempts in [1, 2] {
             let fields = format!(
                 "cluster: up
-          max_connect_attempts: {attempts}
-          tunneling_config: {{ hostname: 'target.example:443' }}"
+max_connect_attempts: {attempts}
+tunneling_config: {{ hostname: 'target.example:443' }}"
             );
             tell(&fields, &[reply(answer)], |proxy, _, _| is_refused(proxy));
         }
@@ -151,7 +151,7 @@ fn a_host_that_does_not_agree_is_asked_as_often_as_may_be() {
 #[test]
 fn a_host_that_cannot_be_reached_or_says_nothing_is_told() {
     let fields = "cluster: refused
-          tunneling_config: { hostname: 'target.example:443' }";
+tunneling_config: { hostname: 'target.example:443' }";
     tell(fields, &[ok()], |proxy, _, _| is_refused(proxy));
     let fields = fields.replace("refused", "up");
     tell(&fields, &[vec![Act::ReadBody, Act::Close]], |proxy, _, _| is_refused(proxy));
@@ -193,7 +193,7 @@ fn what_the_host_ends_ends_for_the_client() {
     let last = reply("HTTP/1.1 200 OK\r\n\r\n");
     let bye = vec![Act::ReadBody, Act::Send(b"bye".to_vec()), Act::Close];
     let fields = "cluster: up
-          tunneling_config: { hostname: 'target.example:443' }";
+tunneling_config: { hostname: 'target.example:443' }";
     tell(fields, &[last, bye], |proxy, _, story| {
         let mut client = Client::connect(proxy.port("listener"));
         client.send(GET);
@@ -207,7 +207,7 @@ fn a_tunnel_may_end_at_another_proxy_by_either_version() {
     for cluster in ["over_h1", "over_h2"] {
         let fields = format!(
             "cluster: {cluster}
-          tunneling_config: {{ hostname: 'target.example:443' }}"
+tunneling_config: {{ hostname: 'target.example:443' }}"
         );
         tell(&fields, &[ok()], |proxy, _, story| ask_through(proxy, story));
     }
@@ -220,7 +220,7 @@ fn by_post_the_host_gets_a_body() {
     let bye = b"3\r\nbye\r\n0\r\n\r\n".to_vec();
     let reply = vec![Act::Send(answer.into()), Act::ReadBody, Act::Send(bye)];
     let fields = "cluster: up
-          tunneling_config: { hostname: 'target.example:443', use_post: true, post_path: /tunnel }";
+tunneling_config: { hostname: 'target.example:443', use_post: true, post_path: /tunnel }";
     for program in Program::ringmains() {
         let (upstream, proxy) = start(program, fields, reply.clone());
         let mut client = Client::connect(proxy.port("listener"));

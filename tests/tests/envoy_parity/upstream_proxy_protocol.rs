@@ -9,7 +9,7 @@ use ringmain_tests::client::Client;
 use ringmain_tests::normalize;
 use ringmain_tests::proxy::Proxy;
 use ringmain_tests::story::same_with;
-use ringmain_tests::template::Values;
+use ringmain_tests::template::{Values, bare_listener};
 use ringmain_tests::upstream::{Upstream, ok};
 use ringmain_tests::wait::eventually;
 
@@ -21,25 +21,21 @@ const HTTP: &str = "http_connection_manager.v3.HttpConnectionManager, stat_prefi
 /// A listener that may be told of clients, and a cluster that wants to know: `kept` are fields of the
 /// listener filter, `header` those of the cluster's `config`.
 fn config(filter: &str, kept: &str, header: &str) -> String {
-    format!(
-        r#"
-admin:
-  address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
-static_resources:
-  listeners:
-  - name: in
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{listener}}}} }} }}
-    listener_filters:
-    - name: proxy_protocol
-      typed_config:
-        "@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol
-        allow_requests_without_proxy_protocol: true
-        {kept}
-    filter_chains:
-    - filters:
-      - name: last
-        typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.network.{filter} }}
-  clusters:
+    let told = format!(
+        r#"listener_filters:
+- name: proxy_protocol
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol
+    allow_requests_without_proxy_protocol: true
+    {kept}"#
+    );
+    let chain = format!(
+        r#"- filters:
+  - name: last
+    typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.network.{filter} }}"#
+    );
+    let clusters = format!(
+        r#"  clusters:
   - name: up
     type: STATIC
     transport_socket:
@@ -54,7 +50,8 @@ static_resources:
       cluster_name: up
       endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{upstream}}}} }} }} }} }}] }}]
 "#
-    )
+    );
+    bare_listener(&told, &chain, &clusters)
 }
 
 /// A peer that keeps what its connections have sent.
