@@ -48,6 +48,7 @@ impl AtRest {
 
 fn active_gauges(proxy: &Proxy) -> Vec<String> {
     let gauges = proxy.admin().stats("_active$&type=Gauges");
+    assert!(!gauges.is_empty(), "a proxy has gauges of what is active");
     let of_peers = gauges.iter().filter(|(name, value)| {
         *value != "0" && !NOT_OF_PEERS.iter().any(|prefix| name.starts_with(prefix))
     });

@@ -238,11 +238,13 @@ impl Connection {
             };
             let framing = request_framing(&head);
             let mut request = Message::of_head(head, framing);
+            // Before anybody can see the request, and send another on another connection.
+            let reply = self.next_reply();
             self.note(|log| {
                 log.requests.push(request.clone());
                 log.busy = true;
             });
-            let next = self.act(&mut request);
+            let next = self.act(&mut request, reply);
             self.note(|log| log.busy = false);
             if next == Next::End {
                 break End::Closed;
@@ -252,9 +254,9 @@ impl Connection {
         self.note(|log| log.end = Some(end));
     }
 
-    fn act(&mut self, request: &mut Message) -> Next {
+    fn act(&mut self, request: &mut Message, reply: Reply) -> Next {
         let mut body_read = request.framing == Framing::None;
-        for act in self.next_reply() {
+        for act in reply {
             match act {
                 Act::ReadBody => {
                     self.reader.body(request);

@@ -323,6 +323,11 @@ fn a_change_of_hosts_closes_the_connections_to_all_where_that_is_asked_for() {
             assert_eq!(status(&mut Client::connect(proxy.port("listener"))), Some(200));
             dns.set(NAME, Kind::A, Reply::v4(&[[127, 0, 0, 1], [127, 0, 0, 2]]));
             wait_for_hosts(&proxy, &[&stays, &comes]);
+            // Nobody listens there, so an answer of the proxy's own proves that it has heard of the host.
+            eventually("a request to the host that came", || {
+                let status = status(&mut Client::connect(proxy.port("listener")));
+                (status == Some(503)).then_some(())
+            });
             let is_closed = || upstream.connections()[0].end.is_some();
             match closes {
                 true => eventually("the connection's end", || is_closed().then_some(())),

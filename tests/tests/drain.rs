@@ -161,7 +161,7 @@ fn draining_listeners_leaves_connections_and_the_process() {
         assert_eq!(proxy.admin().post("/drain_listeners").text(), "OK\n", "{program}");
         proxy.admin().wait_for_stat("listener_manager.listener_stopped", 1);
         let address = (Ipv4Addr::LOCALHOST, proxy.port("listener"));
-        assert!(TcpStream::connect(address).is_err(), "{program}: the listener is closed");
+        eventually("the listener to close", || TcpStream::connect(address).is_err().then_some(()));
         client.send(GET);
         let response = client.read_response().expect("the connection lives on");
         assert_eq!(response.header("connection"), None, "{program}");
@@ -182,9 +182,11 @@ fn a_graceful_drain_closes_connections_by_their_answers_first() {
         client.send(GET);
         client.read_response().expect("an answer");
         assert_eq!(proxy.admin().post("/drain_listeners?graceful").text(), "OK\n", "{program}");
-        client.send(GET);
-        let response = client.read_response().expect("an answer");
-        assert_eq!(response.header("connection"), Some("close"), "{program}");
+        eventually("the worker to hear of it", || {
+            client.send(GET);
+            let response = client.read_response().expect("an answer");
+            (response.header("connection") == Some("close")).then_some(())
+        });
         proxy.admin().wait_for_stat("http.ingress.downstream_cx_drain_close", 1);
         proxy.admin().wait_for_stat("listener_manager.listener_stopped", 1);
     }

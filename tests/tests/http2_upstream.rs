@@ -68,10 +68,15 @@ impl Rig {
         self.proxy.admin().stat(&format!("cluster.backend.{leaf}"))
     }
 
+    #[track_caller]
+    fn wait_for(&self, leaf: &str, value: u64) {
+        self.proxy.admin().wait_for_stat(&format!("cluster.backend.{leaf}"), value);
+    }
+
     /// Waits until nothing is under way any more.
     fn settle(&self) {
         for gauge in ["upstream_rq_active", "upstream_rq_pending_active"] {
-            self.proxy.admin().wait_for_stat(&format!("cluster.backend.{gauge}"), 0);
+            self.wait_for(gauge, 0);
         }
     }
 
@@ -243,8 +248,8 @@ fn streams_before_a_goaway_finish_and_later_ones_go_elsewhere() {
             "{program}"
         );
         assert_eq!(rig.requests(), [2, 1], "{program}");
-        assert_eq!(rig.stat("upstream_cx_close_notify"), 1, "{program}");
-        rig.proxy.admin().wait_for_stat("cluster.backend.upstream_cx_active", 1);
+        rig.wait_for("upstream_cx_close_notify", 1);
+        rig.wait_for("upstream_cx_active", 1);
     }
 }
 
@@ -258,8 +263,8 @@ fn a_connection_ends_after_its_last_request() {
             assert_eq!(rig.ask(GET).status(), Some(200), "{program}");
         }
         assert_eq!(rig.requests(), [2, 1], "{program}");
-        assert_eq!(rig.stat("upstream_cx_max_requests"), 1, "{program}");
-        rig.proxy.admin().wait_for_stat("cluster.backend.upstream_cx_active", 1);
+        rig.wait_for("upstream_cx_max_requests", 1);
+        rig.wait_for("upstream_cx_active", 1);
     }
 }
 
@@ -269,8 +274,8 @@ fn an_idle_connection_is_closed() {
     for program in Program::ringmains() {
         let rig = Rig::with(program, ["", "", &cluster], H2Upstream::start(ok));
         assert_eq!(rig.ask(GET).status(), Some(200), "{program}");
-        rig.proxy.admin().wait_for_stat("cluster.backend.upstream_cx_active", 0);
-        assert_eq!(rig.stat("upstream_cx_idle_timeout"), 1, "{program}");
+        rig.wait_for("upstream_cx_active", 0);
+        rig.wait_for("upstream_cx_idle_timeout", 1);
         rig.upstream.wait_for(kind::GOAWAY, 1);
     }
 }
@@ -290,8 +295,8 @@ fn a_connection_that_dies_ends_all_its_streams() {
             assert_eq!(answer.status(), Some(503), "{program}");
         }
         rig.settle();
-        rig.proxy.admin().wait_for_stat("cluster.backend.upstream_cx_active", 0);
-        assert_eq!(rig.stat("upstream_cx_destroy_with_active_rq"), 1, "{program}");
+        rig.wait_for("upstream_cx_active", 0);
+        rig.wait_for("upstream_cx_destroy_with_active_rq", 1);
     }
 }
 

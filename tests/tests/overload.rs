@@ -80,7 +80,7 @@ fn requests_are_refused() {
                  <date>\nserver: envoy\n  body by length: \"envoy overloaded\"\n",
                 "{program}"
             );
-            assert_eq!(http(&proxy, "downstream_rq_overload_close"), served, "{program}");
+            proxy.admin().wait_for_stat("http.ingress.downstream_rq_overload_close", served);
         }
     }
 }
@@ -96,7 +96,8 @@ fn connections_end_with_their_response() {
         assert!(answer.start_line().contains("200"), "{program}: {}", answer.start_line());
         assert!(answer.to_string().contains("connection: close\n"), "{program}: {answer}");
         assert!(client.read_response().is_err(), "{program}: the connection has ended");
-        assert_eq!(http(&proxy, "downstream_cx_overload_disable_keepalive"), 1, "{program}");
+        let stat = "http.ingress.downstream_cx_overload_disable_keepalive";
+        proxy.admin().wait_for_stat(stat, 1);
     }
 }
 
@@ -109,8 +110,7 @@ fn connections_are_closed() {
         client.send(GET);
         assert!(client.read_response().is_err(), "{program}: nobody answers");
         let listener = format!("listener.127.0.0.1_{}", proxy.port("listener"));
-        let rejected = proxy.admin().stat(&format!("{listener}.downstream_cx_overload_reject"));
-        assert_eq!(rejected, 1, "{program}");
+        proxy.admin().wait_for_stat(&format!("{listener}.downstream_cx_overload_reject"), 1);
         assert_eq!(http(&proxy, "downstream_cx_total"), 0, "{program}");
     }
 }

@@ -97,16 +97,14 @@ fn clients_that_leave_while_the_upstream_says_no_more() {
     let mut replies = vec![begun; CLIENTS];
     replies.push(ok());
     survives(&replies, |proxy, _| {
-        let before = proxy.descriptors();
+        let rest = AtRest::of(proxy);
         for count in 0..CLIENTS {
             let mut client = connect(proxy);
             client.send(GET);
             assert_eq!(client.read_head().map(|head| head.status()), Ok(Some(200)));
             if count % 2 == 0 { client.reset() } else { drop(client) }
         }
-        proxy.admin().wait_for_stat("cluster.backend.upstream_cx_active", 0);
-        proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
-        eventually("the descriptors of before", || (proxy.descriptors() <= before).then_some(()));
+        rest.wait_for(proxy);
         assert_eq!(proxy.admin().stat("cluster.backend.upstream_rq_timeout"), 0);
     });
 }
@@ -300,7 +298,7 @@ fn upstreams_that_never_stop() {
         for ((first, filler), stat) in endless {
             let upstream = endless_upstream(first, filler);
             let values = Values::from([("upstream".into(), upstream.to_string())]);
-            let proxy = Proxy::start(program, &front_proxy("", "timeout: 0.3s", ""), &values);
+            let proxy = Proxy::start(program, &front_proxy("", "timeout: 1s", ""), &values);
             let rest = AtRest::of(&proxy);
             let mut client = connect(&proxy);
             client.send(GET.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));

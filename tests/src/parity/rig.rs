@@ -14,7 +14,7 @@ use crate::port::{RefusingPort, SilentPort};
 use crate::proxy::{Program, Proxy};
 use crate::template::Values;
 use crate::upstream::Upstream;
-use crate::wait::poll_for;
+use crate::wait::{PATIENCE, poll_for};
 
 /// How long counters and log lines may trail behind the last byte on the wire.
 const SETTLING_PATIENCE: Duration = Duration::from_secs(2);
@@ -167,7 +167,7 @@ impl Rig {
     /// The client has closed its connections: waits until the proxy has noticed. One that is still in the listener's backlog
     /// is not active, but none is gone before it was counted.
     fn wait_until_idle(&self, case: &Case, connections: u64) {
-        let idle = poll_for(SETTLING_PATIENCE, || {
+        let idle = poll_for(PATIENCE, || {
             let accepted = self.stat(case, "downstream_cx_total") >= connections;
             (accepted && self.stat(case, "downstream_cx_active") == 0).then_some(())
         });

@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 
 use ringmain_tests::aws::{FakeAws, Fault};
 use ringmain_tests::client::Client;
-use ringmain_tests::port;
+use ringmain_tests::port::RefusingPort;
 use ringmain_tests::proxy::{Engine, Program, Proxy};
 use ringmain_tests::template::Values;
 use ringmain_tests::wait::eventually;
@@ -52,7 +52,8 @@ fn what_is_not_there_or_not_allowed_is_named() {
 
 #[test]
 fn an_endpoint_that_cannot_be_reached_is_told() {
-    let url = format!("http://127.0.0.1:{}", port::free());
+    let port = RefusingPort::bind();
+    let url = format!("http://{}", port.address());
     says_once(&start(&url, AS_IT_IS), "check 'endpoint' and 'region'");
 }
 
@@ -100,6 +101,9 @@ fn a_port_that_cannot_be_chosen_is_told_with_those_there_are() {
         let aws = FakeAws::start(tasks(&[one.address()]));
         aws.change(|world| world.definition = definition.as_object().expect("fields").clone());
         let proxy = start(&aws.url(), [NAMED, fields]);
+        eventually("polls that could say it again", || {
+            (proxy.admin().stat("cluster.backend.ecs.poll_success") >= 3).then_some(())
+        });
         says_once(&proxy, &expected);
         let report = proxy.admin().get("/ecs").text();
         assert!(report.contains(&expected), "{report}");

@@ -76,12 +76,23 @@ impl Rig {
         self.proxy.admin().stat(&format!("cluster.backend.ecs.{name}"))
     }
 
-    /// Waits until a counter of the cluster's discovery has grown by `by`.
+    /// Waits until the process has said `text` in its log.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        eventually(text, || self.proxy.stderr().contains(text).then_some(()));
+    }
+
+    /// Waits until a counter of the cluster's discovery has grown by `by`, of events that go on.
     #[track_caller]
     pub fn wait_for_more(&self, name: &str, by: u64) {
-        let from = self.ecs_stat(name);
-        eventually(&format!("{name} to grow from {from}"), || {
-            (self.ecs_stat(name) >= from + by).then_some(())
+        self.wait_for_at_least(name, self.ecs_stat(name) + by);
+    }
+
+    /// Waits until a counter of the cluster's discovery has come to `count`.
+    #[track_caller]
+    pub fn wait_for_at_least(&self, name: &str, count: u64) {
+        eventually(&format!("{name} to become {count} or more"), || {
+            (self.ecs_stat(name) >= count).then_some(())
         });
     }
 

@@ -221,11 +221,7 @@ fn ejected_hosts_come_back() {
             let lines = 2 * usize::try_from(round).expect("a small number");
             eventually("the event log", || (Three::events(&proxy) == lines).then_some(()));
         }
-        assert_eq!(
-            admin.stat("cluster.backend.outlier_detection.ejections_active"),
-            0,
-            "{program}"
-        );
+        admin.wait_for_stat("cluster.backend.outlier_detection.ejections_active", 0);
         let events = proxy.file("events.log");
         assert!(events.contains(r#""action":"UNEJECT","num_ejections":2"#), "{program}: {events}");
         assert!(events.contains(r#""secs_since_last_action":"0""#), "{program}: {events}");

@@ -110,9 +110,8 @@ fn limits_hold_for_connections_ahead() {
     }
 }
 
-/// How many connections there are when a request, to a host of HTTP/2 that takes so many at a time on each,
-/// has been answered.
-fn http2_connections(program: Program, streams: u32, policy: &str) -> u64 {
+/// A host of HTTP/2 that takes so many requests at a time on each connection, and a proxy before it.
+fn start_http2(program: Program, streams: u32, policy: &str) -> (Proxy, H2Upstream) {
     let host = H2Upstream::start(|peer, request| {
         peer.send(headers(request.stream, &[(":status", "200")], END_STREAM));
     });
@@ -120,10 +119,7 @@ fn http2_connections(program: Program, streams: u32, policy: &str) -> u64 {
     let cluster = HTTP2.replace("http2_protocol_options: {}", &limited)
         + &format!("preconnect_policy: {{ {policy} }}\n");
     let values = Values::from([("upstream".into(), host.address().port().to_string())]);
-    let proxy = Proxy::start(program, &front_proxy("", "", &cluster), &values);
-    ask_in_turn(&proxy, 1);
-    proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
-    proxy.admin().stat("cluster.backend.upstream_cx_total")
+    (Proxy::start(program, &front_proxy("", "", &cluster), &values), host)
 }
 
 #[test]
@@ -135,9 +131,15 @@ fn a_connection_of_http2_is_enough_for_the_requests_that_it_takes() {
         (100, "predictive_preconnect_ratio: 3", 1),
     ] {
         for program in programs() {
-            eventually(&format!("{expected} by {policy} in {program}"), || {
-                (http2_connections(program, streams, policy) == expected).then_some(())
-            });
+            let (proxy, _host) = start_http2(program, streams, policy);
+            let admin = proxy.admin();
+            for _ in 0..3 {
+                ask_in_turn(&proxy, 1);
+                admin.wait_for_stat("cluster.backend.upstream_rq_active", 0);
+                admin.wait_for_stat("cluster.backend.upstream_cx_total", expected);
+            }
+            let opened = admin.stat("cluster.backend.upstream_cx_total");
+            assert_eq!(opened, expected, "{policy} in {program}");
         }
     }
 }

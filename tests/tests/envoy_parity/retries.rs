@@ -222,15 +222,15 @@ fn asked_by_the_client() {
 fn attempts_that_take_too_long() {
     let stall: Reply = vec![Act::ReadBody, Act::Stall];
     compare(vec![
-        policy("per_try", "retry_on: 5xx, per_try_timeout: 0.2s").upstream(stall.clone()).upstream(ok()).ask(GET),
+        policy("per_try", "retry_on: 5xx, per_try_timeout: 0.6s").upstream(stall.clone()).upstream(ok()).ask(GET),
         policy("per_try_exhausted", "retry_on: 5xx, per_try_timeout: 0.2s")
             .upstream(stall.clone())
             .ask(GET)
             .shows("URX,UT")
             .shows("upstream_per_try_timeout"),
         policy("per_try_alone", "per_try_timeout: 0.2s").upstream(stall.clone()).ask(GET).shows("504"),
-        policy("per_try_idle", "retry_on: 5xx, per_try_idle_timeout: 0.2s").upstream(stall.clone()).upstream(ok()).ask(GET),
-        policy("per_try_idle_inside_response", "retry_on: 5xx, per_try_idle_timeout: 0.2s")
+        policy("per_try_idle", "retry_on: 5xx, per_try_idle_timeout: 0.6s").upstream(stall.clone()).upstream(ok()).ask(GET),
+        policy("per_try_idle_inside_response", "retry_on: 5xx, per_try_idle_timeout: 0.6s")
             .upstream(vec![
                 Act::ReadBody,
                 Act::Send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc".to_vec()),
@@ -256,7 +256,7 @@ fn attempts_that_take_too_long() {
             .upstream(stall.clone())
             .ask(format!("GET / HTTP/1.1\r\nhost: a\r\n{INTERNAL}x-envoy-upstream-rq-timeout-alt-response: 1\r\n\r\n"))
             .shows("HTTP/1.1 204"),
-        policy("per_try_upload", "retry_on: 5xx, per_try_timeout: 0.2s")
+        policy("per_try_upload", "retry_on: 5xx, per_try_timeout: 0.6s")
             .upstream(stall)
             .upstream(ok())
             .send_pieces(&["POST /a HTTP/1.1\r\nhost: a.example\r\ncontent-length: 6\r\n\r\n", "abc", "def"])

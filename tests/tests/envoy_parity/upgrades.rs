@@ -58,7 +58,7 @@ fn websocket() {
             .step(Step::ReadBytes(3))
             .step(Step::ReadToEnd),
         asking("idle")
-            .hcm("upgrade_configs: [{ upgrade_type: websocket }]\nstream_idle_timeout: 0.3s")
+            .hcm("upgrade_configs: [{ upgrade_type: websocket }]\nstream_idle_timeout: 0.6s")
             .upstream(answering(SWITCH, &[Act::Echo]))
             .step(Step::ReadToEnd)
             .shows("101 SI"),
@@ -264,7 +264,7 @@ fn connect_terminated() {
             .step(Step::ReadToEnd)
             .shows("200 - "),
         connecting("idle", ends_here)
-            .hcm("upgrade_configs: [{ upgrade_type: CONNECT }]\nstream_idle_timeout: 0.3s")
+            .hcm("upgrade_configs: [{ upgrade_type: CONNECT }]\nstream_idle_timeout: 0.6s")
             .send(CONNECT)
             .step(Step::ReadHead)
             .step(Step::ReadToEnd)

@@ -3,10 +3,11 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 
+use ringmain_tests::at_rest::AtRest;
 use ringmain_tests::client::Client;
 use ringmain_tests::proxy::Program;
 use ringmain_tests::tls::Handshake;
-use ringmain_tests::wait::{PATIENCE, eventually};
+use ringmain_tests::wait::PATIENCE;
 
 use crate::rig::{GET, Rig, SERVER, VERSIONS, assert_alike, authority, tls_front};
 
@@ -35,10 +36,8 @@ fn what_is_no_handshake_ends_the_connection_and_counts_as_with_envoy() {
         insult(rig.port(), &[0; 100], false);
         insult(rig.port(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", true);
         insult(rig.port(), b"", true);
-        let admin = rig.proxy.admin();
-        admin.wait_for_stat("http.ingress.downstream_cx_destroy", 4);
-        admin.wait_for_stat("http.ingress.downstream_cx_active", 0);
-        (rig.ssl_stats(), admin.stat("http.ingress.downstream_cx_destroy_remote"))
+        rig.wait_for_ends(4);
+        (rig.ssl_stats(), rig.proxy.admin().stat("http.ingress.downstream_cx_destroy_remote"))
     });
 }
 
@@ -104,26 +103,22 @@ fn after_insults_the_proxy_serves_and_keeps_nothing() {
     let template = tls_front(SERVER, "", "", "");
     for program in Program::ringmains() {
         let rig = Rig::start(program, &authority, &template);
-        let admin = rig.proxy.admin();
-        let handshake = Handshake::new(&authority, "server.example", &VERSIONS);
-        assert!(handshake.connect(rig.port()).ask(GET).is_ok(), "{program}");
-        admin.wait_for_stat("http.ingress.downstream_cx_active", 0);
-        let before = rig.proxy.descriptors();
-        for insult_bytes in insults() {
-            insult(rig.port(), &insult_bytes, true);
+        let rest = AtRest::of(&rig.proxy);
+        let insults = insults();
+        for insult_bytes in &insults {
+            insult(rig.port(), insult_bytes, true);
         }
+        let handshake = Handshake::new(&authority, "server.example", &VERSIONS);
         // A session that its client leaves without a word.
         let mut client = handshake.connect(rig.port());
         client.send("GET / HTTP/1.1\r\nhost: a\r\n").expect("open");
         drop(client);
         assert!(handshake.connect(rig.port()).ask(GET).is_ok(), "{program}");
         drop(Client::connect(rig.port()));
-        let active = format!("listener.127.0.0.1_{}.downstream_cx_active", rig.port());
-        admin.wait_for_stat(&active, 0);
-        admin.wait_for_stat("http.ingress.downstream_cx_active", 0);
-        admin.wait_for_stat("http.ingress.downstream_rq_active", 0);
-        assert_eq!(admin.stat("server.connection_panics"), 0, "{program}");
-        eventually("the descriptors", || (rig.proxy.descriptors() <= before).then_some(()));
+        rig.wait_for_ends(insults.len() as u64 + 3);
+        assert_eq!(rig.proxy.admin().stat("server.connection_panics"), 0, "{program}");
+        rig.upstream.close_connections();
+        rest.wait_for(&rig.proxy);
     }
 }
 
@@ -153,9 +148,7 @@ fn a_thousand_slow_handshakes_leave_nothing_behind() {
         let active = format!("listener.127.0.0.1_{}.downstream_cx_active", rig.port());
         let handshake = Handshake::new(&authority, "server.example", &VERSIONS);
         let is_served = || handshake.connect(rig.port()).ask(GET).is_ok();
-        assert!(is_served(), "{program}");
-        rig.proxy.admin().wait_for_stat(&active, 0);
-        let before = rig.proxy.descriptors();
+        let rest = AtRest::of(&rig.proxy);
         for _ in 0..4 {
             let stuck: Vec<TcpStream> = (0..AT_ONCE).map(|_| begin(rig.port())).collect();
             rig.proxy.admin().wait_for_stat(&active, AT_ONCE);
@@ -163,7 +156,8 @@ fn a_thousand_slow_handshakes_leave_nothing_behind() {
             drop(stuck);
             rig.proxy.admin().wait_for_stat(&active, 0);
         }
-        eventually("the descriptors", || (rig.proxy.descriptors() <= before).then_some(()));
+        rig.upstream.close_connections();
+        rest.wait_for(&rig.proxy);
     }
 }
 

@@ -49,7 +49,7 @@ fn compare_file(template: &str) {
                 answers.push(normal(&handshake.forgetful().connect(rig.port()).ask(FORGED)));
             }
         }
-        rig.proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+        rig.wait_for_ends(8);
         rig.upstream.settle();
         let received = ringmain_tests::normalize::headers(&rig.upstream.transcript());
         let mut stats = rig.ssl_stats();

@@ -32,7 +32,7 @@ fn a_request_over_each_version_is_as_with_envoy() {
             let handshake = Handshake::new(&authority, "server.example", &[version]);
             answers.push(normal(&handshake.connect(rig.port()).ask(GET)));
         }
-        rig.proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+        rig.wait_for_ends(2);
         rig.upstream.settle();
         let received = normalize::headers(&rig.upstream.transcript());
         assert!(received.contains("x-forwarded-proto: https"), "{received}");

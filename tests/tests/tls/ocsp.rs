@@ -41,7 +41,7 @@ fn compare(authority: &Authority, common: &str, policy: &str) {
             let answers = [(), ()].map(|()| normal(&handshake.connect(rig.port()).ask(GET)));
             (answers, handshake.staple())
         });
-        rig.proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+        rig.wait_for_ends(4);
         let mut stats = rig.ssl_stats();
         // A resumption counts no curve here.
         stats.retain(|name, _| !name.starts_with("ciphers.") && !name.starts_with("curves."));

@@ -83,6 +83,15 @@ impl Rig {
         self.proxy.port("listener")
     }
 
+    /// Waits until `count` connections have come and gone. One that got no session is never active, but ends
+    /// after all that is counted of it.
+    #[track_caller]
+    pub fn wait_for_ends(&self, count: u64) {
+        let admin = self.proxy.admin();
+        admin.wait_for_stat("http.ingress.downstream_cx_destroy", count);
+        admin.wait_for_stat("http.ingress.downstream_cx_active", 0);
+    }
+
     /// The TLS counters of the listener that are not zero, by their names behind `ssl.`.
     pub fn ssl_stats(&self) -> BTreeMap<String, u64> {
         let prefix = format!("listener.127.0.0.1_{}.ssl.", self.port());

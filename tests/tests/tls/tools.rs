@@ -1,8 +1,8 @@
 //! What people look at TLS with, on a listener that is configured with nothing but a certificate.
 
+use ringmain_tests::at_rest::AtRest;
 use ringmain_tests::proxy::Program;
 use ringmain_tests::python;
-use ringmain_tests::wait::eventually;
 
 use crate::rig::{Rig, SERVER, authority, tls_front};
 
@@ -25,15 +25,11 @@ fn a_scanner_finds_no_weakness() {
     let authority = authority();
     for program in Program::ringmains() {
         let rig = Rig::start(program, &authority, &tls_front(SERVER, "", "", ""));
-        let before = rig.proxy.descriptors();
+        let rest = AtRest::of(&rig.proxy);
         let port = rig.port().to_string();
         let told = python::scan("tls_scan.py", &["server.example", &port]);
         assert_eq!(told, "done\n", "{program}");
-        let active = format!("listener.127.0.0.1_{port}.downstream_cx_active");
-        rig.proxy.admin().wait_for_stat(&active, 0);
-        eventually("the descriptors", || {
-            let kept = rig.proxy.admin().stat("cluster.backend.upstream_cx_active");
-            (rig.proxy.descriptors() <= before + kept).then_some(())
-        });
+        rig.upstream.close_connections();
+        rest.wait_for(&rig.proxy);
     }
 }
