@@ -6,7 +6,7 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
-//! | [`workspace`], [`port`], [`wait`] | scratch folders, free ports, bounded polling |
+//! | [`workspace`], [`port`], [`wait`], [`wall_clock`] | scratch folders, free ports, bounded polling, the time of day |
 //! | [`process`], [`proxy`], [`envoy`], [`admin`], [`at_rest`] | the proxy under test and its admin interface |
 //! | [`message`], [`client`], [`upstream`] | both ends of the wire |
 //! | [`h2_frame`], [`h2_client`], [`h2_upstream`] | both ends that speak HTTP/2 by frames |
@@ -40,4 +40,5 @@ pub mod tool;
 pub mod upstream;
 pub mod venv;
 pub mod wait;
+pub mod wall_clock;
 pub mod workspace;

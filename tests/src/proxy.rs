@@ -13,6 +13,7 @@ use crate::admin::Admin;
 use crate::process::{Process, Signal};
 use crate::template::{self, Values};
 use crate::wait::{PATIENCE, poll_for};
+use crate::wall_clock::WallClock;
 use crate::{envoy, port, workspace};
 
 /// How ringmain's workers do their I/O.
@@ -142,6 +143,14 @@ impl Proxy {
         values: &Values,
     ) -> Self {
         let command = with_descriptors(count, &program.command());
+        Self::start_command(program, command, template, values, &["--concurrency", "1"])
+    }
+
+    /// Starts one worker of `program` whose time of day is that of `clock`.
+    #[track_caller]
+    pub fn start_by(clock: &WallClock, program: Program, template: &str, values: &Values) -> Self {
+        let mut command = program.command();
+        clock.rule(&mut command);
         Self::start_command(program, command, template, values, &["--concurrency", "1"])
     }
 
