@@ -11,6 +11,7 @@ pub mod h1_request;
 pub mod h1_response;
 pub mod h2_connection;
 pub mod h2_flood;
+pub mod h2_upstream;
 pub mod header_conversion;
 pub mod header_map;
 pub mod proxy_protocol;

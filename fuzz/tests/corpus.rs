@@ -70,6 +70,11 @@ fn h2_flood() {
 }
 
 #[test]
+fn h2_upstream() {
+    replay("h2_upstream", ringmain_fuzz::h2_upstream::check);
+}
+
+#[test]
 fn config_load() {
     replay_edited("config_load", ringmain_fuzz::config_load::check, CONFIGURATION_EDITS);
 }
