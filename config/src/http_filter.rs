@@ -9,6 +9,7 @@ mod csrf;
 mod fault;
 mod grpc_stats;
 mod header_mutation;
+mod header_to_metadata;
 mod health_check;
 mod local_ratelimit;
 mod per_filter_config;
@@ -35,6 +36,10 @@ pub use self::csrf::CsrfPolicy;
 pub use self::fault::{AbortError, FaultAbort, FaultDelay, FaultRateLimit, HttpFault};
 pub use self::grpc_stats::{GrpcStats, NamedMethods};
 pub use self::header_mutation::{HeaderMutationFilter, Mutation, Mutations};
+pub use self::header_to_metadata::{
+    HeaderToMetadata, MetadataPair, MetadataPairValue, MetadataRule, MetadataRuleSource,
+    MetadataValueType,
+};
 pub use self::health_check::HealthCheck;
 pub use self::local_ratelimit::{LocalRateLimit, RateLimitDescriptor, VhRateLimits};
 pub(crate) use self::per_filter_config::from_wire as per_filter_configs;
@@ -79,6 +84,8 @@ pub enum HttpFilterConfig {
     GrpcStats(GrpcStats),
     /// `envoy.extensions.filters.http.header_mutation.v3.HeaderMutation`.
     HeaderMutation(HeaderMutationFilter),
+    /// `envoy.extensions.filters.http.header_to_metadata.v3.Config`.
+    HeaderToMetadata(HeaderToMetadata),
     /// `envoy.extensions.filters.http.health_check.v3.HealthCheck`.
     HealthCheck(HealthCheck),
     /// `envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`.
@@ -136,6 +143,7 @@ impl HttpFilter {
             | HttpFilterConfig::Csrf(_)
             | HttpFilterConfig::Fault(_)
             | HttpFilterConfig::GrpcStats(_)
+            | HttpFilterConfig::HeaderToMetadata(_)
             | HttpFilterConfig::HealthCheck(_)
             | HttpFilterConfig::Rbac(_)
             | HttpFilterConfig::SetFilterState(_)
@@ -174,6 +182,9 @@ impl HttpFilterConfig {
         }
         if let Some(wire) = unpack(any) {
             return Some(Self::GrpcStats(GrpcStats::from_wire(&wire, at)));
+        }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::HeaderToMetadata(HeaderToMetadata::from_wire(&wire, at)));
         }
         if let Some(wire) = unpack(any) {
             return Some(Self::HealthCheck(HealthCheck::from_wire(&wire, at)));

@@ -1,7 +1,7 @@
 //! `metadata_match`: what a route wants of the metadata of the host that it is sent to.
 //!
 //! Subsets of a cluster's hosts are looked up by [`MatchCriteria::key`], which is written at load so
-//! that a request writes none.
+//! that a request writes none, unless filters have noted criteria of its own.
 
 use std::collections::BTreeMap;
 
@@ -82,9 +82,14 @@ impl MatchCriteria {
         if own.is_empty() {
             return outer.cloned();
         }
+        Some(Self::over(outer, own))
+    }
+
+    /// Those of `outer`, and over them `own`: what the metadata of a request have in `envoy.lb`.
+    pub fn over(outer: Option<&Self>, own: impl IntoIterator<Item = (String, Value)>) -> Self {
         let outer = outer.into_iter().flat_map(|outer| &outer.criteria);
         let outer = outer.map(|criterion| (criterion.name.clone(), criterion.value.clone()));
-        Some(Self::new(outer.chain(own).collect()))
+        Self::new(outer.chain(own).collect())
     }
 
     /// In the order of their names.

@@ -10,6 +10,7 @@ mod rewrite;
 mod string;
 
 pub use self::filter_state::FilterStateMatcher;
+pub(crate) use self::header::looked_up_name;
 pub use self::header::{HeaderMatcher, HeaderTest};
 pub use self::metadata::{MetadataMatcher, ValueMatcher};
 pub use self::regex::FullRegex;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use envoy_types::pb::envoy::config::core::v3 as wire;
 use envoy_types::pb::google::protobuf as pb;
 use pb::value::Kind;
+use prost::Message;
 use serde_json::{Number, Value};
 
 /// `filter_metadata`: an object for each namespace.
@@ -28,7 +29,7 @@ impl Metadata {
 }
 
 /// The namespace of the metadata that load balancers look at.
-pub(crate) const LB_NAMESPACE: &str = "envoy.lb";
+pub const LB_NAMESPACE: &str = "envoy.lb";
 
 /// What `wire` holds for load balancers.
 pub(crate) fn lb_metadata(wire: Option<&wire::Metadata>) -> BTreeMap<String, Value> {
@@ -62,11 +63,16 @@ fn json_value(wire: &pb::Value) -> Value {
     }
 }
 
+/// The value of which `bytes` are the serialized form (`google.protobuf.Value`).
+pub fn decode_value(bytes: &[u8]) -> Option<Value> {
+    pb::Value::decode(bytes).ok().map(|wire| json_value(&wire))
+}
+
 /// Beyond this a number is written with an exponent.
 const WHOLE_MAX: f64 = 1e16;
 
 /// A number as Envoy writes it: whole where it is whole.
-pub(crate) fn json_number(value: f64) -> Value {
+pub fn json_number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < WHOLE_MAX {
         #[expect(clippy::cast_possible_truncation, reason = "whole and within bounds")]
         return Value::from(value as i64);

@@ -7,8 +7,8 @@ use envoy_types::pb::envoy::extensions::filters::http as filters;
 use envoy_types::pb::google::protobuf::Any;
 
 use super::{
-    Buffer, CompressorPerRoute, CorsPolicy, CsrfPolicy, HttpFault, HttpFilter, HttpFilterConfig,
-    LocalRateLimit, Mutations, RbacFilter, SetFilterState, Users,
+    Buffer, CompressorPerRoute, CorsPolicy, CsrfPolicy, HeaderToMetadata, HttpFault, HttpFilter,
+    HttpFilterConfig, LocalRateLimit, Mutations, RbacFilter, SetFilterState, Users,
 };
 use crate::header_mutation::HeaderValueOption;
 use crate::report::At;
@@ -45,6 +45,8 @@ pub enum PerRoute {
     Fault(HttpFault),
     /// `envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute`.
     HeaderMutation(Mutations),
+    /// `envoy.extensions.filters.http.header_to_metadata.v3.Config`.
+    HeaderToMetadata(HeaderToMetadata),
     /// `envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`.
     LocalRateLimit(Box<LocalRateLimit>),
     /// `envoy.extensions.filters.http.rbac.v3.RBACPerRoute`.
@@ -79,6 +81,9 @@ impl PerRoute {
         if let Some(wire) = unpack(any) {
             return Some(Self::LocalRateLimit(Box::new(LocalRateLimit::per_route(&wire, at))));
         }
+        if let Some(wire) = unpack(any) {
+            return Some(Self::HeaderToMetadata(HeaderToMetadata::per_route(&wire, at)));
+        }
         if let Some(wire) = unpack::<HeaderMutationPerRoute>(any) {
             return Some(Self::HeaderMutation(Mutations::from_wire(wire.mutations.as_ref(), at)));
         }
@@ -102,6 +107,7 @@ impl PerRoute {
                 | (Self::Csrf(_), HttpFilterConfig::Csrf(_))
                 | (Self::Fault(_), HttpFilterConfig::Fault(_))
                 | (Self::HeaderMutation(_), HttpFilterConfig::HeaderMutation(_))
+                | (Self::HeaderToMetadata(_), HttpFilterConfig::HeaderToMetadata(_))
                 | (Self::LocalRateLimit(_), HttpFilterConfig::LocalRateLimit(_))
                 | (Self::Rbac(_), HttpFilterConfig::Rbac(_))
                 | (Self::SetFilterState(_), HttpFilterConfig::SetFilterState(_))

@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::extensions::filters::http::set_metadata::v3 as wire;
 use envoy_types::pb::google::protobuf::Struct;
 use serde_json::Value;
 
-use crate::metadata::{LB_NAMESPACE, fields_of};
+use crate::metadata::fields_of;
 use crate::report::At;
 
 /// `envoy.extensions.filters.http.set_metadata.v3.Config`.
@@ -32,13 +32,10 @@ impl SetMetadata {
             at.warn("'metadata_namespace' and 'value' have no effect without each other");
         }
         let older = wire.value.iter().filter(|_| !wire.metadata_namespace.is_empty());
-        let older = older.map(|value| {
-            refuse_lb(&wire.metadata_namespace, at);
-            MetadataEntry {
-                metadata_namespace: wire.metadata_namespace.clone(),
-                allow_overwrite: true,
-                value: object(value),
-            }
+        let older = older.map(|value| MetadataEntry {
+            metadata_namespace: wire.metadata_namespace.clone(),
+            allow_overwrite: true,
+            value: object(value),
         });
         let at_metadata = at.field("metadata");
         let newer = wire.metadata.iter().enumerate();
@@ -52,21 +49,11 @@ fn entry(wire: &wire::Metadata, at: &At<'_>) -> Option<MetadataEntry> {
         at.warn("an entry without 'value' has no effect");
         return None;
     };
-    refuse_lb(&wire.metadata_namespace, at);
     Some(MetadataEntry {
         metadata_namespace: wire.metadata_namespace.clone(),
         allow_overwrite: wire.allow_overwrite,
         value: object(value),
     })
-}
-
-/// In Envoy what is noted there is a part of the route's `metadata_match`.
-fn refuse_lb(namespace: &str, at: &At<'_>) {
-    if namespace == LB_NAMESPACE {
-        at.field("metadata_namespace").error(format!(
-            "the namespace '{namespace}', by which Envoy chooses hosts, is known to Envoy, not supported by ringmain"
-        ));
-    }
 }
 
 fn object(wire: &Struct) -> Value {

@@ -32,6 +32,14 @@ pub enum HeaderTest {
     Range(std::ops::Range<i64>),
 }
 
+/// The name under which a request has the header `name`: in lower case, `:authority` for `host` as in Envoy.
+pub(crate) fn looked_up_name(name: &str) -> String {
+    match name.to_ascii_lowercase() {
+        host if host == "host" => ":authority".to_owned(),
+        name => name,
+    }
+}
+
 impl HeaderMatcher {
     /// Matchers in the field `name`, all of which a request has to fulfil.
     pub(crate) fn list_from_wire(
@@ -52,7 +60,7 @@ impl HeaderMatcher {
             return None;
         }
         Some(Self {
-            name: if name == "host" { ":authority".to_owned() } else { name },
+            name: looked_up_name(&name),
             test: HeaderTest::from_wire(wire.header_match_specifier.as_ref(), at)?,
             invert_match: wire.invert_match,
             treat_missing_header_as_empty: wire.treat_missing_header_as_empty,

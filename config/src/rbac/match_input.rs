@@ -6,6 +6,7 @@ use envoy_types::pb::envoy::extensions::matching::common_inputs::ssl::v3 as ssl;
 use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
 use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
 
+use crate::matcher::looked_up_name;
 use crate::report::At;
 use crate::wire::unpack;
 
@@ -39,9 +40,7 @@ impl MatchInput {
     pub(super) fn from_wire(wire: &TypedExtensionConfig, at: &At<'_>) -> Option<Self> {
         let any = wire.typed_config.as_ref()?;
         if let Some(header) = unpack::<HttpRequestHeaderMatchInput>(any) {
-            let name = header.header_name.to_ascii_lowercase();
-            let name = if name == "host" { ":authority".to_owned() } else { name };
-            return Some(Self::RequestHeader(name));
+            return Some(Self::RequestHeader(looked_up_name(&header.header_name)));
         }
         let known = [
             (unpack::<network::DestinationIpInput>(any).is_some(), Self::DestinationIp),

@@ -13,6 +13,7 @@ use wire::scoped_routes::scope_key_builder::fragment_builder::header_value_extra
 use super::RouteConfiguration;
 use crate::cluster::ClusterNames;
 use crate::http_filter::HttpFilter;
+use crate::matcher::looked_up_name;
 use crate::report::At;
 
 /// `envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes`.
@@ -125,9 +126,8 @@ impl HeaderValueExtractor {
                 return None;
             }
         };
-        let name = extractor.name.to_ascii_lowercase();
         Some(Self {
-            name: if name == "host" { ":authority".to_owned() } else { name },
+            name: looked_up_name(&extractor.name),
             element_separator: extractor.element_separator.clone(),
             extract,
         })

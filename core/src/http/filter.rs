@@ -11,6 +11,7 @@ mod csrf;
 mod fault;
 mod grpc_stats;
 mod header_mutation;
+mod header_to_metadata;
 mod health_check;
 mod local_ratelimit;
 mod rbac;
@@ -43,6 +44,7 @@ use fault::{FaultFilter, FaultSettings};
 pub use grpc_stats::GrpcCall;
 use grpc_stats::GrpcStatsFilter;
 use header_mutation::HeaderMutationFilter;
+use header_to_metadata::HeaderToMetadataFilter;
 use health_check::HealthCheckFilter;
 pub use local_ratelimit::ConnectionBuckets;
 use local_ratelimit::{BucketRef, LocalRateLimitFilter};
@@ -69,6 +71,8 @@ pub enum Filter {
     GrpcStats(GrpcStatsFilter),
     /// `envoy.filters.http.header_mutation`.
     HeaderMutation(HeaderMutationFilter),
+    /// `envoy.filters.http.header_to_metadata`.
+    HeaderToMetadata(Box<HeaderToMetadataFilter>),
     /// `envoy.filters.http.health_check`.
     HealthCheck(HealthCheckFilter),
     /// `envoy.filters.http.local_ratelimit`.
@@ -98,6 +102,8 @@ pub enum RouteFilter {
     Fault(FaultSettings),
     /// `HeaderMutationPerRoute`.
     HeaderMutation(Mutations),
+    /// `envoy.extensions.filters.http.header_to_metadata.v3.Config`.
+    HeaderToMetadata(Box<HeaderToMetadataFilter>),
     /// `LocalRateLimit`.
     LocalRateLimit(Box<LocalRateLimitFilter>),
     /// `RBACPerRoute`.
@@ -223,6 +229,9 @@ impl Filter {
             HttpFilterConfig::HeaderMutation(config) => {
                 Self::HeaderMutation(HeaderMutationFilter::new(config.clone()))
             }
+            HttpFilterConfig::HeaderToMetadata(config) => {
+                Self::HeaderToMetadata(Box::new(HeaderToMetadataFilter::new(config, workers)))
+            }
             HttpFilterConfig::Fault(config) => Self::Fault(FaultFilter::new(config, workers)),
             HttpFilterConfig::GrpcStats(config) => {
                 Self::GrpcStats(GrpcStatsFilter::new(config.clone()))
@@ -262,6 +271,10 @@ impl Filter {
                 filter.on_request(view);
                 Verdict::Continue
             }
+            Self::HeaderToMetadata(filter) => {
+                filter.on_request(view);
+                Verdict::Continue
+            }
             Self::Rbac(filter) => filter.on_request(view),
             Self::SetFilterState(filter) => {
                 filter.on_request(view);
@@ -281,6 +294,7 @@ impl Filter {
             Self::Cors(_) => CorsFilter::on_response(view),
             Self::GrpcStats(filter) => filter.on_response(view),
             Self::HeaderMutation(filter) => filter.on_response(view),
+            Self::HeaderToMetadata(filter) => filter.on_response(view),
             Self::HealthCheck(filter) => filter.on_response(view),
             Self::LocalRateLimit(filter) => filter.on_response(view),
             Self::BasicAuth(_)
@@ -311,6 +325,7 @@ impl Filter {
             Self::Cors(filter) => filter.stats(http, stats),
             Self::Csrf(filter) => filter.stats(http, stats),
             Self::Fault(filter) => filter.stats(http, stats),
+            Self::HeaderToMetadata(filter) => filter.stats(stats),
             Self::HealthCheck(filter) => filter.stats(http, stats),
             Self::LocalRateLimit(filter) => filter.stats(stats),
             Self::Rbac(filter) => filter.stats(http, stats),
@@ -338,6 +353,9 @@ impl RouteFilter {
             PerRoute::Cors(policy) => Self::Cors(policy.clone()),
             PerRoute::Csrf(policy) => Self::Csrf(policy.clone()),
             PerRoute::HeaderMutation(mutations) => Self::HeaderMutation(mutations.clone()),
+            PerRoute::HeaderToMetadata(config) => {
+                Self::HeaderToMetadata(Box::new(HeaderToMetadataFilter::new(config, workers)))
+            }
             PerRoute::Rbac(rbac) => Self::Rbac(RbacPolicies::new(rbac)),
             PerRoute::SetFilterState(config) => Self::SetFilterState(config.clone()),
         }
@@ -345,8 +363,10 @@ impl RouteFilter {
 
     /// Appends the stats that it counts apart from its filter's.
     pub fn stats(&self, stats: &mut Vec<Stat>) {
-        if let Self::LocalRateLimit(limit) = self {
-            limit.stats(stats);
+        match self {
+            Self::HeaderToMetadata(filter) => filter.stats(stats),
+            Self::LocalRateLimit(limit) => limit.stats(stats),
+            _ => {}
         }
     }
 }

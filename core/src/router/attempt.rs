@@ -53,7 +53,7 @@ impl Answer {
     }
 }
 
-impl<'a> UpstreamRequest<'_, 'a> {
+impl<'d> UpstreamRequest<'d, '_> {
     /// Sends the request with `body`, the whole of it, which comes back for the next attempt.
     /// `replayed`: on a fresh connection, because a reused one had died.
     pub(super) async fn attempt_whole(
@@ -296,7 +296,7 @@ impl<'a> UpstreamRequest<'_, 'a> {
     }
 
     /// What the request asks of its host.
-    fn pick(&self) -> Pick<'a> {
+    fn pick(&self) -> Pick<'d> {
         Pick { hash: self.hash, criteria: self.criteria, ..Pick::default() }
     }
 

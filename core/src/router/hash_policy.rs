@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::http::header_matching::{cookie, query_parameter};
+use crate::http::stream::StreamInfo;
 use crate::http::stream_objects::StreamObjects;
 
 /// Whose request it is.
@@ -21,6 +22,13 @@ pub struct Ends<'a> {
     pub direct_remote: &'a Address,
     /// Our end of it.
     pub local: &'a Address,
+}
+
+impl<'a> Ends<'a> {
+    /// Those of a stream.
+    pub fn of(info: &'a StreamInfo) -> Self {
+        Self { remote: &info.remote, direct_remote: &info.direct_remote, local: &info.local }
+    }
 }
 
 /// The hash by `policies`, where one of them finds anything. Cookies that the client is to get are

@@ -4,11 +4,13 @@
 //! A request whose body is absent or already here goes out in one send. Any other body streams
 //! while the response may already be coming.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use ringmain_config::cluster::RoutingPriority;
 use ringmain_config::match_criteria::MatchCriteria;
+use ringmain_config::metadata::LB_NAMESPACE;
 use ringmain_config::route::{HashPolicy, InternalRedirectPolicy};
 use ringmain_proto_codec::KnownHeader;
 use ringmain_proto_codec::h1::{BodyLength, RequestHead};
@@ -41,7 +43,8 @@ pub struct Forwarding<'a> {
     pub priority: RoutingPriority,
     /// What of it decides which host it goes to, where the cluster's policy hashes.
     pub hash_policy: &'a [HashPolicy],
-    /// What the metadata of its host must be, where the cluster has subsets.
+    /// What the metadata of its host must be, where the cluster has subsets: `metadata_match` of the
+    /// route or of its weighted cluster.
     pub criteria: Option<&'a MatchCriteria>,
     /// The route's limits.
     pub limits: RouteTimeouts,
@@ -78,8 +81,8 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     pub(super) priority: RoutingPriority,
     /// By the route's `hash_policy`.
     pub(super) hash: Option<u64>,
-    /// `metadata_match` of the route or of its weighted cluster.
-    pub(super) criteria: Option<&'a MatchCriteria>,
+    /// What the metadata of its host must be, where the cluster has subsets.
+    pub(super) criteria: Option<&'d MatchCriteria>,
     pub(super) body: &'d RequestBody,
     pub(super) timeouts: &'d StreamTimeouts,
     pub(super) retry: RetryState<'a>,
@@ -159,6 +162,10 @@ pub async fn forward<'a>(
         true => hash_of(exchange, forwarding.hash_policy),
         false => None,
     };
+    let criteria = match cluster.shared.config.load_balancing.subset {
+        Some(_) => criteria_of(exchange, forwarding.criteria),
+        None => None,
+    };
     let begun = body.begin(downstream, exchange.body.take());
     let mut request = UpstreamRequest {
         downstream,
@@ -167,7 +174,7 @@ pub async fn forward<'a>(
         groups: forwarding.groups,
         priority: forwarding.priority,
         hash,
-        criteria: forwarding.criteria,
+        criteria: criteria.as_deref(),
         body: &body,
         timeouts: &forwarding.timeouts,
         retry: forwarding.retry,
@@ -222,9 +229,19 @@ async fn drop_request(
 
 fn hash_of(exchange: &mut Exchange, policies: &[HashPolicy]) -> Option<u64> {
     let Exchange { request, info, set_cookies, .. } = exchange;
-    let ends =
-        Ends { remote: &info.remote, direct_remote: &info.direct_remote, local: &info.local };
-    request_hash(policies, &request.headers, &info.objects, ends, set_cookies)
+    request_hash(policies, &request.headers, &info.objects, Ends::of(info), set_cookies)
+}
+
+/// What the route wants of the host's metadata, and over it what filters have noted of the request.
+fn criteria_of<'a>(
+    exchange: &Exchange,
+    of_route: Option<&'a MatchCriteria>,
+) -> Option<Cow<'a, MatchCriteria>> {
+    let noted = exchange.info.dynamic_metadata.as_ref();
+    match noted.and_then(|noted| noted.0.get(LB_NAMESPACE)?.as_object()) {
+        None => of_route.map(Cow::Borrowed),
+        Some(own) => Some(Cow::Owned(MatchCriteria::over(of_route, own.clone()))),
+    }
 }
 
 impl UpstreamRequest<'_, '_> {

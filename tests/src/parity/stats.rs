@@ -112,6 +112,10 @@ fn is_chosen(name: &str, stat: &str) -> bool {
             HTTP.contains(&leaf) || of_filter && !leaf.ends_with(".total_compressed_bytes")
         });
     }
+    let of_filter = stat.strip_prefix("http_filter_name.").and_then(|rest| rest.strip_prefix(name));
+    if of_filter.is_some_and(|leaf| leaf.starts_with('.')) {
+        return true;
+    }
     if stat.strip_prefix(name).is_some_and(|leaf| leaf.starts_with(".http_local_rate_limit.")) {
         return true;
     }

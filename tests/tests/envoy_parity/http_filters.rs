@@ -11,6 +11,7 @@ mod csrf;
 mod fault;
 mod grpc_stats;
 mod header_mutation;
+mod header_to_metadata;
 mod health_check;
 mod local_ratelimit;
 mod rbac;

@@ -256,6 +256,65 @@ fn weighted_clusters_and_tcp_proxies_have_criteria_too() {
 }
 
 #[test]
+fn what_filters_note_goes_before_what_the_route_says() {
+    let hosts = Hosts::start();
+    let subsets = "lb_subset_config: { fallback_policy: ANY_ENDPOINT, subset_selectors: [{ keys: [v] }, { keys: [stage, v] }] }";
+    let lists = "lb_subset_config: { metadata_fallback_policy: FALLBACK_LIST, subset_selectors: [{ keys: [v] }] }";
+    let list = "v: '9', fallback_list: [{ v: '9' }, { v: '2' }]";
+    let of_route = ["", "v: '1'", "v: '2', stage: prod", list];
+    let (mut routes, mut clusters) = (String::new(), String::new());
+    for (cluster_name, config) in [("c", subsets), ("l", lists), ("plain", "")] {
+        clusters += &cluster(cluster_name, config, &hosts.endpoints());
+        for (at, criteria) in of_route.iter().enumerate() {
+            let criteria = metadata_match(criteria);
+            let _ = writeln!(
+                routes,
+                "- match: {{ path: /{cluster_name}{at} }}\n  route: {{ cluster: {cluster_name}, {criteria} }}"
+            );
+        }
+    }
+    let rule = |name: &str| {
+        format!(
+            "- {{ header: x-{name}, on_header_present: {{ metadata_namespace: envoy.lb, key: {name} }} }}\n"
+        )
+    };
+    let filters = format!(
+        "- name: constant
+  typed_config:
+    '@type': type.googleapis.com/envoy.extensions.filters.http.set_metadata.v3.Config
+    metadata: [{{ metadata_namespace: other, value: {{ v: '2' }} }}]
+- name: of_headers
+  typed_config:
+    '@type': type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config
+    request_rules:
+{}",
+        indented(&(rule("v") + &rule("stage")), 4)
+    );
+    let router = "          - name: router\n";
+    let text =
+        listener_beside(&routes, "", &clusters).replace(router, &(indented(&filters, 10) + router));
+    let asked = ["", "x-v: 1\r\n", "x-v: 2\r\n", "x-v: 1\r\nx-stage: dev\r\n", "x-stage: prod\r\n"];
+    let observed = same(|program| {
+        let proxy = Proxy::start(program, &text, &Values::new());
+        let mut client = Client::connect(proxy.port("listener"));
+        let mut text = String::new();
+        for path in ["c", "l", "plain"]
+            .map(|name| (0..of_route.len()).map(move |at| format!("/{name}{at}")))
+            .into_iter()
+            .flatten()
+        {
+            for fields in asked {
+                let shares = shares(&mut client, &path, |_| fields.to_owned());
+                let _ = writeln!(text, "{path} [{}] {shares}", fields.replace("\r\n", " "));
+            }
+        }
+        text + &stats(&proxy)
+    });
+    assert!(observed.contains(r#"/c1 [x-v: 2 ] {"2": 30, "3": 30}"#), "{observed}");
+    assert!(observed.contains(r#"/c2 [x-v: 1 x-stage: dev ] {"1": 60}"#), "{observed}");
+}
+
+#[test]
 fn policies_and_localities_hold_within_subsets() {
     let hosts = Hosts::start();
     let located = |weights: &str| {

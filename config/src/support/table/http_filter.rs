@@ -232,6 +232,21 @@ pub(super) const MESSAGES: &[Message] = &[
         ..NONE
     },
     Message {
+        name: "envoy.extensions.filters.http.header_to_metadata.v3.Config",
+        supported: "request_rules response_rules stat_prefix",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule",
+        supported: "header cookie on_header_present on_header_missing remove",
+        ..NONE
+    },
+    Message {
+        name: "envoy.extensions.filters.http.header_to_metadata.v3.Config.KeyValuePair",
+        supported: "metadata_namespace key value regex_value_rewrite type encode",
+        ..NONE
+    },
+    Message {
         name: "envoy.extensions.filters.http.rbac.v3.RBAC",
         supported: "rules matcher rules_stat_prefix shadow_rules shadow_matcher \
                     shadow_rules_stat_prefix track_per_rule_stats",
