@@ -1,9 +1,9 @@
 //! Hedging (Envoy: `hedge_policy.hedge_on_per_try_timeout`): an attempt that takes longer than its
 //! `per_try_timeout` goes on while another one is made, and the first good response is the client's.
 //!
-//! Each attempt is a task of its own with a copy of the request ([`attempt`]). The request waits here
-//! for whatever comes first and goes on with the stream of the attempt that has won; the others are
-//! given up.
+//! Each attempt is a task of its own with a copy of the request ([`attempt`]). So all of the body is here
+//! by then: one whose length was told is waited for, any other is not hedged. The request waits here for
+//! whatever comes first and goes on with the stream of the attempt that has won; the others are given up.
 
 mod attempt;
 

@@ -275,6 +275,15 @@ impl RequestBody {
             };
             return if whole.len() > kept_max { Err(Unreceived::TooLong) } else { Ok(whole) };
         }
+        self.receive_rest(downstream, timeouts).await
+    }
+
+    /// Receives what has not come yet, as far as all of the body may be kept; returns all of it.
+    pub async fn receive_rest(
+        &self,
+        downstream: &Downstream<'_>,
+        timeouts: &StreamTimeouts,
+    ) -> Result<Buffer, Unreceived> {
         while !self.is_too_much() && self.end.get().is_none() {
             match self.receive_piece(downstream, timeouts).await {
                 Ok(received) => self.note_received(received, downstream, timeouts),

@@ -19,7 +19,7 @@ use super::hash_policy::{Ends, request_hash};
 use super::host_rewrite::AutoHostRewrite;
 use super::mirror::{Mirroring, mirror};
 use super::outcome::count_response;
-use super::request_body::{RequestBody, RequestEnd};
+use super::request_body::{RequestBody, RequestEnd, Unreceived};
 use super::request_group::CountedGroups;
 use super::retry::{ResetReason, RetryState, Verdict, Wait};
 use super::timeout::{Expired, RouteTimeouts, StreamTimeouts, set_expectation};
@@ -256,6 +256,10 @@ impl UpstreamRequest<'_, '_> {
             // As in Envoy the handshake alone has a limit; another protocol's has none.
             self.timeouts.request_received(Instant::now());
         }
+        let whole = match whole {
+            None if self.waits_for_body(kept_max) => Box::pin(self.receive_rest()).await?,
+            whole => whole,
+        };
         // Its own memory: streaming is rare, and each connection would hold room for it.
         let Some(whole) = whole else { return Box::pin(self.run_streaming()).await };
         self.note_body();
@@ -268,6 +272,28 @@ impl UpstreamRequest<'_, '_> {
             // Its own memory, too.
             Some(per_try) => Box::pin(self.run_hedged(whole, per_try)).await,
             None => self.run_whole(whole).await,
+        }
+    }
+
+    /// Whether the request goes nowhere before its body has come: attempts that are hedged need all of
+    /// it, and its length was told and may be kept.
+    fn waits_for_body(&self, kept_max: Option<usize>) -> bool {
+        let length = match self.exchange.request.body {
+            BodyLength::Length(length) => length,
+            _ => return false,
+        };
+        self.hedged.is_some() && kept_max.is_some_and(|max| length <= max as u64)
+    }
+
+    /// The body when all of it has come; `None` where it has become more than may be kept.
+    async fn receive_rest(&mut self) -> Result<Option<Buffer>, Failure> {
+        match self.body.receive_rest(self.downstream, self.timeouts).await {
+            Ok(whole) => Ok(Some(whole)),
+            Err(Unreceived::TooLong) => Ok(None),
+            Err(Unreceived::Ended(end)) => {
+                self.note_body();
+                Err(self.request_broke_off(end))
+            }
         }
     }
 

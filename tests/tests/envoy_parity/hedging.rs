@@ -43,6 +43,28 @@ fn hedging() {
             .upstream(ok())
             .ask("POST /a HTTP/1.1\r\nhost: a.example\r\ncontent-length: 3\r\n\r\nabc")
             .shows("attempts 2"),
+        hedged("body_behind_the_head", "")
+            .upstream(late("200 OK"))
+            .upstream(stalling())
+            .send_pieces(&["POST /a HTTP/1.1\r\nhost: a.example\r\ncontent-length: 6\r\n\r\n", "abc", "def"])
+            .read()
+            .ask(GET)
+            .shows("x-late: yes"),
+        hedged("body_behind_the_head_twice", "num_retries: 2")
+            .upstream(stalling())
+            .upstream(stalling())
+            .upstream(ok())
+            .send_pieces(&["POST /a HTTP/1.1\r\nhost: a.example\r\ncontent-length: 6\r\n\r\nab", "cd", "ef"])
+            .read()
+            .shows("attempts 3"),
+        on_route("body_that_is_not_kept", &format!("{HEDGED}, retry_policy: {{ retry_on: 5xx, per_try_timeout: 0.15s }}"))
+            .routes(&format!("- match: {{ prefix: / }}\n  per_request_buffer_limit_bytes: 4\n  route: {{ cluster: '{{{{cluster}}}}', {HEDGED}, retry_policy: {{ retry_on: 5xx, per_try_timeout: 0.15s }} }}"))
+            .send_pieces(&["POST /a HTTP/1.1\r\nhost: a.example\r\ncontent-length: 6\r\n\r\n", "abc", "def"])
+            .read()
+            .shows("attempts 1"),
+        on_route("without_effect", "hedge_policy: { initial_requests: 3, additional_request_chance: { numerator: 100 } }")
+            .ask(GET)
+            .shows("attempts 1"),
         hedged("first_wins", "").upstream(late("200 OK")).upstream(stalling()).ask(GET).shows("x-late: yes"),
         hedged("bad_first_is_not_waited_for", "num_retries: 2")
             .upstream(late("503 No"))
