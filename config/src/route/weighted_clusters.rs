@@ -30,6 +30,9 @@ pub enum RandomValue {
     /// `header_name`, lower case: the number in the field, where there is just one that is a number;
     /// else as `Stream`.
     Header(String),
+    /// `use_hash_policy: true`: the hash by the route's `hash_policy`, where that finds anything; else as
+    /// `Stream`.
+    HashPolicy,
 }
 
 /// `envoy.config.route.v3.WeightedCluster.ClusterWeight`.
@@ -70,6 +73,9 @@ impl WeightedClusters {
         let random_value = match &wire.random_value_specifier {
             Some(RandomValueSpecifier::HeaderName(name)) if !name.is_empty() => {
                 RandomValue::Header(header_name(name, &at.field("header_name"))?)
+            }
+            Some(RandomValueSpecifier::UseHashPolicy(use_hash)) if use_hash.value => {
+                RandomValue::HashPolicy
             }
             _ => RandomValue::Stream,
         };

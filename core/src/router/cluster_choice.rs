@@ -14,12 +14,14 @@ pub struct ClusterChoice {
     pub weighted: Option<u32>,
 }
 
-/// Chooses for the request of `headers`; `random` is the stream's random number.
+/// Chooses for the request of `headers`; `random` is the stream's random number, `hash` the hash by the
+/// route's `hash_policy`.
 pub fn choose_cluster(
     specifier: &ClusterSpecifier,
     headers: &HeaderMap,
     names: &ClusterNames,
     random: impl FnOnce() -> u64,
+    hash: impl FnOnce() -> Option<u64>,
 ) -> ClusterChoice {
     match specifier {
         ClusterSpecifier::Cluster(name) => ClusterChoice { cluster: name.index, weighted: None },
@@ -30,6 +32,7 @@ pub fn choose_cluster(
             let value = match &clusters.random_value {
                 RandomValue::Stream => None,
                 RandomValue::Header(header) => number_in(header, headers),
+                RandomValue::HashPolicy => hash(),
             };
             let index = pick(clusters, value.unwrap_or_else(random));
             let cluster = choose_named(&clusters.clusters[index].cluster, headers, names);
@@ -110,7 +113,7 @@ mod tests {
             map.append(name.as_bytes(), value.as_bytes());
         }
         let names = (0..4).map(|index| (format!("c{index}").into_bytes().into(), index)).collect();
-        choose_cluster(specifier, &map, &names, || random)
+        choose_cluster(specifier, &map, &names, || random, || None)
     }
 
     fn index(specifier: &ClusterSpecifier, headers: &[(&str, &str)], random: u64) -> Option<usize> {
@@ -142,5 +145,15 @@ mod tests {
         for unusable in [&[("x-random", "-1")][..], &[("x-random", "1"), ("x-random", "1")], &[]] {
             assert_eq!(index(&clusters, unusable, 0), Some(0), "{unusable:?}");
         }
+    }
+
+    #[test]
+    fn a_hash_goes_before_the_streams_own_number() {
+        let clusters = weighted(&[1, 1], RandomValue::HashPolicy);
+        let chosen = |hash| {
+            let names = ClusterNames::default();
+            choose_cluster(&clusters, &HeaderMap::new(), &names, || 0, || hash).weighted
+        };
+        assert_eq!((chosen(Some(3)), chosen(None)), (Some(1), Some(0)));
     }
 }

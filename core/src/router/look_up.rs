@@ -5,6 +5,7 @@ use ringmain_config::route::Action;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::cluster_choice::choose_cluster;
+use super::hash_policy::{Ends, request_hash};
 use super::header_mutation::{Direction, mutate_headers};
 use super::{Found, RouteRef, RouteRequest};
 use crate::http::ConnectionManager;
@@ -97,7 +98,13 @@ pub fn choose(
 ) {
     let Action::Route(action) = &manager.routes.route(found).action else { return };
     let Exchange { request, info, .. } = exchange;
-    let choice = choose_cluster(&action.cluster, &request.headers, names, || info.random(draw));
+    let headers = &request.headers;
+    let hash = || {
+        // The client gets cookies when the hash chooses a host.
+        let cookies = &mut Vec::new();
+        request_hash(&action.hash_policy, headers, &info.objects, Ends::of(info), cookies)
+    };
+    let choice = choose_cluster(&action.cluster, headers, names, || info.random(draw), hash);
     info.cluster = choice.cluster;
     info.weighted_cluster = choice.weighted;
 }

@@ -96,11 +96,53 @@ fn by_weight() {
             .ask(get("x-random: 0\r\n"))
             .shows("HTTP/1.1 200")
             .shows("cluster_not_found"),
+        route("runtime_without_a_key", "weighted_clusters: { runtime_key_prefix: r, header_name: x-random, clusters: [{ name: '{{cluster}}', weight: 2 }, { name: '{{refused}}', weight: 1 }] }")
+            .ask(get("x-random: 1\r\n"))
+            .ask(get("x-random: 2\r\n"))
+            .shows("HTTP/1.1 200")
+            .shows("HTTP/1.1 503"),
         route(
             "several_requests",
             "weighted_clusters: { clusters: [{ name: '{{cluster}}', weight: 7 }] }",
         )
         .ask(GET)
+        .ask(GET),
+    ]);
+}
+
+#[test]
+fn by_hash() {
+    let by_hash = |name, policy: &str, fields: &[&str]| {
+        let list = [CLUSTER, REFUSED, EMPTY].join(", ");
+        let case = route(
+            name,
+            &format!(
+                "weighted_clusters: {{ use_hash_policy: true, clusters: [{list}] }}\n    {policy}"
+            ),
+        );
+        fields.iter().fold(case, |case, fields| case.ask(get(fields)))
+    };
+    let keys = ["x-key: a\r\n", "x-key: b\r\n", "x-key: c\r\n", "x-key: d\r\n", "x-key: e\r\n"];
+    let cookie = "hash_policy: [{ cookie: { name: session, ttl: 10s } }]";
+    compare(vec![
+        by_hash("hash_of_header", "hash_policy: [{ header: { header_name: x-key } }]", &keys)
+            .shows("hash_of_header_cluster")
+            .shows("hash_of_header_refused"),
+        by_hash(
+            "hash_of_two",
+            "hash_policy: [{ header: { header_name: x-key } }, { query_parameter: { name: q } }]",
+            &keys,
+        ),
+        by_hash("hash_of_cookie", cookie, &["cookie: session=a\r\n", "cookie: session=b\r\n", "cookie: session=c\r\n"]),
+        route(
+            "no_hash",
+            "weighted_clusters: { use_hash_policy: true, clusters: [{ name: '{{cluster}}', weight: 1 }] }\n    hash_policy: [{ cookie: { name: session, ttl: 10s } }]",
+        )
+        .ask(GET),
+        route(
+            "not_wanted",
+            "weighted_clusters: { use_hash_policy: false, clusters: [{ name: '{{cluster}}', weight: 1 }] }",
+        )
         .ask(GET),
     ]);
 }

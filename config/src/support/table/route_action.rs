@@ -96,7 +96,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.route.v3.WeightedCluster",
-        supported: "clusters header_name",
+        supported: "clusters header_name use_hash_policy",
         harmless: "runtime_key_prefix total_weight",
         ..NONE
     },
