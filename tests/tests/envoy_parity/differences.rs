@@ -506,3 +506,50 @@ fn a_bad_host_of_a_small_cluster_is_ejected_while_another_is_left() {
         assert_eq!(ejected(program, "always_eject_one_host: false"), 0, "{program}");
     }
 }
+
+/// A client that has been idle for too long is told nothing and sent away: nothing is under way that could
+/// be cut. Envoy waits for `drain_timeout` and answers what comes meanwhile.
+#[test]
+fn an_idle_connection_ends_at_once() {
+    let hcm = "common_http_protocol_options: { idle_timeout: 0.2s }\ndrain_timeout: 3600s";
+    let upstream = Upstream::start(vec![ok()]);
+    let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+    let idle = |program| {
+        let proxy = Proxy::start(program, &front_proxy(hcm, "", ""), &values);
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(GET);
+        client.read_response().expect("an answer");
+        proxy.admin().wait_for_stat("http.ingress.downstream_cx_idle_timeout", 1);
+        (proxy, client)
+    };
+    let (_envoy, mut client) = idle(Program::Envoy);
+    client.send(GET);
+    assert_eq!(client.read_response().expect("an answer").status(), Some(200));
+    for program in Program::ringmains() {
+        let (_proxy, mut client) = idle(program);
+        assert!(client.read_to_end().0.is_empty(), "{program}");
+    }
+}
+
+/// A client whose response broke off has nothing more to read. Envoy holds its connection for
+/// `delayed_close_timeout`.
+#[test]
+fn a_response_that_breaks_off_ends_the_connection_at_once() {
+    let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".to_vec();
+    let upstream = Upstream::start(vec![vec![Act::ReadBody, Act::Send(cut), Act::Close]]);
+    let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+    let hcm = "delayed_close_timeout: 0.1s";
+    let cut_off = |program| {
+        let proxy = Proxy::start(program, &front_proxy(hcm, "", ""), &values);
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(GET);
+        let (bytes, _) = client.read_to_end();
+        assert!(bytes.ends_with(b"abc"), "{program}");
+        proxy
+    };
+    let stat = "http.ingress.downstream_cx_delayed_close_timeout";
+    cut_off(Program::Envoy).admin().wait_for_stat(stat, 1);
+    for program in Program::ringmains() {
+        assert_eq!(cut_off(program).admin().stat(stat), 0, "{program}");
+    }
+}

@@ -24,6 +24,17 @@ fn bodies() {
 }
 
 #[test]
+fn longer_bodies_where_that_is_allowed() {
+    let body = "x".repeat(5000);
+    let fields = format!("status: 200, body: {{ inline_string: {body} }}");
+    compare(vec![
+        answering("beyond_the_default", &fields)
+            .route_config("max_direct_response_body_size_bytes: 5000")
+            .shows("content-length: 5000"),
+    ]);
+}
+
+#[test]
 fn statuses() {
     let status = |name, status: &str| {
         answering(name, &format!("status: {status}, body: {{ inline_string: text }}"))

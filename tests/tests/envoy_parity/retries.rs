@@ -1,7 +1,11 @@
 //! Requests that are sent again.
 
-use ringmain_tests::client::Step;
+use ringmain_tests::client::{Client, Step};
+use ringmain_tests::h2_frame::{END_STREAM, code, headers, reset};
+use ringmain_tests::h2_upstream::{H2Upstream, HTTP2};
 use ringmain_tests::parity::{Case, case, compare};
+use ringmain_tests::proxy::{Program, Proxy};
+use ringmain_tests::template::{Values, front_proxy};
 use ringmain_tests::upstream::{Act, Reply, ok, reply};
 
 use crate::GET;
@@ -357,10 +361,19 @@ fn budgets_and_waits() {
     let later = |seconds: u32| {
         reply(format!("HTTP/1.1 503 No\r\nretry-after: {seconds}\r\ncontent-length: 0\r\n\r\n"))
     };
+    const BY_CLOCK: &str = "- match: { prefix: / }\n  route: { cluster: '{{cluster}}', timeout: 0s, retry_policy: { retry_on: 5xx, rate_limited_retry_back_off: { reset_headers: [{ name: X-RateLimit-Reset, format: UNIX_TIMESTAMP }], max_interval: 2s } } }";
+    let until = |moment: &str| {
+        reply(format!(
+            "HTTP/1.1 503 No\r\nx-ratelimit-reset: {moment}\r\ncontent-length: 0\r\n\r\n"
+        ))
+    };
     let on_high = "- match: { prefix: / }\n  route: { cluster: '{{cluster}}', priority: HIGH, retry_policy: { retry_on: 5xx } }";
     compare(vec![
         case("waits_as_asked").routes(RATE_LIMITED).upstream(later(1)).upstream(ok()).ask(GET).shows("attempts 2"),
         case("asked_for_too_long").routes(RATE_LIMITED).upstream(later(300)).upstream(ok()).ask(GET).shows("attempts 2"),
+        case("asked_for_a_moment_that_is_past").routes(BY_CLOCK).upstream(until("1000000000")).upstream(ok()).ask(GET).shows("backoff_exponential: 1"),
+        case("asked_for_a_moment_too_far").routes(BY_CLOCK).upstream(until("99999999999")).upstream(ok()).ask(GET).shows("backoff_exponential: 1"),
+        case("asked_for_no_moment").routes(BY_CLOCK).upstream(until("soon")).upstream(ok()).ask(GET).shows("backoff_exponential: 1"),
         policy("budget_of_none", "retry_on: 5xx")
             .cluster("circuit_breakers: { thresholds: [{ retry_budget: { budget_percent: { value: 0 }, min_retry_concurrency: 0 } }] }")
             .upstream(status(503))
@@ -391,4 +404,31 @@ fn budgets_and_waits() {
             .ask(POST)
             .shows("attempts 1"),
     ]);
+}
+
+#[test]
+fn streams_that_are_refused() {
+    let observed = |program, condition: &str| {
+        let upstream = H2Upstream::start(|peer, request| match request.number {
+            0 => peer.send(reset(request.stream, code::REFUSED_STREAM)),
+            _ => peer.send(headers(request.stream, &[(":status", "204")], END_STREAM)),
+        });
+        let route = format!(
+            "retry_policy: {{ retry_on: {condition}, retry_back_off: {{ base_interval: 0.001s }} }}"
+        );
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let proxy = Proxy::start(program, &front_proxy("", &route, HTTP2), &values);
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(GET);
+        let status = client.read_response().expect("an answer").status();
+        let stats = "^cluster.backend.upstream_rq_(retry|retry_success|total|204|503|completed)$";
+        (status, proxy.admin().stats(stats))
+    };
+    for condition in ["refused-stream", "reset", "5xx", "connect-failure", "gateway-error"] {
+        let expected = observed(Program::Envoy, condition);
+        for program in Program::ringmains() {
+            assert_eq!(observed(program, condition), expected, "{program}, {condition}");
+        }
+    }
+    assert_eq!(observed(Program::Envoy, "refused-stream").0, Some(204));
 }

@@ -32,7 +32,31 @@ fn tellings() -> Vec<Telling> {
     let internal = "use_remote_address: true\ninternal_address_config: { cidr_ranges: [{ address_prefix: 0.0.0.0, prefix_len: 0 }] }";
     let health =
         "pass_through_mode: false\nheaders: [{ name: ':path', string_match: { exact: /hc } }]";
+    let number = "request_rules: [{ header: x-a, on_header_present: { metadata_namespace: ns, key: k, type: NUMBER } }]";
     vec![
+        // JSON, in which metadata are told, has no such numbers.
+        Telling {
+            case: logging("hexadecimal_number", &["DYNAMIC_METADATA(ns:k)"])
+                .http_filters(&http_filter("header_to_metadata", "Config", number))
+                .ask("GET / HTTP/1.1\r\nhost: a\r\nx-a: 0x10\r\n\r\n"),
+            envoy: "\n16\n",
+            ringmain: "\n-\n",
+        },
+        // A body of unknown length streams into one attempt.
+        Telling {
+            case: case("hedged_upload_in_chunks")
+                .routes("- match: { prefix: / }\n  route: { cluster: '{{cluster}}', hedge_policy: { hedge_on_per_try_timeout: true }, retry_policy: { retry_on: 5xx, per_try_timeout: 0.15s } }")
+                .upstream(vec![
+                    Act::ReadBody,
+                    Act::OfferClose,
+                    Act::Send(b"HTTP/1.1 200 OK\r\nx-late: yes\r\ncontent-length: 0\r\n\r\n".to_vec()),
+                ])
+                .upstream(vec![Act::ReadBody, Act::Stall])
+                .send_pieces(&["POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", "2\r\nhi\r\n", "0\r\n\r\n"])
+                .read(),
+            envoy: "x-late: yes",
+            ringmain: "HTTP/1.1 504",
+        },
         // Each request's bytes are its own.
         Telling {
             case: logging("bytes_of_two", &["DOWNSTREAM_WIRE_BYTES_RECEIVED"])
