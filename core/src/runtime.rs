@@ -55,10 +55,10 @@ pub fn spawn(task: impl Future<Output = ()> + 'static) {
     drop(monoio::spawn(turns::Task::new(task)));
 }
 
-/// The same for a task that is large and of which there may be thousands, so that it leaves no hole in
-/// the heap.
-pub fn spawn_large(task: impl Future<Output = ()> + 'static) {
-    spawn(roomy::Roomy::new(task));
+/// The same for the task that `make` builds, which is large and of which there may be thousands, so that
+/// it leaves no hole in the heap.
+pub fn spawn_large<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F) {
+    spawn(roomy::Roomy::new(make));
 }
 
 /// Calls `act` once a `period` on this worker, for ever, with how much later than due that is.

@@ -260,7 +260,7 @@ impl Intake {
     /// Serves HTTP in a task of its own. A connection that is parked waits in a smaller one, and HTTP/2
     /// goes on in one that holds nothing of HTTP/1.
     fn start(self: Rc<Self>, connection: Arrived, counted: Counted) {
-        runtime::spawn_large(async move {
+        runtime::spawn_large(|| async move {
             match runtime::catch_panic(self.serve(connection, counted.chain)).await {
                 Ok(Served::Parked(parked)) => self.park(parked, counted),
                 Ok(Served::Http2(begun)) => self.serve_http2(begun, counted),

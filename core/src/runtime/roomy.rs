@@ -26,14 +26,16 @@ pub(super) struct Roomy<F> {
 }
 
 impl<F> Roomy<F> {
-    /// Moves `future` in.
-    pub(super) fn new(future: F) -> Self {
+    /// Has `make` build the future where it is to live: moving one in would copy all of its room, most of
+    /// which is empty until it is polled.
+    #[inline]
+    pub(super) fn new(make: impl FnOnce() -> F) -> Self {
         const { assert!(align_of::<F>() <= PAGE_BYTES) };
         let bytes = size_of::<F>().max(OWN_PAGES_BYTES);
         let spare = SPARE.with(Spares::take).filter(|spare| spare.len() >= bytes);
         let room = spare.unwrap_or_else(|| Block::new(bytes));
         // SAFETY: the room is large enough and aligned for it, and nothing else lives there.
-        unsafe { room.start().cast::<F>().write(future) };
+        unsafe { room.start().cast::<F>().write(make()) };
         Self { room, future: PhantomData }
     }
 }
@@ -84,7 +86,7 @@ mod tests {
         };
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..3 {
-            let mut roomy = pin!(Roomy::new(task([7; 4096], held.clone())));
+            let mut roomy = pin!(Roomy::new(|| task([7; 4096], held.clone())));
             assert!(roomy.as_mut().poll(&mut context).is_pending());
             assert_eq!(Rc::strong_count(&held), 2);
         }
@@ -93,6 +95,6 @@ mod tests {
             SPARE.with(|spare| (spare.take().is_some(), spare.take().is_some())),
             (true, false)
         );
-        assert_eq!(pin!(Roomy::new(async { 5 })).poll(&mut context), Poll::Ready(5));
+        assert_eq!(pin!(Roomy::new(|| async { 5 })).poll(&mut context), Poll::Ready(5));
     }
 }
