@@ -11,7 +11,7 @@ use ringmain_tests::message::End;
 use ringmain_tests::proxy::{Program, Proxy, run_ringmain};
 use ringmain_tests::template::{Values, fill, front_proxy};
 use ringmain_tests::upstream::{Act, Reply, Upstream, ok};
-use ringmain_tests::wait::{PATIENCE, eventually};
+use ringmain_tests::wait::PATIENCE;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
 const UNFINISHED_POST: &str =
@@ -250,6 +250,54 @@ fn clients_that_keep_an_answered_request_open() {
         // The client stays; without a delay nothing may wait for it.
         proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
         proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
+    }
+}
+
+/// A limit that no test waits for.
+const LONG_DELAY: &str = "delayed_close_timeout: 600s\n";
+
+#[test]
+fn clients_that_say_they_are_done_are_not_waited_for() {
+    for program in [Program::ringmains(), vec![Program::Envoy]].concat() {
+        let upstream = Upstream::start(vec![ok()]);
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let proxy = Proxy::start(program, &front_proxy(LONG_DELAY, "", ""), &values);
+        let requests = [
+            "GET / HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc",
+        ];
+        for request in requests {
+            let mut client = connect(&proxy);
+            client.send(request);
+            let response = client.read_response().expect("a response");
+            assert_eq!(response.status(), Some(200), "{program}");
+            // The client keeps its side open.
+            proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+            assert_eq!(client.read_to_end(), (Vec::new(), End::Closed), "{program}");
+        }
+        assert_eq!(proxy.admin().stat("http.ingress.downstream_cx_destroy_local"), 2, "{program}");
+        assert_eq!(proxy.admin().stat("http.ingress.downstream_cx_delayed_close_timeout"), 0);
+    }
+}
+
+#[test]
+fn clients_that_could_send_more_are_waited_for() {
+    let one =
+        format!("{LONG_DELAY}common_http_protocol_options: {{ max_requests_per_connection: 1 }}");
+    for program in Program::ringmains() {
+        let upstream = Upstream::start(vec![ok()]);
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let proxy = Proxy::start(program, &front_proxy(&one, "", ""), &values);
+        let mut client = connect(&proxy);
+        client.send(GET);
+        assert_eq!(client.read_response().map(|response| response.status()), Ok(Some(200)));
+        assert_eq!(client.read_to_end(), (Vec::new(), End::Closed), "{program}");
+        // Sent before the client saw the end, as far as the proxy can know: no reset may answer it.
+        client.send(GET);
+        assert_eq!(proxy.admin().stat("http.ingress.downstream_cx_active"), 1, "{program}");
+        client.half_close();
+        proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+        assert_eq!(client.read_to_end(), (Vec::new(), End::Closed), "{program}");
     }
 }
 

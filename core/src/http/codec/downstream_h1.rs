@@ -84,6 +84,7 @@ pub async fn serve(
 ) -> Served {
     let connection = Connection::new(worker, manager, arrived);
     let mut after = After::KeepAlive;
+    let mut client_is_done = false;
     while after == After::KeepAlive {
         if connection.input.borrow().is_empty() {
             match connection.await_first_bytes().await {
@@ -97,11 +98,14 @@ pub async fn serve(
         }
         let mut exchange = worker.exchanges.take();
         after = connection.serve_next(&mut exchange).await;
+        client_is_done = connection.client_is_done(&exchange);
         worker.exchanges.give_back(exchange);
     }
     if after == After::Close {
         connection.record.end.set(End::Local);
-        connection.delayed_close().await;
+        if !client_is_done {
+            connection.delayed_close().await;
+        }
     }
     worker.buffers.give_back(connection.input.take());
     Served::Ended
@@ -376,6 +380,14 @@ impl Connection {
         self.record.worker.buffers.give_back(buffer);
         self.downstream().count_interim(100);
         result.is_ok()
+    }
+
+    /// Whether the client has said that nothing follows this request, and all of it has come: then no
+    /// close can destroy the response on its way.
+    fn client_is_done(&self, exchange: &Exchange) -> bool {
+        let is_complete = exchange.info.request_received.is_some();
+        let says_so = !exchange.request.keep_alive && !exchange.leaves_http();
+        says_so && is_complete && self.input.borrow().is_empty()
     }
 
     /// After a response that ends the connection: says so, then waits a little for the client to
