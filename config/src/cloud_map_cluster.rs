@@ -36,7 +36,7 @@ pub enum CloudMapHealth {
     HealthyOrElseAll,
     /// `HEALTHY`.
     Healthy,
-    /// `ALL`.
+    /// `ALL`; those that are not healthy are unhealthy hosts.
     All,
 }
 

@@ -22,6 +22,8 @@ pub mod schedule;
 #[cfg(feature = "aws")]
 mod snapshot;
 mod static_hosts;
+#[cfg(feature = "aws")]
+mod suspects;
 
 use std::sync::Arc;
 

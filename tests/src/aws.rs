@@ -34,6 +34,8 @@ pub struct FakeTask {
     pub listed: bool,
     /// Whether DescribeTasks knows it.
     pub known: bool,
+    /// Whether DescribeTasks tells its network interface.
+    pub attached: bool,
     /// The EC2 instance that it runs on, where it has no network interface of its own: its address is the
     /// instance's, its port that of the instance which leads to [`BRIDGED_PORT`].
     pub instance: Option<&'static str>,
@@ -55,6 +57,7 @@ impl FakeTask {
             deployment: "ecs-svc/1".to_owned(),
             listed: true,
             known: true,
+            attached: true,
             instance: None,
         }
     }
@@ -89,6 +92,10 @@ pub enum Fault {
     SilentOnLaterPages,
     /// An empty answer, with success.
     Empty,
+    /// Objects that have their names and nothing else.
+    Hollow,
+    /// Each page says that another follows, and is the same one.
+    SamePage,
 }
 
 /// What the fake knows.
@@ -208,6 +215,10 @@ impl FakeAws {
             }
             Some(Fault::Garbage(bytes)) => (200, bytes.to_owned()),
             Some(Fault::Empty) => (200, json!({ "taskArns": [], "Instances": [] }).to_string()),
+            Some(Fault::SamePage) => {
+                (200, answer.replace("\"nextToken\":null", "\"nextToken\":\"0\""))
+            }
+            Some(Fault::Hollow) => (200, hollow(&answer)),
             Some(Fault::Closed) => return false,
             Some(Fault::Silent | Fault::SilentOnLaterPages) => {
                 let mut rest = Vec::new();
@@ -226,6 +237,22 @@ impl FakeAws {
         let text = format!("{}{text}", head(status, text.len()));
         stream.write_all(text.as_bytes()).is_ok()
     }
+}
+
+/// `answer` with the names of its objects only.
+fn hollow(answer: &str) -> String {
+    let mut answer: Value = serde_json::from_str(answer).expect("the fake writes JSON");
+    let fields = answer.as_object_mut().expect("an object").values_mut();
+    let objects = fields.flat_map(|field| match field {
+        Value::Array(objects) => objects.iter_mut().collect(),
+        one => vec![one],
+    });
+    for object in objects.filter_map(Value::as_object_mut) {
+        object.retain(|key, _| {
+            matches!(key.as_str(), "taskArn" | "serviceName" | "family" | "InstanceId")
+        });
+    }
+    answer.to_string()
 }
 
 /// AWS believes signatures for so long.
@@ -374,7 +401,7 @@ impl World {
                     .iter()
                     .map(|(id, status)| json!({ "id": id, "status": status }))
                     .collect();
-                json!({ "serviceName": name, "desiredCount": desired, "runningCount": desired,
+                json!({ "serviceName": name, "status": "ACTIVE", "desiredCount": desired, "runningCount": desired,
                         "deployments": deployments })
             })
             .collect();
@@ -426,7 +453,7 @@ fn describe(task: &FakeTask) -> Value {
         told["containerInstanceArn"] = json!(format!("{PREFIX}:container-instance/prod/{id}"));
         told["containers"][0]["networkBindings"] = json!([{ "bindIP": "0.0.0.0",
             "containerPort": BRIDGED_PORT, "hostPort": port, "protocol": "tcp" }]);
-    } else {
+    } else if task.attached {
         let family = if ip.is_ipv4() { "privateIPv4Address" } else { "privateIPv6Address" };
         told["attachments"] = json!([{ "type": "ElasticNetworkInterface", "status": "ATTACHED",
             "details": [{ "name": family, "value": ip.to_string() }] }]);

@@ -162,17 +162,23 @@ impl Poller {
     }
 
     async fn take(&mut self, instances: &[Instance]) {
-        let mut answer = Answer { complete: true, ..Answer::default() };
+        // There is no second page: beyond so many, instances are left out.
+        let complete = instances.len() < client::MAX_RESULTS;
+        let mut answer = Answer { complete, ..Answer::default() };
         self.rows.clear();
         for instance in instances {
             let (row, found) = host::judge(instance, &self.config, &self.client.region());
             self.rows.push(row);
-            answer.found.extend(found);
+            match found {
+                Some(host) => answer.found.push(host),
+                None => _ = answer.staying.insert(instance.id.clone()),
+            }
         }
+        self.published.apply(&self.control, answer).await;
+        self.published.explain(&mut self.rows, host::instance_id);
         let stats = self.cluster.aws_stats();
         stats.tasks_seen.set(self.rows.len() as u64);
-        stats.tasks_ready.set(answer.found.len() as u64);
-        self.published.apply(&self.control, answer).await;
+        stats.tasks_ready.set(self.rows.iter().filter(|row| row.in_rotation).count() as u64);
     }
 
     /// Says what went wrong once, and that it is over.

@@ -3,18 +3,22 @@
 //!
 //! Pure: time is handed in.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::cluster::HostDescription;
 
-/// What one poll said.
+/// What one poll said. A host's owner is the part of its identity before a `#`: the task or instance.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     /// The hosts that it named, in rotation or unhealthy.
     pub found: Vec<HostDescription>,
-    /// Hosts that it said are leaving, by identity or by the part of it before a `#`, and why.
+    /// Hosts that it said are leaving, by identity or owner, and why.
     pub leaving: HashMap<String, &'static str>,
+    /// Owners that it said are there without saying where: their hosts stay as they are.
+    pub staying: HashSet<String>,
+    /// Owners that it said are not known.
+    pub unknown: HashSet<String>,
     /// Whether it is whole: every page and every batch has come. Only then absence means anything.
     pub complete: bool,
     /// Whether the service itself says that it has no tasks, so that an empty answer is no mistake.
@@ -28,6 +32,13 @@ pub struct Guard {
     pub empty_set_grace: Duration,
     /// A loss of more of the hosts than this is confirmed by another poll.
     pub max_removal_percent: u32,
+}
+
+impl Guard {
+    /// Whether `lost` of so many hosts are more than one answer may take away.
+    fn is_too_many(&self, lost: usize, hosts: usize) -> bool {
+        lost * 100 > hosts * self.max_removal_percent as usize
+    }
 }
 
 /// A change of the membership, for the log.
@@ -54,6 +65,10 @@ pub struct Outcome {
     pub empty_ignored: bool,
     /// Whether they are held because too many were missing at once.
     pub removal_held: bool,
+}
+
+fn owner(identity: &str) -> &str {
+    identity.split_once('#').map_or(identity, |(owner, _)| owner)
 }
 
 #[derive(Debug)]
@@ -101,38 +116,47 @@ impl Membership {
         self.held.contains(identity)
     }
 
-    /// Whether any host came from a snapshot and was not seen since.
-    pub fn is_restored(&self) -> bool {
-        self.members.values().any(|member| member.restored)
+    /// Whether the host came from a snapshot and was not seen since.
+    pub fn is_restored(&self, identity: &str) -> bool {
+        self.members.get(identity).is_some_and(|member| member.restored)
     }
 
     /// Takes an answer in.
     pub fn apply(&mut self, answer: Answer, now: Instant) -> Outcome {
         let mut outcome = Outcome::default();
-        let named: BTreeSet<String> =
-            answer.found.iter().map(|host| host.identity.clone()).collect();
-        let nothing_named = named.is_empty() && answer.leaving.is_empty();
-        for host in answer.found {
+        let Answer { found, leaving, staying, unknown, complete, empty_is_meant } = answer;
+        let named: HashSet<String> = found.iter().map(|host| host.identity.clone()).collect();
+        let nothing_named = named.is_empty() && leaving.is_empty();
+        if !nothing_named {
+            self.empty_since = None;
+        }
+        for host in found {
             self.put(host, &mut outcome);
         }
-        for identity in self.members.keys().cloned().collect::<Vec<_>>() {
-            let owner = identity.split_once('#').map_or(identity.as_str(), |(owner, _)| owner);
-            let leaving = answer.leaving.get(&identity).or_else(|| answer.leaving.get(owner));
-            if let Some(cause) = leaving {
+        for identity in self.those(|_| true) {
+            let cause = leaving.get(&identity).or_else(|| leaving.get(owner(&identity)));
+            if let Some(cause) = cause {
                 self.remove(&identity, cause, &mut outcome);
             }
         }
-        if answer.complete {
+        let is_named =
+            |identity: &str| named.contains(identity) || staying.contains(owner(identity));
+        if complete {
             self.held.clear();
-            let absent: BTreeSet<String> = self
-                .members
-                .keys()
-                .filter(|identity| !named.contains(*identity))
-                .cloned()
-                .collect();
-            self.settle_absent(absent, nothing_named, answer.empty_is_meant, now, &mut outcome);
+            let absent = self.those(|identity| !is_named(identity));
+            self.settle_absent(absent, nothing_named, empty_is_meant, now, &mut outcome);
+        } else {
+            let absent = self.those(|identity| unknown.contains(owner(identity)));
+            if !self.guard.is_too_many(absent.len(), self.members.len()) {
+                self.remove_all(&absent, "gone: not known any more", &mut outcome);
+            }
         }
         outcome
+    }
+
+    /// The identities that `fit`.
+    fn those(&self, fit: impl Fn(&str) -> bool) -> BTreeSet<String> {
+        self.members.keys().filter(|identity| fit(identity)).cloned().collect()
     }
 
     fn settle_absent(
@@ -143,9 +167,6 @@ impl Membership {
         now: Instant,
         outcome: &mut Outcome,
     ) {
-        if !nothing_named {
-            self.empty_since = None;
-        }
         if absent.is_empty() {
             self.missing.clear();
             return;
@@ -162,21 +183,18 @@ impl Membership {
             return self.remove_all(&absent, "gone: the service has no tasks", outcome);
         }
         // Hosts of a snapshot may be long gone; the first complete answer decides.
-        let seen = |identity: &&String| !self.members[*identity].restored;
-        let lost = absent.iter().filter(seen).count();
+        let (restored, lost): (BTreeSet<String>, BTreeSet<String>) =
+            absent.into_iter().partition(|identity| self.members[identity].restored);
         let known = self.members.values().filter(|member| !member.restored).count();
-        let too_many = lost * 100 > known * self.guard.max_removal_percent as usize;
-        if too_many && !absent.iter().filter(seen).all(|identity| self.missing.contains(identity)) {
-            outcome.removal_held = true;
-            let restored: BTreeSet<String> =
-                absent.iter().filter(|identity| !seen(identity)).cloned().collect();
-            self.remove_all(&restored, "gone: not listed", outcome);
-            self.missing = &absent - &restored;
-            let missing = self.missing.clone();
-            return self.hold(missing, outcome);
-        }
-        self.remove_all(&absent, "gone: not listed", outcome);
-        self.missing.clear();
+        let unconfirmed: BTreeSet<String> = match self.guard.is_too_many(lost.len(), known) {
+            true => lost.difference(&self.missing).cloned().collect(),
+            false => BTreeSet::new(),
+        };
+        self.remove_all(&restored, "gone: not listed", outcome);
+        self.remove_all(&(&lost - &unconfirmed), "gone: not listed", outcome);
+        self.missing.clone_from(&unconfirmed);
+        outcome.removal_held = !unconfirmed.is_empty();
+        self.hold(unconfirmed, outcome);
     }
 
     fn hold(&mut self, absent: BTreeSet<String>, outcome: &mut Outcome) {

@@ -9,7 +9,9 @@ use ringmain_config::cluster::HealthStatus;
 
 use super::membership::{Answer, Guard, Membership, Outcome};
 use super::ramp::Ramp;
+use super::report::TaskReport;
 use super::snapshot;
+use super::suspects::Suspects;
 use crate::cluster::{Cluster, HostDescription};
 use crate::server::Control;
 
@@ -20,6 +22,8 @@ pub struct Published {
     cluster: Arc<Cluster>,
     limits: DiscoveryLimits,
     membership: Membership,
+    /// Out of the rotation, whatever the membership says of them.
+    pub suspects: Suspects,
     stale: Option<&'static str>,
     /// How long a change of weights takes.
     ramps_over: Option<Duration>,
@@ -39,6 +43,7 @@ impl Published {
             index,
             stale: (!restored.is_empty()).then_some("from the snapshot of an earlier run"),
             membership: Membership::new(guard, restored),
+            suspects: Suspects::default(),
             limits: limits.clone(),
             cluster,
             ramps_over: None,
@@ -111,10 +116,10 @@ impl Published {
         self.tell_hosts(control, self.hosts()).await
     }
 
-    /// Goes on with a change of weights; `suspects` stay out of the rotation.
-    pub async fn go_on(&mut self, control: &Control, suspects: &HashMap<String, Instant>) {
+    /// Goes on with a change of weights.
+    pub async fn go_on(&mut self, control: &Control) {
         if self.ramp.as_mut().is_some_and(|ramp| ramp.advance(Instant::now())) {
-            self.suspect(control, suspects).await;
+            self.tell(control).await;
         }
         self.ramp.take_if(|ramp| ramp.is_over());
     }
@@ -129,22 +134,44 @@ impl Published {
         }
     }
 
-    /// With the weights of now.
+    /// With the weights of now, and the suspects out of the rotation.
     fn hosts(&self) -> Vec<HostDescription> {
         let mut hosts = self.membership.hosts();
         if let Some(ramp) = &self.ramp {
             ramp.weigh(&mut hosts);
         }
+        for host in hosts.iter_mut().filter(|host| self.suspects.contains(&host.identity)) {
+            host.health_status = HealthStatus::Unhealthy;
+        }
         hosts
     }
 
-    /// Takes the hosts of `suspects` out of the rotation until the next answer.
-    pub async fn suspect(&self, control: &Control, suspects: &HashMap<String, Instant>) {
-        let mut hosts = self.hosts();
-        for host in hosts.iter_mut().filter(|host| suspects.contains_key(&host.identity)) {
-            host.health_status = HealthStatus::Unhealthy;
+    /// Has the rows for admin tell of every host, for some stay though the last answer did not name them.
+    /// `id_of` takes the id of a row out of an identity.
+    pub fn explain(&self, rows: &mut Vec<TaskReport>, id_of: impl Fn(&str) -> &str) {
+        let known: HashMap<String, usize> =
+            rows.iter().enumerate().map(|(at, row)| (row.id.clone(), at)).collect();
+        for host in self.hosts() {
+            let id = id_of(&host.identity);
+            let at = known.get(id).copied().unwrap_or_else(|| {
+                let reason = format!("out: {}", self.why_unnamed(&host.identity));
+                rows.push(TaskReport { id: id.to_owned(), reason, ..TaskReport::default() });
+                rows.len() - 1
+            });
+            if !rows[at].in_rotation && host.health_status == HealthStatus::Healthy {
+                rows[at].keep(&host);
+            }
         }
-        self.tell_hosts(control, hosts).await;
+    }
+
+    fn why_unnamed(&self, identity: &str) -> &'static str {
+        if self.membership.is_restored(identity) {
+            "of the snapshot"
+        } else if self.membership.is_held(identity) {
+            "no longer named, which is to be confirmed"
+        } else {
+            "not named"
+        }
     }
 
     async fn tell_hosts(&self, control: &Control, hosts: Vec<HostDescription>) -> bool {

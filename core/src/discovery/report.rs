@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::cluster::HostDescription;
+
 /// A poller.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PollerReport {
@@ -71,4 +73,15 @@ pub struct TaskReport {
     pub in_rotation: bool,
     /// Why or why not.
     pub reason: String,
+}
+
+impl TaskReport {
+    /// Though the last answer says otherwise, or nothing, the task's `host` stays for now.
+    pub fn keep(&mut self, host: &HostDescription) {
+        self.address = Some(host.address.to_string());
+        self.zone.clone_from(&host.locality.zone);
+        self.weight = host.weight;
+        self.in_rotation = true;
+        self.reason = format!("in for now: {}", self.reason.trim_start_matches("out: "));
+    }
 }

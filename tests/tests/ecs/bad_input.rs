@@ -10,13 +10,13 @@ use ringmain_tests::template::Values;
 use ringmain_tests::wait::eventually;
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, config, ecs_cluster, tasks, upstream};
+use crate::rig::{Rig, config, ecs_cluster, on_each_engine, tasks, upstream};
 
 /// A proxy that follows the fake at `url`, with `new` in the place of `old` in its cluster.
-fn start(url: &str, [old, new]: [&str; 2]) -> Proxy {
+fn start(engine: Engine, url: &str, [old, new]: [&str; 2]) -> Proxy {
     let cluster = ecs_cluster(url, "wait_for_first_discovery: 1s");
     let config = config(&cluster.replace(old, new));
-    Proxy::start(Program::Ringmain(Engine::available()[0]), &config, &Values::new())
+    Proxy::start(Program::Ringmain(engine), &config, &Values::new())
 }
 
 const AS_IT_IS: [&str; 2] = ["", ""];
@@ -33,28 +33,36 @@ fn says_once(proxy: &Proxy, expected: &str) {
 
 #[test]
 fn what_is_not_there_or_not_allowed_is_named() {
-    for (code, expected) in [
-        ("ClusterNotFoundException", "check name, region and account"),
-        ("AccessDeniedException", "allow the role 'ecs:ListTasks'"),
-    ] {
+    on_each_engine(|engine| {
+        for (code, expected) in [
+            (
+                "ClusterNotFoundException",
+                "check name, region and account (asked for the tasks of service 'web' in cluster \
+                 'prod' in region eu-west-1)",
+            ),
+            ("AccessDeniedException", "allow the role 'ecs:ListTasks'"),
+        ] {
+            let one = upstream();
+            let aws = FakeAws::start(tasks(&[one.address()]));
+            aws.change(|world| {
+                world.faults.insert("ListTasks", Fault::Error(400, code));
+            });
+            says_once(&start(engine, &aws.url(), AS_IT_IS), expected);
+        }
         let one = upstream();
         let aws = FakeAws::start(tasks(&[one.address()]));
-        aws.change(|world| {
-            world.faults.insert("ListTasks", Fault::Error(400, code));
-        });
-        says_once(&start(&aws.url(), AS_IT_IS), expected);
-    }
-    let one = upstream();
-    let aws = FakeAws::start(tasks(&[one.address()]));
-    let proxy = start(&aws.url(), ["service: web", "service: wbe"]);
-    says_once(&proxy, "ECS has no service 'wbe' in cluster 'prod' in region eu-west-1");
+        let proxy = start(engine, &aws.url(), ["service: web", "service: wbe"]);
+        says_once(&proxy, "ECS has no service 'wbe' in cluster 'prod' in region eu-west-1");
+    });
 }
 
 #[test]
 fn an_endpoint_that_cannot_be_reached_is_told() {
-    let port = RefusingPort::bind();
-    let url = format!("http://{}", port.address());
-    says_once(&start(&url, AS_IT_IS), "check 'endpoint' and 'region'");
+    on_each_engine(|engine| {
+        let port = RefusingPort::bind();
+        let url = format!("http://{}", port.address());
+        says_once(&start(engine, &url, AS_IT_IS), "check 'endpoint' and 'region'");
+    });
 }
 
 /// A task definition with these port mappings: container, name and port.
@@ -68,10 +76,11 @@ fn containers(mappings: &[(&str, &str, u16)]) -> Value {
 
 #[test]
 fn a_port_that_cannot_be_chosen_is_told_with_those_there_are() {
-    const NAMED: &str = "port_name: http";
-    let two = containers(&[("app", "api", 8080), ("proxy", "admin", 9901)]);
-    let both = "8080 ('api') of container 'app', 9901 ('admin') of container 'proxy'";
-    for (definition, fields, expected) in [
+    on_each_engine(|engine| {
+        const NAMED: &str = "port_name: http";
+        let two = containers(&[("app", "api", 8080), ("proxy", "admin", 9901)]);
+        let both = "8080 ('api') of container 'app', 9901 ('admin') of container 'proxy'";
+        for (definition, fields, expected) in [
         (&two, "port: 81", format!("has no TCP port mapping for port 81; it has {both}")),
         (&two, NAMED, format!("has no TCP port mapping for port_name 'http'; it has {both}")),
         (
@@ -100,7 +109,7 @@ fn a_port_that_cannot_be_chosen_is_told_with_those_there_are() {
         let one = upstream();
         let aws = FakeAws::start(tasks(&[one.address()]));
         aws.change(|world| world.definition = definition.as_object().expect("fields").clone());
-        let proxy = start(&aws.url(), [NAMED, fields]);
+        let proxy = start(engine, &aws.url(), [NAMED, fields]);
         eventually("polls that could say it again", || {
             (proxy.admin().stat("cluster.backend.ecs.poll_success") >= 3).then_some(())
         });
@@ -108,13 +117,16 @@ fn a_port_that_cannot_be_chosen_is_told_with_those_there_are() {
         let report = proxy.admin().get("/ecs").text();
         assert!(report.contains(&expected), "{report}");
     }
+    });
 }
 
 #[test]
 fn a_task_that_has_ipv6_alone_is_reached_by_it() {
-    let address = SocketAddr::from((Ipv6Addr::LOCALHOST, 8080));
-    let rig = Rig::start(tasks(&[address]), "");
-    rig.wait_for_hosts(1);
-    let clusters = rig.proxy.admin().get("/clusters").text();
-    assert!(clusters.contains("backend::[::1]:8080::"), "{clusters}");
+    on_each_engine(|engine| {
+        let address = SocketAddr::from((Ipv6Addr::LOCALHOST, 8080));
+        let rig = Rig::start(engine, tasks(&[address]), "");
+        rig.wait_for_hosts(1);
+        let clusters = rig.proxy.admin().get("/clusters").text();
+        assert!(clusters.contains("backend::[::1]:8080::"), "{clusters}");
+    });
 }

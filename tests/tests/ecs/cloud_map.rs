@@ -6,9 +6,11 @@ use ringmain_tests::proxy::{Engine, Program, Proxy};
 use ringmain_tests::template::Values;
 use ringmain_tests::wait::eventually;
 
-use crate::rig::{config, upstream};
+use crate::rig::{config, on_each_engine, upstream};
 
-fn start(aws: &FakeAws) -> Proxy {
+const SUCCESS: &str = "cluster.backend.cloud_map.poll_success";
+
+fn start(engine: Engine, aws: &FakeAws) -> Proxy {
     let cluster = format!(
         r#"cluster_type:
   name: ringmain.clusters.cloud_map
@@ -21,63 +23,74 @@ fn start(aws: &FakeAws) -> Proxy {
     endpoint: {}"#,
         aws.url()
     );
-    let program = Program::Ringmain(Engine::available()[0]);
+    let program = Program::Ringmain(engine);
     Proxy::start(program, &config(&cluster), &Values::new())
 }
 
 #[test]
 fn hosts_are_the_instances_and_failures_take_none_away() {
-    let (one, two) = (upstream(), upstream());
-    let aws = FakeAws::start(Vec::new());
-    aws.change(|world| {
-        world.instances = vec![("a".into(), one.address())];
-        world.revision = 1;
-    });
-    let proxy = start(&aws);
-    let admin = proxy.admin();
-    admin.wait_for_stat("cluster.backend.membership_total", 1);
-    let load = Load::start(proxy.port("listener"), 1);
-    load.wait_for(10);
-    aws.change(|world| {
-        world.instances.push(("b".into(), two.address()));
-        world.revision = 2;
-    });
-    admin.wait_for_stat("cluster.backend.membership_total", 2);
-    two.wait_for_requests(5);
-    for (action, fault) in [
-        ("DiscoverInstancesRevision", Fault::Error(400, "RequestLimitExceeded")),
-        ("DiscoverInstancesRevision", Fault::Closed),
-        ("DiscoverInstances", Fault::Garbage("{}")),
-        ("DiscoverInstances", Fault::Empty),
-    ] {
-        let count = || {
-            admin.stat("cluster.backend.cloud_map.poll_failure")
-                + admin.stat("cluster.backend.cloud_map.empty_ignored")
-        };
-        let before = count();
+    on_each_engine(|engine| {
+        let (one, two) = (upstream(), upstream());
+        let aws = FakeAws::start(Vec::new());
         aws.change(|world| {
-            world.revision += 1;
-            world.faults.insert(action, fault.clone());
+            world.instances = vec![("a".into(), one.address())];
+            world.revision = 1;
         });
-        eventually("the fault to be met", || (count() > before).then_some(()));
-        assert_eq!(admin.stat("cluster.backend.membership_total"), 2, "{action}: {fault:?}");
-        aws.change(|world| world.faults.clear());
-    }
-    load.wait_for(10);
-    load.finish();
-    let clusters = admin.get("/clusters").text();
-    assert!(clusters.contains("::zone::eu-west-1c\n"), "{clusters}");
-    let report = admin.get("/ecs").text();
-    assert!(report.contains("cloud_map::web.internal::eu-west-1"), "{report}");
+        let proxy = start(engine, &aws);
+        let admin = proxy.admin();
+        admin.wait_for_stat("cluster.backend.membership_total", 1);
+        let load = Load::start(proxy.port("listener"), 1);
+        load.wait_for(10);
+        aws.change(|world| {
+            world.instances.push(("b".into(), two.address()));
+            world.revision = 2;
+        });
+        admin.wait_for_stat("cluster.backend.membership_total", 2);
+        two.wait_for_requests(5);
+        for (action, fault) in [
+            ("DiscoverInstancesRevision", Fault::Error(400, "RequestLimitExceeded")),
+            ("DiscoverInstancesRevision", Fault::Closed),
+            ("DiscoverInstancesRevision", Fault::Silent),
+            ("DiscoverInstancesRevision", Fault::Garbage("{}")),
+            ("DiscoverInstancesRevision", Fault::Error(400, "ExpiredTokenException")),
+            ("DiscoverInstances", Fault::Error(500, "InternalFailure")),
+            ("DiscoverInstances", Fault::CutShort),
+            ("DiscoverInstances", Fault::Garbage("{}")),
+            ("DiscoverInstances", Fault::Empty),
+        ] {
+            let count = || {
+                admin.stat("cluster.backend.cloud_map.poll_failure")
+                    + admin.stat("cluster.backend.cloud_map.empty_ignored")
+            };
+            let before = count();
+            aws.change(|world| {
+                world.revision += 1;
+                world.faults.insert(action, fault.clone());
+            });
+            eventually("the fault to be met", || (count() > before).then_some(()));
+            assert_eq!(admin.stat("cluster.backend.membership_total"), 2, "{action}: {fault:?}");
+            let succeeded = admin.stat(SUCCESS);
+            aws.change(|world| world.faults.clear());
+            eventually("a good poll", || (admin.stat(SUCCESS) > succeeded).then_some(()));
+        }
+        load.wait_for(10);
+        load.finish();
+        let clusters = admin.get("/clusters").text();
+        assert!(clusters.contains("::zone::eu-west-1c\n"), "{clusters}");
+        let report = admin.get("/ecs").text();
+        assert!(report.contains("cloud_map::web.internal::eu-west-1"), "{report}");
+    });
 }
 
 #[test]
 fn the_instances_are_asked_for_when_their_revision_changes() {
-    let one = upstream();
-    let aws = FakeAws::start(Vec::new());
-    aws.change(|world| world.instances = vec![("a".into(), one.address())]);
-    let proxy = start(&aws);
-    proxy.admin().wait_for_stat("cluster.backend.membership_total", 1);
-    eventually("more polls", || (aws.calls("DiscoverInstancesRevision") >= 4).then_some(()));
-    assert_eq!(aws.calls("DiscoverInstances"), 1);
+    on_each_engine(|engine| {
+        let one = upstream();
+        let aws = FakeAws::start(Vec::new());
+        aws.change(|world| world.instances = vec![("a".into(), one.address())]);
+        let proxy = start(engine, &aws);
+        proxy.admin().wait_for_stat("cluster.backend.membership_total", 1);
+        eventually("more polls", || (aws.calls("DiscoverInstancesRevision") >= 4).then_some(()));
+        assert_eq!(aws.calls("DiscoverInstances"), 1);
+    });
 }

@@ -1,6 +1,7 @@
 //! A proxy whose cluster `backend` is found by the fake, and upstreams that are its tasks.
 
 use std::net::SocketAddr;
+use std::thread;
 
 use ringmain_tests::aws::{FakeAws, FakeTask};
 use ringmain_tests::proxy::{Engine, Program, Proxy};
@@ -13,6 +14,16 @@ use serde_json::Value;
 pub struct Rig {
     pub aws: FakeAws,
     pub proxy: Proxy,
+}
+
+/// Plays `scene` on every engine, on all at once: most of it is waiting.
+pub fn on_each_engine(scene: impl Fn(Engine) + Sync) {
+    thread::scope(|scope| {
+        let scene = &scene;
+        for engine in Engine::available() {
+            scope.spawn(move || scene(engine));
+        }
+    });
 }
 
 /// The `cluster_type` of a service, with further fields.
@@ -43,18 +54,13 @@ pub fn config(cluster_type: &str) -> String {
 }
 
 impl Rig {
-    /// Tasks, and a proxy that follows them with further fields in its cluster.
-    pub fn start(tasks: Vec<FakeTask>, more: &str) -> Self {
-        Self::start_on(FakeAws::start(tasks), more)
+    /// Tasks, and a proxy on this engine that follows them with further fields in its cluster.
+    pub fn start(engine: Engine, tasks: Vec<FakeTask>, more: &str) -> Self {
+        Self::start_on(engine, FakeAws::start(tasks), more)
     }
 
     /// A proxy that follows `aws`.
-    pub fn start_on(aws: FakeAws, more: &str) -> Self {
-        Self::start_with(Engine::available()[0], aws, more)
-    }
-
-    /// The same on this engine.
-    pub fn start_with(engine: Engine, aws: FakeAws, more: &str) -> Self {
+    pub fn start_on(engine: Engine, aws: FakeAws, more: &str) -> Self {
         let config = config(&ecs_cluster(&aws.url(), more));
         let proxy = Proxy::start(Program::Ringmain(engine), &config, &Values::new());
         Self { aws, proxy }

@@ -72,6 +72,14 @@ impl ApiError {
         Self { action, kind, message: message.into() }
     }
 
+    /// Names what was asked for, where that may be why it failed.
+    pub fn asked_for(mut self, what: impl FnOnce() -> String) -> Self {
+        if matches!(self.kind, ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Unreachable) {
+            self.message = format!("{} (asked for {})", self.message, what());
+        }
+        self
+    }
+
     /// What it means for the next call.
     pub fn setback(&self) -> Setback {
         match self.kind {

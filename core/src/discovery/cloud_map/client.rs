@@ -12,8 +12,8 @@ use ringmain_config::cloud_map_cluster::{CloudMapCluster, CloudMapHealth};
 use crate::cluster::Cluster;
 use crate::discovery::aws::{self, Action, ApiError, ErrorKind, SharedBudget};
 
-/// DiscoverInstances has no pages.
-const MAX_RESULTS: i32 = 1000;
+/// The most instances that DiscoverInstances tells; it has no pages.
+pub const MAX_RESULTS: usize = 1000;
 
 /// An instance as DiscoverInstances tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,6 +92,11 @@ impl CloudMapClient {
         Ok(client)
     }
 
+    fn asked(&self) -> String {
+        let CloudMapCluster { namespace, service, .. } = &self.config;
+        format!("service '{service}' of namespace '{namespace}' in region {}", self.region())
+    }
+
     /// A number that changes with the instances.
     pub async fn revision(&self) -> Result<i64, ApiError> {
         let action = Action::DiscoverInstancesRevision;
@@ -103,7 +108,7 @@ impl CloudMapClient {
             .service_name(&self.config.service)
             .send()
             .await
-            .map_err(|error| ApiError::new(action, &error))?;
+            .map_err(|error| ApiError::new(action, &error).asked_for(|| self.asked()))?;
         answer.instances_revision().ok_or_else(|| {
             ApiError::of(action, ErrorKind::Passing, "the answer has no 'InstancesRevision'")
         })
@@ -118,7 +123,7 @@ impl CloudMapClient {
             .discover_instances()
             .namespace_name(&self.config.namespace)
             .service_name(&self.config.service)
-            .max_results(MAX_RESULTS)
+            .max_results(MAX_RESULTS as i32)
             .health_status(match self.config.health_status {
                 CloudMapHealth::HealthyOrElseAll => HealthStatusFilter::HealthyOrElseAll,
                 CloudMapHealth::Healthy => HealthStatusFilter::Healthy,

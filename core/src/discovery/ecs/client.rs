@@ -124,20 +124,34 @@ impl EcsClient {
             let answer = call
                 .desired_status(aws_sdk_ecs::types::DesiredStatus::Running)
                 .max_results(DESCRIBE_BATCH as i32)
-                .set_next_token(token)
+                .set_next_token(token.clone())
                 .send()
                 .await
-                .map_err(|error| ApiError::new(action, &error))?;
+                .map_err(|error| ApiError::new(action, &error).asked_for(|| self.asked(of)))?;
             // An object without the list is no answer, though it can be read as one.
             let page = answer.task_arns.ok_or_else(|| {
                 ApiError::of(action, ErrorKind::Passing, "the answer has no 'taskArns'")
             })?;
             arns.extend(page);
-            token = answer.next_token.filter(|token| !token.is_empty());
-            if token.is_none() {
+            let next = answer.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
                 return Ok(arns);
             }
+            if next == token {
+                let message = "the answer's 'nextToken' leads to the same page again";
+                return Err(ApiError::of(action, ErrorKind::Passing, message));
+            }
+            token = next;
         }
+    }
+
+    fn asked(&self, of: Option<&TasksOf>) -> String {
+        let tasks = match of {
+            Some(TasksOf::Service(service)) => format!("the tasks of service '{service}'"),
+            Some(TasksOf::Family(family)) => format!("the tasks of family '{family}'"),
+            None => "all tasks".to_owned(),
+        };
+        format!("{tasks} in cluster '{}' in region {}", self.cluster, self.region())
     }
 
     /// At most [`DESCRIBE_BATCH`] tasks.
@@ -154,7 +168,7 @@ impl EcsClient {
             .await
             .map_err(|error| ApiError::new(action, &error))?;
         Ok(Described {
-            tasks: answer.tasks().iter().map(convert::task).collect(),
+            tasks: answer.tasks().iter().filter_map(convert::task).collect(),
             missing: answer
                 .failures()
                 .iter()
@@ -175,10 +189,9 @@ impl EcsClient {
             .send()
             .await
             .map_err(|error| ApiError::new(action, &error))?;
-        let definition = answer.task_definition().ok_or_else(|| {
-            ApiError::of(action, ErrorKind::Passing, "the answer has no 'taskDefinition'")
-        })?;
-        Ok(convert::definition(definition))
+        answer.task_definition().and_then(convert::definition).ok_or_else(|| {
+            ApiError::of(action, ErrorKind::Passing, "the answer has no whole 'taskDefinition'")
+        })
     }
 
     /// Container instances by ARN, without their addresses.
@@ -232,7 +245,7 @@ impl EcsClient {
                 .send()
                 .await
                 .map_err(|error| ApiError::new(action, &error))?;
-            services.extend(answer.services().iter().map(convert::service));
+            services.extend(answer.services().iter().filter_map(convert::service));
         }
         Ok(services)
     }

@@ -1,4 +1,5 @@
-//! From the SDK's types to ours.
+//! From the SDK's types to ours. The SDK reads an object without its fields as one whose fields are empty or
+//! 0: what lacks a field that AWS always sends is taken for an answer that was not whole.
 
 use aws_sdk_ecs::types as sdk;
 
@@ -16,14 +17,14 @@ fn port(value: Option<i32>) -> Option<u16> {
 }
 
 /// A task.
-pub fn task(task: &sdk::Task) -> Task {
-    Task {
-        arn: text(task.task_arn()),
-        group: text(task.group()),
+pub fn task(task: &sdk::Task) -> Option<Task> {
+    Some(Task {
+        arn: task.task_arn()?.to_owned(),
+        group: task.group()?.to_owned(),
         started_by: text(task.started_by()),
-        definition_arn: text(task.task_definition_arn()),
-        desired_status: text(task.desired_status()),
-        last_status: text(task.last_status()),
+        definition_arn: task.task_definition_arn()?.to_owned(),
+        desired_status: task.desired_status()?.to_owned(),
+        last_status: task.last_status()?.to_owned(),
         health: match task.health_status() {
             Some(sdk::HealthStatus::Healthy) => Health::Healthy,
             Some(sdk::HealthStatus::Unhealthy) => Health::Unhealthy,
@@ -37,7 +38,7 @@ pub fn task(task: &sdk::Task) -> Task {
         containers: task.containers().iter().map(container).collect(),
         tags: task.tags().iter().map(|tag| (text(tag.key()), text(tag.value()))).collect(),
         version: task.version(),
-    }
+    })
 }
 
 /// Events call the type `eni`.
@@ -92,10 +93,10 @@ fn binding(binding: &sdk::NetworkBinding) -> Option<Binding> {
 }
 
 /// A task definition.
-pub fn definition(definition: &sdk::TaskDefinition) -> TaskDefinition {
-    let containers = definition.container_definitions();
-    TaskDefinition {
-        family: text(definition.family()),
+pub fn definition(definition: &sdk::TaskDefinition) -> Option<TaskDefinition> {
+    let containers = definition.container_definitions.as_ref()?;
+    Some(TaskDefinition {
+        family: definition.family()?.to_owned(),
         revision: definition.revision(),
         network_mode: match definition.network_mode() {
             Some(sdk::NetworkMode::Awsvpc) => NetworkMode::Awsvpc,
@@ -111,7 +112,7 @@ pub fn definition(definition: &sdk::TaskDefinition) -> TaskDefinition {
                 mappings.filter_map(|mapping| port_mapping(text(container.name()), mapping))
             })
             .collect(),
-    }
+    })
 }
 
 fn port_mapping(container: String, mapping: &sdk::PortMapping) -> Option<PortMapping> {
@@ -125,7 +126,7 @@ fn port_mapping(container: String, mapping: &sdk::PortMapping) -> Option<PortMap
 /// A container instance, by its ARN.
 pub fn instance(instance: &sdk::ContainerInstance) -> Option<(String, Instance)> {
     let known = Instance {
-        ec2_id: text(instance.ec2_instance_id()),
+        ec2_id: instance.ec2_instance_id()?.to_owned(),
         draining: instance.status() == Some("DRAINING"),
         ..Instance::default()
     };
@@ -133,7 +134,8 @@ pub fn instance(instance: &sdk::ContainerInstance) -> Option<(String, Instance)>
 }
 
 /// A service, by its name. Task sets take the place of deployments where others deploy.
-pub fn service(service: &sdk::Service) -> (String, Service) {
+pub fn service(service: &sdk::Service) -> Option<(String, Service)> {
+    service.status()?;
     let deployments = service.deployments().iter().map(|deployment| Deployment {
         id: text(deployment.id()),
         primary: deployment.status() == Some("PRIMARY"),
@@ -148,7 +150,7 @@ pub fn service(service: &sdk::Service) -> (String, Service) {
         deployments: deployments.chain(task_sets).collect(),
         traffic: None,
     };
-    (text(service.service_name()), known)
+    Some((service.service_name()?.to_owned(), known))
 }
 
 /// The production traffic weights of a deployment, where it has any.
@@ -197,9 +199,23 @@ mod tests {
             .details(detail("privateIPv4Address", "10.0.0.7"))
             .build();
         let volume = sdk::Attachment::builder().r#type("AmazonElasticBlockStorage").build();
-        let known = task(&sdk::Task::builder().attachments(volume).attachments(eni).build());
+        let told = sdk::Task::builder()
+            .task_arn("arn:aws:ecs:eu-west-1:1:task/prod/a")
+            .group("service:web")
+            .task_definition_arn("arn:aws:ecs:eu-west-1:1:task-definition/web:1")
+            .desired_status("RUNNING")
+            .last_status("RUNNING");
+        let known = task(&told.attachments(volume).attachments(eni).build());
         let expected = Interface { attached: true, ipv4: Some("10.0.0.7".into()), ipv6: None };
-        assert_eq!(known.interface, Some(expected));
+        assert_eq!(known.and_then(|known| known.interface), Some(expected));
+    }
+
+    #[test]
+    fn what_lacks_its_fields_is_not_taken_at_its_word() {
+        assert_eq!(task(&sdk::Task::builder().task_arn("a").build()), None);
+        assert!(definition(&sdk::TaskDefinition::builder().family("web").build()).is_none());
+        assert!(instance(&sdk::ContainerInstance::builder().status("ACTIVE").build()).is_none());
+        assert_eq!(service(&sdk::Service::builder().service_name("web").build()), None);
     }
 
     #[test]

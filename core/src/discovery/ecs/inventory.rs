@@ -11,7 +11,7 @@ use ringmain_config::ecs_cluster::TasksOf;
 use super::client::{DESCRIBE_BATCH, Described};
 use super::deployment::Service;
 use super::life_cycle::is_settled;
-use super::task::{Instance, NetworkMode, Task, TaskDefinition, id_of};
+use super::task::{Health, Instance, NetworkMode, Task, TaskDefinition, id_of};
 use crate::discovery::aws::Ec2Instance;
 
 /// Everything known of an ECS cluster.
@@ -25,6 +25,8 @@ pub struct Inventory {
     pub instances: HashMap<String, Instance>,
     /// Services by name.
     pub services: HashMap<String, Service>,
+    /// Those of them that said in this poll that they have no tasks.
+    pub empty_services: BTreeSet<String>,
 }
 
 /// A task, and how much of what is known of it still holds.
@@ -34,8 +36,10 @@ pub struct KnownTask {
     listed_of: Vec<TasksOf>,
     /// The last description.
     pub task: Option<Task>,
-    /// When that came.
-    pub described: Option<Instant>,
+    /// When that was asked for.
+    pub asked: Option<Instant>,
+    /// Whether its health checks have had a result.
+    pub was_checked: bool,
     /// Whether the last complete listing had it.
     pub listed: bool,
     /// Whether ECS said that it does not know it.
@@ -49,7 +53,8 @@ impl KnownTask {
         Self {
             listed_of: Vec::new(),
             task: None,
-            described: None,
+            asked: None,
+            was_checked: false,
             listed: true,
             missing: false,
             urgent: false,
@@ -106,7 +111,7 @@ impl Inventory {
             .iter()
             .filter(|(_, known)| wanted(known))
             .partition(|(_, known)| known.urgent || !known.listed || !self.is_settled(known));
-        rest.sort_by_key(|(_, known)| known.described);
+        rest.sort_by_key(|(_, known)| known.asked);
         let batches = due.len().div_ceil(DESCRIBE_BATCH).max(1);
         let room = batches * DESCRIBE_BATCH - due.len();
         due.iter().chain(rest.iter().take(room)).map(|(arn, _)| (*arn).clone()).collect()
@@ -126,14 +131,15 @@ impl Inventory {
         })
     }
 
-    /// Takes in what DescribeTasks said of `asked`; whether it said something of every one.
+    /// Takes in what DescribeTasks, called at `now`, said of `asked`; whether it said something of every
+    /// one.
     pub fn described(&mut self, asked: &[String], answer: Described, now: Instant) -> bool {
         let mut told: BTreeSet<String> = answer.missing.iter().cloned().collect();
         for arn in &answer.missing {
             if let Some(known) = self.tasks.get_mut(arn) {
                 known.missing = true;
                 known.urgent = false;
-                known.described = Some(now);
+                known.asked = Some(now);
             }
         }
         for task in answer.tasks {
@@ -141,7 +147,8 @@ impl Inventory {
             let Some(known) = self.tasks.get_mut(&task.arn) else { continue };
             known.missing = false;
             known.urgent = false;
-            known.described = Some(now);
+            known.asked = Some(now);
+            known.was_checked |= task.health != Health::Unknown;
             // Answers may overtake each other.
             if known.task.as_ref().is_none_or(|before| task.version >= before.version) {
                 known.task = Some(task);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::HealthStatus;
-use ringmain_config::ecs_cluster::{EcsCluster, TasksOf};
+use ringmain_config::ecs_cluster::{EcsCluster, TasksOf, UnknownHealth};
 use serde_json::Value;
 
 use super::address::{self, Unreachable};
@@ -17,6 +17,7 @@ use super::task::{Instance, Task, TaskDefinition, id_of, region_of};
 use crate::cluster::HostDescription;
 use crate::discovery::membership::Answer;
 use crate::discovery::report::TaskReport;
+use crate::discovery::suspects::Suspects;
 
 /// What a poll means for a cluster.
 #[derive(Debug, Default)]
@@ -28,9 +29,6 @@ pub struct Judgement {
     /// What someone must change in the configuration or in a task definition.
     pub complaints: BTreeSet<String>,
 }
-
-/// Hosts that could not be connected to, by identity, and since when.
-pub type Suspects = HashMap<String, Instant>;
 
 /// Judges the tasks of `config`. `complete` says that everything asked in the poll that began at
 /// `begun` was answered.
@@ -55,9 +53,7 @@ pub fn judge(
 
 fn empty_is_meant(config: &EcsCluster, inventory: &Inventory) -> bool {
     match &config.tasks_of {
-        TasksOf::Service(service) => {
-            inventory.services.get(service).is_some_and(deployment::Service::is_empty)
-        }
+        TasksOf::Service(service) => inventory.empty_services.contains(service),
         TasksOf::Family(_) => false,
     }
 }
@@ -80,7 +76,10 @@ impl Judgement {
         describe(&mut row, task);
         let definition = inventory.definitions.get(&task.definition_arn);
         let has_health_check = definition.is_some_and(|definition| definition.has_health_check);
-        let standing = standing(task, has_health_check, config.unknown_health);
+        // Once there was a result, UNKNOWN says that ECS has lost sight of it, not that it is starting.
+        let unknown_health =
+            if known.was_checked { UnknownHealth::Accept } else { config.unknown_health };
+        let standing = standing(task, has_health_check, unknown_health);
         let instance =
             task.container_instance_arn.as_ref().and_then(|arn| inventory.instances.get(arn));
         if let Some(zone) = instance.and_then(|instance| instance.zone.as_ref())
@@ -90,8 +89,11 @@ impl Judgement {
         }
         row.reason = standing.reason().to_owned();
         // A description of this poll outweighs the listing, which may lag behind.
-        let vanished = !known.listed && known.described.is_none_or(|described| described < begun);
+        let vanished = !known.listed && known.asked.is_none_or(|asked| asked < begun);
         let gone = known.missing || vanished && standing != Standing::Draining;
+        if known.missing {
+            self.answer.unknown.insert(task.arn.clone());
+        }
         if gone {
             row.reason = "out: not listed any more".to_owned();
             return self.tasks.push(row);
@@ -110,6 +112,8 @@ impl Judgement {
                 if let Unreachable::Never(message) = &unreachable {
                     self.complaints.insert(message.clone());
                 }
+                // It runs; that this answer has no address of it takes away no host that it had.
+                self.answer.staying.insert(task.arn.clone());
                 row.reason = unreachable.message().to_owned();
                 self.tasks.push(row);
             }
@@ -135,7 +139,7 @@ impl Judgement {
         healthy: bool,
     ) {
         let identity = identity(task, address);
-        let suspect = suspects.contains_key(&identity);
+        let suspect = suspects.contains(&identity);
         row.address = Some(address.to_string());
         row.in_rotation = healthy && !suspect;
         if healthy && suspect {

@@ -93,6 +93,7 @@ impl Asker {
     pub async fn poll(&mut self) -> Outcome {
         let mut outcome = Outcome::default();
         self.inventory.forget_ended(&self.groups);
+        self.inventory.empty_services.clear();
         if let Err(error) = self.client.connect().await {
             outcome.errors.push(error);
             return outcome;
@@ -160,9 +161,10 @@ impl Asker {
     async fn describe_tasks(&mut self, outcome: &mut Outcome) -> bool {
         let mut whole = true;
         for batch in self.inventory.to_describe(&self.groups).chunks(DESCRIBE_BATCH) {
+            let asked = Instant::now();
             match self.client.describe_tasks(batch).await {
                 Ok(answer) => {
-                    if !self.inventory.described(batch, answer, Instant::now()) {
+                    if !self.inventory.described(batch, answer, asked) {
                         whole = false;
                     }
                 }
@@ -261,6 +263,9 @@ impl Asker {
                         outcome.errors.push(error);
                     }
                 }
+            }
+            if service.is_empty() {
+                self.inventory.empty_services.insert(name.clone());
             }
             self.inventory.services.insert(name, service);
         }

@@ -1,7 +1,7 @@
 //! A cluster of the configuration as an ECS poller serves it: its membership, its suspects, its
 //! stats and what the log says of it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,10 +9,10 @@ use ringmain_config::ecs_cluster::{DeploymentWeights, EcsCluster, TasksOf};
 use tokio::sync::oneshot;
 
 use super::inventory::Inventory;
-use super::judgement::{Judgement, Suspects, judge, task_arn};
-use crate::cluster::{Cluster, Host};
+use super::judgement::{Judgement, judge, task_arn, task_id};
+use crate::cluster::{Cluster, Host, HostSet};
 use crate::discovery::publish::Published;
-use crate::discovery::report::ClusterReport;
+use crate::discovery::report::{ClusterReport, TaskReport};
 use crate::server::Control;
 use crate::stats::scopes::AwsStats;
 
@@ -22,7 +22,6 @@ pub struct View {
     pub config: EcsCluster,
     cluster: Arc<Cluster>,
     published: Published,
-    suspects: Suspects,
     /// Failed connections of each host as last seen, by the host's id.
     failures: HashMap<u64, u64>,
     complaints: BTreeSet<String>,
@@ -56,7 +55,6 @@ impl View {
             published,
             config,
             cluster,
-            suspects: Suspects::new(),
             failures: HashMap::new(),
             complaints: BTreeSet::new(),
             first: Some(first),
@@ -82,16 +80,14 @@ impl View {
         complete: bool,
         begun: Instant,
     ) {
-        // A description that came after the failure decides anew.
-        self.suspects.retain(|identity, since| {
-            let known = inventory.tasks.get(task_arn(identity));
-            known.is_some_and(|known| known.described.is_none_or(|described| described < *since))
-        });
-        let judgement = judge(&self.config, inventory, &self.suspects, complete, begun);
+        self.published.suspects.settle(|identity| inventory.tasks.get(task_arn(identity))?.asked);
+        let judgement = judge(&self.config, inventory, &self.published.suspects, complete, begun);
         self.complain(&judgement);
-        self.count(&judgement, complete);
-        self.report.tasks = judgement.tasks;
-        self.published.apply(control, judgement.answer).await;
+        let Judgement { answer, tasks: mut rows, .. } = judgement;
+        self.published.apply(control, answer).await;
+        self.published.explain(&mut rows, task_id);
+        self.count(&rows, complete);
+        self.report.tasks = rows;
         if complete {
             self.first = None;
         }
@@ -105,12 +101,10 @@ impl View {
         self.complaints.clone_from(&judgement.complaints);
     }
 
-    fn count(&self, judgement: &Judgement, complete: bool) {
+    fn count(&self, rows: &[TaskReport], complete: bool) {
         let stats = self.stats();
-        let rows = &judgement.tasks;
-        let number = |wanted: &dyn Fn(&&crate::discovery::report::TaskReport) -> bool| {
-            rows.iter().filter(wanted).count() as u64
-        };
+        let number =
+            |wanted: &dyn Fn(&&TaskReport) -> bool| rows.iter().filter(wanted).count() as u64;
         stats.tasks_seen.set(rows.len() as u64);
         stats.tasks_ready.set(number(&|row| row.in_rotation));
         stats.tasks_draining.set(number(&|row| row.desired_status == "STOPPED"));
@@ -129,42 +123,52 @@ impl View {
 
     /// Goes on with a change of weights.
     pub async fn go_on(&mut self, control: &Control) {
-        self.published.go_on(control, &self.suspects).await;
+        self.published.go_on(control).await;
     }
 
     /// Looks for hosts that have refused connections since the last look and takes them out of the
-    /// rotation; the tasks that they belong to.
+    /// rotation, and puts those back that were out for long enough; the tasks that have refused.
     pub async fn find_suspects(&mut self, control: &Control) -> Vec<String> {
+        let now = Instant::now();
+        let expired = self.published.suspects.expire(now);
         let hosts = control.hosts(self.published.index());
         let failing: Vec<&Arc<Host>> =
             hosts.hosts.iter().filter(|host| self.has_failed_anew(host)).collect();
+        self.forget_counts_of_others(&hosts);
         let mut tasks = Vec::new();
         for host in failing {
-            let serving = hosts
-                .hosts
-                .iter()
-                .filter(|other| other.is_healthy() && !self.suspects.contains_key(&other.identity));
+            let suspects = &mut self.published.suspects;
+            let serves =
+                |other: &&Arc<Host>| other.is_healthy() && !suspects.contains(&other.identity);
             // Were all suspect, none would be worth more than another.
-            if serving.count() > 1 && !self.suspects.contains_key(&host.identity) {
+            if hosts.hosts.iter().filter(serves).count() > 1 && !suspects.contains(&host.identity) {
                 tracing::warn!(
                     cluster = self.cluster.config.name,
                     task = task_arn(&host.identity),
                     address = host.address_text,
                     "host is suspect: it refused a connection; asking ECS about it"
                 );
-                self.suspects.insert(host.identity.clone(), Instant::now());
+                suspects.add(&host.identity, now);
             }
             tasks.push(task_arn(&host.identity).to_owned());
         }
-        if !tasks.is_empty() {
-            self.published.suspect(control, &self.suspects).await;
+        if expired || !tasks.is_empty() {
+            self.published.tell(control).await;
         }
         tasks
     }
 
     fn has_failed_anew(&mut self, host: &Host) -> bool {
         let failures = host.stats.iter().map(|stats| stats.cx_connect_fail.value()).sum();
-        self.failures.insert(host.id, failures).is_some_and(|before| before < failures)
+        let before = self.failures.insert(host.id, failures);
+        before.unwrap_or_default() < failures
+    }
+
+    fn forget_counts_of_others(&mut self, hosts: &HostSet) {
+        if self.failures.len() > hosts.hosts.len() {
+            let there: HashSet<u64> = hosts.hosts.iter().map(|host| host.id).collect();
+            self.failures.retain(|id, _| there.contains(id));
+        }
     }
 
     /// For admin.

@@ -17,7 +17,7 @@ fn answer(complete: bool, found: &[&str], leaving: &[&str]) -> Answer {
         found: found.iter().map(|name| host(name)).collect(),
         leaving: leaving.iter().map(|name| ((*name).into(), "told")).collect(),
         complete,
-        empty_is_meant: false,
+        ..Answer::default()
     }
 }
 
@@ -121,13 +121,50 @@ fn hosts_that_come_back_were_never_gone() {
 }
 
 #[test]
-fn other_hosts_missing_next_time_are_no_confirmation() {
+fn each_host_is_confirmed_by_itself() {
     play(&[
         Poll(0, true, &["a", "b", "c", "d"], &[], "abcd"),
         Poll(10, true, &["a"], &[], "abcd"),
-        Poll(20, true, &["d"], &[], "abcd"),
+        Poll(20, true, &["d"], &[], "ad"),
         Poll(30, true, &["d"], &[], "d"),
     ]);
+}
+
+#[test]
+fn a_grace_begins_anew_when_anybody_was_named_meanwhile() {
+    play(&[
+        Poll(0, true, &["a"], &[], "a"),
+        Poll(10, true, &[], &[], "a"),
+        Poll(80, true, &[], &[], ""),
+        Poll(90, false, &["b"], &[], "b"),
+        Poll(100, true, &[], &[], "b"),
+    ]);
+}
+
+#[test]
+fn a_host_whose_address_is_not_told_stays() {
+    let mut membership = Membership::new(GUARD, Vec::new());
+    let task = |name: &str| HostDescription { identity: format!("{name}#80"), ..host(name) };
+    let found = vec![task("a"), task("b"), task("c")];
+    let first = Answer { found, complete: true, ..Answer::default() };
+    membership.apply(first, Instant::now());
+    let staying = ["a".to_owned(), "new".to_owned()].into();
+    let next = Answer { staying, found: vec![task("b")], complete: true, ..Answer::default() };
+    membership.apply(next, Instant::now());
+    assert_eq!(members(&membership), "a#80b#80");
+}
+
+#[test]
+fn who_is_not_known_leaves_by_a_partial_answer_unless_they_are_many() {
+    let mut membership = play(&[Poll(0, true, &["a", "b", "c"], &[], "abc")]);
+    let unknown = |names: &[&str]| Answer {
+        unknown: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Answer::default()
+    };
+    membership.apply(unknown(&["a", "b"]), Instant::now());
+    assert_eq!(members(&membership), "abc");
+    membership.apply(unknown(&["a"]), Instant::now());
+    assert_eq!(members(&membership), "bc");
 }
 
 #[test]
@@ -146,10 +183,10 @@ fn restored_hosts_stay_until_the_first_complete_answer() {
     let mut membership = Membership::new(GUARD, restored);
     membership.apply(answer(false, &["d"], &[]), Instant::now());
     assert_eq!(members(&membership), "abcd");
-    assert!(membership.is_restored());
+    assert!(membership.is_restored("c"));
     membership.apply(answer(true, &["c", "d"], &[]), Instant::now());
     assert_eq!(members(&membership), "cd");
-    assert!(!membership.is_restored());
+    assert!(!membership.is_restored("c"));
 }
 
 #[test]
