@@ -231,7 +231,11 @@ impl<'d> UpstreamRequest<'d, '_> {
     fn may_replay(&self, upstream: &UpstreamStream, failure: ResponseFailure) -> bool {
         !upstream.deadline().fired()
             && match failure {
-                ResponseFailure::ClosedSilent => upstream.is_reused() && self.is_replay_safe(),
+                // A task of AWS may be about to end, and takes connections that it never serves.
+                ResponseFailure::ClosedSilent => {
+                    let is_told_by_aws = self.cluster.shared.aws.is_some();
+                    (upstream.is_reused() || is_told_by_aws) && self.is_replay_safe()
+                }
                 ResponseFailure::Refused => !self.retry.is_on(),
                 _ => false,
             }
@@ -247,7 +251,14 @@ impl<'d> UpstreamRequest<'d, '_> {
     /// A stream on an idle connection to the next host, or on a new one.
     async fn acquire(&mut self, fresh: bool) -> Result<UpstreamStream, Setback> {
         self.exchange.info.attempts += 1;
-        let Some(host) = self.next_host() else {
+        let failed = self.exchange.info.upstream_host.clone().filter(|_| fresh);
+        let mut host = self.next_host();
+        if let Some(failed) = failed
+            && host.as_ref().is_some_and(|host| Rc::ptr_eq(host, &failed))
+        {
+            host = self.another_host(&failed).or(host);
+        }
+        let Some(host) = host else {
             self.cluster.stats().upstream_cx_none_healthy.inc();
             return Err(Failure::Reply(local_reply::NO_HEALTHY_UPSTREAM).into());
         };
@@ -328,14 +339,23 @@ impl<'d> UpstreamRequest<'d, '_> {
         .into()
     }
 
-    /// A connection to `host`, or, where AWS has told the hosts, to another one when that refuses: a
-    /// task may have ended since it was asked about, and nothing was sent yet.
+    /// Another host than `failed`, where AWS has told the hosts: a task may have ended since it was asked about.
+    fn another_host(&self, failed: &Rc<WorkerHost>) -> Option<Rc<WorkerHost>> {
+        self.cluster.shared.aws.as_ref()?;
+        (0..HOST_MOVES_MAX).find_map(|_| {
+            let other = self.cluster.choose_host(&Pick { attempt: 1, ..self.pick() })?;
+            (!Rc::ptr_eq(&other, failed)).then_some(other)
+        })
+    }
+
+    /// A connection to `host`, or, where AWS has told the hosts, to another one when that refuses: nothing was
+    /// sent yet.
     async fn connection_to(
         &mut self,
         mut host: Rc<WorkerHost>,
         fresh: bool,
     ) -> Result<Acquired, (Rc<WorkerHost>, AcquireFailure)> {
-        let mut moves = if self.cluster.shared.aws.is_some() { HOST_MOVES_MAX } else { 0 };
+        let mut moves = HOST_MOVES_MAX;
         let begun = self.cluster.timers.latest_now();
         let looks = Cell::new(0);
         loop {
@@ -364,11 +384,8 @@ impl<'d> UpstreamRequest<'d, '_> {
             if blames_host {
                 self.cluster.note_outcome(&host, Outcome::Failed);
             }
-            let other = match blames_host {
-                true => (0..moves).find_map(|_| {
-                    let other = self.cluster.choose_host(&Pick { attempt: 1, ..self.pick() })?;
-                    (!Rc::ptr_eq(&other, &host)).then_some(other)
-                }),
+            let other = match blames_host && moves > 0 {
+                true => self.another_host(&host),
                 false => None,
             };
             let Some(other) = other else { return Err((host, failure)) };

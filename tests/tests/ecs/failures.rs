@@ -4,7 +4,6 @@ use jiff::SignedDuration;
 use ringmain_tests::aws::{FakeAws, FakeTask, Fault};
 use ringmain_tests::client::Client;
 use ringmain_tests::load::Load;
-use ringmain_tests::proxy::Engine;
 use ringmain_tests::wait::eventually;
 
 use crate::rig::{Rig, on_each_engine, tasks, upstream};

@@ -2,8 +2,7 @@
 
 use ringmain_tests::aws::{FakeAws, FakeTask, Fault};
 use ringmain_tests::load::Load;
-use ringmain_tests::proxy::Engine;
-use ringmain_tests::upstream::Upstream;
+use ringmain_tests::upstream::{Act, Upstream};
 use ringmain_tests::wait::eventually;
 
 use crate::rig::{Rig, on_each_engine, tasks, upstream};
@@ -64,6 +63,19 @@ fn a_task_that_vanishes_without_a_word_costs_no_request() {
         rig.wait_for_hosts(1);
         assert!(rig.aws.calls("DescribeTasks") > described);
         rig.wait_for_log("host is suspect");
+        load.wait_for(20);
+        load.finish();
+    });
+}
+
+#[test]
+fn what_a_dying_task_takes_and_does_not_serve_goes_to_another_one() {
+    on_each_engine(|engine| {
+        let (dying, other) = (Upstream::start(vec![vec![Act::ReadBody, Act::Close]]), upstream());
+        let rig = Rig::start(engine, tasks(&[dying.address(), other.address()]), "");
+        rig.wait_for_hosts(2);
+        let load = Load::start(rig.proxy.port("listener"), 2);
+        dying.wait_for_requests(5);
         load.wait_for(20);
         load.finish();
     });
