@@ -30,6 +30,19 @@ pub enum Action {
     DiscoverInstances,
 }
 
+/// Actions that are put off together when one of them fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "they are named after what they tell")]
+pub enum Category {
+    Tasks,
+    Instances,
+    TaskDefinitions,
+    Services,
+    Deployments,
+    Ec2,
+    CloudMap,
+}
+
 impl Action {
     /// The permission that IAM grants for it.
     pub fn permission(self) -> &'static str {
@@ -44,6 +57,21 @@ impl Action {
             Self::DescribeInstances => "ec2:DescribeInstances",
             Self::DiscoverInstancesRevision => "servicediscovery:DiscoverInstancesRevision",
             Self::DiscoverInstances => "servicediscovery:DiscoverInstances",
+        }
+    }
+
+    /// Whose bucket of calls it draws from, and with whom it is put off.
+    pub fn category(self) -> Category {
+        match self {
+            Self::ListTasks | Self::DescribeTasks => Category::Tasks,
+            Self::DescribeContainerInstances => Category::Instances,
+            Self::DescribeTaskDefinition => Category::TaskDefinitions,
+            Self::DescribeServices => Category::Services,
+            Self::ListServiceDeployments | Self::DescribeServiceDeployments => {
+                Category::Deployments
+            }
+            Self::DescribeInstances => Category::Ec2,
+            Self::DiscoverInstancesRevision | Self::DiscoverInstances => Category::CloudMap,
         }
     }
 

@@ -66,20 +66,44 @@ impl Pace {
     /// The pause after a poll that did not; `chance` is uniform in 0..1.
     pub fn after_setback(&mut self, setback: Setback, chance: f64) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let full = match setback {
-            Setback::Lasting => return BACKOFF_CAP.mul_f64(1.0 - JITTER * chance),
-            Setback::Passing => BACKOFF_BASE,
-            Setback::Throttled(_) => {
-                self.stretch = (self.stretch * 2.0).min(STRETCH_MAX);
-                BACKOFF_BASE
-            }
-        };
-        let ceiling = full.saturating_mul(1 << (self.failures - 1).min(10)).min(BACKOFF_CAP);
-        let pause = ceiling.mul_f64(chance).max(Duration::from_millis(100));
-        match setback {
-            Setback::Throttled(Some(asked)) => pause.max(asked.min(BACKOFF_CAP)),
-            _ => pause,
+        if matches!(setback, Setback::Throttled(_)) {
+            self.stretch = (self.stretch * 2.0).min(STRETCH_MAX);
         }
+        pause_after(setback, self.failures, chance)
+    }
+}
+
+/// The pause after so many `failures` in a row, the last of which is `setback`.
+fn pause_after(setback: Setback, failures: u32, chance: f64) -> Duration {
+    if setback == Setback::Lasting {
+        return BACKOFF_CAP.mul_f64(1.0 - JITTER * chance);
+    }
+    let doublings = failures.saturating_sub(1).min(10);
+    let ceiling = BACKOFF_BASE.saturating_mul(1 << doublings).min(BACKOFF_CAP);
+    let pause = ceiling.mul_f64(chance).max(Duration::from_millis(100));
+    match setback {
+        Setback::Throttled(Some(asked)) => pause.max(asked.min(BACKOFF_CAP)),
+        _ => pause,
+    }
+}
+
+/// When calls of a kind may be made again, for those beside which a poll goes on without them.
+#[derive(Debug, Default)]
+pub struct BackOff {
+    failures: u32,
+    until: Option<Instant>,
+}
+
+impl BackOff {
+    /// Whether one may be made at `now`.
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.until.is_none_or(|until| until <= now)
+    }
+
+    /// One has failed, as did those before it; `chance` is uniform in 0..1.
+    pub fn extend(&mut self, setback: Setback, now: Instant, chance: f64) {
+        self.failures = self.failures.saturating_add(1);
+        self.until = Some(now + pause_after(setback, self.failures, chance));
     }
 }
 
@@ -153,6 +177,18 @@ mod tests {
         let asked = Setback::Throttled(Some(Duration::from_secs(7)));
         assert_eq!(pace.after_setback(asked, 0.0), Duration::from_secs(7));
         assert_eq!(pace.after_setback(Setback::Lasting, 0.0), BACKOFF_CAP);
+    }
+
+    #[test]
+    fn a_kind_of_calls_waits_longer_with_each_failure() {
+        let (mut back_off, start) = (BackOff::default(), Instant::now());
+        let after = |second| start + Duration::from_secs(second);
+        for seconds in [1, 2, 4] {
+            back_off.extend(Setback::Passing, start, 1.0);
+            assert!(!back_off.is_over(after(seconds - 1)) && back_off.is_over(after(seconds)));
+        }
+        back_off.extend(Setback::Lasting, start, 0.0);
+        assert!(!back_off.is_over(after(59)) && back_off.is_over(after(60)));
     }
 
     #[test]

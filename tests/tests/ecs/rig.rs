@@ -102,10 +102,19 @@ impl Rig {
         });
     }
 
+    fn report(&self) -> Value {
+        let text = self.proxy.admin().get("/ecs?format=json").text();
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// The interval of the polls, as throttling has stretched it.
+    pub fn interval_ms(&self) -> u64 {
+        self.report()["pollers"][0]["interval_ms"].as_u64().expect("a number")
+    }
+
     /// What `/ecs` says of each task.
     pub fn tasks(&self) -> Vec<Value> {
-        let text = self.proxy.admin().get("/ecs?format=json").text();
-        let report: Value = serde_json::from_str(&text).expect("JSON");
+        let report = self.report();
         report["pollers"][0]["clusters"][0]["tasks"].as_array().cloned().unwrap_or_default()
     }
 

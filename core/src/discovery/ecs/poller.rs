@@ -13,7 +13,7 @@ use super::round::{Asker, Outcome};
 use super::view::View;
 use crate::discovery::aws::ErrorKind;
 use crate::discovery::report::PollerReport;
-use crate::discovery::schedule::{Pace, Setback};
+use crate::discovery::schedule::Pace;
 use crate::server::Control;
 
 /// How often the hosts are looked at for refused connections, and for weights that change by and by.
@@ -129,13 +129,9 @@ impl Poller {
                     });
                 self.pace.after_success(hurry, chance)
             }
-            Some(setback) => {
-                if matches!(setback, Setback::Throttled(_)) {
-                    self.report.throttled += 1;
-                }
-                self.pace.after_setback(setback, chance)
-            }
+            Some(setback) => self.pace.after_setback(setback, chance),
         };
+        self.report.throttled += u64::from(outcome.is_throttled());
         self.report.interval_ms = millis(self.pace.interval());
         self.report.expected_calls_per_second =
             self.asker.expected_calls() as f64 / self.pace.interval().as_secs_f64();
@@ -148,7 +144,8 @@ impl Poller {
 
     /// Says what went wrong once, and that it is over.
     fn say(&mut self, outcome: &Outcome) {
-        let errors: BTreeSet<String> = outcome.errors.iter().map(ToString::to_string).collect();
+        let errors = outcome.errors.iter().chain(&outcome.put_off);
+        let errors: BTreeSet<String> = errors.map(ToString::to_string).collect();
         let source = &self.report.source;
         for error in errors.difference(&self.said) {
             tracing::warn!(ecs_cluster = source, "{error}; the last hosts stay");

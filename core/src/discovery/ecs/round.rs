@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use ringmain_config::ecs_cluster::TasksOf;
 
 use super::client::{DESCRIBE_BATCH, EcsClient};
+use super::deployment::Traffic;
 use super::inventory::Inventory;
-use crate::discovery::aws::{ApiError, ErrorKind};
-use crate::discovery::schedule::Setback;
+use crate::discovery::aws::{Action, ApiError, Category, ErrorKind};
+use crate::discovery::schedule::{BackOff, Setback};
 
 /// Instances begin to drain, and clusters grow: looked at again every so many polls.
 const REVIEW_POLLS: u64 = 30;
@@ -29,6 +30,9 @@ pub struct Asker {
     whole: bool,
     /// Groups that are not there, and when to look again.
     absent_until: HashMap<TasksOf, Instant>,
+    /// What has failed, and when to ask again; but for tasks: without those there is no poll, so that it is
+    /// put off as a whole.
+    put_off: HashMap<Category, (BackOff, ApiError)>,
 }
 
 /// What a poll came to.
@@ -38,19 +42,28 @@ pub struct Outcome {
     pub complete: Vec<TasksOf>,
     /// What failed.
     pub errors: Vec<ApiError>,
+    /// What failed earlier and was not asked again yet.
+    pub put_off: Vec<ApiError>,
 }
 
 impl Outcome {
-    /// How the next poll is to be put off; `None` where this one went well enough.
+    /// How the next poll is to be put off; `None` where its tasks were told well enough.
     pub fn setback(&self) -> Option<Setback> {
         let severity = |setback: &Setback| match setback {
             Setback::Lasting => 0,
             Setback::Passing => 1,
             Setback::Throttled(_) => 2,
         };
-        let worst = self.errors.iter().map(ApiError::setback).max_by_key(severity)?;
+        let of_tasks =
+            self.errors.iter().filter(|error| error.action.category() == Category::Tasks);
+        let worst = of_tasks.map(ApiError::setback).max_by_key(severity)?;
         // One service that is not there must not slow the others down.
         (worst != Setback::Lasting || self.complete.is_empty()).then_some(worst)
+    }
+
+    /// Whether an answer told to ask less often.
+    pub fn is_throttled(&self) -> bool {
+        self.errors.iter().any(|error| matches!(error.kind, ErrorKind::Throttled(_)))
     }
 }
 
@@ -65,6 +78,37 @@ impl Asker {
             polls: 0,
             whole: false,
             absent_until: HashMap::new(),
+            put_off: HashMap::new(),
+        }
+    }
+
+    fn may_ask(&self, category: Category, outcome: &mut Outcome) -> bool {
+        let put_off = self.put_off.get(&category);
+        let waiting = put_off.filter(|(back_off, _)| !back_off.is_over(Instant::now()));
+        outcome.put_off.extend(waiting.map(|(_, error)| error.clone()));
+        waiting.is_none()
+    }
+
+    /// Notes what became of a call of `category`; what it told.
+    fn heed<T>(
+        &mut self,
+        category: Category,
+        told: Result<T, ApiError>,
+        outcome: &mut Outcome,
+    ) -> Option<T> {
+        match told {
+            Ok(told) => {
+                self.put_off.remove(&category);
+                Some(told)
+            }
+            Err(error) => {
+                let before = self.put_off.remove(&category);
+                let mut back_off = before.map(|(back_off, _)| back_off).unwrap_or_default();
+                back_off.extend(error.setback(), Instant::now(), rand::random());
+                self.put_off.insert(category, (back_off, error.clone()));
+                outcome.errors.push(error);
+                None
+            }
         }
     }
 
@@ -180,15 +224,14 @@ impl Asker {
 
     async fn describe_definitions(&mut self, outcome: &mut Outcome) -> bool {
         for arn in self.inventory.missing_definitions(&self.groups) {
-            match self.client.describe_definition(&arn).await {
-                Ok(definition) => {
-                    self.inventory.definitions.insert(arn, definition.into());
-                }
-                Err(error) => {
-                    outcome.errors.push(error);
-                    return false;
-                }
+            if !self.may_ask(Category::TaskDefinitions, outcome) {
+                return false;
             }
+            let told = self.client.describe_definition(&arn).await;
+            let Some(definition) = self.heed(Category::TaskDefinitions, told, outcome) else {
+                return false;
+            };
+            self.inventory.definitions.insert(arn, definition.into());
         }
         true
     }
@@ -197,28 +240,26 @@ impl Asker {
         let review = self.polls.is_multiple_of(REVIEW_POLLS);
         let arns = self.inventory.missing_instances(&self.groups, review);
         if !arns.is_empty() {
-            match self.client.describe_container_instances(&arns).await {
-                Ok(instances) => self.inventory.put_instances(instances),
-                Err(error) => {
-                    outcome.errors.push(error);
-                    return false;
-                }
+            if !self.may_ask(Category::Instances, outcome) {
+                return false;
             }
+            let told = self.client.describe_container_instances(&arns).await;
+            let Some(instances) = self.heed(Category::Instances, told, outcome) else {
+                return false;
+            };
+            self.inventory.put_instances(instances);
         }
         let ids = self.inventory.unaddressed_instances();
         if ids.is_empty() {
             return true;
         }
-        match self.client.describe_instances(&ids).await {
-            Ok(found) => {
-                self.inventory.put_addresses(found);
-                true
-            }
-            Err(error) => {
-                outcome.errors.push(error);
-                false
-            }
+        if !self.may_ask(Category::Ec2, outcome) {
+            return false;
         }
+        let told = self.client.describe_instances(&ids).await;
+        let Some(found) = self.heed(Category::Ec2, told, outcome) else { return false };
+        self.inventory.put_addresses(found);
+        true
     }
 
     /// Asks about services whose deployments matter, or that seem to be empty.
@@ -231,18 +272,16 @@ impl Asker {
                 names.insert(name.clone());
             }
         }
-        if names.is_empty() {
+        if names.is_empty() || !self.may_ask(Category::Services, outcome) {
             return;
         }
         let names: Vec<String> = names.into_iter().collect();
-        let services = match self.client.describe_services(&names).await {
-            Ok(services) => services,
-            Err(error) => return outcome.errors.push(error),
-        };
+        let told = self.client.describe_services(&names).await;
+        let Some(services) = self.heed(Category::Services, told, outcome) else { return };
         let known: BTreeSet<&String> = services.iter().map(|(name, _)| name).collect();
         for name in names.iter().filter(|name| !known.contains(name)) {
             outcome.errors.push(ApiError::of(
-                crate::discovery::aws::Action::DescribeServices,
+                Action::DescribeServices,
                 ErrorKind::NotFound,
                 format!(
                     "ECS has no service '{name}' in cluster '{}' in region {}; check name, region \
@@ -254,20 +293,23 @@ impl Asker {
         }
         for (name, mut service) in services {
             if self.deployments_of.contains(&name) && service.deployments.len() > 1 {
-                match self.client.traffic(&name).await {
-                    Ok(traffic) => service.traffic = traffic,
-                    Err(error) => {
-                        // The weights as they were are better than none.
-                        service.traffic =
-                            self.inventory.services.get(&name).and_then(|known| known.traffic);
-                        outcome.errors.push(error);
-                    }
-                }
+                service.traffic = self.traffic(&name, outcome).await;
             }
             if service.is_empty() {
                 self.inventory.empty_services.insert(name.clone());
             }
             self.inventory.services.insert(name, service);
         }
+    }
+
+    /// How traffic is split over the deployments of `service`: as it was, where that cannot be asked.
+    async fn traffic(&mut self, service: &str, outcome: &mut Outcome) -> Option<Traffic> {
+        if self.may_ask(Category::Deployments, outcome) {
+            let told = self.client.traffic(service).await;
+            if let Some(traffic) = self.heed(Category::Deployments, told, outcome) {
+                return traffic;
+            }
+        }
+        self.inventory.services.get(service)?.traffic
     }
 }
