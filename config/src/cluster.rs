@@ -106,6 +106,9 @@ pub struct Cluster {
     /// `common_lb_config.close_connections_on_host_set_change`, default false: when a host comes or
     /// leaves, the connections to all others are closed too, as soon as they serve nobody.
     pub close_connections_on_host_set_change: bool,
+    /// `close_connections_on_host_health_failure`, default false: when health checks of a host fail or it is
+    /// ejected, the connections of TCP proxies to it are closed.
+    pub close_connections_on_host_health_failure: bool,
     /// `preconnect_policy`.
     pub preconnect: PreconnectPolicy,
     /// `outlier_detection`.
@@ -223,6 +226,7 @@ impl Cluster {
             discovery,
             connect_timeout: duration::or(connect_timeout, CONNECT_TIMEOUT, at, "connect_timeout"),
             connect_options: ConnectOptions::from_wire(wire, bind, at),
+            close_connections_on_host_health_failure: wire.close_connections_on_host_health_failure,
             preconnect: PreconnectPolicy::from_wire(
                 wire.preconnect_policy.as_ref(),
                 &load_balancing,

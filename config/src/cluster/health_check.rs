@@ -122,7 +122,9 @@ impl HealthCheck {
     ) -> Option<Self> {
         let at = at.field("health_checks");
         for index in 1..wire.len() {
-            at.index(index).error("a cluster has one health check here; Envoy takes several");
+            at.index(index).error(
+                "a cluster has one health check here; Envoy 1.40 takes several, each with a 'name'",
+            );
         }
         Self::one_from_wire(wire.first()?, protocol, &at.index(0))
     }

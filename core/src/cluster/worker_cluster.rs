@@ -13,7 +13,7 @@ use ringmain_config::transport_socket::UpstreamTransportSocket;
 use super::{Bells, Cluster, HealthFlag, Host, HostSet, ToldHosts};
 use crate::load_balancer::{Balancer, Health, Hosts, Pick, PriorityLoad};
 use crate::outlier_detection::Outcome;
-use crate::pool::{self, IdleConnections, Line, MultiplexedConnections};
+use crate::pool::{self, IdleConnections, Line, MultiplexedConnections, OpenTcp};
 use crate::random::Random;
 use crate::runtime::{BufferPool, Timers};
 use crate::stats::scopes::{ClusterStats, HostStats, Http2Stats};
@@ -101,6 +101,7 @@ pub struct WorkerHost {
     connections: [Cell<u32>; 2],
     idle: [IdleConnections; 2],
     multiplexed: [MultiplexedConnections; 2],
+    open_tcp: OpenTcp,
     /// Whether the last connection that agreed on a protocol by ALPN has agreed on HTTP/2.
     agrees_on_http2: Cell<bool>,
     alternate: Cell<bool>,
@@ -135,6 +136,11 @@ impl WorkerHost {
         &self.multiplexed[priority as usize]
     }
 
+    /// Connections of TCP proxies and tunnels, where they are to be closed when the host fails.
+    pub fn open_tcp(&self) -> &OpenTcp {
+        &self.open_tcp
+    }
+
     /// Whether the next connection is likely to agree on HTTP/2 by ALPN.
     pub fn agrees_on_http2(&self) -> bool {
         self.agrees_on_http2.get()
@@ -154,8 +160,9 @@ impl WorkerHost {
     }
 
     /// A host that has failed its checks or was ejected may do better on other connections, as Envoy
-    /// has it: those that wait are closed.
+    /// has it: those that wait are closed, and those of TCP proxies where that is asked for.
     fn leave_connections(&self) {
+        self.open_tcp.cut_all();
         self.idle.iter().for_each(IdleConnections::close_all);
         self.multiplexed.iter().for_each(MultiplexedConnections::drain);
     }
@@ -382,6 +389,7 @@ impl WorkerCluster {
             connections: Default::default(),
             idle: Default::default(),
             multiplexed: Default::default(),
+            open_tcp: OpenTcp::default(),
             agrees_on_http2: Cell::default(),
             alternate: Cell::default(),
             failed: Cell::default(),

@@ -2,6 +2,7 @@
 //! towards the same budgets as those of requests.
 
 use std::cell::Cell;
+use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -14,7 +15,7 @@ use super::{AcquireFailure, ConnectFailure};
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::{UpstreamConnectionInfo, millis};
 use crate::outlier_detection::Outcome;
-use crate::runtime;
+use crate::runtime::{self, Interrupt};
 use crate::server::connection_ids;
 use crate::transport_socket::{Transport, TransportOptions};
 
@@ -26,6 +27,8 @@ pub struct TcpConnection {
     info: UpstreamConnectionInfo,
     permit: ConnectionPermit,
     is_request_counted: bool,
+    /// Among those of the host that are closed when it fails.
+    place: Option<usize>,
     /// Whether the host ended it.
     closed_by_host: Cell<bool>,
 }
@@ -110,7 +113,11 @@ impl TcpConnection {
         let is_request_counted =
             breakers.try_take(cluster.worker, permit.priority, Resource::Requests);
         let connected = Instant::now();
+        let is_closed_on_failure = cluster.shared.config.close_connections_on_host_health_failure;
+        let place = is_closed_on_failure
+            .then(|| host.open_tcp().add(Interrupt::socket(transport.stream(), Shutdown::Both)));
         Self {
+            place,
             local: transport.stream().local_addr().ok(),
             transport,
             info: UpstreamConnectionInfo {
@@ -152,13 +159,21 @@ impl TcpConnection {
 
     /// The host's end came last, or was a reset.
     pub fn note_remote_close(&self) {
-        self.closed_by_host.set(true);
+        self.closed_by_host.set(!self.is_cut());
+    }
+
+    /// Whether it was closed because its host has failed.
+    pub fn is_cut(&self) -> bool {
+        self.place.is_some_and(|place| self.permit.host.open_tcp().is_cut(place))
     }
 }
 
 impl Drop for TcpConnection {
     fn drop(&mut self) {
         let (cluster, host) = (&self.permit.cluster, &self.permit.host);
+        if let Some(place) = self.place {
+            host.open_tcp().remove(place);
+        }
         let stats = cluster.stats();
         stats.upstream_rq_active.dec();
         host.stats().rq_active.dec();

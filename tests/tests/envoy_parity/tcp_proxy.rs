@@ -167,6 +167,68 @@ fn a_reset_is_passed_on() {
     });
 }
 
+/// A host whose health checks go to another port, which lets the second one wait until it is released and
+/// then fail.
+fn checked(fields: &str) -> String {
+    let rest = format!(
+        "  clusters:
+  - name: checked
+    type: STATIC
+    {fields}
+    health_checks:
+    - {{ timeout: 20s, interval: 0.1s, no_traffic_interval: 0.1s, unhealthy_threshold: 1, healthy_threshold: 1,
+        http_health_check: {{ path: / }} }}
+    load_assignment:
+      cluster_name: checked
+      endpoints:
+      - lb_endpoints:
+        - endpoint:
+            address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{upstream}}}} }} }}
+            health_check_config: {{ port_value: {{{{health}}}} }}
+"
+    );
+    template::tcp_proxy("cluster: checked", FORMAT, &rest)
+}
+
+#[test]
+fn connections_to_a_host_that_fails_are_closed_where_that_is_asked_for() {
+    const SICK: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+    for (fields, closes) in [("close_connections_on_host_health_failure: true", true), ("", false)]
+    {
+        let set_up = || {
+            let upstream = Upstream::start(vec![ok()]);
+            let waiting = vec![Act::AwaitRelease, Act::ReadBody, Act::Send(SICK.into())];
+            let health = Upstream::start(vec![ok(), waiting, reply(SICK)]);
+            let port = |upstream: &Upstream| upstream.address().port().to_string();
+            let values = [("upstream".into(), port(&upstream)), ("health".into(), port(&health))];
+            (Values::from(values), (upstream, health))
+        };
+        same_with(&checked(fields), set_up, |proxy, (upstream, health)| {
+            let mut story = String::new();
+            let mut client = connect(proxy);
+            client.send(GET);
+            story += &client.read_response().expect("an answer").to_string();
+            health.release();
+            proxy.admin().wait_for_stat("cluster.checked.membership_healthy", 0);
+            if closes {
+                read_to_end(&mut client, &mut story);
+            } else {
+                client.send(GET);
+                story += &client.read_response().expect("the connection is kept").to_string();
+            }
+            drop(client);
+            eventually("the client's end to reach the upstream", || {
+                upstream.connections().iter().all(|one| one.end.is_some()).then_some(())
+            });
+            upstream.close_connections();
+            proxy.admin().wait_for_stat("listener.in.downstream_cx_active", 0);
+            story += &log_lines(proxy, "tcp.log", 1, &[(upstream.address().port(), "upstream")]);
+            story += &upstream.transcript();
+            story + &stats(proxy, "%5Ecluster%5C.checked%5C.upstream_cx_(total|active|destroy)")
+        });
+    }
+}
+
 #[test]
 fn a_host_that_cannot_be_reached_is_tried_as_often_as_may_be() {
     for fields in [

@@ -14,7 +14,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     http2_protocol_options typed_extension_protocol_options upstream_http_protocol_options dns_refresh_rate dns_lookup_family respect_dns_ttl transport_socket transport_socket_matches \
                     dns_failure_refresh_rate dns_jitter dns_resolvers use_tcp_for_dns_lookups \
                     dns_resolution_config typed_dns_resolver_config wait_for_warm_on_init \
-                    cluster_type health_checks outlier_detection",
+                    cluster_type health_checks outlier_detection close_connections_on_host_health_failure",
         harmless: "per_connection_buffer_limit_bytes",
         limited: "type=STATIC|STRICT_DNS|LOGICAL_DNS \
                   lb_policy=ROUND_ROBIN|LEAST_REQUEST|RANDOM|RING_HASH|MAGLEV|LOAD_BALANCING_POLICY_CONFIG \

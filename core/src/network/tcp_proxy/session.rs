@@ -350,10 +350,14 @@ impl Session<'_> {
         let from_host = async {
             let end = downward.run(Buffer::default()).await;
             host_is_last.set(true);
+            if upstream.is_cut() {
+                // Nothing that the client could still say would reach anybody.
+                self.downstream.stream().shutdown(Shutdown::Read);
+            }
             end
         };
         let (client, host) = join(from_client, from_host).await;
-        let cut = self.has_expired() || client == End::Reset;
+        let cut = self.has_expired() || client == End::Reset || upstream.is_cut();
         if host == End::Reset && !cut {
             self.flag(ResponseFlag::UpstreamRemoteReset);
         }
