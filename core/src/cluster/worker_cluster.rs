@@ -469,7 +469,10 @@ impl WorkerCluster {
 
     /// Closes idle connections that the upstream has closed or that have waited too long.
     pub fn sweep_idle(self: &Rc<Self>) {
-        for host in &self.current.borrow().hosts {
+        // Of thousands of hosts most have none here.
+        let is_connected =
+            |host: &&Rc<WorkerHost>| host.connections.iter().any(|open| open.get() > 0);
+        for host in self.current.borrow().hosts.iter().filter(is_connected) {
             let timeout = self.shared.config.idle_timeout;
             host.idle.iter().for_each(|idle| idle.sweep(timeout));
             host.multiplexed.iter().for_each(|multiplexed| multiplexed.sweep(timeout));

@@ -212,12 +212,8 @@ fn needs_schedule(policy: &LbPolicy, source: &Source, hosts: &impl Hosts) -> boo
 
 /// A schedule that begins anywhere, by `seed`.
 fn schedule(policy: &LbPolicy, source: &Source, seed: usize, hosts: &impl Hosts) -> EdfSchedule {
-    let weight = |at| weight(policy, source, at, hosts);
-    let mut schedule = EdfSchedule::new((0..source.hosts.len()).map(weight));
-    for _ in 0..seed.checked_rem(source.hosts.len()).unwrap_or(0) {
-        schedule.pick(|at| weight(at as usize));
-    }
-    schedule
+    let weights = (0..source.hosts.len()).map(|at| weight(policy, source, at, hosts));
+    EdfSchedule::begun(&weights.collect::<Vec<_>>(), seed)
 }
 
 /// What the host at `at` of a source weighs now.

@@ -34,6 +34,24 @@ impl EdfSchedule {
         Self { queue, now: 0.0, order }
     }
 
+    /// As after some picks from a schedule over `weights`, which `seed` says how many, without making them: it
+    /// takes as many steps as there are weights, which may be thousands whenever one of them changes.
+    pub fn begun(weights: &[f64], seed: usize) -> Self {
+        let count = weights.len();
+        let picks = seed.checked_rem(count).unwrap_or_default();
+        // Counts of hosts are far below 2^53.
+        let now = picks as f64 / weights.iter().sum::<f64>();
+        let entry = |(index, weight): (usize, &f64)| {
+            let deadline = ((now * weight).floor() + 1.0) / weight;
+            // Of equals those come first that were not picked yet.
+            let order = (index + count - picks) % count;
+            Entry { deadline, order: order as u64, index: index as u32 }
+        };
+        let weighty = weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0);
+        let queue = weighty.map(entry).collect::<Vec<_>>().into();
+        Self { queue, now, order: count as u64 }
+    }
+
     /// The next index. It comes again after a time by `weight` of it, which may have changed.
     pub fn pick(&mut self, weight: impl FnOnce(u32) -> f64) -> Option<u32> {
         let mut first = self.queue.peek_mut()?;
@@ -81,6 +99,37 @@ mod tests {
         let picks = picks(&[3.0, 1.0], 8);
         assert_eq!(picks.iter().filter(|&&index| index == 1).count(), 2);
         assert_eq!(picks[..4], [0, 0, 1, 0]);
+    }
+
+    #[test]
+    fn wherever_it_begins_shares_are_by_weight() {
+        for (weights, shares) in [
+            (vec![3.0, 1.0], vec![6, 2]),
+            (vec![1.0, 1.0, 1.0, 1.0], vec![2, 2, 2, 2]),
+            (vec![5.0, 0.0, 2.0, 1.0], vec![10, 0, 4, 2]),
+        ] {
+            for seed in 0..9 {
+                let mut schedule = EdfSchedule::begun(&weights, seed);
+                let mut picked = vec![0; weights.len()];
+                for _ in 0..shares.iter().sum() {
+                    let index =
+                        schedule.pick(|index| weights[index as usize]).expect("one of them");
+                    picked[index as usize] += 1;
+                }
+                assert_eq!(picked, shares, "{seed}");
+            }
+        }
+        assert_eq!(EdfSchedule::begun(&[], 3).pick(|_| 1.0), None);
+    }
+
+    #[test]
+    fn equals_go_on_where_it_begins() {
+        for seed in 0..4 {
+            let mut begun = EdfSchedule::begun(&[2.0; 4], seed);
+            let picks: Vec<_> = (0..8).filter_map(|_| begun.pick(|_| 2.0)).collect();
+            let expected: Vec<u32> = (0..8).map(|at| (seed as u32 + at) % 4).collect();
+            assert_eq!(picks, expected);
+        }
     }
 
     #[test]
