@@ -84,6 +84,9 @@ pub struct Cluster {
     /// `common_http_protocol_options.max_requests_per_connection` (or the cluster's deprecated
     /// field), default unlimited.
     pub max_requests_per_connection: Option<u32>,
+    /// Upstream `common_http_protocol_options.max_stream_duration`, default off: how long an attempt may
+    /// last from when it has its connection.
+    pub max_stream_duration: Option<Duration>,
     /// Upstream `common_http_protocol_options.max_headers_count`, default 100.
     pub max_response_headers_count: u32,
     /// Upstream `http_protocol_options`.
@@ -247,6 +250,7 @@ impl Cluster {
                 .max_requests_per_connection
                 .or(wire.max_requests_per_connection.map(|max| max.value))
                 .filter(|max| *max > 0),
+            max_stream_duration: options.max_stream_duration,
             max_response_headers_count: options.max_headers_count,
             http1: options.http1,
             health_check: HealthCheck::from_wire(

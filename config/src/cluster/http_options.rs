@@ -24,6 +24,7 @@ const HTTP_PROTOCOL_OPTIONS: &str = "envoy.extensions.upstreams.http.v3.HttpProt
 pub(super) struct HttpOptions {
     pub(super) idle_timeout: Option<Duration>,
     pub(super) max_requests_per_connection: Option<u32>,
+    pub(super) max_stream_duration: Option<Duration>,
     pub(super) max_headers_count: u32,
     pub(super) http1: Http1ProtocolOptions,
     pub(super) upstream_protocol: UpstreamProtocol,
@@ -127,9 +128,11 @@ impl HttpOptions {
         let wire = common.cloned().unwrap_or_default();
         let at = at.field("common_http_protocol_options");
         let idle_timeout = wire.idle_timeout.as_ref();
+        let duration_max = wire.max_stream_duration.as_ref();
         Self {
             idle_timeout: duration::or_off(idle_timeout, Some(IDLE_TIMEOUT), &at, "idle_timeout"),
             max_requests_per_connection: wire.max_requests_per_connection.map(|max| max.value),
+            max_stream_duration: duration::or_off(duration_max, None, &at, "max_stream_duration"),
             max_headers_count: wire.max_headers_count.map_or(MAX_HEADERS_COUNT, |max| max.value),
             http1,
             upstream_protocol,

@@ -40,6 +40,8 @@ pub enum ResponseFlag {
     StreamIdleTimeout,
     /// `DPE`.
     DownstreamProtocolError,
+    /// `UMSDR`.
+    UpstreamMaxStreamDurationReached,
     /// `UPE`.
     UpstreamProtocolError,
     /// `NC`.
@@ -53,7 +55,7 @@ pub enum ResponseFlag {
 }
 
 /// Short and long names, by flag.
-const NAMES: [(ResponseFlag, &str, &str); 22] = [
+const NAMES: [(ResponseFlag, &str, &str); 23] = [
     (ResponseFlag::DelayInjected, "DI", "DelayInjected"),
     (ResponseFlag::FaultInjected, "FI", "FaultInjected"),
     (ResponseFlag::RateLimited, "RL", "RateLimited"),
@@ -71,6 +73,7 @@ const NAMES: [(ResponseFlag, &str, &str); 22] = [
     (ResponseFlag::DownstreamConnectionTermination, "DC", "DownstreamConnectionTermination"),
     (ResponseFlag::StreamIdleTimeout, "SI", "StreamIdleTimeout"),
     (ResponseFlag::DownstreamProtocolError, "DPE", "DownstreamProtocolError"),
+    (ResponseFlag::UpstreamMaxStreamDurationReached, "UMSDR", "UpstreamMaxStreamDurationReached"),
     (ResponseFlag::UpstreamProtocolError, "UPE", "UpstreamProtocolError"),
     (ResponseFlag::NoClusterFound, "NC", "NoClusterFound"),
     (ResponseFlag::DropOverload, "DO", "DropOverload"),

@@ -375,7 +375,8 @@ fn plan<'a>(
     let max_duration = action.max_stream_duration.as_ref();
     let stream = stream_limit(max_duration, manager.config.max_stream_duration, headers);
     let started = exchange.info.started;
-    let timeouts = StreamTimeouts::new(action, &manager.config, limits, stream, started);
+    let timeouts = StreamTimeouts::new(action, &manager.config, limits, stream, started)
+        .of_cluster(downstream.worker.cluster(cluster).shared.config.max_stream_duration);
     // An attempt that is hedged has all of the time.
     let hedged = if hedges { limits.per_try.take() } else { None };
     let kept_max = route.request_body_buffer_limit.or(virtual_host.request_body_buffer_limit);

@@ -173,6 +173,7 @@ impl UpstreamRequest<'_, '_> {
             priority: self.priority,
             until: race.until,
             silence_max: self.timeouts.per_try_idle(),
+            duration_max: self.timeouts.upstream_stream(),
             auto_host: self.auto_host,
             records_header_bytes: self.downstream.manager.recorded.header_bytes,
             records_times: self.downstream.manager.recorded.times,
@@ -219,6 +220,9 @@ impl UpstreamRequest<'_, '_> {
         race: &mut Race,
     ) -> Option<Result<Winner, Failure>> {
         let End { mut exchange, outcome } = end;
+        if let Some(begun) = racer.shared.begun() {
+            self.timeouts.stream_begins(begun);
+        }
         let judged = match outcome {
             Outcome::Answered(upstream, active) => {
                 self.adopt(&upstream, &mut exchange);

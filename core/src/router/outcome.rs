@@ -82,6 +82,9 @@ impl UpstreamRequest<'_, '_> {
         host.rq_error.inc();
         upstream.count_cut_off();
         let expired = self.timeouts.expired_response();
+        if expired == Expired::UpstreamStream {
+            return self.outlasted();
+        }
         let awaited = matches!(expired, Expired::Response | Expired::PerTry);
         if self.body.ended().is_none() && !awaited {
             // The upstream took no more of the request.
@@ -106,9 +109,24 @@ impl UpstreamRequest<'_, '_> {
                 host.rq_timeout.inc();
                 self.setback(ResetReason::Reset, expired.response_reply())
             }
-            Expired::Request | Expired::Stream | Expired::Idle => {
+            Expired::Request | Expired::Stream | Expired::UpstreamStream | Expired::Idle => {
                 Failure::Own(expired.response_reply()).into()
             }
+        }
+    }
+
+    /// The attempt has lasted for the cluster's `max_stream_duration`. What the client gets does not count
+    /// as the cluster's.
+    fn outlasted(&mut self) -> Setback {
+        self.cluster.stats().upstream_rq_max_duration_reached.inc();
+        let expired = Expired::UpstreamStream;
+        let reply = match self.body.ended() {
+            Some(_) => expired.response_reply(),
+            None => expired.request_reply(),
+        };
+        match self.setback(ResetReason::Reset, reply) {
+            Setback::Failed(_) => Failure::Own(reply).into(),
+            setback => setback,
         }
     }
 
@@ -185,6 +203,9 @@ impl UpstreamRequest<'_, '_> {
                 Expired::PerTryIdle => {
                     self.cluster.note_outcome(upstream.host(), Outcome::TimedOut);
                     self.cluster.stats().upstream_rq_per_try_idle_timeout.inc();
+                }
+                Expired::UpstreamStream => {
+                    self.cluster.stats().upstream_rq_max_duration_reached.inc();
                 }
                 _ => {}
             }

@@ -97,6 +97,9 @@ pub struct StreamTimeouts {
     per_try_idle: Option<Duration>,
     try_begun: Cell<Option<Instant>>,
     try_until: Cell<Option<Instant>>,
+    /// The cluster's `max_stream_duration`, which starts when the attempt has its connection.
+    upstream_stream: Option<Duration>,
+    upstream_stream_until: Cell<Option<Instant>>,
     /// Whether the response has begun.
     answered: Cell<bool>,
 }
@@ -114,6 +117,8 @@ pub enum Expired {
     Request,
     /// `max_stream_duration`.
     Stream,
+    /// The cluster's `max_stream_duration`.
+    UpstreamStream,
     /// `stream_idle_timeout` or the route's `idle_timeout`.
     Idle,
 }
@@ -154,8 +159,15 @@ impl StreamTimeouts {
             per_try_idle: None,
             try_begun: Cell::new(None),
             try_until: Cell::new(None),
+            upstream_stream: None,
+            upstream_stream_until: Cell::new(None),
             answered: Cell::new(false),
         }
+    }
+
+    /// Each attempt may last for `upstream_stream`.
+    pub fn of_cluster(self, upstream_stream: Option<Duration>) -> Self {
+        Self { upstream_stream, ..self }
     }
 
     /// The request's last byte came at `moment`: from then on the upstream has the route's
@@ -169,10 +181,23 @@ impl StreamTimeouts {
 
     /// An attempt has its connection. `received` says whether the request's last byte has come.
     pub fn try_begins(&self, received: bool) {
-        let Some(per_try) = self.per_try else { return };
+        if self.per_try.is_none() && self.upstream_stream.is_none() {
+            return;
+        }
         let now = Instant::now();
+        self.stream_begins(now);
         self.try_begun.set(Some(now));
-        self.try_until.set(received.then(|| now + per_try));
+        self.try_until.set(self.per_try.filter(|_| received).map(|per_try| now + per_try));
+    }
+
+    /// The attempt that counts has had its connection since `begun`.
+    pub fn stream_begins(&self, begun: Instant) {
+        self.upstream_stream_until.set(self.upstream_stream.map(|limit| begun + limit));
+    }
+
+    /// The cluster's `max_stream_duration`.
+    pub fn upstream_stream(&self) -> Option<Duration> {
+        self.upstream_stream
     }
 
     /// The response's first byte has come: the attempt's own limits end, and those of receiving the
@@ -206,14 +231,18 @@ impl StreamTimeouts {
     /// Arms `deadline`, on the upstream connection, for whichever limit comes first while the
     /// response's head is awaited.
     pub fn arm_head(&self, deadline: &Deadline) {
-        let limits = [self.response_until.get(), self.stream_until, self.try_until.get()];
-        Self::arm(deadline, limits, self.idle_of_try());
+        self.arm_upstream(deadline, self.try_until.get());
     }
 
     /// Arms `deadline`, on the upstream connection, for whichever limit comes first.
     pub fn arm_response(&self, deadline: &Deadline) {
-        let limits = [self.response_until.get(), self.stream_until, None];
-        Self::arm(deadline, limits, self.idle_of_try());
+        self.arm_upstream(deadline, None);
+    }
+
+    fn arm_upstream(&self, deadline: &Deadline, try_until: Option<Instant>) {
+        let of_attempt = [try_until, self.upstream_stream_until.get()];
+        let limits = [self.response_until.get(), self.stream_until];
+        Self::arm(deadline, limits.into_iter().chain(of_attempt), self.idle_of_try());
     }
 
     /// `per_try_idle_timeout`.
@@ -235,7 +264,8 @@ impl StreamTimeouts {
     /// Arms `deadline`, on the upstream connection, for what limits the response although the request
     /// is still being received.
     pub fn arm_early(&self, deadline: &Deadline) {
-        Self::arm(deadline, [self.response_until.get(), self.try_until.get(), None], None);
+        let of_attempt = [self.try_until.get(), self.upstream_stream_until.get()];
+        Self::arm(deadline, of_attempt.into_iter().chain([self.response_until.get()]), None);
     }
 
     /// Arms `deadline`, on reading from the client, for whichever limit comes first, as long as there
@@ -244,10 +274,14 @@ impl StreamTimeouts {
         if self.answered.get() {
             return deadline.disarm();
         }
-        Self::arm(deadline, [self.request_until, self.stream_until, None], self.idle);
+        Self::arm(deadline, [self.request_until, self.stream_until], self.idle);
     }
 
-    fn arm(deadline: &Deadline, limits: [Option<Instant>; 3], idle: Option<Duration>) {
+    fn arm(
+        deadline: &Deadline,
+        limits: impl IntoIterator<Item = Option<Instant>>,
+        idle: Option<Duration>,
+    ) {
         let idle_until = idle.map(|idle| deadline.latest_now() + idle);
         match limits.into_iter().chain([idle_until]).flatten().min() {
             Some(moment) => deadline.arm_at(moment),
@@ -261,6 +295,8 @@ impl StreamTimeouts {
             Expired::Response
         } else if is_past(self.stream_until) {
             Expired::Stream
+        } else if is_past(self.upstream_stream_until.get()) {
+            Expired::UpstreamStream
         } else if is_past(self.try_until.get()) {
             Expired::PerTry
         } else if self.per_try_idle.is_some_and(|limit| self.idle.is_none_or(|idle| limit < idle)) {
@@ -290,7 +326,7 @@ impl Expired {
     /// Counts it where it concerns the client's side.
     pub fn count(self, stats: &HttpStats) {
         match self {
-            Self::Response | Self::PerTry | Self::PerTryIdle => {}
+            Self::Response | Self::PerTry | Self::PerTryIdle | Self::UpstreamStream => {}
             Self::Request => stats.downstream_rq_timeout.inc(),
             Self::Stream => stats.downstream_rq_max_duration_reached.inc(),
             Self::Idle => stats.downstream_rq_idle_timeout.inc(),
@@ -304,6 +340,7 @@ impl Expired {
             Self::PerTry => local_reply::PER_TRY_TIMEOUT,
             Self::PerTryIdle => local_reply::PER_TRY_IDLE,
             Self::Stream => local_reply::RESPONSE_DURATION,
+            Self::UpstreamStream => local_reply::RESPONSE_UPSTREAM_DURATION,
             Self::Idle => local_reply::RESPONSE_IDLE,
         }
     }
@@ -312,6 +349,7 @@ impl Expired {
     pub fn request_reply(self) -> LocalReply {
         match self {
             Self::Stream => local_reply::REQUEST_DURATION,
+            Self::UpstreamStream => local_reply::REQUEST_UPSTREAM_DURATION,
             Self::Response | Self::PerTry | Self::PerTryIdle | Self::Request => {
                 local_reply::REQUEST_TIMEOUT
             }

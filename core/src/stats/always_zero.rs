@@ -35,8 +35,7 @@ pub const CLUSTER: Names = Names {
         upstream_flow_control_drained_total upstream_flow_control_paused_reading_total \
         upstream_flow_control_resumed_reading_total upstream_http3_broken \
         upstream_rq_0rtt \
-        upstream_rq_maintenance_mode upstream_rq_max_duration_reached \
-        upstream_rq_rx_reset_no_error",
+        upstream_rq_maintenance_mode upstream_rq_rx_reset_no_error",
     gauges: "circuit_breakers.default.cx_pool_open circuit_breakers.high.cx_pool_open \
         lb_subsets_active max_host_weight upstream_cx_rx_bytes_buffered \
         upstream_cx_tx_bytes_buffered upstream_queue_overloaded version warming_state",

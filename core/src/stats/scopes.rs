@@ -219,6 +219,7 @@ stats_block! {
             upstream_rq_active_overflow,
             upstream_rq_cancelled,
             upstream_rq_completed,
+            upstream_rq_max_duration_reached,
             upstream_rq_pending_failure_eject,
             upstream_rq_pending_overflow,
             upstream_rq_pending_total,

@@ -68,6 +68,7 @@ const CLUSTER: &[&str] = &[
     "upstream_internal_redirect_succeeded_total",
     "upstream_rq_active",
     "upstream_rq_cancelled",
+    "upstream_rq_max_duration_reached",
     "upstream_rq_completed",
     "upstream_rq_pending_active",
     "upstream_rq_pending_failure_eject",

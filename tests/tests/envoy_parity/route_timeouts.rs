@@ -1,7 +1,7 @@
 //! How long a stream may last by its route: `max_stream_duration` and `grpc-timeout`.
 
 use ringmain_tests::parity::{Case, case, compare};
-use ringmain_tests::upstream::Act;
+use ringmain_tests::upstream::{Act, ok};
 
 use super::GET;
 
@@ -79,5 +79,55 @@ fn expiry() {
         )
         .hcm("common_http_protocol_options: { max_stream_duration: 0.1s }")
         .ask(GET),
+    ]);
+}
+
+#[test]
+fn attempts_that_last_for_as_long_as_the_cluster_allows() {
+    let limited = |name, limit: &str, fields: &str| {
+        route(name, fields)
+            .cluster(&format!("common_http_protocol_options: {{ max_stream_duration: {limit} }}"))
+    };
+    let stall = || vec![Act::ReadBody, Act::Stall];
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".to_vec();
+    let retried = "retry_policy: { retry_on: reset, retry_back_off: { base_interval: 0.001s } }";
+    let upload = ["POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\n", "abc"];
+    let hedged = "hedge_policy: { hedge_on_per_try_timeout: true }, retry_policy: { retry_on: 5xx, retry_back_off: { base_interval: 0.001s }, per_try_timeout: 0.15s }";
+    compare(vec![
+        limited("attempt", "0.2s", "").upstream(stall()).ask(GET).shows("504 UMSDR"),
+        limited("attempt_again", "0.2s", retried)
+            .upstream(stall())
+            .upstream(ok())
+            .ask(GET)
+            .shows("attempts 2"),
+        limited("attempts_exhausted", "0.2s", retried)
+            .upstream(stall())
+            .ask(GET)
+            .shows("URX,UMSDR"),
+        limited("attempt_inside_the_response", "0.2s", "")
+            .upstream(vec![Act::ReadBody, Act::Send(begun), Act::Stall])
+            .ask(GET)
+            .shows("200 UMSDR"),
+        limited("attempt_inside_the_request", "0.2s", "")
+            .send_pieces(&upload)
+            .read()
+            .shows("408 UMSDR"),
+        limited("attempt_with_all_of_it", "0.2s", "")
+            .upstream(stall())
+            .send_pieces(&[upload[0], upload[1], "def"])
+            .read()
+            .shows("504 UMSDR"),
+        limited("attempt_beyond_all", "0.4s", "timeout: 0.1s")
+            .upstream(stall())
+            .ask(GET)
+            .shows(" UT "),
+        limited("attempt_without_end", "0s", "timeout: 0.2s")
+            .upstream(stall())
+            .ask(GET)
+            .shows(" UT "),
+        limited("attempt_hedged", "0.4s", hedged)
+            .upstream(stall())
+            .ask(GET)
+            .shows("upstream_max_stream_duration_reached"),
     ]);
 }

@@ -5,7 +5,7 @@ use super::{Message, NONE};
 pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.config.cluster.v3.Cluster.common_http_protocol_options",
-        supported: "idle_timeout max_requests_per_connection max_headers_count",
+        supported: "idle_timeout max_requests_per_connection max_stream_duration max_headers_count",
         ..NONE
     },
     Message {
@@ -34,7 +34,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.extensions.upstreams.http.v3.HttpProtocolOptions.common_http_protocol_options",
-        supported: "idle_timeout max_requests_per_connection max_headers_count",
+        supported: "idle_timeout max_requests_per_connection max_stream_duration max_headers_count",
         ..NONE
     },
     Message {

@@ -187,6 +187,18 @@ pub const REQUEST_DURATION: LocalReply =
 /// `max_stream_duration` has passed while the response was awaited.
 pub const RESPONSE_DURATION: LocalReply = LocalReply { status: 504, ..REQUEST_DURATION };
 
+/// The cluster's `max_stream_duration` has passed while the request was incomplete.
+pub const REQUEST_UPSTREAM_DURATION: LocalReply = LocalReply::new(
+    408,
+    "upstream max stream duration reached",
+    "upstream_max_stream_duration_reached",
+    Some(ResponseFlag::UpstreamMaxStreamDurationReached),
+);
+
+/// The cluster's `max_stream_duration` has passed while the response was awaited.
+pub const RESPONSE_UPSTREAM_DURATION: LocalReply =
+    LocalReply { status: 504, ..REQUEST_UPSTREAM_DURATION };
+
 /// `request_timeout` has passed.
 pub const REQUEST_TIMEOUT: LocalReply =
     LocalReply::new(408, "request timeout", "request_overall_timeout", None);

@@ -33,6 +33,8 @@ pub(super) struct Attempt {
     pub(super) until: Option<Instant>,
     /// `per_try_idle_timeout`.
     pub(super) silence_max: Option<Duration>,
+    /// The cluster's `max_stream_duration`.
+    pub(super) duration_max: Option<Duration>,
     pub(super) auto_host: Option<AutoHostRewrite>,
     pub(super) records_header_bytes: bool,
     pub(super) records_times: bool,
@@ -190,14 +192,23 @@ impl Attempt {
             auto.apply(hostname, false, &mut self.exchange.request.headers);
         }
         let head = upstream.encode_head(&mut self.exchange, self.records_header_bytes);
-        let times = &mut self.exchange.info.times;
-        times.upstream_tx_begin = self.records_times.then(Instant::now);
-        upstream.deadline().arm(self.silence_max);
+        self.exchange.info.times.upstream_tx_begin = self.records_times.then(Instant::now);
+        self.arm(upstream);
         let body = std::mem::take(&mut self.body);
         let ending = Ending { trailers: self.trailers.as_deref() };
         let (_sent, body) = upstream.send(Some(head), body, Some(ending)).await;
         self.worker.buffers.give_back(body);
-        times.upstream_tx_end = self.records_times.then(Instant::now);
-        upstream.deadline().arm(self.silence_max);
+        self.exchange.info.times.upstream_tx_end = self.records_times.then(Instant::now);
+        self.arm(upstream);
+    }
+
+    fn arm(&self, upstream: &UpstreamStream) {
+        let deadline = upstream.deadline();
+        let silent_until = self.silence_max.map(|silence| deadline.latest_now() + silence);
+        let ends = self.shared.begun().zip(self.duration_max).map(|(begun, max)| begun + max);
+        match [silent_until, ends].into_iter().flatten().min() {
+            Some(moment) => deadline.arm_at(moment),
+            None => deadline.disarm(),
+        }
     }
 }
