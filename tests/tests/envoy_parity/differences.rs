@@ -553,3 +553,29 @@ fn a_response_that_breaks_off_ends_the_connection_at_once() {
         assert_eq!(cut_off(program).admin().stat(stat), 0, "{program}");
     }
 }
+
+/// Attempts that race each need all of the body, so the first begins when it is here. Envoy begins with
+/// the head.
+#[test]
+fn a_hedged_request_waits_for_its_body() {
+    let hedged = "hedge_policy: { hedge_on_per_try_timeout: true }\n\
+                  retry_policy: { retry_on: 5xx, per_try_timeout: 5s }";
+    let config = front_proxy("", hedged, "");
+    let upload = |program| {
+        let upstream = Upstream::start(vec![ok()]);
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let proxy = Proxy::start(program, &config, &values);
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send("POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 6\r\n\r\nabc");
+        proxy.admin().wait_for_stat("http.ingress.downstream_rq_active", 1);
+        (upstream, proxy, client)
+    };
+    let (upstream, _envoy, _client) = upload(Program::Envoy);
+    upstream.wait_for_requests(1);
+    for program in Program::ringmains() {
+        let (upstream, _proxy, mut client) = upload(program);
+        assert!(upstream.connections().is_empty(), "{program}");
+        client.send("def");
+        assert_eq!(client.read_response().expect("an answer").status(), Some(200), "{program}");
+    }
+}
