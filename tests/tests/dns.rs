@@ -177,6 +177,23 @@ fn an_answer_without_addresses_takes_nobody_away() {
 }
 
 #[test]
+fn an_answer_that_was_cut_short_takes_nobody_away() {
+    for program in Program::ringmains() {
+        let dns = DnsServer::start();
+        dns.set(NAME, Kind::A, Reply::v4(&[[127, 0, 0, 2], [127, 0, 0, 3]]));
+        let options = "query_timeout_seconds: 1, query_tries: 1";
+        let resolver = resolver(&dns, options);
+        let fields = format!("type: STRICT_DNS\ndns_refresh_rate: 0.05s\n{V4}\n{resolver}");
+        let proxy = proxy(program, &dns, 81, &fields);
+        wait_for_hosts(&proxy, &["127.0.0.2:81", "127.0.0.3:81"]);
+        dns.set(NAME, Kind::A, Reply::CutShort(vec![Data::A([127, 0, 0, 2].into())]));
+        proxy.admin().wait_for_stat("cluster.c.dns.stale_names", 1);
+        wait_for_hosts(&proxy, &["127.0.0.2:81", "127.0.0.3:81"]);
+        assert_eq!(proxy.admin().stat("cluster.c.membership_change"), 1);
+    }
+}
+
+#[test]
 fn of_a_logical_name_the_first_address_is_the_host() {
     let typed = "cluster_type: { name: envoy.cluster.dns, typed_config: { '@type': type.googleapis.com/envoy.extensions.clusters.dns.v3.DnsCluster, all_addresses_in_single_endpoint: true, dns_refresh_rate: 0.05s, dns_lookup_family: V4_ONLY, {{resolver}} } }";
     let own = format!("type: LOGICAL_DNS\ndns_refresh_rate: 0.05s\n{V4}\n{{{{resolver}}}}");
