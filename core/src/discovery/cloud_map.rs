@@ -177,7 +177,7 @@ impl Poller {
         self.published.apply(&self.control, answer).await;
         self.published.explain(&mut self.rows, host::instance_id);
         let stats = self.cluster.aws_stats();
-        stats.tasks_seen.set(self.rows.len() as u64);
+        stats.tasks_seen.set(instances.len() as u64);
         stats.tasks_ready.set(self.rows.iter().filter(|row| row.in_rotation).count() as u64);
     }
 

@@ -231,6 +231,7 @@ fn what_a_service_said_before_does_not_make_it_empty() {
             rig.wait_for_more("empty_ignored", 1);
             assert_eq!(rig.hosts(), 1, "{fault:?}");
             rig.wait_for_reason("a", "in for now: no longer named, which is to be confirmed");
+            assert_eq!((rig.ecs_stat("tasks_seen"), rig.ecs_stat("tasks_ready")), (0, 1));
             rig.aws.change(|world| {
                 world.faults.clear();
                 world.tasks = tasks(&[one.address()]);

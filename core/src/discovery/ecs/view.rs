@@ -84,9 +84,10 @@ impl View {
         let judgement = judge(&self.config, inventory, &self.published.suspects, complete, begun);
         self.complain(&judgement);
         let Judgement { answer, tasks: mut rows, .. } = judgement;
+        let seen = rows.len();
         self.published.apply(control, answer).await;
         self.published.explain(&mut rows, task_id);
-        self.count(&rows, complete);
+        self.count(&rows, seen, complete);
         self.report.tasks = rows;
         if complete {
             self.first = None;
@@ -101,11 +102,12 @@ impl View {
         self.complaints.clone_from(&judgement.complaints);
     }
 
-    fn count(&self, rows: &[TaskReport], complete: bool) {
+    /// Of `rows` so many were `seen`, the others are of hosts that stay all the same.
+    fn count(&self, rows: &[TaskReport], seen: usize, complete: bool) {
         let stats = self.stats();
         let number =
             |wanted: &dyn Fn(&&TaskReport) -> bool| rows.iter().filter(wanted).count() as u64;
-        stats.tasks_seen.set(rows.len() as u64);
+        stats.tasks_seen.set(seen as u64);
         stats.tasks_ready.set(number(&|row| row.in_rotation));
         stats.tasks_draining.set(number(&|row| row.desired_status == "STOPPED"));
         stats.tasks_unhealthy.set(number(&|row| row.health_status == "UNHEALTHY"));
@@ -113,7 +115,7 @@ impl View {
         discovery.update_attempt.inc();
         if complete {
             discovery.update_success.inc();
-            if rows.is_empty() {
+            if seen == 0 {
                 discovery.update_empty.inc();
             }
         } else {
