@@ -4,9 +4,9 @@
 use ringmain_tests::client::Client;
 use ringmain_tests::h2_client::{GET, H2Client};
 use ringmain_tests::proxy::{Program, Proxy};
-use ringmain_tests::template::{Values, front_proxy};
+use ringmain_tests::template::{Values, front_proxy, tcp_proxy};
 use ringmain_tests::tls::{Authority, Subject};
-use ringmain_tests::upstream::{Upstream, ok};
+use ringmain_tests::upstream::{Act, Upstream, ok};
 
 const HTTP1_GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
 
@@ -20,8 +20,14 @@ fn options(specifier: &str) -> String {
     )
 }
 
-/// A host that speaks TLS and offers `alpn`.
-fn tls_host(authority: &Authority, program: Program, alpn: &str, behind: &Upstream) -> Proxy {
+/// A host that speaks TLS and offers `alpn`, of the configuration `plain` with TLS before it.
+fn tls_host(
+    authority: &Authority,
+    program: Program,
+    alpn: &str,
+    plain: &str,
+    behind: &Upstream,
+) -> Proxy {
     let socket = format!(
         "    filter_chains:
     - transport_socket:
@@ -35,12 +41,27 @@ fn tls_host(authority: &Authority, program: Program, alpn: &str, behind: &Upstre
               private_key: {{ filename: '{{{{certificates}}}}/server.key' }}
       filters:"
     );
-    let template = front_proxy("", "", "").replace("    filter_chains:\n    - filters:", &socket);
+    let template = plain.replace("    filter_chains:\n    - filters:", &socket);
     let values = Values::from([
         ("upstream".into(), behind.address().port().to_string()),
         ("certificates".into(), authority.folder().display().to_string()),
     ]);
     Proxy::start(program, &template, &values)
+}
+
+/// Speaks with the host through TLS, and by the protocol that ALPN decides.
+fn auto() -> String {
+    options("auto_config: {}")
+        + "transport_socket:
+  name: tls
+  typed_config: { \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext }
+"
+}
+
+fn server_authority() -> Authority {
+    let authority = Authority::new();
+    authority.issue("server", &Subject { name: "server", ..Subject::default() });
+    authority
 }
 
 fn before(host: &Proxy, program: Program, cluster: &str) -> Proxy {
@@ -56,18 +77,12 @@ fn ask(proxy: &Proxy) -> Option<u16> {
 
 #[test]
 fn alpn_decides() {
-    let authority = Authority::new();
-    authority.issue("server", &Subject { name: "server", ..Subject::default() });
-    let auto = options("auto_config: {}")
-        + "transport_socket:
-  name: tls
-  typed_config: { \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext }
-";
+    let (authority, plain) = (server_authority(), front_proxy("", "", ""));
     for program in Program::ringmains() {
         for (alpn, http1, http2) in [("h2, http/1.1", 0, 1), ("http/1.1", 1, 0)] {
             let upstream = Upstream::start(vec![ok()]);
-            let host = tls_host(&authority, program, alpn, &upstream);
-            let proxy = before(&host, program, &auto);
+            let host = tls_host(&authority, program, alpn, &plain, &upstream);
+            let proxy = before(&host, program, &auto());
             for _ in 0..3 {
                 assert_eq!(ask(&proxy), Some(200), "{program} {alpn}");
             }
@@ -78,6 +93,37 @@ fn alpn_decides() {
             assert_eq!(stat("upstream_rq_total"), 3, "{program} {alpn}");
             proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
         }
+    }
+}
+
+/// A connection that is there before its request may be one that the host closes just then, whether or not
+/// it was opened for HTTP/2 too.
+#[test]
+fn a_request_on_a_connection_opened_ahead_is_sent_once_more() {
+    const BEHIND: &str = "  clusters:
+  - name: behind
+    load_assignment:
+      cluster_name: behind
+      endpoints:
+      - lb_endpoints:
+        - endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: {{upstream}} } } }
+";
+    let authority = server_authority();
+    let plain = tcp_proxy("cluster: behind", "-", BEHIND);
+    let cluster = auto() + "preconnect_policy: { per_upstream_preconnect_ratio: 2 }\n";
+    for program in Program::ringmains() {
+        let held = vec![Act::ReadBody, Act::AwaitRelease, ok()[1].clone()];
+        let upstream = Upstream::start(vec![held, vec![Act::ReadBody, Act::Close], ok()]);
+        let host = tls_host(&authority, program, "http/1.1", &plain, &upstream);
+        let proxy = before(&host, program, &cluster);
+        let mut first = Client::connect(proxy.port("listener"));
+        first.send(HTTP1_GET);
+        upstream.wait_for_requests(1);
+        proxy.admin().wait_for_stat("cluster.backend.upstream_cx_http1_total", 2);
+        assert_eq!(ask(&proxy), Some(200), "{program}");
+        upstream.release();
+        assert_eq!(first.read_response().expect("a response").status(), Some(200), "{program}");
+        assert_eq!(upstream.requests().len(), 3, "{program}");
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Acquire<'a> {
     pub priority: RoutingPriority,
     /// Whether only a new connection will do.
     pub fresh: bool,
+    /// Whether it is opened for requests that may come.
+    pub ahead: bool,
     /// What the request tells the connection's transport.
     pub options: &'a Option<Rc<TransportOptions>>,
     /// When waiting for a connection of others ends.

@@ -165,8 +165,7 @@ pub(super) async fn connect(
             let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
             let protocol = wanted.on(&transport);
-            let options = asked.options.clone();
-            Ok(UpstreamConnection::opened(transport, protocol, begun, permit, options))
+            Ok(UpstreamConnection::opened(transport, protocol, begun, permit, asked))
         }
         Err(failure) => {
             count_unopened(&cluster, &host, wanted);

@@ -12,7 +12,7 @@ use ringmain_proto_codec::auto::Protocol;
 
 use super::connect::count_protocol;
 use super::permit::ConnectionPermit;
-use super::waiting;
+use super::{Acquire, waiting};
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::UpstreamConnectionInfo;
 use crate::runtime::{Buffer, Deadline, Patience, Stream};
@@ -40,7 +40,7 @@ pub struct UpstreamConnection {
     /// Of the last read.
     failure: Cell<Option<io::ErrorKind>>,
     /// Whether it was opened before there was a request for it.
-    opened_ahead: Cell<bool>,
+    opened_ahead: bool,
     /// The host's `Keep-Alive: timeout=`, from the last response on.
     keep_alive_until: Option<Instant>,
     end: Cell<End>,
@@ -60,7 +60,7 @@ impl UpstreamConnection {
         protocol: Protocol,
         connect_begun: Instant,
         permit: ConnectionPermit,
-        options: Option<Rc<TransportOptions>>,
+        asked: &Acquire<'_>,
     ) -> Self {
         let (cluster, host) = (&permit.cluster, &permit.host);
         let stats = cluster.stats();
@@ -87,14 +87,14 @@ impl UpstreamConnection {
             info,
             protocol,
             permit,
-            options,
+            options: asked.options.clone(),
             opened,
             requests: Cell::new(0),
             claimed: false,
             sent: Cell::new(0),
             received: Cell::new(0),
             failure: Cell::default(),
-            opened_ahead: Cell::new(false),
+            opened_ahead: asked.ahead,
             keep_alive_until: None,
             end: Cell::new(End::Local),
         }
@@ -219,12 +219,7 @@ impl UpstreamConnection {
     /// Whether the request under way found it open, so that the upstream may have closed the connection
     /// before it came.
     pub fn is_reused(&self) -> bool {
-        self.requests() > 1 || self.opened_ahead.get()
-    }
-
-    /// It was opened before there was a request for it.
-    pub(super) fn note_opened_ahead(&self) {
-        self.opened_ahead.set(true);
+        self.requests() > 1 || self.opened_ahead
     }
 
     /// Requests begun on it.

@@ -132,6 +132,7 @@ async fn open(
         worker: &worker,
         priority,
         fresh: true,
+        ahead: true,
         options: &options,
         until: None,
         given_up: &|| None,
@@ -139,14 +140,11 @@ async fn open(
     };
     if let Some(http2) = http2 {
         let streams = http2.max_concurrent_streams as usize;
-        if let Ok(Some(shared)) = multiplexed::open(permit, &http2, &asked, streams).await {
-            shared.connection().note_opened_ahead();
-        }
+        let _shared = multiplexed::open(permit, &http2, &asked, streams).await;
         return;
     }
     let wanted = Wanted::single(&permit.cluster);
     if let Ok(connection) = connect(permit, wanted, &asked).await {
-        connection.note_opened_ahead();
         waiting::offer(connection);
     }
 }

@@ -367,6 +367,7 @@ impl<'d> UpstreamRequest<'d, '_> {
                 priority: self.priority,
                 worker: self.downstream.worker,
                 fresh,
+                ahead: false,
                 options: &options,
                 until: self.timeouts.waiting_until(self.cluster.timers.latest_now()),
                 given_up: &given_up,

@@ -178,6 +178,7 @@ impl Attempt {
             worker: &self.worker,
             priority: self.priority,
             fresh: false,
+            ahead: false,
             until: self.until,
             given_up: &given_up,
             client: None,

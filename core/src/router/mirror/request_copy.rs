@@ -87,6 +87,7 @@ impl RequestCopy {
             worker: &self.worker,
             priority: RoutingPriority::Default,
             fresh: false,
+            ahead: false,
             until: self.timeout.map(|timeout| self.cluster.timers.latest_now() + timeout),
             given_up: &given_up,
             client: None,

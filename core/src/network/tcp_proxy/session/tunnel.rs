@@ -93,6 +93,7 @@ impl Session<'_> {
             worker: self.worker,
             priority: RoutingPriority::Default,
             fresh: false,
+            ahead: false,
             options,
             until: self.until.get(),
             given_up: &|| self.has_expired().then_some(AcquireFailure::Expired),
