@@ -170,6 +170,9 @@ pub fn on_response_data(
     piece: Buffer,
     is_last: bool,
 ) -> Buffer {
+    if let Some(grpc) = &exchange.filters.grpc {
+        grpc.note_response(piece.bytes());
+    }
     match &mut exchange.filters.encoder {
         None => piece,
         Some(encoder) => encoder.encode(piece, is_last, &worker.buffers),

@@ -90,7 +90,7 @@ pub async fn relay_unswitched(downstream: &Downstream<'_>, exchange: &mut Exchan
     sent.map_or(Relayed::ClientGone, Relayed::Unswitched)
 }
 
-/// Counts a piece of the body; the trailers behind the last one.
+/// Counts a piece of the body as the client gets it; the trailers behind the last one.
 fn note_piece(
     data: &Buffer,
     is_last: bool,
@@ -98,9 +98,6 @@ fn note_piece(
     exchange: &mut Exchange,
 ) -> Option<Box<HeaderMap>> {
     exchange.info.bytes_sent += data.len() as u64;
-    if let Some(grpc) = &exchange.filters.grpc {
-        grpc.note_response(data.bytes());
-    }
     if is_last { upstream.take_trailers() } else { None }
 }
 
