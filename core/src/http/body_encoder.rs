@@ -55,7 +55,7 @@ impl BodyEncoder {
         self.uncompressed_bytes += piece.len() as u64;
         self.compressed_bytes += self.encoded.len() as u64;
         pool.give_back(piece);
-        Buffer::holding(pool.small(), &self.encoded)
+        pool.holding(&self.encoded)
     }
 }
 

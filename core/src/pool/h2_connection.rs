@@ -18,9 +18,7 @@ use ringmain_proto_codec::h2::stream_meter::{ClientMeter, StreamBytes};
 use super::UpstreamConnection;
 use super::permit::RequestPermit;
 use crate::http::codec::h2_keepalive::Keepalive;
-use crate::runtime::{
-    self, Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES, join,
-};
+use crate::runtime::{self, Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, join};
 use crate::server::Worker;
 
 /// How long the last bytes to a host that does not read may take.
@@ -267,13 +265,8 @@ impl Debug for H2Connection {
 fn take_output(bytes: &MemoryIoHandle<Buffer>, buffers: &BufferPool) -> Buffer {
     let mut buffer = Buffer::default();
     bytes.take_output(|output| {
-        buffer = match output.len() {
-            ..=SMALL_BUFFER_BYTES => buffers.small(),
-            _ => buffers.large(),
-        };
         let part = &output[..output.len().min(LARGE_BUFFER_BYTES)];
-        let fits = buffer.append(part);
-        debug_assert!(fits, "the buffer was chosen for it");
+        buffer = buffers.holding(part);
         part.len()
     });
     buffer

@@ -178,7 +178,7 @@ impl UpstreamRequest<'_, '_> {
             records_header_bytes: self.downstream.manager.recorded.header_bytes,
             records_times: self.downstream.manager.recorded.times,
             exchange,
-            body: Buffer::holding(worker.buffers.small(), body.bytes()),
+            body: worker.buffers.holding(body.bytes()),
             trailers: self.body.copy_of_trailers(),
             shared: shared.clone(),
         };

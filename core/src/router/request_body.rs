@@ -21,7 +21,7 @@ use crate::http::codec::upstream::{OutgoingHead, UpstreamStream};
 use crate::http::exchange::WholeBody;
 use crate::http::filter::GrpcCall;
 use crate::http::local_reply::{self, LocalReply};
-use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES};
+use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES};
 use crate::stats::scopes::HttpStats;
 
 /// How the request's body ended.
@@ -395,12 +395,7 @@ impl RequestBody {
             let left = &data[sending.offset.get().min(data.len())..];
             if !left.is_empty() {
                 let part = &left[..left.len().min(LARGE_BUFFER_BYTES)];
-                let mut buffer = match part.len() {
-                    ..=SMALL_BUFFER_BYTES => pool.small(),
-                    _ => pool.large(),
-                };
-                let fits = buffer.append(part);
-                debug_assert!(fits, "the buffer was chosen for it");
+                let buffer = pool.holding(part);
                 let last = whole && part.len() == left.len() && self.ready.borrow().is_none();
                 sending.offset.set(sending.offset.get() + part.len());
                 return Piece::Data { buffer, last };

@@ -37,7 +37,8 @@ pub fn blocks_outside_heap() -> usize {
     MAPPED.load(Ordering::Relaxed)
 }
 
-/// A block of memory, zero at first, aligned to 16 bytes or better. It stays where it is.
+/// A block of memory, zero at first, aligned to 16 bytes or better. It stays where it is. What its owner
+/// writes there may leave parts of it uninitialised; [`ByteBlock`] does not.
 #[derive(Debug)]
 pub(super) struct Block {
     start: NonNull<u8>,
@@ -48,7 +49,7 @@ pub(super) struct Block {
 
 // SAFETY: a block owns its memory like a `Box<[u8]>`.
 unsafe impl Send for Block {}
-// SAFETY: the same; a shared reference only reads.
+// SAFETY: the same; a shared reference only tells where it is.
 unsafe impl Sync for Block {}
 
 impl Block {
@@ -67,28 +68,16 @@ impl Block {
     pub(super) fn start(&self) -> NonNull<u8> {
         self.start
     }
+
+    /// How many bytes long it is.
+    pub(super) fn len(&self) -> usize {
+        self.length
+    }
 }
 
 impl Default for Block {
     fn default() -> Self {
         Self::new(0)
-    }
-}
-
-impl Deref for Block {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        // SAFETY: `length` bytes from `start` are the block's own and initialised: zeroed when it was
-        // made, and written to as bytes only.
-        unsafe { slice::from_raw_parts(self.start.as_ptr(), self.length) }
-    }
-}
-
-impl DerefMut for Block {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `deref`; `&mut self` is the only way to them meanwhile.
-        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
     }
 }
 
@@ -100,6 +89,34 @@ impl Drop for Block {
             // SAFETY: `allocate` gave it for the same layout.
             _ => unsafe { dealloc(self.start.as_ptr(), layout(self.length)) },
         }
+    }
+}
+
+/// A block of bytes, each of which is initialised for its whole life.
+#[derive(Debug, Default)]
+pub(super) struct ByteBlock(Block);
+
+impl ByteBlock {
+    /// `length` zeroes.
+    pub(super) fn new(length: usize) -> Self {
+        Self(Block::new(length))
+    }
+}
+
+impl Deref for ByteBlock {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `length` bytes from `start` are the block's own and initialised: zeroed when it was made,
+        // here, and nobody gets to them but through slices of bytes.
+        unsafe { slice::from_raw_parts(self.0.start.as_ptr(), self.0.length) }
+    }
+}
+
+impl DerefMut for ByteBlock {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `deref`; `&mut self` is the only way to them meanwhile.
+        unsafe { slice::from_raw_parts_mut(self.0.start.as_ptr(), self.0.length) }
     }
 }
 
@@ -150,8 +167,8 @@ mod tests {
     #[test]
     fn a_block_on_the_heap_is_what_one_with_pages_of_its_own_is() {
         let length = OWN_PAGES_BYTES;
-        let mut block = Block { start: allocate(length), length, is_mapped: false };
-        assert!(block.start().as_ptr().addr().is_multiple_of(PAGE_BYTES));
+        let mut block = ByteBlock(Block { start: allocate(length), length, is_mapped: false });
+        assert!(block.0.start().as_ptr().addr().is_multiple_of(PAGE_BYTES));
         assert!(block.iter().all(|byte| *byte == 0));
         block.fill(7);
     }
@@ -159,7 +176,7 @@ mod tests {
     #[test]
     fn blocks_of_any_length_are_zero_and_take_bytes() {
         for length in [0, 1, OWN_PAGES_BYTES - 1, OWN_PAGES_BYTES, 5 * PAGE_BYTES + 1] {
-            let mut block = Block::new(length);
+            let mut block = ByteBlock::new(length);
             assert_eq!(block.len(), length);
             assert!(block.iter().all(|byte| *byte == 0));
             block.fill(7);

@@ -3,7 +3,7 @@
 
 use monoio::buf::{IoBuf, IoBufMut};
 
-use super::block::Block;
+use super::block::ByteBlock;
 use super::spares::Spares;
 
 /// Room kept free before received bytes, so that a message head or a chunk head can be written in
@@ -28,7 +28,7 @@ pub const RECORD_BUFFER_BYTES: usize = 5 + 16 * 1024 + 2048;
 /// The default is a placeholder that can hold nothing.
 #[derive(Debug, Default)]
 pub struct Buffer {
-    bytes: Block,
+    bytes: ByteBlock,
     start: usize,
     end: usize,
 }
@@ -36,7 +36,7 @@ pub struct Buffer {
 impl Buffer {
     /// A buffer that can receive `capacity` bytes behind its headroom.
     pub fn with_capacity(capacity: usize) -> Self {
-        let bytes = Block::new(HEADROOM_BYTES + capacity + TAILROOM_BYTES);
+        let bytes = ByteBlock::new(HEADROOM_BYTES + capacity + TAILROOM_BYTES);
         Self { bytes, start: HEADROOM_BYTES, end: HEADROOM_BYTES }
     }
 
@@ -236,6 +236,16 @@ impl BufferPool {
         self.large.take().unwrap_or_else(|| Buffer::with_capacity(LARGE_BUFFER_BYTES))
     }
 
+    /// `bytes` in a buffer that they fit in: a small or a large one, or one made to measure.
+    pub fn holding(&self, bytes: &[u8]) -> Buffer {
+        let spare = match bytes.len() {
+            ..=SMALL_BUFFER_BYTES => self.small(),
+            ..=LARGE_BUFFER_BYTES => self.large(),
+            length => Buffer::with_capacity(length),
+        };
+        Buffer::holding(spare, bytes)
+    }
+
     /// Takes a buffer back.
     pub fn give_back(&self, mut buffer: Buffer) {
         buffer.clear();
@@ -300,5 +310,22 @@ mod tests {
         pool.give_back(small);
         assert!(pool.small().is_empty());
         assert_eq!(pool.large().capacity(), LARGE_BUFFER_BYTES);
+    }
+
+    #[test]
+    fn what_is_to_be_held_chooses_its_buffer() {
+        let pool = BufferPool::default();
+        for (length, capacity) in [
+            (0, SMALL_BUFFER_BYTES),
+            (SMALL_BUFFER_BYTES, SMALL_BUFFER_BYTES),
+            (SMALL_BUFFER_BYTES + 1, LARGE_BUFFER_BYTES),
+            (LARGE_BUFFER_BYTES + 1, LARGE_BUFFER_BYTES + 1),
+        ] {
+            let held = pool.holding(&vec![7; length]);
+            assert_eq!((held.len(), held.capacity()), (length, capacity));
+            pool.give_back(held);
+        }
+        assert_eq!(pool.large.take().map(|it| it.capacity()), Some(LARGE_BUFFER_BYTES));
+        assert!(pool.large.take().is_none(), "one was used twice or not at all");
     }
 }

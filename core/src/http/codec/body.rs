@@ -84,7 +84,7 @@ impl BodyReader {
                 (buffer.len(), buffer.len(), false)
             }
         };
-        let excess = (raw < buffer.len()).then(|| copy_of(&buffer.bytes()[raw..], pool));
+        let excess = (raw < buffer.len()).then(|| pool.holding(&buffer.bytes()[raw..]));
         buffer.truncate(data);
         if complete {
             self.left = Left::Nothing;
@@ -112,13 +112,6 @@ impl BodyReader {
             _ => pool.small(),
         }
     }
-}
-
-fn copy_of(bytes: &[u8], pool: &BufferPool) -> Buffer {
-    let mut copy = if bytes.len() <= SMALL_BUFFER_BYTES { pool.small() } else { pool.large() };
-    let fits = copy.append(bytes);
-    debug_assert!(fits, "what a buffer held fits in one of its size");
-    copy
 }
 
 /// The end of a body, behind a piece of it.

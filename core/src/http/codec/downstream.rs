@@ -150,7 +150,7 @@ impl<'a> Downstream<'a> {
             exchange.request.keep_alive = false;
         }
         let body = local_reply::compose(self.manager, self.worker, reply, of_filter, exchange);
-        let buffer = Buffer::holding(self.worker.buffers.small(), &body);
+        let buffer = self.worker.buffers.holding(&body);
         let buffer = match body.is_empty() {
             true => buffer,
             false => filter_chain::on_response_data(self.worker, exchange, buffer, true),

@@ -49,7 +49,7 @@ impl Downstream<'_> {
             if count == piece.len() {
                 break;
             }
-            let slice = Buffer::holding(self.worker.buffers.small(), &piece.bytes()[..count]);
+            let slice = self.worker.buffers.holding(&piece.bytes()[..count]);
             piece.consume(count);
             let (sent, spare) = self.send_data_at_once(slice, None).await;
             self.worker.buffers.give_back(spare);

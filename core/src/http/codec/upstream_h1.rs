@@ -120,7 +120,7 @@ impl H1Stream {
         if records_bytes {
             exchange.info.upstream_bytes.headers_sent = header_bytes::sent(encoded);
         }
-        Buffer::holding(self.worker.buffers.small(), encoded)
+        self.worker.buffers.holding(encoded)
     }
 
     /// Sends `head`, where it has not been sent, a piece of the body, and the end behind it where

@@ -14,7 +14,7 @@ use crate::load_balancer::Pick;
 use crate::pool::{self, Acquire, AcquireFailure, Acquired};
 use crate::router::attempt::ActiveRequest;
 use crate::router::upgrade::kind_of;
-use crate::runtime::{Buffer, join};
+use crate::runtime::join;
 use crate::server::Worker;
 use crate::transport_socket::TransportOptions;
 
@@ -167,7 +167,7 @@ async fn send(
         let Taken { data, last } = taken;
         let taken_at = Instant::now();
         upstream.deadline().arm(timeout);
-        let piece = Buffer::holding(worker.buffers.small(), &data);
+        let piece = worker.buffers.holding(&data);
         let ending = last.then(|| body.ending());
         let (sent, piece) = upstream.send(head.take(), piece, ending).await;
         worker.buffers.give_back(piece);

@@ -65,7 +65,7 @@ impl Connection {
     pub async fn send_interim(&self, exchange: &mut Exchange) {
         encode(&self.record.manager, exchange, false);
         let buffers = &self.record.worker.buffers;
-        let head = Buffer::holding(buffers.small(), &exchange.encoded);
+        let head = buffers.holding(&exchange.encoded);
         let (_sent, head) = self.write(head).await;
         buffers.give_back(head);
     }

@@ -79,7 +79,7 @@ impl Stream {
     fn joined(&self, mut data: Buffer, bytes: &Bytes) -> Buffer {
         let pool = &self.connection.record.worker.buffers;
         if data.capacity() == 0 {
-            return Buffer::holding(pool.small(), bytes);
+            return pool.holding(bytes);
         }
         if data.room() < bytes.len() {
             let larger = Buffer::holding(pool.large(), data.bytes());
