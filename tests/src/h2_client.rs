@@ -2,8 +2,12 @@
 
 use std::io::{ErrorKind, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::thread;
+use std::time::Duration;
 
-use crate::h2_frame::{ACK, END_STREAM, Frame, PREFACE, frame, headers, kind, settings};
+use crate::h2_frame::{
+    ACK, END_STREAM, Frame, PREFACE, frame, headers, kind, settings, window_update,
+};
 use crate::wait::PATIENCE;
 
 /// The pseudo-headers of a GET.
@@ -13,6 +17,10 @@ pub const GET: [(&str, &str); 4] =
 /// The pseudo-headers of a POST.
 pub const POST: [(&str, &str); 4] =
     [(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "a.example")];
+
+/// The widest window, and the one that a connection begins with (RFC 9113 §6.9).
+const WINDOW_MAX: u32 = (1 << 31) - 1;
+const DEFAULT_WINDOW: u32 = 65_535;
 
 /// One connection.
 pub struct H2Client {
@@ -47,6 +55,15 @@ impl H2Client {
     #[track_caller]
     pub fn open(port: u16) -> Self {
         Self::open_with(port, &[])
+    }
+
+    /// Connects and lets the proxy send as much as it likes.
+    #[track_caller]
+    pub fn open_wide(port: u16) -> Self {
+        // SETTINGS_INITIAL_WINDOW_SIZE.
+        let mut client = Self::open_with(port, &[(4, WINDOW_MAX)]);
+        client.send(window_update(0, WINDOW_MAX - DEFAULT_WINDOW));
+        client
     }
 
     /// Sends bytes. A peer that has gone away is no failure here: reading will tell.
@@ -90,6 +107,17 @@ impl H2Client {
             _ => {}
         }
         Some(next)
+    }
+
+    /// Reads, slower than any proxy sends, until a frame `is_it`.
+    pub fn read_slowly_until(&mut self, is_it: impl Fn(&Frame) -> bool) -> Option<Frame> {
+        loop {
+            let next = self.next_frame()?;
+            if is_it(&next) {
+                return Some(next);
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
     }
 
     /// Reads until `stream` is over: how.

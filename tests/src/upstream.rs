@@ -60,6 +60,13 @@ pub fn ok() -> Reply {
     reply("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
 }
 
+/// A plain `200 OK` with a body of so many bytes.
+pub fn long_response(body_bytes: usize) -> Reply {
+    let mut bytes = format!("HTTP/1.1 200 OK\r\ncontent-length: {body_bytes}\r\n\r\n").into_bytes();
+    bytes.resize(bytes.len() + body_bytes, b'x');
+    vec![Act::ReadBody, Act::Send(bytes)]
+}
+
 /// What the upstream saw on one connection.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionLog {

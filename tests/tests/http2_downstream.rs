@@ -397,6 +397,29 @@ fn a_response_that_nobody_takes_is_given_up() {
     }
 }
 
+/// The same where the end comes behind the body, and the client has room for the first byte.
+#[test]
+fn a_response_whose_end_waits_behind_its_body_is_given_up() {
+    let ends = [headers(1, &[("x-end", "1")], END_STREAM), data(1, "", END_STREAM)];
+    for (program, end) in both().flat_map(|it| ends.iter().map(move |end| (it, end.clone()))) {
+        let upstream = H2Upstream::start(move |peer, request| {
+            let head = headers(request.stream, &[(":status", "200")], 0);
+            peer.send([head, data(request.stream, "hello", 0), end.clone()].concat());
+        });
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let hcm = [LOG, "stream_idle_timeout: 2s"].concat();
+        let proxy = Proxy::start(program, &front_proxy(&hcm, "", HTTP2), &values);
+        let mut client = H2Client::open_with(proxy.port("listener"), &[(4, 1)]);
+        client.request(1, &GET);
+        let outcome = client.outcome(1);
+        assert_eq!(outcome.body, b"h", "{program}");
+        assert!(outcome.reset.is_some(), "{program}");
+        let stats = proxy.admin();
+        stats.wait_for_stat("http2.tx_flush_timeout", 1);
+        stats.wait_for_stat("http.ingress.downstream_rq_idle_timeout", 0);
+    }
+}
+
 /// What Envoy counts of streams that are refused or reset, and of ends that are announced.
 #[test]
 fn resets_and_refusals_are_counted() {

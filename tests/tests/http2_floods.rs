@@ -7,7 +7,7 @@ use ringmain_tests::h2_frame::{
 };
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy};
-use ringmain_tests::upstream::{Act, Reply, Upstream, ok, reply};
+use ringmain_tests::upstream::{Act, Reply, Upstream, long_response, ok};
 
 const PRIORITY: u8 = 2;
 const CONTINUATION: u8 = 9;
@@ -17,8 +17,8 @@ const ENHANCE_YOUR_CALM: u32 = 0xb;
 /// `:method: GET`, `:scheme: http`, `:path: /` of HPACK's static table and `:authority: a`.
 const GET_BLOCK: &[u8] = b"\x82\x86\x84\x41\x01a";
 
-/// How far the process may grow while it is flooded.
-const GROWTH_KIB_MAX: u64 = 24 * 1024;
+/// How far the process may grow while it is flooded: by a thousand requests at once, where the upstream is slow.
+const GROWTH_KIB_MAX: u64 = 40 * 1024;
 
 /// A proxy, and a client of it that behaves.
 struct Rig {
@@ -143,6 +143,28 @@ fn pings_that_are_taken_are_answered() {
     });
 }
 
+/// The same beside a response that the client takes slower than it comes, so that there is always something to
+/// send: the answers leave among its frames.
+#[test]
+fn pings_beside_a_slow_download_are_answered() {
+    let options = "http2_protocol_options: { max_outbound_control_frames: 3 }";
+    for program in Program::ringmains() {
+        let mut rig =
+            Rig::start(program, vec![ok(), long_response(64 * 1024 * 1024), ok()], options);
+        let mut client = H2Client::open_wide(rig.proxy.port("listener"));
+        client.request(1, &GET);
+        client.read_slowly_until(|it| it.kind == kind::DATA);
+        for _ in 0..6 {
+            client.send(frame(kind::PING, 0, 0, b"12345678"));
+            let answer = client.read_slowly_until(|it| it.kind == kind::PING || it.ends_stream());
+            assert_eq!(answer.map(|it| it.kind), Some(kind::PING), "{program}");
+        }
+        client.close();
+        rig.assert_forgets();
+        rig.wait_for_stat("http2.outbound_control_flood", 0);
+    }
+}
+
 /// A field section without an end (CVE-2024-27316).
 #[test]
 fn continuations_without_an_end() {
@@ -216,10 +238,8 @@ fn resets_of_ours() {
 fn windows_that_never_open() {
     const STREAMS: usize = 100;
     const BODY_BYTES: usize = 2 * 1024 * 1024;
-    let mut long = format!("HTTP/1.1 200 OK\r\ncontent-length: {BODY_BYTES}\r\n\r\n").into_bytes();
-    long.resize(long.len() + BODY_BYTES, b'x');
     let mut replies = vec![ok()];
-    replies.extend(vec![reply(&long); STREAMS]);
+    replies.extend(vec![long_response(BODY_BYTES); STREAMS]);
     replies.push(ok());
     for program in Program::ringmains() {
         let mut rig = Rig::start(program, replies.clone(), "");

@@ -50,6 +50,7 @@ pub struct FloodGuard {
     limits: FloodLimits,
     received: FrameScanner,
     sent: FrameScanner,
+    flushed: FrameScanner,
     counts: Counts,
     /// Bytes by stream, where logs ask for them.
     meter: Option<StreamMeter>,
@@ -62,7 +63,7 @@ struct Counts {
     priorities: u64,
     window_updates: u64,
     data_sent: u64,
-    /// Frames that have come to be answered since all that there was to send was sent.
+    /// Frames that have come to be answered and whose answer has not left.
     unanswered: u64,
     /// The last frame is one of a field section.
     in_fields: bool,
@@ -85,9 +86,14 @@ impl FloodGuard {
     /// A guard of a connection that begins with the client's preface. Where it `meters`, it counts bytes by
     /// stream.
     pub fn of_client(limits: FloodLimits, meters: bool) -> Self {
-        let (received, sent) = (FrameScanner::at_preface(), FrameScanner::at_frame());
-        let meter = meters.then(StreamMeter::default);
-        Self { limits, received, sent, counts: Counts::default(), meter }
+        Self {
+            limits,
+            received: FrameScanner::at_preface(),
+            sent: FrameScanner::at_frame(),
+            flushed: FrameScanner::at_frame(),
+            counts: Counts::default(),
+            meter: meters.then(StreamMeter::default),
+        }
     }
 
     /// The bytes by stream, where they are counted.
@@ -111,8 +117,8 @@ impl FloodGuard {
         self.counts.in_fields && (self.counts.fields_go_on || self.received.is_within_frame())
     }
 
-    /// Looks at what is sent.
-    pub fn send(&mut self, bytes: &[u8]) -> SentFrames {
+    /// Looks at what is to be sent. Tells `note_fields` of each field section's stream.
+    pub fn send(&mut self, bytes: &[u8], mut note_fields: impl FnMut(u32)) -> SentFrames {
         let Self { sent, counts, meter, .. } = self;
         let mut frames = SentFrames::default();
         sent.for_each(bytes, |header| {
@@ -121,6 +127,7 @@ impl FloodGuard {
             }
             match header.kind {
                 kind::DATA => counts.data_sent += 1,
+                kind::HEADERS => note_fields(header.stream),
                 kind::RST_STREAM => {
                     frames.resets += 1;
                     frames.refusals += u64::from(header.code == Some(REFUSED_STREAM));
@@ -132,9 +139,14 @@ impl FloodGuard {
         frames
     }
 
-    /// All that there was to send has been sent.
-    pub fn note_all_sent(&mut self) {
-        self.counts.unanswered = 0;
+    /// Looks at what has left: answers among it wait no longer, whatever waits behind them.
+    pub fn note_flushed(&mut self, bytes: &[u8]) {
+        let Self { flushed, counts, .. } = self;
+        flushed.for_each(bytes, |header| {
+            if is_answer(header) {
+                counts.unanswered = counts.unanswered.saturating_sub(1);
+            }
+        });
     }
 }
 
@@ -159,7 +171,7 @@ impl Counts {
                 let max = 5 + 2 * (self.streams + per_data * self.data_sent);
                 within(self.window_updates, max, Flood::WindowUpdates)
             }
-            kind::SETTINGS | kind::PING if header.flags & ACK == 0 => {
+            kind::SETTINGS | kind::PING if !is_answer(header) => {
                 self.unanswered += 1;
                 let max = u64::from(limits.outbound_control_frames_max);
                 within(self.unanswered, max, Flood::ControlFrames)
@@ -181,6 +193,11 @@ impl Counts {
         let max = u64::from(limits.consecutive_empty_frames_max);
         within(self.empty_in_a_row.into(), max, Flood::EmptyFrames)
     }
+}
+
+/// Whether a frame answers SETTINGS or PING.
+fn is_answer(header: FrameHeader) -> bool {
+    matches!(header.kind, kind::SETTINGS | kind::PING) && header.flags & ACK != 0
 }
 
 fn within(count: u64, max: u64, flood: Flood) -> Result<(), Flood> {
@@ -257,16 +274,24 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_counted_until_they_are_sent() {
+    fn answers_are_counted_until_they_have_left() {
         let mut guard = guard();
         let (ping, settings) = (frame(kind::PING, 0, b"12345678"), frame(kind::SETTINGS, 0, b""));
+        let answers =
+            [frame(kind::PING, ACK, b"12345678"), frame(kind::SETTINGS, ACK, b"")].concat();
         for _ in 0..3 {
             assert_eq!(guard.receive(&[&ping[..], &settings].concat()), Ok(()));
-            guard.note_all_sent();
+            // A body is on its way before and behind them.
+            let sent =
+                [&frame(kind::DATA, 0, b"x")[..], &answers, &frame(kind::DATA, 0, b"y")[..4]];
+            guard.note_flushed(&sent.concat());
+            guard.note_flushed(&frame(kind::DATA, 0, b"y")[4..]);
         }
-        let acknowledged = [frame(kind::PING, ACK, b"12345678"), frame(kind::SETTINGS, ACK, b"")];
-        assert_eq!(guard.receive(&acknowledged.concat().repeat(9)), Ok(()));
-        assert_eq!(guard.receive(&ping.repeat(3)), Err(Flood::ControlFrames));
+        assert_eq!(guard.receive(&answers.repeat(9)), Ok(()));
+        // What we ask ourselves is no answer.
+        guard.note_flushed(&ping.repeat(2));
+        assert_eq!(guard.receive(&ping.repeat(2)), Ok(()));
+        assert_eq!(guard.receive(&ping), Err(Flood::ControlFrames));
     }
 
     #[test]
@@ -274,7 +299,7 @@ mod tests {
         let reset = |code| frame(kind::RST_STREAM, 0, &[0, 0, 0, code]);
         let sent = [reset(7), reset(8), frame(kind::GOAWAY, 0, &[0; 8]), reset(7)].concat();
         let mut guard = guard();
-        let seen = guard.send(&sent);
+        let seen = guard.send(&sent, |_| unreachable!());
         assert_eq!(seen, SentFrames { resets: 3, refusals: 2, goaways: 1 });
     }
 
@@ -282,7 +307,10 @@ mod tests {
     fn window_updates_are_counted_against_data_sent() {
         let update = frame(kind::WINDOW_UPDATE, 0, b"\0\0\0\x01");
         let mut guard = guard();
-        guard.send(&[frame(kind::DATA, 0, b"x"), frame(kind::HEADERS, 4, b"y")].concat());
+        let sent = [frame(kind::DATA, 0, b"x"), frame(kind::HEADERS, 4, b"y")].concat();
+        let mut fields_of = Vec::new();
+        guard.send(&sent, |stream| fields_of.push(stream));
+        assert_eq!(fields_of, [1]);
         for _ in 0..7 {
             assert_eq!(guard.receive(&update), Ok(()));
         }

@@ -89,6 +89,11 @@ impl<B: AsRef<[u8]>> MemoryIoHandle<B> {
         !self.0.borrow().output.is_empty()
     }
 
+    /// Whether the crate can write more. If so, it has written all that it could.
+    pub fn has_room(&self) -> bool {
+        self.0.borrow().output.len() < OUTPUT_BYTES_MAX
+    }
+
     /// Whether the crate has written its last byte.
     pub fn has_ended(&self) -> bool {
         self.0.borrow().output_ended
@@ -248,10 +253,12 @@ mod tests {
             Pin::new(&mut io).poll_write(&mut Context::from_waker(Waker::noop()), bytes)
         };
         let long = vec![0; OUTPUT_BYTES_MAX + 1];
+        assert!(handle.has_room());
         assert!(matches!(write(&long), Poll::Ready(Ok(OUTPUT_BYTES_MAX))));
+        assert!(!handle.has_room());
         assert!(write(b"x").is_pending());
         handle.take_output(|output| output.len() - 1);
-        assert!(handle.has_output());
+        assert!(handle.has_output() && handle.has_room());
         assert!(matches!(write(b"xyz"), Poll::Ready(Ok(3))));
         handle.break_output();
         assert!(matches!(write(b"x"), Poll::Ready(Err(_))));

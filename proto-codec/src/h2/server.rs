@@ -182,15 +182,11 @@ impl IncomingHead {
         self.parts.uri.authority().map(|it| it.as_str().as_bytes()).or_else(host)
     }
 
-    /// In how many fields `cookie` has come, which become one.
-    pub fn crumbs(&self) -> usize {
-        self.parts.headers.get_all(http::header::COOKIE).iter().count()
-    }
-
     /// Writes the request into `head`, with the fields of one name together and crumbs of `cookie`
     /// joined (RFC 9113 §8.2.3). An extended CONNECT becomes what HTTP/1 has for it: GET with `upgrade`
     /// (RFC 8441 §5). Where it `proxies_continue`, `expect: 100-continue` is the upstream's to meet.
-    pub fn write_to(&self, head: &mut RequestHead, proxies_continue: bool) {
+    /// Returns how many crumbs there were.
+    pub fn write_to(&self, head: &mut RequestHead, proxies_continue: bool) -> usize {
         let (uri, method) = (&self.parts.uri, &self.parts.method);
         head.clear();
         head.version = Version::Http2;
@@ -220,25 +216,30 @@ impl IncomingHead {
                 headers.append(name.as_str().as_bytes(), value.as_bytes());
             }
         }
-        join_cookies(&self.parts.headers, headers);
+        let crumbs = join_cookies(&self.parts.headers, headers);
         if let Some(protocol) = protocol {
             headers.append_known(KnownHeader::Upgrade, protocol.as_str().as_bytes());
             headers.append_known(KnownHeader::Connection, b"upgrade");
         }
         head.body = self.body;
+        crumbs
     }
 }
 
-fn join_cookies(fields: &http::HeaderMap, headers: &mut HeaderMap) {
+/// Returns in how many fields `cookie` has come.
+fn join_cookies(fields: &http::HeaderMap, headers: &mut HeaderMap) -> usize {
     let mut crumbs = fields.get_all(http::header::COOKIE).iter();
-    let Some(first) = crumbs.next() else { return };
+    let Some(first) = crumbs.next() else { return 0 };
+    let mut count = 1;
     headers.append_with(KnownHeader::Cookie, |value| {
         value.extend_from_slice(first.as_bytes());
         for crumb in crumbs {
             value.extend_from_slice(b"; ");
             value.extend_from_slice(crumb.as_bytes());
+            count += 1;
         }
     });
+    count
 }
 
 impl<D: Buf> ServerStream<D> {

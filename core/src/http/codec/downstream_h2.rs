@@ -4,6 +4,7 @@
 //! other drives the `h2` crate over memory, starts streams, and sends what all of them have written
 //! since its last turn at once.
 
+mod framing;
 mod limits;
 mod outgoing;
 mod request;
@@ -26,10 +27,11 @@ use super::connection_record::{ConnectionRecord, End};
 use super::h2_keepalive::Keepalive;
 use crate::listener::ConnectionSlot;
 use crate::runtime::{
-    self, Buffer, Deadline, Event, Interrupt, Notify, Patience, SMALL_BUFFER_BYTES, join,
+    self, Buffer, Deadline, Event, Interrupt, LARGE_BUFFER_BYTES, Notify, Patience, join,
 };
 use crate::stats::scopes::HttpStats;
 use crate::transport_socket::Transport;
+use framing::Framing;
 use limits::PrematureResets;
 use outgoing::Outgoing;
 pub use stream::{ClientState, Stream};
@@ -82,11 +84,8 @@ pub struct Connection {
     /// The client has ended its side.
     remote_ended: Cell<bool>,
     changed: Event,
-    /// The streams that wait until what they have sent is in frames.
-    awaiting_framed: RefCell<Vec<Rc<Notify>>>,
-    /// The streams that wait until all there is to send has been sent.
-    awaiting_sent: RefCell<Vec<Rc<Notify>>>,
-    /// Wakes the driving half to tell them.
+    framing: Framing,
+    /// Wakes the driving half to tell those who wait for frames.
     turn_asked: Notify,
 }
 
@@ -136,8 +135,7 @@ impl Connection {
             over: Cell::new(false),
             remote_ended: Cell::new(false),
             changed: Event::default(),
-            awaiting_framed: RefCell::default(),
-            awaiting_sent: RefCell::default(),
+            framing: Framing::default(),
             turn_asked: Notify::default(),
             transport,
             read_deadline,
@@ -310,20 +308,29 @@ impl Connection {
         for _ in 0..frames.take_refused() {
             self.note_refused();
         }
-        self.io.look_at_output(|output| self.count_sent(self.guard.borrow_mut().send(output)));
-        notify_all(&self.awaiting_framed);
-        if self.io.has_output() {
-            return Poll::Ready(Turn::Flush);
-        }
-        notify_all(&self.awaiting_sent);
-        self.guard.borrow_mut().note_all_sent();
+        self.look_at_output();
+        self.framing.tell(self.io.has_room());
+        // Before there is something to send: while a client takes less than its streams bring, there always is.
         if self.wake.poll_notified(context).is_ready() {
             return Poll::Ready(Turn::LookAtLimits);
         }
-        match self.keepalive.get() {
-            Some(keepalive) => keepalive.poll_silent(context).map(|()| Turn::Silent),
-            None => Poll::Pending,
+        if let Some(keepalive) = self.keepalive.get()
+            && keepalive.poll_silent(context).is_ready()
+        {
+            return Poll::Ready(Turn::Silent);
         }
+        match self.io.has_output() {
+            true => Poll::Ready(Turn::Flush),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Counts what has been written since the last call.
+    fn look_at_output(&self) {
+        self.io.look_at_output(|output| {
+            let note_fields = |stream| self.framing.remove_head(stream);
+            self.count_sent(self.guard.borrow_mut().send(output, note_fields));
+        });
     }
 
     fn begin_stream(self: &Rc<Self>, incoming: Incoming<Outgoing>) {
@@ -358,51 +365,36 @@ impl Connection {
     /// Sends what there is, or as much of it as one buffer holds.
     async fn flush(&self) -> Result<(), ()> {
         let pool = &self.record.worker.buffers;
-        let mut buffer = pool.small();
+        let mut buffer = Buffer::default();
         self.io.take_output(|output| {
-            if output.len() > SMALL_BUFFER_BYTES {
-                pool.give_back(std::mem::replace(&mut buffer, pool.large()));
-            }
-            let part = &output[..output.len().min(buffer.room())];
-            let fits = buffer.append(part);
-            debug_assert!(fits, "no more than there is room for");
+            let part = &output[..output.len().min(LARGE_BUFFER_BYTES)];
+            buffer = pool.holding(part);
             part.len()
         });
         self.write_deadline.arm(self.record.manager.config.stream_idle_timeout);
         let (sent, buffer) = self.transport.write_all(buffer).await;
         self.write_deadline.disarm();
         self.stats().downstream_cx_tx_bytes_total.add(buffer.len() as u64);
+        self.guard.borrow_mut().note_flushed(buffer.bytes());
         pool.give_back(buffer);
         sent.map_err(|_| self.io.break_output())
     }
 
-    /// Waits until the client has been sent all that it has room for, or nothing more can be sent.
-    async fn all_sent(&self) {
-        self.wait_among(&self.awaiting_sent).await;
-    }
-
-    /// Waits until what was sent so far is in frames, as far as the client has room for it.
-    async fn all_framed(&self) {
-        self.wait_among(&self.awaiting_framed).await;
-    }
-
-    async fn wait_among(&self, waiting: &RefCell<Vec<Rc<Notify>>>) {
+    /// Waits until what `stream` has sent is in frames, or nothing more can be sent.
+    async fn all_framed(&self, stream: &Rc<ClientState>) {
         if self.over.get() {
             return;
         }
-        let told = Rc::new(Notify::default());
-        waiting.borrow_mut().push(told.clone());
-        // Where there is nothing to frame or to send, that would make for no turn.
+        // Where there is nothing to frame, that would make for no turn.
         self.turn_asked.notify();
-        told.notified().await;
+        self.framing.wait(stream).await;
     }
 
     /// Ends our side, then waits a little for the client to close first, so that what it still sends
     /// does not destroy what is on its way to it.
     fn close(&self) {
         self.over.set(true);
-        notify_all(&self.awaiting_framed);
-        notify_all(&self.awaiting_sent);
+        self.framing.tell(true);
         self.changed.notify();
         if self.remote_ended.get() {
             return;
@@ -414,8 +406,4 @@ impl Connection {
             None => self.transport.stream().shutdown(Shutdown::Both),
         }
     }
-}
-
-fn notify_all(waiting: &RefCell<Vec<Rc<Notify>>>) {
-    waiting.take().iter().for_each(|one| one.notify());
 }

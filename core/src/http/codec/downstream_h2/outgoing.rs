@@ -4,19 +4,22 @@ use std::rc::Rc;
 
 use bytes::Buf;
 
+use super::ClientState;
 use crate::runtime::Buffer;
 use crate::server::Worker;
 
-/// The piece; its buffer goes back to the worker's pool when all of it has been framed.
+/// The piece; when all of it has been framed the stream is told, and its buffer goes back to the worker's pool.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     buffer: Buffer,
     worker: Rc<Worker>,
+    stream: Rc<ClientState>,
 }
 
 impl Outgoing {
-    pub(super) fn new(buffer: Buffer, worker: &Rc<Worker>) -> Self {
-        Self { buffer, worker: worker.clone() }
+    pub(super) fn new(buffer: Buffer, worker: &Rc<Worker>, stream: &Rc<ClientState>) -> Self {
+        stream.unframed.add_piece();
+        Self { buffer, worker: worker.clone(), stream: stream.clone() }
     }
 }
 
@@ -36,6 +39,7 @@ impl Buf for Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
+        self.stream.unframed.remove_piece();
         self.worker.buffers.give_back(std::mem::take(&mut self.buffer));
     }
 }

@@ -34,6 +34,7 @@ impl Stream {
         if self.inner.borrow_mut().send_head(&exchange.response, ends).is_err() {
             return (Err(Gone), first);
         }
+        self.connection.framing.add_head(&self.client);
         if ends {
             return (Ok(After::KeepAlive), first);
         }
@@ -43,11 +44,17 @@ impl Stream {
 
     /// Sends the head of an interim response. Where that fails the client has gone, which is seen elsewhere.
     pub fn send_interim(&self, head: &ResponseHead) {
-        let _gone = self.inner.borrow_mut().send_interim(head.status, &head.headers);
+        let _gone = self.send_interim_head(head.status, &head.headers);
     }
 
-    /// Sends the next piece of the body once the client has room for it. What there is no room for of the last
-    /// one is kept back: in the crate it would lie for ever.
+    pub(super) fn send_interim_head(&self, status: u16, headers: &HeaderMap) -> Result<(), Gone> {
+        self.inner.borrow_mut().send_interim(status, headers).map_err(|_| Gone)?;
+        self.connection.framing.add_head(&self.client);
+        Ok(())
+    }
+
+    /// Sends the next piece of the body as the client has room for it. What there is no room for is kept back:
+    /// in the crate it would lie for ever.
     pub async fn send_data(
         &self,
         mut piece: Buffer,
@@ -55,7 +62,7 @@ impl Stream {
     ) -> (Result<(), Gone>, Buffer) {
         while !piece.is_empty() {
             match self.await_room(piece.len()).await {
-                Ok(room) if ending.is_some() && room < piece.len() => {
+                Ok(room) if room < piece.len() => {
                     if self.send_part(&mut piece, room).is_err() {
                         return (Err(Gone), piece);
                     }
@@ -73,19 +80,30 @@ impl Stream {
         if piece.is_empty() && !ends {
             return (self.send_trailers(trailers), piece);
         }
-        let piece = Outgoing::new(piece, &self.connection.record.worker);
-        let sent = self.inner.borrow_mut().send_data(piece, ends);
-        let sent = sent.map_err(|_| Gone).and_then(|()| self.send_trailers(trailers));
+        let sent = self.give_to_crate(piece, ends).and_then(|()| self.send_trailers(trailers));
         (sent, Buffer::default())
     }
 
     /// Sends the first bytes of `piece`.
     fn send_part(&self, piece: &mut Buffer, bytes: usize) -> Result<(), Gone> {
-        let worker = &self.connection.record.worker;
-        let part = Buffer::holding(worker.buffers.small(), &piece.bytes()[..bytes]);
-        piece.consume(bytes);
-        let part = Outgoing::new(part, worker);
-        self.inner.borrow_mut().send_data(part, false).map_err(|_| Gone)
+        let pool = &self.connection.record.worker.buffers;
+        let (part, rest) = piece.bytes().split_at(bytes);
+        // The shorter one is copied.
+        let part = if part.len() <= rest.len() {
+            let part = pool.holding(part);
+            piece.consume(bytes);
+            part
+        } else {
+            let rest = pool.holding(rest);
+            piece.truncate(bytes);
+            std::mem::replace(piece, rest)
+        };
+        self.give_to_crate(part, false)
+    }
+
+    fn give_to_crate(&self, piece: Buffer, ends: bool) -> Result<(), Gone> {
+        let piece = Outgoing::new(piece, &self.connection.record.worker, &self.client);
+        self.inner.borrow_mut().send_data(piece, ends).map_err(|_| Gone)
     }
 
     /// The client takes the end of the response too slowly. To Envoy such a request has been served.
@@ -96,7 +114,9 @@ impl Stream {
 
     fn send_trailers(&self, trailers: Option<&HeaderMap>) -> Result<(), Gone> {
         let Some(trailers) = trailers else { return Ok(()) };
-        self.inner.borrow_mut().send_trailers(trailers).map_err(|_| Gone)
+        self.inner.borrow_mut().send_trailers(trailers).map_err(|_| Gone)?;
+        self.connection.framing.add_head(&self.client);
+        Ok(())
     }
 
     /// Waits until the client has room for some of `bytes`, and what was sent before is on its way: for how
@@ -124,7 +144,7 @@ impl Stream {
     /// the `h2` crate forget the frames that it has not written yet.
     pub async fn break_off(&self) {
         if !self.client.is_gone() {
-            self.connection.all_sent().await;
+            self.connection.all_framed(&self.client).await;
         }
         self.reset();
     }

@@ -12,6 +12,7 @@ use ringmain_proto_codec::h2::server::{Ended, Incoming, IncomingHead, ServerStre
 use ringmain_proto_codec::h2::stream_meter::StreamBytes;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
+use super::framing::Unframed;
 use super::{Connection, Outgoing};
 use crate::http::ResponseFlag;
 use crate::http::codec::connection_record::ConnectionRecord;
@@ -43,14 +44,26 @@ pub struct Stream {
     pub(super) tunnel: Cell<bool>,
 }
 
-/// Whether the client is still there.
-#[derive(Debug, Default)]
+/// What is known of a stream's client: whether it is still there, and what is not on its way to it yet.
+#[derive(Debug)]
 pub struct ClientState {
+    /// The stream's number on the connection.
+    pub(super) stream: u32,
+    pub(super) unframed: Unframed,
     ended: Cell<Option<Ended>>,
     interrupt: RefCell<Option<Interrupt>>,
 }
 
 impl ClientState {
+    pub(super) fn of(stream: u32) -> Self {
+        Self {
+            stream,
+            unframed: Unframed::default(),
+            ended: Cell::default(),
+            interrupt: RefCell::default(),
+        }
+    }
+
     /// Whether the client has reset the stream or its connection is gone.
     pub fn is_gone(&self) -> bool {
         self.ended.get().is_some()
@@ -66,6 +79,8 @@ impl ClientState {
 
     fn note_ended(&self, ended: Ended) {
         self.ended.set(Some(ended));
+        // The crate has forgotten it.
+        self.unframed.tell();
         if let Some(interrupt) = self.interrupt.take() {
             interrupt.fire();
         }
@@ -80,8 +95,7 @@ pub(super) async fn serve(
     let worker = connection.record.worker.clone();
     let mut exchange = worker.exchanges.take();
     let stream = Stream::new(connection, inner);
-    stream.begin(&head, &mut exchange);
-    let crumbs = head.crumbs();
+    let crumbs = stream.begin(&head, &mut exchange);
     drop(head);
     let after = {
         let mut serving = pin!(stream.answer(crumbs, &mut exchange));
@@ -100,11 +114,11 @@ impl Stream {
         let timers = &connection.record.worker.timers;
         let wake = Rc::new(Notify::default());
         Self {
+            client: Rc::new(ClientState::of(inner.id())),
             inner: RefCell::new(inner),
             request_deadline: Deadline::of_wait(timers, &wake),
             send_deadline: Deadline::of_wait(timers, &wake),
             wake,
-            client: Rc::default(),
             trailers: RefCell::default(),
             stopped: Cell::new(false),
             tunnel: Cell::new(false),
@@ -118,28 +132,29 @@ impl Stream {
     }
 
     fn note_wire_bytes(&self, exchange: &mut Exchange) {
-        let stream = self.inner.borrow().id();
         if let Some(meter) = self.connection.guard.borrow_mut().meter() {
-            let StreamBytes { received, sent } = meter.end(stream);
+            let StreamBytes { received, sent } = meter.end(self.client.stream);
             exchange.info.downstream_bytes.received = received;
             exchange.info.downstream_bytes.sent = sent;
         }
     }
 
-    /// Notes and counts that a request has begun.
-    fn begin(&self, head: &IncomingHead, exchange: &mut Exchange) {
+    /// Notes and counts that a request has begun. Returns the crumbs of its `cookie`.
+    fn begin(&self, head: &IncomingHead, exchange: &mut Exchange) -> usize {
         if let Some(meter) = self.connection.guard.borrow_mut().meter() {
-            meter.begin(self.inner.borrow().id());
+            meter.begin(self.client.stream);
         }
         let record = &self.connection.record;
         exchange.info = self.downstream().new_record();
-        head.write_to(&mut exchange.request, record.manager.config.proxy_100_continue);
+        let proxies_continue = record.manager.config.proxy_100_continue;
+        let crumbs = head.write_to(&mut exchange.request, proxies_continue);
         exchange.info.request_parsed = true;
         if exchange.request.body.is_empty() {
             exchange.info.request_received = Some(exchange.info.started);
         }
         record.requests.set(record.requests.get() + 1);
         self.downstream().count_request();
+        crumbs
     }
 
     /// Serves the request, whose `cookie` had so many `crumbs`.
@@ -156,7 +171,7 @@ impl Stream {
         }
         if exchange.request.expect_continue
             && !exchange.request.body.is_empty()
-            && self.inner.borrow_mut().send_interim(100, &HeaderMap::default()).is_ok()
+            && self.send_interim_head(100, &HeaderMap::default()).is_ok()
         {
             self.downstream().count_interim(100);
         }
@@ -233,9 +248,12 @@ impl Stream {
             self.reset();
         }
         if self.connection.record.manager.recorded.wire_bytes {
-            self.connection.all_framed().await;
+            if after != After::Abort && !self.client.is_gone() {
+                self.connection.all_framed(&self.client).await;
+            }
             self.note_wire_bytes(exchange);
         }
+        self.connection.framing.forget(&self.client);
         self.downstream().finish(exchange);
         let by_client = self.client.ended.get() == Some(Ended::RemoteReset)
             || exchange.info.flags.has(ResponseFlag::DownstreamProtocolError);
