@@ -443,6 +443,27 @@ fn resets_and_refusals_are_counted() {
     }
 }
 
+/// The GOAWAY that ends a drain is counted, the notice before it is not, nor that of an error.
+#[test]
+fn ends_of_drained_connections_are_counted() {
+    const DRAINS: &str =
+        "drain_timeout: 0.1s\ncommon_http_protocol_options: { max_requests_per_connection: 1 }";
+    for program in both() {
+        let rig = Rig::with(program, vec![ok()], DRAINS, "");
+        let mut client = H2Client::open(rig.port());
+        client.send(data(0, "of no stream", 0));
+        assert_eq!(client.goaway(), Some(PROTOCOL_ERROR), "{program}");
+        client.close();
+        let mut client = H2Client::open(rig.port());
+        client.request(1, &GET);
+        assert_eq!(client.goaway(), Some(code::NO_ERROR), "{program}");
+        client.close();
+        rig.wait_for_stat("http.ingress.downstream_cx_destroy", 2);
+        rig.wait_for_stat("http2.goaway_sent", 1);
+        rig.wait_for_stat("http2.tx_reset", 0);
+    }
+}
+
 /// `%DOWNSTREAM_WIRE_BYTES_*%` and `%UPSTREAM_WIRE_BYTES_*%`: frames of the stream, their headers included.
 #[test]
 fn wire_bytes_are_those_of_the_streams_frames() {

@@ -40,8 +40,8 @@ pub struct SentFrames {
     pub resets: u64,
     /// Of these, such with REFUSED_STREAM.
     pub refusals: u64,
-    /// GOAWAY.
-    pub goaways: u64,
+    /// GOAWAY that ends a drain: neither the notice before it nor the one of an error.
+    pub last_goaways: u64,
 }
 
 /// What has gone over one connection of a client.
@@ -79,8 +79,11 @@ const END_HEADERS: u8 = 0x4;
 const ACK: u8 = 0x1;
 /// PADDED of DATA and HEADERS.
 const PADDED: u8 = 0x8;
-/// Of RST_STREAM (RFC 9113 §7).
+/// Codes of RFC 9113 §7.
+const NO_ERROR: u32 = 0x0;
 const REFUSED_STREAM: u32 = 0x7;
+/// The last stream of a GOAWAY that only gives notice (RFC 9113 §6.8).
+const STREAM_MAX: u32 = (1 << 31) - 1;
 
 impl FloodGuard {
     /// A guard of a connection that begins with the client's preface. Where it `meters`, it counts bytes by
@@ -132,7 +135,7 @@ impl FloodGuard {
                     frames.resets += 1;
                     frames.refusals += u64::from(header.code == Some(REFUSED_STREAM));
                 }
-                kind::GOAWAY => frames.goaways += 1,
+                kind::GOAWAY => frames.last_goaways += u64::from(ends_drain(header)),
                 _ => {}
             }
         });
@@ -198,6 +201,11 @@ impl Counts {
 /// Whether a frame answers SETTINGS or PING.
 fn is_answer(header: FrameHeader) -> bool {
     matches!(header.kind, kind::SETTINGS | kind::PING) && header.flags & ACK != 0
+}
+
+/// Whether a GOAWAY says which streams were the last of a connection that ends in peace.
+fn ends_drain(header: FrameHeader) -> bool {
+    header.code == Some(NO_ERROR) && header.last_stream != STREAM_MAX
 }
 
 fn within(count: u64, max: u64, flood: Flood) -> Result<(), Flood> {
@@ -297,10 +305,14 @@ mod tests {
     #[test]
     fn what_is_sent_is_counted() {
         let reset = |code| frame(kind::RST_STREAM, 0, &[0, 0, 0, code]);
-        let sent = [reset(7), reset(8), frame(kind::GOAWAY, 0, &[0; 8]), reset(7)].concat();
+        let goaway =
+            |last: [u8; 4], code| frame(kind::GOAWAY, 0, &[&last[..], &[0, 0, 0, code]].concat());
+        let notice = goaway([0x7f, 0xff, 0xff, 0xff], 0);
+        let sent = [reset(7), reset(8), notice, goaway([0, 0, 0, 5], 0), reset(7)].concat();
         let mut guard = guard();
         let seen = guard.send(&sent, |_| unreachable!());
-        assert_eq!(seen, SentFrames { resets: 3, refusals: 2, goaways: 1 });
+        assert_eq!(seen, SentFrames { resets: 3, refusals: 2, last_goaways: 1 });
+        assert_eq!(guard.send(&goaway([0; 4], 1), |_| unreachable!()), SentFrames::default());
     }
 
     #[test]

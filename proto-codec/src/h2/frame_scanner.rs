@@ -8,6 +8,8 @@ use crate::auto::PREFACE;
 pub(super) const HEADER_BYTES: usize = 9;
 /// Bytes of the error code that is all of RST_STREAM (RFC 9113 §6.4).
 const CODE_BYTES: usize = 4;
+/// Bytes of the last stream and of the code that GOAWAY begins with (RFC 9113 §6.8).
+const GOAWAY_BYTES: usize = 8;
 
 /// Frame types (RFC 9113 §6).
 pub(super) mod kind {
@@ -31,7 +33,9 @@ pub(super) struct FrameHeader {
     pub(super) flags: u8,
     /// 0 is the connection.
     pub(super) stream: u32,
-    /// The error code of RST_STREAM.
+    /// The last stream that GOAWAY takes on; 0 of other frames.
+    pub(super) last_stream: u32,
+    /// The error code of RST_STREAM and GOAWAY.
     pub(super) code: Option<u32>,
 }
 
@@ -40,7 +44,7 @@ pub(super) struct FrameHeader {
 pub(super) struct FrameScanner {
     /// Bytes until the next frame header.
     skip: usize,
-    header: [u8; HEADER_BYTES + CODE_BYTES],
+    header: [u8; HEADER_BYTES + GOAWAY_BYTES],
     filled: usize,
 }
 
@@ -52,7 +56,7 @@ impl FrameScanner {
 
     /// At a frame's first byte.
     pub(super) fn at_frame() -> Self {
-        Self { skip: 0, header: [0; HEADER_BYTES + CODE_BYTES], filled: 0 }
+        Self { skip: 0, header: [0; HEADER_BYTES + GOAWAY_BYTES], filled: 0 }
     }
 
     /// Whether a frame's payload is still to come, or some of it.
@@ -70,10 +74,36 @@ impl FrameScanner {
 
     /// How many bytes of the frame that has begun are looked at.
     fn wanted(&self) -> usize {
-        let is_reset = self.filled >= HEADER_BYTES
-            && self.header[3] == kind::RST_STREAM
-            && self.header[..3] == [0, 0, CODE_BYTES as u8];
-        if is_reset { HEADER_BYTES + CODE_BYTES } else { HEADER_BYTES }
+        if self.filled < HEADER_BYTES {
+            return HEADER_BYTES;
+        }
+        let [high, middle, low, kind, ..] = self.header;
+        let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+        HEADER_BYTES
+            + match kind {
+                kind::RST_STREAM if length == CODE_BYTES => CODE_BYTES,
+                kind::GOAWAY if length >= GOAWAY_BYTES => GOAWAY_BYTES,
+                _ => 0,
+            }
+    }
+
+    /// What has been gathered. The reserved bits mean nothing.
+    fn frame_header(&self) -> FrameHeader {
+        let [high, middle, low, kind, flags, s3, s2, s1, s0, payload @ ..] = self.header;
+        let [l3, l2, l1, l0, code @ ..] = payload;
+        let (last_stream, code) = match self.filled - HEADER_BYTES {
+            0 => (0, None),
+            CODE_BYTES => (0, Some(u32::from_be_bytes([l3, l2, l1, l0]))),
+            _ => (u32::from_be_bytes([l3 & 0x7f, l2, l1, l0]), Some(u32::from_be_bytes(code))),
+        };
+        FrameHeader {
+            length: u32::from_be_bytes([0, high, middle, low]),
+            kind,
+            flags,
+            stream: u32::from_be_bytes([s3 & 0x7f, s2, s1, s0]),
+            last_stream,
+            code,
+        }
     }
 
     /// Shows `see` the headers that are complete with `bytes`, until it fails.
@@ -94,14 +124,10 @@ impl FrameScanner {
             self.filled += part;
             bytes = &bytes[part..];
             if self.filled >= HEADER_BYTES && self.filled == self.wanted() {
-                let [high, middle, low, kind, flags, s3, s2, s1, s0, code @ ..] = self.header;
-                let length = u32::from_be_bytes([0, high, middle, low]);
-                // The reserved bit means nothing.
-                let stream = u32::from_be_bytes([s3 & 0x7f, s2, s1, s0]);
-                let code = (self.filled > HEADER_BYTES).then(|| u32::from_be_bytes(code));
-                self.skip = HEADER_BYTES + length as usize - self.filled;
+                let header = self.frame_header();
+                self.skip = HEADER_BYTES + header.length as usize - self.filled;
                 self.filled = 0;
-                see(FrameHeader { length, kind, flags, stream, code })?;
+                see(header)?;
             }
         }
     }
@@ -116,6 +142,7 @@ mod tests {
         let mut bytes = PREFACE.to_vec();
         bytes.extend_from_slice(b"\0\0\x02\x01\x04\0\0\0\x01ab");
         bytes.extend_from_slice(b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x07");
+        bytes.extend_from_slice(b"\0\0\x09\x07\0\0\0\0\0\0\0\0\x05\0\0\0\x0b!");
         bytes.extend_from_slice(b"\0\0\0\x00\x01\0\0\0\x01");
         for split in 0..=bytes.len() {
             let mut scanner = FrameScanner::at_preface();
@@ -127,12 +154,20 @@ mod tests {
                 });
                 assert_eq!(all, Ok(()));
             }
-            let header =
-                |length, kind, flags, code| FrameHeader { length, kind, flags, stream: 1, code };
+            let header = |length, kind, flags| FrameHeader {
+                length,
+                kind,
+                flags,
+                stream: 1,
+                last_stream: 0,
+                code: None,
+            };
+            let goaway = header(9, kind::GOAWAY, 0);
             let expected = [
-                header(2, kind::HEADERS, 4, None),
-                header(4, kind::RST_STREAM, 0, Some(7)),
-                header(0, kind::DATA, 1, None),
+                header(2, kind::HEADERS, 4),
+                FrameHeader { code: Some(7), ..header(4, kind::RST_STREAM, 0) },
+                FrameHeader { stream: 0, last_stream: 5, code: Some(11), ..goaway },
+                header(0, kind::DATA, 1),
             ];
             assert_eq!(seen, expected, "split at {split}");
         }

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn header(kind: u8, stream: u32, length: u32) -> FrameHeader {
-        FrameHeader { length, kind, flags: 0, stream, code: None }
+        FrameHeader { length, kind, flags: 0, stream, last_stream: 0, code: None }
     }
 
     #[test]

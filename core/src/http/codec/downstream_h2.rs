@@ -242,6 +242,8 @@ impl Connection {
         if ended == Err(Ended::Protocol) && self.flood.get().is_none() {
             self.stats().downstream_cx_protocol_error.inc();
         }
+        // What the connection ends with was written in the same turn.
+        self.look_at_output();
         while self.io.has_output() && self.flush().await.is_ok() {}
         self.close();
     }

@@ -68,7 +68,7 @@ impl Connection {
         let stats = self.record.worker.http2_stats();
         stats.tx_reset.add(sent.resets);
         stats.stream_refused_errors.add(sent.refusals);
-        stats.goaway_sent.add(sent.goaways);
+        stats.goaway_sent.add(sent.last_goaways);
     }
 
     /// A request was malformed, and its stream reset.
