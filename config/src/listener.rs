@@ -6,6 +6,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::core::v3::TrafficDirection as WireDirection;
 use envoy_types::pb::envoy::config::listener::v3 as wire;
 
+use crate::access_log::AccessLog;
 use crate::cluster::ClusterNames;
 use crate::duration;
 use crate::filter_chain::FilterChains;
@@ -60,6 +61,8 @@ pub struct Listener {
     pub continue_on_listener_filters_timeout: bool,
     /// `filter_chains` and `default_filter_chain`.
     pub filter_chains: FilterChains,
+    /// `access_log`: what is written of each connection once that has ended.
+    pub access_log: Vec<AccessLog>,
     /// `metadata`.
     pub metadata: Metadata,
 }
@@ -139,6 +142,7 @@ impl Listener {
             ),
             continue_on_listener_filters_timeout: wire.continue_on_listener_filters_timeout,
             filter_chains: filter_chains?,
+            access_log: AccessLog::list_from_wire(&wire.access_log, at),
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
         })
     }

@@ -4,6 +4,7 @@ mod accept;
 mod compiled;
 mod connection_info;
 mod connection_limit;
+mod connection_log;
 mod connections;
 mod drain_decision;
 mod filter;
@@ -17,6 +18,7 @@ pub use compiled::{
 };
 pub use connection_info::{ConnectionInfo, TlsFingerprints};
 pub use connection_limit::{ConnectionLimit, ConnectionPermit, ConnectionUnit, Overflow};
+pub use connection_log::ConnectionLog;
 pub use connections::{ConnectionSlot, Connections};
 pub use drain_decision::{DrainDecision, DrainScope, DrainSequence};
 pub use filter::{ListenerFilter, ListenerFilters};

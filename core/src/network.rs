@@ -10,6 +10,7 @@ use std::rc::Rc;
 pub use filter::{CountedConnection, NetworkFilter, Refused, admit, authorize, share_buckets};
 pub use tcp_proxy::TcpProxy;
 
+use crate::http::stream::StreamInfo;
 use crate::listener::{ConnectionInfo, NewConnection};
 use crate::server::Worker;
 use crate::transport_socket::tls::TlsInfo;
@@ -45,6 +46,22 @@ pub struct Unserved {
     pub tls: Option<Rc<TlsInfo>>,
     /// Why a filter before refused it; absent where its handshake failed.
     pub refused: Option<Refused>,
+    /// Why the handshake failed, where that is known.
+    pub transport_failure: Option<Rc<str>>,
+}
+
+impl Unserved {
+    /// Notes in `record` why.
+    pub fn tell(&self, record: &mut StreamInfo) {
+        record.downstream_tls.clone_from(&self.tls);
+        record.downstream_transport_failure.clone_from(&self.transport_failure);
+        if let Some(refused) = self.refused {
+            record.termination_details = refused.details;
+            if let Some(flag) = refused.flag {
+                record.flags.set(flag);
+            }
+        }
+    }
 }
 
 /// Counts and logs a connection that `filter` does not get to serve.

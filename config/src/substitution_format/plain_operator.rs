@@ -44,6 +44,8 @@ plain_operators! {
     DownstreamHeaderBytesReceived = "DOWNSTREAM_HEADER_BYTES_RECEIVED",
     /// Field lines and trailers, without the status line.
     DownstreamHeaderBytesSent = "DOWNSTREAM_HEADER_BYTES_SENT",
+    /// Why the client's handshake has failed.
+    DownstreamTransportFailureReason = "DOWNSTREAM_TRANSPORT_FAILURE_REASON",
     /// The request's bytes, framing included.
     DownstreamWireBytesReceived = "DOWNSTREAM_WIRE_BYTES_RECEIVED",
     /// The response's bytes, framing included.
@@ -133,8 +135,7 @@ plain_operators! {
 const ABSENT: &str = "\
     DOWNSTREAM_HANDSHAKE_DURATION DOWNSTREAM_LOCAL_OTHERNAME_SAN \
     DOWNSTREAM_PEER_ISSUER_FINGERPRINT_256 DOWNSTREAM_PEER_ISSUER_SERIAL \
-    DOWNSTREAM_PEER_OTHERNAME_SAN DOWNSTREAM_TLS_SESSION_ID DOWNSTREAM_TRANSPORT_FAILURE_REASON \
-    ROUNDTRIP_DURATION SPAN_ID TRACE_ID \
+    DOWNSTREAM_PEER_OTHERNAME_SAN DOWNSTREAM_TLS_SESSION_ID ROUNDTRIP_DURATION SPAN_ID TRACE_ID \
     UPSTREAM_TLS_SESSION_ID";
 
 /// Operators of Envoy 1.40 that would have a value, which is not told here.

@@ -7,6 +7,7 @@ use ringmain_config::metadata::Metadata;
 use ringmain_config::substitution_format::{
     Clock, FilterStateForm, GrpcStatusForm, MetadataPath, MetadataSource, Operator,
 };
+use ringmain_proto_codec::h1::Version;
 
 use super::number::write_number;
 use super::{AccessLogType, grpc_status, time_text};
@@ -39,6 +40,8 @@ pub struct Evaluator<'a> {
     pub routes: Option<&'a Routes>,
     /// The groups that requests of HTTP are counted in.
     pub request_groups: Option<&'a RequestGroups>,
+    /// What HTTP the client speaks.
+    pub protocol: Option<Version>,
     /// The configuration.
     pub compiled: &'a Compiled,
     /// Why something is written.
@@ -60,11 +63,12 @@ impl<'a> Evaluator<'a> {
         Self {
             routes: Some(&manager.routes),
             request_groups: Some(&manager.request_groups),
+            protocol: Some(exchange.request.version),
             ..Self::of_connection(exchange, manager.place, compiled, log_type)
         }
     }
 
-    /// For what is said of a connection that is not HTTP; `exchange` holds nothing but its record.
+    /// For what is said of a connection, not of a stream; `exchange` holds nothing but its record.
     pub fn of_connection(
         exchange: &'a Exchange,
         place: FilterChainPlace,
@@ -77,6 +81,7 @@ impl<'a> Evaluator<'a> {
             place,
             routes: None,
             request_groups: None,
+            protocol: None,
             compiled,
             log_type,
             local_reply_body: b"",
@@ -132,7 +137,7 @@ impl<'a> Evaluator<'a> {
 
     /// The filter chain that serves the connection, as written.
     pub(super) fn filter_chain(&self) -> Option<&'a FilterChain> {
-        self.listener().config.filter_chains.get(self.place.filter_chain)
+        self.listener().config.filter_chains.get(self.place.filter_chain?)
     }
 
     /// The same where the value of `operator` alone is a value of JSON.

@@ -56,6 +56,10 @@ impl Evaluator<'_> {
             | P::UpstreamCluster
             | P::UpstreamClusterRaw
             | P::UpstreamTransportFailureReason => self.upstream(operator, out),
+            P::DownstreamTransportFailureReason => {
+                write_with_underscores(info.downstream_transport_failure.as_deref()?, out);
+                Some(Kind::Text)
+            }
             P::GrpcStatusNumber => number(grpc_status::of_grpc_request(self.exchange)?, out),
             P::Duration => duration(self.now.saturating_duration_since(info.started), out),
             P::RequestDuration => duration(info.request_received? - info.started, out),
@@ -218,8 +222,7 @@ impl Evaluator<'_> {
     }
 
     fn protocol(&self) -> Option<&'static [u8]> {
-        self.routes?;
-        Some(match self.exchange.request.version {
+        Some(match self.protocol? {
             Version::Http10 => b"HTTP/1.0",
             Version::Http11 => b"HTTP/1.1",
             Version::Http2 => b"HTTP/2",

@@ -99,6 +99,8 @@ pub struct StreamInfo {
     pub upstream_local: Option<Address>,
     /// `%UPSTREAM_TRANSPORT_FAILURE_REASON%`: why there was none, with spaces.
     pub transport_failure: Option<Rc<str>>,
+    /// `%DOWNSTREAM_TRANSPORT_FAILURE_REASON%`: why the client's handshake has failed, with spaces.
+    pub downstream_transport_failure: Option<Rc<str>>,
     /// How often the request was sent upstream.
     pub attempts: u32,
     /// The route taken.
@@ -178,6 +180,7 @@ impl Default for StreamInfo {
             upstream_connection: None,
             upstream_local: None,
             transport_failure: None,
+            downstream_transport_failure: None,
             attempts: 0,
             route: None,
             cluster: None,
@@ -208,11 +211,11 @@ impl Default for StreamInfo {
 
 impl StreamInfo {
     /// The record of a stream that begins now.
-    pub fn begin(connection_id: u64, connection: &ConnectionInfo) -> Self {
+    pub fn begin(connection: &ConnectionInfo) -> Self {
         Self {
             started_at: SystemTime::now(),
             started: Instant::now(),
-            connection_id,
+            connection_id: connection.id,
             direct_remote: connection.direct_remote.clone(),
             connection_remote: connection.remote.clone(),
             proxy_tlvs: connection.proxy_tlvs.clone(),
@@ -222,6 +225,18 @@ impl StreamInfo {
             requested_server_name: connection.requested_server_name.clone(),
             tls_fingerprints: connection.tls_fingerprints.clone(),
             ..Self::default()
+        }
+    }
+
+    /// The record of a connection, from its first moment on.
+    pub fn of_connection(connection: &ConnectionInfo) -> Self {
+        let begun = Self::begin(connection);
+        Self {
+            started: connection.accepted,
+            started_at: begun.started_at
+                - begun.started.saturating_duration_since(connection.accepted),
+            dynamic_metadata: connection.dynamic_metadata.clone(),
+            ..begun
         }
     }
 

@@ -9,6 +9,7 @@ use ringmain_config::listener as config;
 
 use super::filter_chain_match::{FilterChainIndex, FilterChainMatch};
 use super::{ConnectionInfo, ConnectionLimit, ListenerFilters};
+use crate::access_log::AccessLogger;
 use crate::http::ConnectionManager;
 use crate::network::{ByteFilter, NetworkFilter};
 use crate::stats::scopes::ListenerStats;
@@ -38,6 +39,8 @@ pub struct Listener {
     pub filter_chain_match: FilterChainMatch,
     /// `listener.<stat_name>.ssl.`, where a filter chain has TLS.
     pub ssl: Option<PerWorker<SslStats>>,
+    /// What is written of its connections.
+    pub access_logs: Vec<AccessLogger>,
     /// Its own limit of connections.
     pub connection_limit: Option<Arc<ConnectionLimit>>,
     /// As written.
@@ -81,8 +84,8 @@ impl Listener {
 pub struct FilterChainPlace {
     /// Index of the listener.
     pub listener: usize,
-    /// Which of its filter chains.
-    pub filter_chain: FilterChainIndex,
+    /// Which of its filter chains; absent where none was chosen.
+    pub filter_chain: Option<FilterChainIndex>,
 }
 
 /// A compiled filter chain.

@@ -2,10 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
+use std::time::Instant;
 
 use ringmain_config::address::Address;
 use ringmain_config::metadata::Metadata;
 
+use super::ConnectionLog;
+use crate::http::stream::StreamInfo;
 use crate::transport_socket::Tlvs;
 
 /// What tells clients of TLS apart by what they offer.
@@ -20,6 +23,12 @@ pub struct TlsFingerprints {
 /// Addresses of a connection, and what listener filters found out about it.
 #[derive(Debug, Clone)]
 pub struct ConnectionInfo {
+    /// Its number in the process; 0 until its filter chain is known, as with Envoy.
+    pub id: u64,
+    /// When it was accepted.
+    pub accepted: Instant,
+    /// What its listener's access log will say of it.
+    pub log: Option<Rc<ConnectionLog>>,
     /// The client: the peer, or whom a PROXY header names.
     pub remote: Address,
     /// The peer of the socket.
@@ -48,6 +57,9 @@ impl ConnectionInfo {
     /// A connection just accepted: nothing is known but its ends.
     pub fn accepted(peer: Address, local: Address) -> Self {
         Self {
+            id: 0,
+            accepted: Instant::now(),
+            log: None,
             remote: peer.clone(),
             direct_remote: peer,
             local: local.clone(),
@@ -66,6 +78,13 @@ impl ConnectionInfo {
     pub fn restore_local(&mut self, local: impl Into<Address>) {
         self.local = local.into();
         self.local_restored = true;
+    }
+
+    /// Notes something for its listener's access log, where there is one.
+    pub fn note(&self, change: impl FnOnce(&mut StreamInfo)) {
+        if let Some(log) = &self.log {
+            log.note(change);
+        }
     }
 
     /// Whether the client is on this machine, as far as its address tells; one on a Unix socket is. Like

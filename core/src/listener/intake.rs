@@ -12,15 +12,16 @@ use ringmain_config::address::Address;
 use ringmain_config::overload::OverloadActionKind;
 
 use super::{
-    ConnectionInfo, ConnectionPermit, ConnectionUnit, FilterChainIndex, Listener, NewConnection,
-    Overflow, TerminalFilter,
+    ConnectionInfo, ConnectionLog, ConnectionPermit, ConnectionUnit, FilterChainIndex, Listener,
+    NewConnection, Overflow, TerminalFilter,
 };
+use crate::http::ResponseFlag;
 use crate::http::codec::downstream_h1::{self, Arrived, End, ParkedConnection, Served};
 use crate::http::codec::downstream_h2;
 use crate::http::stream::millis;
 use crate::network::{self, CountedConnection, Refused, Unserved};
 use crate::runtime::{self, Buffer, Deadline, Interrupt, Stream};
-use crate::server::Worker;
+use crate::server::{Worker, connection_ids};
 use crate::transport_socket::{Transport, tls};
 
 /// Takes the connections of one listener on one worker.
@@ -64,7 +65,8 @@ impl Intake {
         self.worker.histograms.record(accepted, 1);
         let local = self.local_address(&stream, address);
         // The client of a Unix socket goes by the name of the listener, as with Envoy.
-        let connection = ConnectionInfo::accepted(peer.unwrap_or_else(|| local.clone()), local);
+        let mut connection = ConnectionInfo::accepted(peer.unwrap_or_else(|| local.clone()), local);
+        connection.log = ConnectionLog::begin(&self.worker, self.listener_index, &connection);
         let input = Buffer::default();
         self.begin(Accepted { stream, connection, input, permit }, Origin::Socket);
     }
@@ -108,7 +110,11 @@ impl Intake {
         let other = wanted.filter(|_| hands_over).and_then(|wanted| compiled.listener_at(wanted));
         match other.filter(|other| *other != self.listener_index) {
             Some(other) => {
-                let Accepted { stream, connection, input, permit } = accepted;
+                let Accepted { stream, mut connection, input, permit } = accepted;
+                if let Some(log) = connection.log.take() {
+                    log.cancel();
+                }
+                connection.log = ConnectionLog::begin(&self.worker, other, &connection);
                 let other = Rc::new(Self::new(&self.worker, other));
                 if let Some(permit) = other.permit(permit.into_descriptor()) {
                     other.begin(Accepted { stream, connection, input, permit }, Origin::Listener);
@@ -120,15 +126,25 @@ impl Intake {
 
     fn choose_filter_chain(self: Rc<Self>, accepted: Accepted) {
         let listener = self.listener();
-        let Accepted { stream, connection, input, permit } = accepted;
-        match listener.find_filter_chain(&connection) {
+        let Accepted { stream, connection: mut info, input, permit } = accepted;
+        let chain = listener.find_filter_chain(&info);
+        info.id = chain.map_or(0, |_| connection_ids::next());
+        if let Some(log) = &info.log {
+            log.choose(chain, &info);
+        }
+        match chain {
             Some(chain) => {
                 let counted = Counted::new(&self, chain, permit);
                 let transport = Transport::Raw(Rc::new(stream));
-                let info = connection;
                 self.admit(NewConnection { transport, info, input, cluster: None }, counted);
             }
-            None => listener.stats.of(self.worker.id).no_filter_chain_match.inc(),
+            None => {
+                listener.stats.of(self.worker.id).no_filter_chain_match.inc();
+                info.note(|record| {
+                    record.flags.set(ResponseFlag::NoRouteFound);
+                    record.details = "filter_chain_not_found";
+                });
+            }
         }
     }
 
@@ -160,7 +176,7 @@ impl Intake {
     fn refuse(self: Rc<Self>, connection: NewConnection, counted: Counted, refused: Refused) {
         let NewConnection { transport, info, .. } = connection;
         let tls = transport.tls().cloned();
-        let unserved = Unserved { info, tls, refused: Some(refused) };
+        let unserved = Unserved { info, tls, refused: Some(refused), transport_failure: None };
         self.count_unserved(unserved, counted.chain, End::Local);
         let Some(delay) = refused.delay else { return };
         runtime::spawn(async move {
@@ -172,6 +188,7 @@ impl Intake {
     /// Counts a connection that its chain's last filter does not get to serve.
     fn count_unserved(&self, connection: Unserved, chain: FilterChainIndex, end: End) {
         let (worker, chain) = (&self.worker, &self.listener().filter_chains[chain]);
+        connection.info.note(|record| connection.tell(record));
         match &chain.terminal {
             TerminalFilter::Http(manager) => {
                 let is_tls = chain.tls.is_some();
@@ -210,6 +227,7 @@ impl Intake {
         let context = worker.server_contexts.get(tls.context);
         let failure = match tls::accept(stream, input, &context, &worker.buffers, ssl).await {
             Ok(tls) => {
+                info.note(|record| record.downstream_tls = Some(tls.info().clone()));
                 let transport = Transport::Tls(Box::new(tls));
                 return Some(NewConnection { transport, info, input: Buffer::default(), cluster });
             }
@@ -222,7 +240,9 @@ impl Intake {
             stats.downstream_cx_transport_socket_connect_timeout.inc();
             end = End::Local;
         }
-        self.count_unserved(Unserved { info, tls: None, refused: None }, chain, end);
+        let transport_failure = failure.into_reason();
+        let unserved = Unserved { info, tls: None, refused: None, transport_failure };
+        self.count_unserved(unserved, chain, end);
         None
     }
 

@@ -13,13 +13,17 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// Sends `response` and closes.
 pub async fn serve(worker: &Worker, response: &[u8], connection: NewConnection) {
-    let NewConnection { transport, input, .. } = connection;
+    let NewConnection { transport, info, input, .. } = connection;
     worker.buffers.give_back(input);
     let deadline = Deadline::new(&worker.timers, transport.stream(), Shutdown::Both);
     deadline.arm(Some(FLUSH_LIMIT));
     let mut buffer = Buffer::with_capacity(response.len());
     let fits = buffer.append(response);
     debug_assert!(fits, "made to measure");
+    info.note(|record| {
+        record.details = "direct_response";
+        record.bytes_sent = response.len() as u64;
+    });
     // Who does not take the response is closed like who does.
     let (_sent, _buffer) = transport.write_all(buffer).await;
 }

@@ -5,7 +5,7 @@ use crate::server::Worker;
 
 /// Serves a connection until the client ends it.
 pub async fn serve(worker: &Worker, connection: NewConnection) {
-    let NewConnection { transport, mut input, .. } = connection;
+    let NewConnection { transport, info, mut input, .. } = connection;
     loop {
         if input.is_empty() {
             if input.capacity() == 0 {
@@ -17,12 +17,15 @@ pub async fn serve(worker: &Worker, connection: NewConnection) {
                 break;
             }
         }
+        let count = input.len() as u64;
+        info.note(|record| record.bytes_received += count);
         let (written, returned) = transport.write_all(input).await;
         input = returned;
         input.clear();
         if written.is_err() {
             break;
         }
+        info.note(|record| record.bytes_sent += count);
     }
     worker.buffers.give_back(input);
 }

@@ -13,7 +13,7 @@ use super::permit::ConnectionPermit;
 use super::{Acquire, AcquireFailure, UpstreamConnection, waiting};
 use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::runtime::{self, Buffer, ConnectError, Deadline, Stream};
-use crate::transport_socket::tls::{self, HandshakeFailure};
+use crate::transport_socket::tls;
 use crate::transport_socket::{Transport, TransportOptions};
 
 /// Why there is no connection.
@@ -204,10 +204,7 @@ pub(super) async fn open(
     match tls::connect(stream, &context, name, &cluster.buffers, stats).await {
         Ok(tls) => Ok(Transport::Tls(Box::new(tls))),
         Err(_) if deadline.fired() => Err(ConnectFailure::Timeout),
-        Err(HandshakeFailure::Closed) => Err(ConnectFailure::Handshake(None)),
-        Err(HandshakeFailure::Failed(reason)) => {
-            Err(ConnectFailure::Handshake(Some(reason.into())))
-        }
+        Err(failure) => Err(ConnectFailure::Handshake(failure.into_reason())),
     }
 }
 

@@ -74,7 +74,7 @@ pub fn answer(question: &Question, tables: &Tables) -> Result<Answer, CheckError
     let connection = question.connection(listener.address());
     let manager = manager_of(listener, &connection)?;
     let mut answer = Answer { listener: listener.name.clone(), ..Answer::default() };
-    let mut exchange = Exchange { info: StreamInfo::begin(0, &connection), ..Exchange::default() };
+    let mut exchange = Exchange { info: StreamInfo::begin(&connection), ..Exchange::default() };
     let mut progress = HeadProgress::default();
     match exchange.request.parse(&head, &mut progress, &manager.request_options) {
         Ok(Some(_)) => {

@@ -14,7 +14,7 @@ use ringmain_config::network_filter as config;
 use ringmain_config::transport_socket::DownstreamTransportSocket;
 
 use super::overload::Overload;
-use crate::access_log::LogSink;
+use crate::access_log::{AccessLogger, LogSink};
 use crate::cluster::Cluster;
 use crate::http::ConnectionManager;
 use crate::listener::{
@@ -266,7 +266,7 @@ fn compile_listener(
     let mut filter_chains = Vec::new();
     for (chain, config) in config.filter_chains.iter().enumerate() {
         let sink_of = |log: &AccessLog| sink_index(&log.sink, log_sinks);
-        let place = FilterChainPlace { listener: index, filter_chain: chain };
+        let place = FilterChainPlace { listener: index, filter_chain: Some(chain) };
         let terminal = match &config.filters.terminal {
             config::TerminalFilter::HttpConnectionManager(manager) => {
                 let manager = (**manager).clone();
@@ -291,6 +291,11 @@ fn compile_listener(
             terminal,
         });
     }
+    let loggers = config
+        .access_log
+        .iter()
+        .map(|log| AccessLogger::new(log.clone(), sink_index(&log.sink, log_sinks)));
+    let access_logs = loggers.collect();
     let has_tls = filter_chains.iter().any(|chain| chain.tls.is_some());
     let stat_name = config.stat_prefix.clone().unwrap_or_else(|| stat_address(&addresses[0]));
     let scope = Scope::listener(&stat_name);
@@ -310,6 +315,7 @@ fn compile_listener(
         filter_chains,
         ssl: has_tls.then(|| PerWorker::new(workers)),
         filter_chain_match: FilterChainMatch::new(&config.filter_chains),
+        access_logs,
         connection_limit: ConnectionLimit::new(config.connection_limit, workers),
         config: config.clone(),
     }

@@ -18,6 +18,7 @@ mod hedging;
 mod http_filters;
 mod interim_responses;
 mod internal_redirects;
+mod listener_access_log;
 mod listener_filters;
 mod listener_options;
 mod load_balancing;

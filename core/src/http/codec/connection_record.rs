@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringmain_proto_codec::auto::Protocol;
+use ringmain_proto_codec::h1::Version;
 
-use crate::http::ConnectionManager;
 use crate::http::filter::ConnectionBuckets;
 use crate::http::stream::millis;
+use crate::http::{ConnectionManager, ResponseFlag};
 use crate::listener::ConnectionInfo;
-use crate::server::{Worker, connection_ids};
+use crate::server::Worker;
+use crate::stats::scopes::HttpStats;
 use crate::transport_socket::tls::TlsInfo;
 
 /// Who ended a connection.
@@ -28,8 +30,6 @@ pub enum End {
 pub(super) struct ConnectionRecord {
     pub(super) worker: Rc<Worker>,
     pub(super) manager: Arc<ConnectionManager>,
-    /// Its number in the process.
-    pub(super) id: u64,
     pub(super) info: ConnectionInfo,
     /// What is known of its TLS, where it has any.
     pub(super) tls: Option<Rc<TlsInfo>>,
@@ -60,7 +60,6 @@ impl ConnectionRecord {
         Self {
             worker: worker.clone(),
             manager: manager.clone(),
-            id: connection_ids::next(),
             info,
             tls,
             buckets: ConnectionBuckets::default(),
@@ -100,6 +99,35 @@ impl ConnectionRecord {
                 stats.downstream_cx_http2_active.inc();
             }
         }
+    }
+
+    /// Counts bytes that have come.
+    pub(super) fn count_received(&self, count: usize) {
+        self.stats().downstream_cx_rx_bytes_total.add(count as u64);
+        self.info.note(|record| record.bytes_received += count as u64);
+    }
+
+    /// Counts bytes that have gone out.
+    pub(super) fn count_sent(&self, count: usize) {
+        self.stats().downstream_cx_tx_bytes_total.add(count as u64);
+        self.info.note(|record| record.bytes_sent += count as u64);
+    }
+
+    /// Counts a client that breaks the rules of its protocol.
+    pub(super) fn count_protocol_error(&self) {
+        self.stats().downstream_cx_protocol_error.inc();
+        self.info.note(|record| record.flags.set(ResponseFlag::DownstreamProtocolError));
+    }
+
+    /// Notes what HTTP the client speaks.
+    pub(super) fn note_version(&self, version: Version) {
+        if let Some(log) = &self.info.log {
+            log.note_version(version);
+        }
+    }
+
+    fn stats(&self) -> &HttpStats {
+        self.manager.stats.of(self.worker.id)
     }
 
     /// What is left of `max_connection_duration`.

@@ -360,7 +360,7 @@ impl<'a> Downstream<'a> {
             Codec::Http1(connection) => &connection.record,
             Codec::Http2(stream) => &stream.connection.record,
         };
-        let mut info = StreamInfo::begin(record.id, &record.info);
+        let mut info = StreamInfo::begin(&record.info);
         info.downstream_tls.clone_from(&record.tls);
         info.connection_buckets = Some(record.buckets.clone());
         info

@@ -140,8 +140,7 @@ impl Connection {
         let ParkedConnection { transport, read_deadline, slot, record } = parked;
         if !input.is_empty() {
             // The request has begun while listener filters looked.
-            let stats = manager.stats.of(worker.id);
-            stats.downstream_cx_rx_bytes_total.add(input.len() as u64);
+            record.count_received(input.len());
         }
         Self {
             read_deadline,
@@ -189,7 +188,7 @@ impl Connection {
 
     fn note_read(&self, result: io::Result<usize>, buffer: Buffer) -> (usize, Buffer) {
         let count = result.unwrap_or(0);
-        self.stats().downstream_cx_rx_bytes_total.add(count as u64);
+        self.record.count_received(count);
         // A socket that is shut down still yields what keeps coming.
         if self.read_deadline.fired() { (0, buffer) } else { (count, buffer) }
     }
@@ -200,7 +199,7 @@ impl Connection {
         let (result, buffer) = self.transport.write_all(buffer).await;
         self.write_deadline.disarm();
         self.sent.set(self.sent.get() + buffer.len() as u64);
-        self.stats().downstream_cx_tx_bytes_total.add(buffer.len() as u64);
+        self.record.count_sent(buffer.len());
         (result.map_err(|_: io::Error| Gone), buffer)
     }
 
@@ -223,6 +222,9 @@ impl Connection {
         exchange.info = self.downstream().new_record();
         let awaited = self.await_head(exchange).await;
         record.requests.set(record.requests.get() + 1);
+        if !matches!(&awaited, Awaited::Refused(error) if error.is_codec_error()) {
+            record.note_version(exchange.request.version);
+        }
         self.downstream().count_request();
         let after = match awaited {
             Awaited::Request => self.serve_request(exchange).await,
@@ -336,7 +338,7 @@ impl Connection {
         let stats = self.stats();
         if error.is_codec_error() {
             self.note_unfinished_head(exchange);
-            stats.downstream_cx_protocol_error.inc();
+            self.record.count_protocol_error();
         }
         if *error == RequestError::FragmentInTarget {
             stats.downstream_rq_failed_path_normalization.inc();

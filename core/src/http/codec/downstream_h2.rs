@@ -19,6 +19,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ringmain_proto_codec::h1::Version;
 use ringmain_proto_codec::h2::flood_guard::{Flood, FloodGuard};
 use ringmain_proto_codec::h2::io::{MemoryIo, MemoryIoHandle, memory_io};
 use ringmain_proto_codec::h2::server::{self, Ended, Incoming, ServerConnection};
@@ -214,7 +215,7 @@ impl Connection {
             match read {
                 // An error is an end too.
                 Some(Ok(count)) if count > 0 && !self.read_deadline.fired() => {
-                    self.stats().downstream_cx_rx_bytes_total.add(count as u64);
+                    self.record.count_received(count);
                     return Some(returned);
                 }
                 Some(_) => {
@@ -236,11 +237,14 @@ impl Connection {
         self.lifetime.arm(self.record.remaining_lifetime());
         self.idle.arm(self.record.manager.config.idle_timeout);
         let ended = match self.accept(io).await {
-            Ok(frames) => self.drive_frames(frames).await,
+            Ok(frames) => {
+                self.record.note_version(Version::Http2);
+                self.drive_frames(frames).await
+            }
             Err(ended) => Err(ended),
         };
         if ended == Err(Ended::Protocol) && self.flood.get().is_none() {
-            self.stats().downstream_cx_protocol_error.inc();
+            self.record.count_protocol_error();
         }
         // What the connection ends with was written in the same turn.
         self.look_at_output();
@@ -376,7 +380,7 @@ impl Connection {
         self.write_deadline.arm(self.record.manager.config.stream_idle_timeout);
         let (sent, buffer) = self.transport.write_all(buffer).await;
         self.write_deadline.disarm();
-        self.stats().downstream_cx_tx_bytes_total.add(buffer.len() as u64);
+        self.record.count_sent(buffer.len());
         self.guard.borrow_mut().note_flushed(buffer.bytes());
         pool.give_back(buffer);
         sent.map_err(|_| self.io.break_output())

@@ -25,7 +25,7 @@ use crate::network::Unserved;
 use crate::pool::{self, TcpConnection, TcpFailure};
 use crate::router::{ExponentialBackOff, ip_hash};
 use crate::runtime::{self, Buffer, Deadline, Notify, Patience, TICK, join};
-use crate::server::{Worker, connection_ids};
+use crate::server::Worker;
 use crate::stats::scopes::TcpProxyStats;
 use crate::transport_socket::{Transport, TransportOptions};
 
@@ -33,9 +33,8 @@ use crate::transport_socket::{Transport, TransportOptions};
 pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnection) {
     let NewConnection { transport, info, input, cluster } = connection;
     let mut exchange = worker.exchanges.take();
-    exchange.info = StreamInfo::begin(connection_ids::next(), &info);
+    exchange.info = StreamInfo::of_connection(&info);
     exchange.info.downstream_tls = transport.tls().cloned();
-    exchange.info.dynamic_metadata = info.dynamic_metadata;
     let deadline = || Deadline::new(&worker.timers, transport.stream(), Shutdown::Both);
     let session = Session {
         worker,
@@ -51,23 +50,17 @@ pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnect
         tunnel_bytes: Cell::default(),
     };
     session.run(input).await;
-    worker.exchanges.give_back(session.exchange.into_inner());
+    let mut exchange = session.exchange.into_inner();
+    info.note(|record| std::mem::swap(record, &mut exchange.info));
+    worker.exchanges.give_back(exchange);
 }
 
 /// Counts and logs a connection that is not served.
 pub fn count_unserved(worker: &Worker, proxy: &TcpProxy, connection: &Unserved) {
     proxy.stats.of(worker.id).downstream_cx_total.inc();
     let mut exchange = worker.exchanges.take();
-    let info = &mut exchange.info;
-    *info = StreamInfo::begin(connection_ids::next(), &connection.info);
-    info.downstream_tls.clone_from(&connection.tls);
-    info.dynamic_metadata.clone_from(&connection.info.dynamic_metadata);
-    if let Some(refused) = connection.refused {
-        info.termination_details = refused.details;
-        if let Some(flag) = refused.flag {
-            info.flags.set(flag);
-        }
-    }
+    exchange.info = StreamInfo::of_connection(&connection.info);
+    connection.tell(&mut exchange.info);
     write_log(worker, proxy, &exchange, AccessLogType::TcpConnectionEnd);
     worker.exchanges.give_back(exchange);
 }
@@ -384,11 +377,8 @@ impl Session<'_> {
         }
     }
 
-    /// Writes a line to each access log.
+    /// Writes a line to each access log, from the record as it is now.
     fn log(&self, log_type: AccessLogType) {
-        if self.proxy.access_logs.is_empty() {
-            return;
-        }
         let mut exchange = self.exchange.borrow_mut();
         let (received, sent) = (self.received.get(), self.sent.get());
         exchange.info.bytes_received = received;

@@ -29,6 +29,16 @@ pub enum HandshakeFailure {
     Failed(String),
 }
 
+impl HandshakeFailure {
+    /// What a peer that was there has done wrong.
+    pub fn into_reason(self) -> Option<Rc<str>> {
+        match self {
+            Self::Closed => None,
+            Self::Failed(reason) => Some(reason.into()),
+        }
+    }
+}
+
 /// Serves the handshake of a client, whose first bytes may have come: `incoming`.
 pub async fn accept(
     stream: Rc<Stream>,
@@ -86,7 +96,7 @@ async fn shake_hands(
             false => send(&stream, &session.outgoing()).await,
         };
         if let Err(error) = advanced {
-            return Err(refused(&error, &observed, stats));
+            return Err(refused(&error, &observed, session.received(), stats));
         }
         sent.map_err(|_: io::Error| HandshakeFailure::Closed)?;
         if done {
@@ -126,7 +136,12 @@ fn read_hello(hello: &mut Option<ClientHelloReader>, received: &[u8], observed: 
 
 /// Counts a handshake that failed, as Envoy does: a certificate that was refused is no error of the
 /// connection.
-fn refused(error: &rustls::Error, observed: &Observed, stats: &SslStats) -> HandshakeFailure {
+fn refused(
+    error: &rustls::Error,
+    observed: &Observed,
+    received: &[u8],
+    stats: &SslStats,
+) -> HandshakeFailure {
     match (&observed.refusal, error) {
         (Some(Refusal::Chain(_)), _) => stats.fixed.fail_verify_error.inc(),
         (Some(Refusal::SubjectAltNames(_)), _) => stats.fixed.fail_verify_san.inc(),
@@ -134,5 +149,5 @@ fn refused(error: &rustls::Error, observed: &Observed, stats: &SslStats) -> Hand
         (None, rustls::Error::NoCertificatesPresented) => stats.fixed.fail_verify_no_cert.inc(),
         (None, _) => stats.fixed.connection_error.inc(),
     }
-    HandshakeFailure::Failed(names::failure(error, observed.refusal.as_ref()))
+    HandshakeFailure::Failed(names::failure(error, observed.refusal.as_ref(), received))
 }

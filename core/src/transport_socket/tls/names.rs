@@ -50,9 +50,12 @@ pub(super) fn name_of<T: PartialEq>(
     table.iter().find(|(known, _)| known == value).map(|(_, name)| *name)
 }
 
-/// `%..._TRANSPORT_FAILURE_REASON%` for a handshake that failed.
-pub(super) fn failure(error: &Error, refusal: Option<&Refusal>) -> String {
-    let (code, name) = reason(error);
+/// `%..._TRANSPORT_FAILURE_REASON%` for a handshake that failed; `received` are the bytes that it failed at.
+pub(super) fn failure(error: &Error, refusal: Option<&Refusal>, received: &[u8]) -> String {
+    let (code, name) = match plaintext(error, received) {
+        Some((reason, name)) => (SSL_LIBRARY + reason, name.to_owned()),
+        None => reason(error),
+    };
     let detail = match (refusal, error) {
         (Some(refusal), _) => format!(":{}", refusal.text()),
         (None, Error::NoCertificatesPresented) => {
@@ -63,10 +66,24 @@ pub(super) fn failure(error: &Error, refusal: Option<&Refusal>) -> String {
     format!("TLS_error:|{code}:SSL routines:OPENSSL_internal:{name}{detail}:TLS_error_end")
 }
 
+/// Of the library of SSL routines; a reason is added to it.
+const SSL_LIBRARY: u32 = 0x1000_0000;
+
+/// The reason for a client that speaks HTTP, as BoringSSL knows it.
+fn plaintext(error: &Error, received: &[u8]) -> Option<(u32, &'static str)> {
+    if !matches!(error, Error::InvalidMessage(_)) {
+        return None;
+    }
+    let begins = |word: &&str| received.starts_with(word.as_bytes());
+    match () {
+        () if ["GET ", "POST ", "HEAD ", "PUT "].iter().any(begins) => Some((156, "HTTP_REQUEST")),
+        () if begins(&"CONNE") => Some((155, "HTTPS_PROXY_REQUEST")),
+        () => None,
+    }
+}
+
 /// The number and the name of BoringSSL's reason that comes nearest to `error`.
 fn reason(error: &Error) -> (u32, String) {
-    /// Of the library of SSL routines; a reason is added to it.
-    const SSL_LIBRARY: u32 = 0x1000_0000;
     let (reason, name) = match error {
         Error::InvalidCertificate(CertificateError::BadSignature) => (103, "BAD_SIGNATURE"),
         Error::InvalidCertificate(_) => (125, "CERTIFICATE_VERIFY_FAILED"),

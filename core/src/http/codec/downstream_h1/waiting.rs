@@ -67,7 +67,7 @@ impl Connection {
         let count = read.unwrap_or(0);
         self.slot.set_idle(false);
         self.read_deadline.disarm();
-        self.stats().downstream_cx_rx_bytes_total.add(count as u64);
+        self.record.count_received(count);
         if count > 0 {
             return Waited::Begun;
         }
