@@ -45,6 +45,9 @@ pub struct Listener {
     pub use_original_dst: bool,
     /// `enable_reuse_port`, default true: each worker has a socket of its own.
     pub enable_reuse_port: bool,
+    /// `connection_balance_config.exact_balance`, default false: each worker is to have as many of its
+    /// connections as any other.
+    pub exact_balance: bool,
     /// `traffic_direction`.
     pub traffic_direction: TrafficDirection,
     /// `ignore_global_conn_limit`, default false: its connections neither count towards
@@ -126,6 +129,8 @@ impl Listener {
             bind_to_port: wire.bind_to_port.is_none_or(|on| on.value),
             use_original_dst: wire.use_original_dst.is_some_and(|on| on.value),
             enable_reuse_port: wire.enable_reuse_port.is_none_or(|on| on.value),
+            // The other kind is refused.
+            exact_balance: wire.connection_balance_config.is_some(),
             traffic_direction: match wire.traffic_direction() {
                 WireDirection::Unspecified => TrafficDirection::Unspecified,
                 WireDirection::Inbound => TrafficDirection::Inbound,

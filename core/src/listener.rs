@@ -1,6 +1,7 @@
 //! Listeners: from a socket to a connection and its filter chain.
 
 mod accept;
+mod balance;
 mod compiled;
 mod connection_info;
 mod connection_limit;
@@ -13,6 +14,7 @@ mod intake;
 mod new_connection;
 
 pub use accept::Acceptor;
+pub use balance::{Balance, BalanceUnit, HandedOver, Handover};
 pub use compiled::{
     FilterChain, FilterChainPlace, FilterChainTls, Listener, ListenerHistograms, TerminalFilter,
 };

@@ -58,7 +58,7 @@ impl Acceptor {
                     self.wait_while_overloaded().await;
                     let descriptor = self.descriptor().await;
                     self.exhausted.set(false);
-                    self.intake.clone().take(stream, peer, &self.address, descriptor);
+                    self.intake.clone().accept(stream, peer, &self.address, descriptor);
                 }
                 Err(_) if self.closed.get() => return,
                 // Another worker has closed the socket that all share.

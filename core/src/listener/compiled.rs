@@ -8,7 +8,7 @@ use ringmain_config::address::Address;
 use ringmain_config::listener as config;
 
 use super::filter_chain_match::{FilterChainIndex, FilterChainMatch};
-use super::{ConnectionInfo, ConnectionLimit, ListenerFilters};
+use super::{Balance, ConnectionInfo, ConnectionLimit, ListenerFilters};
 use crate::access_log::AccessLogger;
 use crate::http::ConnectionManager;
 use crate::network::{ByteFilter, NetworkFilter};
@@ -41,6 +41,8 @@ pub struct Listener {
     pub ssl: Option<PerWorker<SslStats>>,
     /// What is written of its connections.
     pub access_logs: Vec<AccessLogger>,
+    /// How its connections are spread over the workers, where the kernel's choice is not enough.
+    pub balance: Option<Arc<Balance>>,
     /// Its own limit of connections.
     pub connection_limit: Option<Arc<ConnectionLimit>>,
     /// As written.

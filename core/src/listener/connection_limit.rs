@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::BalanceUnit;
 use crate::budget::{self, Share};
 use crate::stats::{PerWorker, WorkerId};
 
@@ -58,6 +59,7 @@ pub struct ConnectionPermit {
     _global: Option<ConnectionUnit>,
     _listener: Option<ConnectionUnit>,
     descriptor: Option<ConnectionUnit>,
+    _balanced: Option<BalanceUnit>,
 }
 
 impl ConnectionPermit {
@@ -75,7 +77,12 @@ impl ConnectionPermit {
         };
         let global = take(global, Overflow::Global)?;
         let listener = take(listener, Overflow::Listener)?;
-        Ok(Self { _global: global, _listener: listener, descriptor })
+        Ok(Self { _global: global, _listener: listener, descriptor, _balanced: None })
+    }
+
+    /// The same with the connection's place in its listener's balance.
+    pub fn with_place(self, balanced: Option<BalanceUnit>) -> Self {
+        Self { _balanced: balanced, ..self }
     }
 
     /// What is left of it for another listener: the socket's part.

@@ -12,8 +12,8 @@ use ringmain_config::address::Address;
 use ringmain_config::overload::OverloadActionKind;
 
 use super::{
-    ConnectionInfo, ConnectionLog, ConnectionPermit, ConnectionUnit, FilterChainIndex, Listener,
-    NewConnection, Overflow, TerminalFilter,
+    BalanceUnit, ConnectionInfo, ConnectionLog, ConnectionPermit, ConnectionUnit, FilterChainIndex,
+    HandedOver, Listener, NewConnection, Overflow, TerminalFilter,
 };
 use crate::http::ResponseFlag;
 use crate::http::codec::downstream_h1::{self, Arrived, End, ParkedConnection, Served};
@@ -47,19 +47,54 @@ impl Intake {
         &self.worker.compiled.listeners[self.listener_index]
     }
 
-    /// Takes a connection that `address` has accepted; `descriptor` is its part of what clients may hold.
-    pub fn take(
+    /// Takes a connection that `address` has accepted, or hands it to the worker that is to have it;
+    /// `descriptor` is its part of what clients may hold.
+    pub fn accept(
         self: Rc<Self>,
         stream: Stream,
         peer: Option<Address>,
         address: &Address,
         descriptor: Option<ConnectionUnit>,
     ) {
+        let Some(balance) = self.listener().balance.clone() else {
+            return self.take(stream, peer, address, descriptor, None);
+        };
+        let balanced = balance.choose(self.worker.id);
+        if balanced.worker == self.worker.id {
+            return self.take(stream, peer, address, descriptor, Some(balanced));
+        }
+        let (listener, address) = (self.listener_index, address.clone());
+        let socket = stream.into_descriptor();
+        let handed = HandedOver { listener, socket, peer, address, descriptor, balanced };
+        if let Err(handed) = self.worker.handover.give(handed) {
+            let balanced = balance.unit(self.worker.id);
+            self.take_over(HandedOver { balanced, ..handed });
+        }
+    }
+
+    /// Takes a connection that another worker has accepted.
+    pub fn take_over(self: Rc<Self>, connection: HandedOver) {
+        let HandedOver { socket, peer, address, descriptor, balanced, .. } = connection;
+        match Stream::adopt(socket) {
+            Ok(stream) => self.take(stream, peer, &address, descriptor, Some(balanced)),
+            Err(error) => tracing::debug!(%error, "a connection that was handed over is closed"),
+        }
+    }
+
+    fn take(
+        self: Rc<Self>,
+        stream: Stream,
+        peer: Option<Address>,
+        address: &Address,
+        descriptor: Option<ConnectionUnit>,
+        balanced: Option<BalanceUnit>,
+    ) {
         if self.worker.overloaded(OverloadActionKind::RejectIncomingConnections) {
             self.listener().stats.of(self.worker.id).downstream_cx_overload_reject.inc();
             return;
         }
         let Some(permit) = self.permit(descriptor) else { return };
+        let permit = permit.with_place(balanced);
         // Every wake-up of ours takes one connection.
         let accepted = self.listener().histograms.connections_accepted_per_socket_event;
         self.worker.histograms.record(accepted, 1);

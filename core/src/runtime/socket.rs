@@ -5,7 +5,7 @@ use std::cell::UnsafeCell;
 use std::future::Future;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -81,6 +81,17 @@ impl Stream {
         // io_uring answers EAGAIN on a non-blocking socket instead of waiting; epoll needs one.
         socket.set_nonblocking(engine::is_epoll())?;
         Ok(stream)
+    }
+
+    /// The socket, for another worker. Nothing may be under way on it.
+    pub fn into_descriptor(self) -> OwnedFd {
+        // SAFETY: the stream has let go of its descriptor, and nobody else has it.
+        unsafe { OwnedFd::from_raw_fd(self.inner.into_inner().into_raw_fd()) }
+    }
+
+    /// A connected socket that another worker has let go of.
+    pub fn adopt(descriptor: OwnedFd) -> io::Result<Self> {
+        Ok(Self::new(TcpStream::from_std(descriptor.into())?))
     }
 
     /// Appends what arrives to `buffer`, which must have room. `Ok(0)` is the peer's end.

@@ -18,8 +18,8 @@ use crate::access_log::{AccessLogger, LogSink};
 use crate::cluster::Cluster;
 use crate::http::ConnectionManager;
 use crate::listener::{
-    ConnectionLimit, FilterChain, FilterChainMatch, FilterChainPlace, FilterChainTls, Listener,
-    ListenerFilters, ListenerHistograms, TerminalFilter,
+    Balance, ConnectionLimit, FilterChain, FilterChainMatch, FilterChainPlace, FilterChainTls,
+    Listener, ListenerFilters, ListenerHistograms, TerminalFilter,
 };
 use crate::network::{ByteFilter, NetworkFilter, TcpProxy, share_buckets};
 use crate::stats::scopes::{Http2Stats, WorkerStats};
@@ -316,6 +316,7 @@ fn compile_listener(
         ssl: has_tls.then(|| PerWorker::new(workers)),
         filter_chain_match: FilterChainMatch::new(&config.filter_chains),
         access_logs,
+        balance: config.exact_balance.then(|| Balance::new(workers)),
         connection_limit: ConnectionLimit::new(config.connection_limit, workers),
         config: config.clone(),
     }

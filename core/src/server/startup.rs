@@ -26,6 +26,7 @@ use super::worker::{Command, WorkerSeed, run_worker};
 use super::{Compiled, demo, descriptors, drain, log, overload};
 use crate::access_log::{LogBuffers, LogWriter, OpenError};
 use crate::cluster::{Bells, HostSlots};
+use crate::listener::Handover;
 use crate::runtime::{self, Mailbox, Post, mailbox};
 use crate::stats::{HistogramId, WorkerId};
 use crate::{admin, discovery, health_check, outlier_detection};
@@ -182,6 +183,7 @@ impl Server {
         let bells = Arc::new(Bells::new(server.posts.iter().map(Post::bell)));
         let clusters = server.compiled.clusters.len();
         server.host_slots = Arc::new(HostSlots::new(server.posts.iter().map(Post::bell), clusters));
+        let handover = Arc::new(Handover::new(server.posts.iter().map(Post::bell)));
         for (index, (sockets, mail)) in per_worker.drain(..).zip(mails).enumerate() {
             let core = cores.get(index % cores.len().max(1)).copied();
             let seed = WorkerSeed {
@@ -193,6 +195,7 @@ impl Server {
                 logs: LogBuffers::new(server.compiled.log_sinks.len(), server.writer.sender()),
                 bells: bells.clone(),
                 host_slots: server.host_slots.clone(),
+                handover: handover.clone(),
                 client_descriptors: client_descriptors.clone(),
             };
             server.start_worker(seed, mail, ended_sender.clone())?;

@@ -17,7 +17,8 @@ use crate::http::clock::Clock;
 use crate::http::exchange::ExchangePool;
 use crate::http::request_id::RequestIds;
 use crate::listener::{
-    Acceptor, ConnectionLimit, Connections, DrainDecision, DrainScope, DrainSequence,
+    Acceptor, ConnectionLimit, Connections, DrainDecision, DrainScope, DrainSequence, Handover,
+    Intake,
 };
 use crate::random::Random;
 use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, Timers, Watches};
@@ -79,6 +80,8 @@ pub struct WorkerSeed {
     pub bells: Arc<Bells>,
     /// What the workers are told of hosts.
     pub host_slots: Arc<HostSlots>,
+    /// Connections on their way from worker to worker.
+    pub handover: Arc<Handover>,
     /// How many descriptors clients may hold, of all workers.
     pub client_descriptors: Option<Arc<ConnectionLimit>>,
 }
@@ -116,6 +119,8 @@ pub struct Worker {
     pub drain: DrainDecision,
     /// How many descriptors clients may hold, of all workers; absent where there is no limit.
     pub client_descriptors: Option<Arc<ConnectionLimit>>,
+    /// Where connections go that another worker is to serve.
+    pub handover: Arc<Handover>,
     clusters: Box<[Rc<WorkerCluster>]>,
     bells: Arc<Bells>,
     host_slots: Arc<HostSlots>,
@@ -130,7 +135,9 @@ const SHRINK_TICKS: u64 = 100;
 
 impl Worker {
     fn new(seed: WorkerSeed) -> Rc<Self> {
-        let WorkerSeed { id, compiled, logs, bells, host_slots, client_descriptors, .. } = seed;
+        let WorkerSeed {
+            id, compiled, logs, bells, host_slots, handover, client_descriptors, ..
+        } = seed;
         let histograms = Rc::new(WorkerHistograms::new(&compiled.histograms));
         let timers = Timers::new();
         let random = Rc::new(Random::default());
@@ -161,6 +168,7 @@ impl Worker {
             connections: Rc::default(),
             drain: DrainDecision::default(),
             client_descriptors,
+            handover,
             clusters,
             bells,
             host_slots,
@@ -237,9 +245,12 @@ impl Worker {
         }
     }
 
-    /// Takes over what discovery and health checks have come to, and looks where another worker has
-    /// rung.
-    fn answer_bells(&self) {
+    /// Takes over what discovery and health checks have come to, and what other workers hand over or have
+    /// rung for.
+    fn answer_bells(self: &Rc<Self>) {
+        self.handover.empty(self.id, |connection| {
+            Rc::new(Intake::new(self, connection.listener)).take_over(connection);
+        });
         self.host_slots.empty(self.id, |cluster, told| self.clusters[cluster].set_hosts(told));
         self.bells.answer(self.id, self.clusters.len(), |index| {
             self.clusters[index].answer_bell();

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use ringmain::access_log::{LogBuffers, LogWriter};
 use ringmain::cluster::{Bells, Host, HostDescription, HostSet, HostSlots, ToldHosts};
+use ringmain::listener::Handover;
 use ringmain::runtime::{EngineChoice, Post, mailbox, memory, plan};
 use ringmain::server::{Command, Compiled, ListeningSocket, WorkerSeed, run_worker};
 use ringmain::stats::WorkerId;
@@ -134,6 +135,7 @@ impl CountedWorker {
             logs: LogBuffers::new(compiled.log_sinks.len(), writer.sender()),
             bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
             host_slots: host_slots.clone(),
+            handover: Arc::new(Handover::new(std::iter::once(post.bell()))),
             client_descriptors: None,
         };
         let thread = thread::spawn(move || {

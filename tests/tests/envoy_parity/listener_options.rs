@@ -130,3 +130,23 @@ fn an_address_may_be_another_machines() {
         Proxy::start(program, &elsewhere, &Values::new());
     }
 }
+
+/// How many of `count` connections each of two workers has.
+fn shares(program: Program, config: &str, count: usize) -> Vec<u64> {
+    let proxy = Proxy::start_with(program, config, &Values::new(), &["--concurrency", "2"]);
+    let clients: Vec<Client> = (0..count).map(|_| connect(&proxy, "listener")).collect();
+    let of_worker = |worker| format!("listener.in.worker_{worker}.downstream_cx_active");
+    let shares = (0..2).map(|worker| proxy.admin().stat(&of_worker(worker))).collect();
+    drop(clients);
+    proxy.admin().wait_for_stat("listener.in.downstream_cx_active", 0);
+    shares
+}
+
+#[test]
+fn workers_may_have_equal_shares_of_the_connections() {
+    let config = config("connection_balance_config: { exact_balance: {} }\n");
+    let programs = [Program::Envoy].into_iter().chain(Program::ringmains());
+    for program in programs {
+        assert_eq!(shares(program, &config, 20), [10, 10], "{program}");
+    }
+}

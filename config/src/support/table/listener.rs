@@ -10,9 +10,18 @@ pub(super) const MESSAGES: &[Message] = &[
                     tcp_fast_open_queue_length freebind transparent socket_options \
                     enable_reuse_port traffic_direction ignore_global_conn_limit listener_filters \
                     listener_filters_timeout continue_on_listener_filters_timeout bind_to_port \
-                    use_original_dst access_log",
+                    use_original_dst access_log connection_balance_config",
         harmless: "per_connection_buffer_limit_bytes max_connections_to_accept_per_socket_event bypass_overload_manager",
         limited: "reuse_port=true",
+    },
+    Message {
+        name: "envoy.config.listener.v3.Listener.ConnectionBalanceConfig",
+        supported: "exact_balance",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance",
+        ..NONE
     },
     Message {
         name: "envoy.config.listener.v3.AdditionalAddress",

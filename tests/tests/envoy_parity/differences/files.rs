@@ -54,14 +54,6 @@ const REFUSED: &[Refused] = &[
         },
         says: "%REQ(x)% is known to Envoy, not supported by ringmain in a health check",
     },
-    Refused {
-        name: "connections moved from worker to worker",
-        change: |text| {
-            let field = "  - name: front\n    connection_balance_config: { exact_balance: {} }";
-            replaced(text, "  - name: front", field)
-        },
-        says: "'connection_balance_config' is known to Envoy, not supported by ringmain",
-    },
 ];
 
 const CHECK: &str = "{ timeout: 1s, interval: 1s, unhealthy_threshold: 1, healthy_threshold: 1, http_health_check: { path: / } }";
