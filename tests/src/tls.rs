@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer,
-    KeyPair, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
+    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType,
+    SerialNumber, date_time_ymd,
 };
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -67,7 +68,30 @@ impl Authority {
         self.put(file, &certificate.pem(), &key.serialize_pem());
     }
 
-    /// The same for a certificate that nobody vouches for.
+    /// Writes the list of what is revoked, `<list>.crl`, of which a new one is due in `next`: the certificate in
+    /// `<file>.crt`.
+    pub fn revoke(&self, file: &str, list: &str, next: i32) {
+        let der = self.certificate(file);
+        let (_, certificate) = x509_parser::parse_x509_certificate(&der).expect("a certificate");
+        let revoked = RevokedCertParams {
+            serial_number: SerialNumber::from(certificate.raw_serial().to_vec()),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(next, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let text = params.signed_by(&self.issuer).expect("a list").pem().expect("PEM");
+        write(&self.folder, &format!("{list}.crl"), &text);
+    }
+
+    /// Writes `<file>.crt`, which nobody vouches for, and `<file>.key`.
     pub fn self_sign(&self, file: &str, subject: &Subject) {
         let key = KeyPair::generate().expect("a key");
         let certificate = params(subject).self_signed(&key).expect("a certificate");

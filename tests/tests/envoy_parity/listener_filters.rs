@@ -4,6 +4,7 @@ use ringmain_tests::client::Client;
 use ringmain_tests::proxy::Proxy;
 use ringmain_tests::story::{log_lines, same, stats};
 use ringmain_tests::template::{Values, bare_listener, indented};
+use ringmain_tests::wait::eventually;
 
 /// Asks for `a.example` with `h2` and `http/1.1`.
 const HELLO: &[u8] = include_bytes!("../../../fuzz/corpus/client_hello/sni_and_alpn");
@@ -275,6 +276,91 @@ fn a_bad_proxy_header_ends_the_connection() {
     ];
     sent.extend(headers.iter().map(|header| ("version 2", vec![&header[..]])));
     same(&config, &Values::new(), |proxy| told(proxy, &sent));
+}
+
+/// What clients are told that send these all at once and then wait.
+fn hear_at_once(proxy: &Proxy, sent: &[Vec<u8>]) -> String {
+    let connect = |bytes: &Vec<u8>| {
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(bytes);
+        client
+    };
+    let clients: Vec<Client> = sent.iter().map(connect).collect();
+    let mut story = String::new();
+    for (bytes, mut client) in sent.iter().zip(clients) {
+        let (told, _) = client.read_to_end();
+        story += &format!("{}: {}\n", bytes.escape_ascii(), told.escape_ascii());
+    }
+    story
+}
+
+/// Everything that may be wrong in a header: each field of the one, each byte of the other, each place where
+/// they may end.
+fn wrong_headers() -> Vec<Vec<u8>> {
+    const FIELDS: [&str; 6] = ["PROXY", "TCP4", "1.2.3.4", "5.6.7.8", "80", "443"];
+    const WRONG: [&str; 16] = [
+        "",
+        " ",
+        "x",
+        "0",
+        "-1",
+        "0x1",
+        "01",
+        "65535",
+        "65536",
+        "1.2.3",
+        "1.2.3.4.5",
+        "1.2.3.256",
+        "::1",
+        "TCP6",
+        "UNKNOWN",
+        "PROXY",
+    ];
+    let line = |fields: &[&str]| (fields.join(" ") + "\r\n").into_bytes();
+    let mut headers = Vec::new();
+    for place in 0..FIELDS.len() {
+        headers.extend(WRONG.map(|wrong| {
+            let mut fields = FIELDS;
+            fields[place] = wrong;
+            line(&fields)
+        }));
+        headers.push(line(&FIELDS[..place]));
+    }
+    headers.push(line(&[&FIELDS[..], &["more"]].concat()));
+    let binary = v2(0x21, 0x11, &[&INET[..], &[4, 0, 1, 9]].concat());
+    // Signature, version and command, family; the length on its own below.
+    for place in 0..14 {
+        headers.extend([0, 1, 2, 9, 10, 13, 16, 17, 18, 32, 33, 34, 49, 255].map(|byte| {
+            let mut header = binary.clone();
+            header[place] = byte;
+            header
+        }));
+    }
+    for length in [0, 1, 11, 12, 13, 14, 15, 17, 255] {
+        let mut header = binary.clone();
+        header[15] = length;
+        headers.push(header);
+    }
+    for whole in [line(&FIELDS), binary] {
+        headers.extend((0..=whole.len()).map(|length| whole[..length].to_vec()));
+    }
+    headers
+}
+
+#[test]
+fn every_wrong_proxy_header_ends_as_with_envoy() {
+    let config = config(&filters(&[filter("proxy_protocol", "")]), &[("any", "")]);
+    let headers = wrong_headers();
+    same(&config, &Values::new(), |proxy| {
+        hear(proxy, &[&headers[0]]);
+        let descriptors = proxy.descriptors();
+        let mut story = hear_at_once(proxy, &headers);
+        proxy.admin().wait_for_stat("listener.in.downstream_pre_cx_active", 0);
+        proxy.admin().wait_for_stat("listener.in.downstream_cx_active", 0);
+        eventually("the descriptors", || (proxy.descriptors() <= descriptors).then_some(()));
+        story += &stats(proxy, COUNTED);
+        story
+    });
 }
 
 #[test]

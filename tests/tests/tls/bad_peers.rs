@@ -1,15 +1,18 @@
 //! Clients that do not speak TLS, or not to the end.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::process::{Command, Stdio};
 
 use ringmain_tests::at_rest::AtRest;
 use ringmain_tests::client::Client;
 use ringmain_tests::proxy::Program;
 use ringmain_tests::tls::Handshake;
-use ringmain_tests::wait::PATIENCE;
+use ringmain_tests::wait::{PATIENCE, eventually};
 
-use crate::rig::{GET, Rig, SERVER, VERSIONS, assert_alike, authority, tls_front};
+use crate::rig::{
+    GET, Rig, SERVER, VERSIONS, assert_alike, authority, connection_lines, logged, tls_front,
+};
 
 /// Sends `bytes` and perhaps an end, then waits for the proxy's end.
 fn insult(port: u16, bytes: &[u8], ends: bool) {
@@ -30,6 +33,10 @@ fn insult(port: u16, bytes: &[u8], ends: bool) {
 fn what_is_no_handshake_ends_the_connection_and_counts_as_with_envoy() {
     let authority = authority();
     let template = tls_front(SERVER, "", "", "");
+    let template = logged(
+        &template,
+        "%RESPONSE_FLAGS% %DOWNSTREAM_TRANSPORT_FAILURE_REASON% %BYTES_RECEIVED%",
+    );
     assert_alike(|program| {
         let rig = Rig::start(program, &authority, &template);
         insult(rig.port(), GET.as_bytes(), false);
@@ -37,7 +44,8 @@ fn what_is_no_handshake_ends_the_connection_and_counts_as_with_envoy() {
         insult(rig.port(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", true);
         insult(rig.port(), b"", true);
         rig.wait_for_ends(4);
-        (rig.ssl_stats(), rig.proxy.admin().stat("http.ingress.downstream_cx_destroy_remote"))
+        let destroyed = rig.proxy.admin().stat("http.ingress.downstream_cx_destroy_remote");
+        (rig.ssl_stats(), destroyed, connection_lines(&rig.proxy, 4))
     });
 }
 
@@ -141,6 +149,7 @@ fn a_drain_does_not_wait_for_a_handshake() {
 #[test]
 fn a_thousand_slow_handshakes_leave_nothing_behind() {
     const AT_ONCE: u64 = 250;
+    const GROWTH_KIB: u64 = 1024;
     let authority = authority();
     let template = tls_front(SERVER, "", "", "");
     for program in Program::ringmains() {
@@ -149,13 +158,19 @@ fn a_thousand_slow_handshakes_leave_nothing_behind() {
         let handshake = Handshake::new(&authority, "server.example", &VERSIONS);
         let is_served = || handshake.connect(rig.port()).ask(GET).is_ok();
         let rest = AtRest::of(&rig.proxy);
+        let mut resident_kib = 0;
         for _ in 0..4 {
             let stuck: Vec<TcpStream> = (0..AT_ONCE).map(|_| begin(rig.port())).collect();
             rig.proxy.admin().wait_for_stat(&active, AT_ONCE);
             assert!(is_served(), "{program}: who is slow holds nobody up");
             drop(stuck);
             rig.proxy.admin().wait_for_stat(&active, 0);
+            // What the first of them have taken serves the others.
+            resident_kib = if resident_kib == 0 { rig.proxy.resident_kib() } else { resident_kib };
         }
+        eventually("the memory", || {
+            (rig.proxy.resident_kib() <= resident_kib + GROWTH_KIB).then_some(())
+        });
         rig.upstream.close_connections();
         rest.wait_for(&rig.proxy);
     }
@@ -166,4 +181,34 @@ fn begin(port: u16) -> TcpStream {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the proxy listens");
     stream.write_all(b"\x16\x03\x01").expect("the proxy takes it");
     stream
+}
+
+/// Who asks for another handshake within a session of TLS 1.2 gets none.
+#[test]
+fn there_is_no_renegotiation() {
+    let authority = authority();
+    let template = tls_front(SERVER, "", "", "");
+    for program in [Program::Envoy].into_iter().chain(Program::ringmains()) {
+        let rig = Rig::start(program, &authority, &template);
+        let address = format!("127.0.0.1:{}", rig.port());
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-tls1_2", "-connect", &address]);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut client = match command.spawn() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                eprintln!("skipped: this machine has no openssl");
+                return;
+            }
+            client => client.expect("openssl starts"),
+        };
+        let admin = rig.proxy.admin();
+        let mut input = client.stdin.take().expect("a pipe");
+        admin.wait_for_stat("http.ingress.downstream_cx_ssl_active", 1);
+        input.write_all(b"R\n").expect("openssl reads");
+        admin.wait_for_stat("http.ingress.downstream_cx_active", 0);
+        drop(input);
+        client.wait().expect("openssl ends");
+        let handshake = Handshake::new(&authority, "server.example", &VERSIONS);
+        assert!(handshake.connect(rig.port()).ask(GET).is_ok(), "{program}");
+    }
 }

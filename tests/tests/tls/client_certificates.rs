@@ -4,7 +4,10 @@ use ringmain_tests::template::indented;
 use ringmain_tests::tls::{Authority, Handshake, Subject};
 use rustls::version::TLS12;
 
-use crate::rig::{GET, Rig, SERVER, VERSIONS, assert_alike, authority, normal, tls_front};
+use crate::rig::{
+    GET, Rig, SERVER, VERSIONS, assert_alike, authority, connection_lines, logged, normal,
+    tls_front,
+};
 
 const FORGED: &str = "GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-client-cert: \
                       By=x;Hash=y\r\nconnection: close\r\n\r\n";
@@ -20,6 +23,8 @@ fn with_clients() -> Authority {
     authority.issue("client", &client);
     authority.issue("expired", &Subject { expired: true, ..client.clone() });
     authority.self_sign("self", &client);
+    authority.issue("revoked", &client);
+    authority.revoke("revoked", "ca", 2120);
     authority
 }
 
@@ -37,24 +42,26 @@ fn compare(rules: &str, context: &str, hcm: &str) {
 
 fn compare_file(template: &str) {
     let authority = with_clients();
+    let template = &logged(template, "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%");
     assert_alike(|program| {
         let rig = Rig::start(program, &authority, template);
         let mut answers = Vec::new();
         for version in VERSIONS {
             let bare = Handshake::new(&authority, "server.example", &[version]).forgetful();
             answers.push(normal(&bare.connect(rig.port()).ask(FORGED)));
-            for file in ["client", "expired", "self"] {
+            for file in ["client", "expired", "self", "revoked"] {
                 let handshake =
                     Handshake::with_certificate(&authority, "server.example", file, &[version]);
                 answers.push(normal(&handshake.forgetful().connect(rig.port()).ask(FORGED)));
             }
         }
-        rig.wait_for_ends(8);
+        rig.wait_for_ends(answers.len() as u64);
         rig.upstream.settle();
         let received = ringmain_tests::normalize::headers(&rig.upstream.transcript());
         let mut stats = rig.ssl_stats();
         stats.retain(|name, _| !name.starts_with("ciphers."));
-        (answers, received, stats)
+        let reasons = connection_lines(&rig.proxy, answers.len());
+        (answers, received, stats, reasons)
     });
 }
 
@@ -96,6 +103,13 @@ fn held_against_names() {
         "",
         "",
     );
+}
+
+#[test]
+fn a_revoked_one_is_refused() {
+    let list = "  crl: { filename: '{{certificates}}/ca.crl' }\n";
+    compare(list, "", "");
+    compare(&format!("{list}  only_verify_leaf_cert_crl: true\n"), "", "");
 }
 
 #[test]

@@ -7,4 +7,5 @@ mod ocsp;
 mod reload;
 mod rig;
 mod tools;
+mod two_proxies;
 mod upstream;

@@ -1,11 +1,13 @@
 //! Certificates that change while the proxy runs, and admin's view of them.
 
+use std::fs;
+
 use ringmain_tests::proxy::Program;
 use ringmain_tests::template::indented;
 use ringmain_tests::tls::{Authority, Handshake, Subject, TlsClient};
 use ringmain_tests::wait::eventually;
 
-use crate::rig::{GET, Rig, SERVER, VERSIONS, authority, tls_front};
+use crate::rig::{GET, Rig, SERVER, VERSIONS, authority, tls_front, validated};
 
 #[test]
 fn another_certificate_serves_new_connections_and_leaves_old_ones() {
@@ -39,14 +41,43 @@ fn a_file_that_cannot_be_used_leaves_the_old_certificate() {
         let template = tls_front(SERVER, "", "", "");
         let rig = Rig::start(program, &authority, &template);
         let old = authority.certificate("server");
-        std::fs::write(authority.folder().join("server.key"), "no key").expect("writable");
-        rig.proxy.admin().wait_for_stat("server.certificate_reload_failure", 1);
+        let file = |name: &str| authority.folder().join(name);
+        // At once, so that nobody sees half of it.
+        let put = |key: &[u8]| {
+            fs::write(file("next"), key).expect("writable");
+            fs::rename(file("next"), file("server.key")).expect("writable");
+        };
+        let failures = |count| {
+            rig.proxy.admin().wait_for_stat("server.certificate_reload_failure", count);
+        };
+        // Each change counts, though what is wrong is the same: no key, none again, another's, no file.
+        put(b"no key");
+        failures(1);
+        put(b"no key either");
+        failures(2);
+        authority.issue("other", &Subject { name: "other", ..Subject::default() });
+        put(&fs::read(file("other.key")).expect("a key"));
+        failures(3);
+        fs::remove_file(file("server.crt")).expect("it was there");
+        failures(4);
         let handshake = Handshake::new(&authority, "server.example", &VERSIONS);
         let mut client = handshake.connect(rig.port());
         assert!(client.ask(GET).is_ok(), "{program}");
         assert_eq!(client.server_certificate(), Some(old), "{program}");
         eventually("the log", || rig.proxy.stderr().contains("cannot be used").then_some(()));
     }
+}
+
+#[test]
+fn a_key_that_is_not_the_certificates_is_refused() {
+    let authority = authority();
+    authority.issue("other", &Subject { name: "other", ..Subject::default() });
+    let mismatched = SERVER.replace("server.key", "other.key");
+    let told = validated(&authority, &tls_front(&mismatched, "", "", ""));
+    assert!(told.contains("the key is not that of 'certificate_chain'"), "{told}");
+    let told =
+        validated(&authority, &tls_front(&SERVER.replace("server.key", "none.key"), "", "", ""));
+    assert!(told.contains("none.key': No such file"), "{told}");
 }
 
 /// Writes the file of the secret `name` anew as those who rotate secrets do: another file takes its name.
@@ -59,8 +90,8 @@ fn rotate(authority: &Authority, name: &str, secret: &str) {
         indented(secret, 2)
     );
     let next = authority.folder().join("next.yaml");
-    std::fs::write(&next, text).expect("writable");
-    std::fs::rename(&next, authority.folder().join(format!("{name}.yaml"))).expect("writable");
+    fs::write(&next, text).expect("writable");
+    fs::rename(&next, authority.folder().join(format!("{name}.yaml"))).expect("writable");
 }
 
 /// The certificate in `<file>.crt`.

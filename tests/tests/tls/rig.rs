@@ -1,12 +1,14 @@
 //! A proxy whose listener speaks TLS, before a scripted upstream.
 
 use std::collections::BTreeMap;
+use std::fs;
 
-use ringmain_tests::normalize;
-use ringmain_tests::proxy::{Program, Proxy};
-use ringmain_tests::template::{Values, front_proxy, indented};
+use ringmain_tests::proxy::{Program, Proxy, run_ringmain};
+use ringmain_tests::template::{self, Values, front_proxy, indented};
 use ringmain_tests::tls::{Authority, Subject};
 use ringmain_tests::upstream::{Reply, Upstream, ok};
+use ringmain_tests::wait::eventually;
+use ringmain_tests::{normalize, workspace};
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
 
@@ -52,6 +54,43 @@ pub fn over_tls(template: &str, common: &str, context: &str) -> String {
         &format!("{chains}    - filters:"),
         &format!("{chains}{}", indented(&socket, 4).trim_end()),
     )
+}
+
+/// `template`, whose listener logs its connections in `format`.
+pub fn logged(template: &str, format: &str) -> String {
+    let log = format!(
+        "    access_log:
+    - name: connections
+      typed_config:
+        '@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+        path: '{{{{scratch}}}}/connections.log'
+        log_format: {{ text_format_source: {{ inline_string: \"{format}\\n\" }} }}
+    filter_chains:
+"
+    );
+    template.replacen("    filter_chains:\n", &log, 1)
+}
+
+/// The lines of so many connections, which may end in any order.
+pub fn connection_lines(proxy: &Proxy, count: usize) -> Vec<String> {
+    let log = eventually("the lines of the connections", || {
+        Some(proxy.file("connections.log")).filter(|log| log.lines().count() >= count)
+    });
+    let mut lines: Vec<String> = log.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// What `--mode validate` says of `template` with the certificates of `authority`.
+pub fn validated(authority: &Authority, template: &str) -> String {
+    let places = ["admin", "listener", "upstream"].map(|place| (place.to_owned(), "1".to_owned()));
+    let mut values = Values::from(places);
+    values.insert("certificates".into(), authority.folder().display().to_string());
+    let path = workspace::scratch("validated").join("proxy.yaml");
+    fs::write(&path, template::fill(template, &values)).expect("writable");
+    let path = path.display().to_string();
+    let output = run_ringmain(&["--mode", "validate", "-c", &path]);
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A proxy and its upstream.

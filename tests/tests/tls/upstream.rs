@@ -156,6 +156,9 @@ fn compare(file: &str, asks_for_certificate: bool, context: &str, common: &str) 
     authority.issue("up", &subject);
     authority.issue("expired", &Subject { expired: true, ..subject.clone() });
     authority.self_sign("self", &subject);
+    authority.issue("revoked", &subject);
+    authority.revoke("revoked", "ca", 2120);
+    authority.revoke("revoked", "old", 2021);
     let upstream = TlsUpstream::start(&authority, file, asks_for_certificate, Answer::Whole);
     assert_alike(|program| observe(&start(program, &authority, context, common, upstream.port)));
 }
@@ -171,6 +174,11 @@ fn an_upstream_that_is_known_is_as_with_envoy() {
 fn one_that_is_not_accepted_is_told_as_by_envoy() {
     compare("expired", false, "", TRUSTING);
     compare("self", false, "", TRUSTING);
+    let list =
+        |name| format!("{TRUSTING}  crl: {{ filename: '{{{{certificates}}}}/{name}.crl' }}\n");
+    compare("revoked", false, "", &list("ca"));
+    // By a list that is out of date nobody is known to be good.
+    compare("up", false, "", &list("old"));
     let named = format!(
         "{TRUSTING}  match_typed_subject_alt_names:\n  - {{ san_type: DNS, matcher: {{ exact: \
          nobody }} }}\n"

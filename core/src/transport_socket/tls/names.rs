@@ -75,11 +75,10 @@ fn plaintext(error: &Error, received: &[u8]) -> Option<(u32, &'static str)> {
         return None;
     }
     let begins = |word: &&str| received.starts_with(word.as_bytes());
-    match () {
-        () if ["GET ", "POST ", "HEAD ", "PUT "].iter().any(begins) => Some((156, "HTTP_REQUEST")),
-        () if begins(&"CONNE") => Some((155, "HTTPS_PROXY_REQUEST")),
-        () => None,
+    if ["GET ", "POST ", "HEAD ", "PUT "].iter().any(begins) {
+        return Some((156, "HTTP_REQUEST"));
     }
+    begins(&"CONNE").then_some((155, "HTTPS_PROXY_REQUEST"))
 }
 
 /// The number and the name of BoringSSL's reason that comes nearest to `error`.

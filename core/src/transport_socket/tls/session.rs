@@ -5,12 +5,12 @@
 
 use std::io;
 
-use rustls::Error;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic,
 };
+use rustls::{Error, ProtocolVersion};
 
 use crate::runtime::{Buffer, BufferPool, SMALL_BUFFER_BYTES};
 
@@ -105,6 +105,7 @@ impl Session {
         self.plain = Buffer::default();
         if !self.incoming.is_empty() && self.end.is_none() {
             let sink = &mut Sink { wanted: Some(buffer), rest: &mut self.plain };
+            let said = self.outgoing.len();
             let advanced = self.side.advance(
                 &mut self.incoming,
                 sink,
@@ -112,7 +113,11 @@ impl Session {
                 &mut self.end,
                 |_| {},
             );
-            if advanced.is_err() {
+            // In TLS 1.2 rustls has nothing to say of its own but that it does not renegotiate, which the
+            // peer waits for.
+            let refuses = self.outgoing.len() > said
+                && self.connection().protocol_version() == Some(ProtocolVersion::TLSv1_2);
+            if advanced.is_err() || refuses {
                 self.end = Some(End::Failed);
             }
         }

@@ -298,13 +298,18 @@ fn chain_error(
         webpki::Error::CertNotValidYet { .. } => {
             ("certificate is not yet valid", CertificateError::NotValidYet)
         }
-        webpki::Error::CertRevoked => ("certificate revoked", CertificateError::Revoked),
-        webpki::Error::UnknownRevocationStatus => {
-            ("unable to get certificate CRL", CertificateError::UnknownRevocationStatus)
-        }
-        webpki::Error::CrlExpired { .. } => {
-            ("CRL has expired", CertificateError::ExpiredRevocationList)
-        }
+        webpki::Error::CertRevoked => (
+            "certificate revocation check against provided CRLs failed: certificate revoked",
+            CertificateError::Revoked,
+        ),
+        webpki::Error::UnknownRevocationStatus => (
+            "certificate revocation check against provided CRLs failed: unable to get certificate CRL",
+            CertificateError::UnknownRevocationStatus,
+        ),
+        webpki::Error::CrlExpired { .. } => (
+            "certificate revocation check against provided CRLs failed: CRL has expired",
+            CertificateError::ExpiredRevocationList,
+        ),
         webpki::Error::RequiredEkuNotFoundContext(_) => {
             ("unsuitable certificate purpose", CertificateError::InvalidPurpose)
         }
