@@ -9,7 +9,21 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 pub(crate) const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
 
 /// All messages, decoded anew. Whoever has a descriptor has the pool too: `parent_pool`.
+#[cfg(not(fuzzing))]
 pub(crate) fn decode() -> DescriptorPool {
+    embedded()
+}
+
+/// A fuzzer loads without end, and under a sanitizer decoding takes seconds: it keeps them.
+#[cfg(fuzzing)]
+pub(crate) fn decode() -> DescriptorPool {
+    thread_local! {
+        static KEPT: DescriptorPool = embedded();
+    }
+    KEPT.with(DescriptorPool::clone)
+}
+
+fn embedded() -> DescriptorPool {
     let set = include_bytes!(concat!(env!("OUT_DIR"), "/envoy-descriptors.bin"));
     DescriptorPool::decode(&set[..]).expect("the embedded descriptors are those of the build")
 }

@@ -5,6 +5,9 @@
 //! with `!` behind its letter where only requests with the header `x` may take it; `?authority path`
 //! asks, and `+authority path` asks with `x`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use ringmain::router::{Found, RouteRequest, RouteTable};
 use ringmain_config::header_mutation::HeaderMutations;
 use ringmain_config::matcher::{FullRegex, HeaderMatcher, HeaderTest};
@@ -14,6 +17,7 @@ use ringmain_config::route::{
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 const ROUTES_MAX: usize = 200;
+const PATTERNS_KEPT_MAX: usize = 1000;
 
 /// Checks every question in `bytes` against all virtual hosts and routes in it.
 pub fn check(bytes: &[u8]) {
@@ -106,7 +110,7 @@ fn matcher(kind: &str, text: &str) -> Option<RouteMatch> {
         "P" | "p" => PathMatch::Prefix(text.to_owned()),
         "E" | "e" => PathMatch::Exact(text.to_owned()),
         "S" | "s" => PathMatch::SeparatedPrefix(text.to_owned()),
-        "R" => PathMatch::Regex(FullRegex::new(text).ok()?),
+        "R" => PathMatch::Regex(compiled(text)?),
         _ => return None,
     };
     let mut matcher = RouteMatch::of_path(path, kind.starts_with(|kind: char| kind.is_uppercase()));
@@ -119,6 +123,21 @@ fn matcher(kind: &str, text: &str) -> Option<RouteMatch> {
         });
     }
     Some(matcher)
+}
+
+/// The pattern that `text` is, if it is one. Compiling them is most of the work where they are new in each
+/// input, so that they are kept.
+fn compiled(text: &str) -> Option<FullRegex> {
+    thread_local! {
+        static KEPT: RefCell<HashMap<String, Option<FullRegex>>> = RefCell::default();
+    }
+    KEPT.with_borrow_mut(|kept| {
+        if kept.len() == PATTERNS_KEPT_MAX {
+            kept.clear();
+        }
+        let pattern = kept.entry(text.to_owned());
+        pattern.or_insert_with(|| FullRegex::new(text).ok()).clone()
+    })
 }
 
 fn route(name: String, matcher: RouteMatch) -> Route {
