@@ -162,11 +162,11 @@ fn a_host_that_never_answers_is_given_up_with_the_connection() {
     for limit in ["idle_timeout", "max_downstream_connection_duration"] {
         for tunnel in [
             "cluster: up
-          tunneling_config: { hostname: 'target.example:443'",
+tunneling_config: { hostname: 'target.example:443'",
             "cluster: over_h2
-          tunneling_config: { hostname: 'target.example', use_post: true, post_path: /tunnel",
+tunneling_config: { hostname: 'target.example', use_post: true, post_path: /tunnel",
         ] {
-            let fields = format!("{limit}: 0.5s\n          {tunnel} }}");
+            let fields = format!("{limit}: 0.5s\n{tunnel} }}");
             tell(&fields, &[vec![Act::Stall]], |proxy, _, _| is_refused(proxy));
         }
     }
@@ -176,7 +176,7 @@ fn a_host_that_never_answers_is_given_up_with_the_connection() {
 #[test]
 fn a_client_that_goes_ends_the_wait_for_the_answer() {
     let fields = "cluster: up
-          tunneling_config: { hostname: 'target.example:443' }";
+tunneling_config: { hostname: 'target.example:443' }";
     for program in Program::ringmains() {
         let (upstream, proxy) = start(program, fields, vec![Act::Stall]);
         let client = Client::connect(proxy.port("listener"));
@@ -239,7 +239,7 @@ fn a_tunnel_that_the_client_breaks_off_is_not_the_hosts_fault() {
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n";
     let reply = vec![Act::Send(answer.into()), Act::Stall];
     let fields = "cluster: up
-          tunneling_config: { hostname: 'target.example:443', use_post: true, post_path: /tunnel }";
+tunneling_config: { hostname: 'target.example:443', use_post: true, post_path: /tunnel }";
     for program in Program::ringmains() {
         let (_upstream, proxy) = start(program, fields, reply.clone());
         let mut client = Client::connect(proxy.port("listener"));

@@ -152,7 +152,7 @@ fn requests_follow_each_other_on_a_connection() {
 #[test]
 fn the_end_of_a_tunnel_over_http1_is_an_orderly_one() {
     let fields = "cluster: up
-          tunneling_config: { hostname: 'target.example:443' }";
+tunneling_config: { hostname: 'target.example:443' }";
     let rest = "  clusters:
   - name: up
     type: STATIC
