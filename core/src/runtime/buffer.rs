@@ -240,7 +240,7 @@ impl BufferPool {
     pub fn holding(&self, bytes: &[u8]) -> Buffer {
         let spare = match bytes.len() {
             ..=SMALL_BUFFER_BYTES => self.small(),
-            ..=LARGE_BUFFER_BYTES => self.large(),
+            length if length <= LARGE_BUFFER_BYTES => self.large(),
             length => Buffer::with_capacity(length),
         };
         Buffer::holding(spare, bytes)
