@@ -24,7 +24,7 @@ use crate::load_balancer::Pick;
 use crate::network::Unserved;
 use crate::pool::{self, TcpConnection, TcpFailure};
 use crate::router::{ExponentialBackOff, ip_hash};
-use crate::runtime::{self, Buffer, Deadline, Notify, Patience, TICK, join};
+use crate::runtime::{self, Buffer, Deadline, Notify, Patience, join};
 use crate::server::Worker;
 use crate::stats::scopes::TcpProxyStats;
 use crate::transport_socket::{Transport, TransportOptions};
@@ -135,7 +135,7 @@ impl Session<'_> {
         self.max_duration.arm(max_duration);
         self.idle.arm(idle);
         let shorter = max_duration.into_iter().chain(idle).min();
-        self.until.set(shorter.map(|limit| self.worker.timers.coarse_now() + TICK + limit));
+        self.until.set(shorter.map(|limit| self.worker.timers.latest_now() + limit));
     }
 
     /// Whether a limit has ended it.
