@@ -101,6 +101,8 @@ pub struct HttpConnectionManager {
     pub delayed_close_timeout: Option<Duration>,
     /// `use_remote_address`, default false.
     pub use_remote_address: bool,
+    /// `append_x_forwarded_port`, default false.
+    pub append_x_forwarded_port: bool,
     /// `xff_num_trusted_hops`, default 0.
     pub xff_num_trusted_hops: u32,
     /// `skip_xff_append`, default false.
@@ -275,6 +277,7 @@ impl HttpConnectionManager {
                 "delayed_close_timeout",
             ),
             use_remote_address: wire.use_remote_address.is_some_and(|used| used.value),
+            append_x_forwarded_port: wire.append_x_forwarded_port,
             xff_num_trusted_hops: wire.xff_num_trusted_hops,
             skip_xff_append: wire.skip_xff_append,
             original_ip_detection: OriginalIpDetection::list_from_wire(wire, at),

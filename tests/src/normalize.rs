@@ -1,11 +1,13 @@
 //! Replaces what differs from run to run by placeholders, after checking that it has the right
 //! shape: a value of a wrong shape stays, and shows up as a difference.
 
-/// Replaces ports by names: `(port, name)`, each wherever it follows a colon.
+/// Replaces ports by names: `(port, name)`, each wherever it follows a colon or is told by itself.
 pub fn ports(text: &str, names: &[(u16, &str)]) -> String {
     let mut text = text.to_owned();
     for (port, name) in names {
-        text = text.replace(&format!(":{port}"), &format!(":<{name}>"));
+        for before in [":", "x-forwarded-port: "] {
+            text = text.replace(&format!("{before}{port}"), &format!("{before}<{name}>"));
+        }
     }
     text
 }

@@ -9,10 +9,11 @@ use wire::route_action::hash_policy::{Cookie as WireCookie, PolicySpecifier};
 
 use super::cluster_specifier::header_name;
 use crate::duration;
+use crate::matcher::RegexRewrite;
 use crate::report::At;
 
 /// One of `hash_policy`; those that find something are combined in their order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HashPolicy {
     /// What is hashed.
     pub source: HashSource,
@@ -21,10 +22,10 @@ pub struct HashPolicy {
 }
 
 /// `policy_specifier`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum HashSource {
-    /// `header.header_name`, lower case.
-    Header(String),
+    /// `header.header_name`, lower case, and `header.regex_rewrite`, which each value goes through first.
+    Header(String, Option<RegexRewrite>),
     /// `cookie`.
     Cookie(HashCookie),
     /// `connection_properties.source_ip`; false finds nothing.
@@ -61,7 +62,13 @@ impl HashPolicy {
         let source = match wire.policy_specifier.as_ref()? {
             PolicySpecifier::Header(header) => {
                 let at = at.field("header");
-                HashSource::Header(header_name(&header.header_name, &at.field("header_name"))?)
+                let name = header_name(&header.header_name, &at.field("header_name"))?;
+                let rewrite = header.regex_rewrite.as_ref();
+                let at = at.field("regex_rewrite");
+                HashSource::Header(
+                    name,
+                    rewrite.and_then(|wire| RegexRewrite::from_wire(wire, &at)),
+                )
             }
             PolicySpecifier::Cookie(cookie) => {
                 HashSource::Cookie(HashCookie::from_wire(cookie, &at.field("cookie")))

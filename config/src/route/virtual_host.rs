@@ -34,6 +34,8 @@ pub struct VirtualHost {
     pub response_headers: HeaderMutations,
     /// `include_request_attempt_count`, default false.
     pub include_request_attempt_count: bool,
+    /// `include_is_timeout_retry_header`, default false.
+    pub include_is_timeout_retry_header: bool,
     /// `include_attempt_count_in_response`, default false.
     pub include_attempt_count_in_response: bool,
     /// `retry_policy`, for routes without one.
@@ -110,6 +112,7 @@ impl VirtualHost {
             request_headers,
             response_headers,
             include_request_attempt_count: wire.include_request_attempt_count,
+            include_is_timeout_retry_header: wire.include_is_timeout_retry_header,
             include_attempt_count_in_response: wire.include_attempt_count_in_response,
             retry_policy: RetryPolicy::from_wire(wire.retry_policy.as_ref(), at),
             hedge_policy: wire.hedge_policy.as_ref().map(HedgePolicy::from_wire),

@@ -71,6 +71,13 @@ pub fn prepare_request(
         let proto: &[u8] = if info.downstream_tls.is_some() { b"https" } else { b"http" };
         headers.set(KnownHeader::XForwardedProto, proto);
     }
+    let may_set_port = untrusted_proto || !headers.contains(KnownHeader::XForwardedPort);
+    if let Some(port) = info.local.port().filter(|_| config.append_x_forwarded_port && may_set_port)
+    {
+        let mut digits: SmallVec<[u8; 8]> = SmallVec::new();
+        write!(digits, "{port}").expect("writing to memory does not fail");
+        headers.set(KnownHeader::XForwardedPort, &digits);
+    }
     match &config.scheme_to_overwrite {
         Some(scheme) => {
             headers.set(KnownHeader::XForwardedProto, scheme.as_bytes());

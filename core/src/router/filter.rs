@@ -401,6 +401,7 @@ fn plan<'a>(
         redirect_policy: action.internal_redirect_policy.as_ref(),
         tells_expectation: !manager.config.router.suppress_envoy_headers,
         tells_attempts: virtual_host.include_request_attempt_count,
+        tells_timeouts: virtual_host.include_is_timeout_retry_header,
         timeout_is_no_content,
         mirroring: Mirroring {
             policies: policies_of(&manager.routes, found, &action.request_mirror_policies),

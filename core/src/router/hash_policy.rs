@@ -1,9 +1,11 @@
 //! The hash of a request, by its route's `hash_policy`, for balancers that choose hosts by it.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::net::IpAddr;
 
 use ringmain_config::address::Address;
+use ringmain_config::matcher::RegexRewrite;
 use ringmain_config::route::{HashCookie, HashPolicy, HashSource};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
@@ -43,7 +45,7 @@ pub fn request_hash(
     let mut combined: Option<u64> = None;
     for policy in policies {
         let hash = match &policy.source {
-            HashSource::Header(name) => header_hash(headers, name),
+            HashSource::Header(name, rewrite) => header_hash(headers, name, rewrite.as_ref()),
             HashSource::Cookie(wanted) => cookie_hash(headers, wanted, ends, set_cookies),
             HashSource::SourceIp(true) => ends.remote.ip().map(ip_hash),
             HashSource::SourceIp(false) => None,
@@ -68,8 +70,16 @@ pub fn request_hash(
 }
 
 /// All values of the field, whatever their order: each is the seed of the next.
-fn header_hash(headers: &HeaderMap, name: &str) -> Option<u64> {
-    let mut values: SmallVec<[&[u8]; 4]> = headers.get_all_by_name(name.as_bytes()).collect();
+fn header_hash(headers: &HeaderMap, name: &str, rewrite: Option<&RegexRewrite>) -> Option<u64> {
+    let mut values: SmallVec<[Cow<'_, [u8]>; 4]> =
+        headers.get_all_by_name(name.as_bytes()).map(Cow::Borrowed).collect();
+    if let Some(rewrite) = rewrite {
+        for value in &mut values {
+            let mut rewritten = Vec::with_capacity(value.len());
+            rewrite.rewrite(value, &mut rewritten);
+            *value = Cow::Owned(rewritten);
+        }
+    }
     values.sort_unstable();
     let hash = values.iter().fold(0, |seed, value| xxh64(value, seed));
     (!values.is_empty()).then_some(hash)
@@ -145,7 +155,7 @@ mod tests {
     }
 
     fn header(name: &str) -> HashPolicy {
-        by(HashSource::Header(name.to_owned()))
+        by(HashSource::Header(name.to_owned(), None))
     }
 
     fn hash(policies: &[HashPolicy], fields: &[(&str, &str)]) -> (Option<u64>, Vec<String>) {

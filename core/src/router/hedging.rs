@@ -206,6 +206,7 @@ impl UpstreamRequest<'_, '_> {
         let verdict = self.retry.judge_overdue();
         if let Some(wait) = self.note(verdict) {
             late.replaced = true;
+            self.timed_out = true;
             race.go_on_after(wait);
         }
         true

@@ -107,7 +107,7 @@ impl UpstreamRequest<'_, '_> {
                     _ => stats.upstream_rq_per_try_idle_timeout.inc(),
                 }
                 host.rq_timeout.inc();
-                self.setback(ResetReason::Reset, expired.response_reply())
+                self.setback(ResetReason::TimedOut, expired.response_reply())
             }
             Expired::Request | Expired::Stream | Expired::UpstreamStream | Expired::Idle => {
                 Failure::Own(expired.response_reply()).into()

@@ -62,6 +62,8 @@ pub struct Forwarding<'a> {
     pub tells_expectation: bool,
     /// `x-envoy-attempt-count` is written.
     pub tells_attempts: bool,
+    /// `x-envoy-is-timeout-retry` is written.
+    pub tells_timeouts: bool,
     /// `x-envoy-upstream-rq-timeout-alt-response`: a timeout is answered with 204.
     pub timeout_is_no_content: bool,
     /// The host's name becomes the request's.
@@ -96,6 +98,9 @@ pub(super) struct UpstreamRequest<'d, 'a> {
     hedged: Option<Duration>,
     tells_expectation: bool,
     tells_attempts: bool,
+    tells_timeouts: bool,
+    /// The attempt before the next one took too long.
+    pub(super) timed_out: bool,
     pub(super) auto_host: Option<AutoHostRewrite>,
     pub(super) terminates_connect: bool,
 }
@@ -185,6 +190,8 @@ pub async fn forward<'a>(
         hedged: forwarding.hedged,
         tells_expectation: forwarding.tells_expectation,
         tells_attempts: forwarding.tells_attempts,
+        tells_timeouts: forwarding.tells_timeouts,
+        timed_out: false,
         auto_host: forwarding.auto_host,
         terminates_connect: forwarding.terminates_connect,
     };
@@ -417,7 +424,9 @@ impl UpstreamRequest<'_, '_> {
             self.abandon_retries();
         }
         let verdict = self.retry.judge_reset(reason);
-        match self.note(verdict) {
+        let wait = self.note(verdict);
+        self.timed_out = reason == ResetReason::TimedOut;
+        match wait {
             Some(wait) => Setback::Again(wait),
             None => Failure::Reply(match self.retry.retried() {
                 true => reply.after_retry(),
@@ -430,6 +439,7 @@ impl UpstreamRequest<'_, '_> {
     /// Counts and flags a verdict; the wait where there is to be another attempt.
     pub(super) fn note(&mut self, verdict: Verdict) -> Option<Duration> {
         self.retrying = None;
+        self.timed_out = false;
         let stats = self.cluster.stats();
         match verdict {
             Verdict::Final { .. } => None,
@@ -506,6 +516,10 @@ impl UpstreamRequest<'_, '_> {
             let attempt = self.exchange.info.attempts + 1;
             write!(value, "{attempt}").expect("writing to memory does not fail");
             headers.set(KnownHeader::XEnvoyAttemptCount, &value);
+        }
+        if self.tells_timeouts {
+            let value: &[u8] = if self.timed_out { b"true" } else { b"false" };
+            headers.set(KnownHeader::XEnvoyIsTimeoutRetry, value);
         }
         if self.tells_expectation {
             let elapsed =

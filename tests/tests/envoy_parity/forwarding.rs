@@ -39,6 +39,21 @@ fn forwarded_for() {
 }
 
 #[test]
+fn forwarded_port() {
+    let own = with("x-forwarded-port: 77\r\nx-forwarded-for: 1.1.1.1");
+    let told = |name, fields: &str| {
+        case(name).hcm(&format!("append_x_forwarded_port: true\n{fields}")).ask(GET).ask(&own)
+    };
+    compare(vec![
+        told("port_inner", "").shows("x-forwarded-port: 77"),
+        told("port_edge", EDGE).hides("x-forwarded-port: 77"),
+        told("port_edge_one_hop", "use_remote_address: true\nxff_num_trusted_hops: 1")
+            .shows("x-forwarded-port: 77"),
+        case("port_not_asked_for").ask(GET).ask(&own).shows("x-forwarded-port: 77"),
+    ]);
+}
+
+#[test]
 fn internal_requests() {
     let ours = with(
         "x-envoy-internal: true\r\nx-envoy-external-address: 9.9.9.9\r\nx-envoy-downstream-service-cluster: c\r\n\

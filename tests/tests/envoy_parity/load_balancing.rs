@@ -207,6 +207,8 @@ fn hashes_are_the_same() {
         "hash_policy: [{ filter_state: { key: text } }, { filter_state: { key: none } }, { cookie: { name: s } }]",
         "hash_policy: [{ header: { header_name: x-key } }, { query_parameter: { name: id } }]",
         "hash_policy: [{ header: { header_name: x-key }, terminal: true }, { cookie: { name: s } }]",
+        r"hash_policy: [{ header: { header_name: x-key, regex_rewrite: { pattern: { regex: '^key-(\\d)\\d*$' }, substitution: '\\1' } } }]",
+        "hash_policy: [{ header: { header_name: x-key, regex_rewrite: { pattern: { regex: '.*' } } } }]",
         "hash_policy: [{ header: { header_name: none }, terminal: true }, { cookie: { name: s } }]",
     ];
     for policy in policies {

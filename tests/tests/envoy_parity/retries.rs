@@ -200,6 +200,46 @@ fn request_bodies_are_sent_again() {
 }
 
 #[test]
+fn whether_the_attempt_before_took_too_long() {
+    let told = |name, hedge: &str| {
+        case(name).virtual_hosts(&format!("- name: all\n  domains: ['*']\n  {hedge}\n  retry_policy: {{ retry_on: '5xx,reset', per_try_timeout: 0.15s, num_retries: 2, retry_back_off: {{ base_interval: 0.001s }} }}\n  include_is_timeout_retry_header: true\n  routes:\n  - match: {{ prefix: / }}\n    route: {{ cluster: '{{{{cluster}}}}' }}"))
+    };
+    let stalling = || vec![Act::Stall];
+    compare(vec![
+        told("timed_out", "")
+            .upstream(stalling())
+            .upstream(ok())
+            .ask(GET)
+            .shows("x-envoy-is-timeout-retry: true"),
+        told("bad", "")
+            .upstream(status(500))
+            .upstream(ok())
+            .ask(GET)
+            .shows("x-envoy-is-timeout-retry: false"),
+        told("closed", "")
+            .upstream(closing())
+            .upstream(ok())
+            .ask(GET)
+            .shows("x-envoy-is-timeout-retry: false"),
+        told("bad_after_time_out", "")
+            .upstream(stalling())
+            .upstream(status(500))
+            .upstream(ok())
+            .ask(GET)
+            .shows("x-envoy-is-timeout-retry: false"),
+        told("hedged", "hedge_policy: { hedge_on_per_try_timeout: true }")
+            .upstream(stalling())
+            .upstream(ok())
+            .ask(GET)
+            .shows("x-envoy-is-timeout-retry: true"),
+        told("first", "")
+            .ask(GET)
+            .ask("GET / HTTP/1.1\r\nhost: a\r\nx-envoy-is-timeout-retry: maybe\r\n\r\n")
+            .shows("x-envoy-is-timeout-retry: maybe"),
+    ]);
+}
+
+#[test]
 fn asked_by_the_client() {
     let asked = |name: &'static str, fields: &str| {
         case(name)

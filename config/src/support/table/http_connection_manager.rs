@@ -18,7 +18,7 @@ pub(super) const MESSAGES: &[Message] = &[
                     access_log_options flush_access_log_on_new_request local_reply_config \
                     http2_protocol_options upgrade_configs original_ip_detection_extensions \
                     early_header_mutation_extensions add_user_agent scheme_header_transformation \
-                    stream_error_on_invalid_http_message proxy_100_continue",
+                    stream_error_on_invalid_http_message proxy_100_continue append_x_forwarded_port",
         limited: "codec_type=AUTO|HTTP1|HTTP2 \
                   add_proxy_protocol_connection_state=false",
         ..NONE

@@ -68,8 +68,8 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.route.v3.VirtualHost",
         supported: "name domains routes require_tls request_headers_to_add request_headers_to_remove \
                     response_headers_to_add response_headers_to_remove metadata \
-                    include_request_attempt_count include_attempt_count_in_response retry_policy \
-                    hedge_policy \
+                    include_request_attempt_count include_is_timeout_retry_header \
+                    include_attempt_count_in_response retry_policy hedge_policy \
                     per_request_buffer_limit_bytes request_body_buffer_limit \
                     typed_per_filter_config virtual_clusters request_mirror_policies rate_limits",
         ..NONE

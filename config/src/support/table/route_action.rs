@@ -66,7 +66,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.route.v3.RouteAction.HashPolicy.Header",
-        supported: "header_name",
+        supported: "header_name regex_rewrite",
         ..NONE
     },
     Message {

@@ -12,8 +12,10 @@ use ringmain_proto_codec::h1::ResponseHead;
 pub enum ResetReason {
     /// The connection could not be opened.
     ConnectFailure,
-    /// The connection ended, what came was no HTTP, or the attempt took too long.
+    /// The connection ended, or what came was no HTTP.
     Reset,
+    /// The attempt took too long.
+    TimedOut,
     /// The host has not looked at the request (RFC 9113 §8.7).
     Refused,
 }
@@ -27,7 +29,7 @@ pub fn retries_on_reset(on: RetryOn, reason: ResetReason) -> bool {
             on.has(RetryOn::CONNECT_FAILURE) || on.has(RetryOn::RESET_BEFORE_REQUEST)
         }
         ResetReason::Refused => on.has(RetryOn::REFUSED_STREAM),
-        ResetReason::Reset => false,
+        ResetReason::Reset | ResetReason::TimedOut => false,
     }
 }
 
