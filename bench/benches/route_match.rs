@@ -38,6 +38,7 @@ fn host(domain: Domain, prefixes: impl Iterator<Item = String>) -> VirtualHost {
         request_headers: HeaderMutations::default(),
         response_headers: HeaderMutations::default(),
         include_request_attempt_count: false,
+        include_is_timeout_retry_header: false,
         include_attempt_count_in_response: false,
         retry_policy: None,
         hedge_policy: None,
