@@ -380,6 +380,47 @@ fn too_many_crumbs_of_a_cookie_reset_the_stream() {
     }
 }
 
+/// Asks with `expect: 100-continue`, and sends the body once it was asked for.
+#[track_caller]
+fn assert_continues(proxy: &Proxy, context: &str) {
+    let mut client = H2Client::open(proxy.port("listener"));
+    client.send(headers(1, &[&POST[..], &[("expect", "100-continue")]].concat(), 0));
+    let interim = client.next_frame().expect("an interim response");
+    assert_eq!((interim.kind, interim.ends_stream()), (kind::HEADERS, false), "{context}");
+    client.send(data(1, "hi", END_STREAM));
+    let outcome = client.outcome(1);
+    assert_eq!(outcome.status(), Some(200), "{context}: {outcome:?}");
+    assert!(!outcome.has_trailers && outcome.body == b"ok", "{context}: {outcome:?}");
+}
+
+/// `proxy_100_continue`: the upstream asks for the body, in either version; without it we do.
+#[test]
+fn expectations_are_met_by_whom_they_are_to_be() {
+    const PROXIED: &str = "proxy_100_continue: true";
+    let interim = Act::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec());
+    let asks = [vec![interim], ok()].concat();
+    for program in both() {
+        for (hcm, reply) in [("", ok()), (PROXIED, asks.clone())] {
+            let rig = Rig::with(program, vec![reply], hcm, "");
+            assert_continues(&rig.proxy, &format!("{program}, {hcm:?}, HTTP/1"));
+            let is_passed_on = rig.upstream.requests()[0].header("expect").is_some();
+            assert_eq!(is_passed_on, hcm == PROXIED, "{program}");
+            let upstream = H2Upstream::start(move |peer, request| {
+                let stream = request.stream;
+                if request.ended {
+                    let head = headers(stream, &[(":status", "200")], 0);
+                    peer.send([head, data(stream, "ok", END_STREAM)].concat());
+                } else if hcm == PROXIED {
+                    peer.send(headers(stream, &[(":status", "100")], 0));
+                }
+            });
+            let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+            let proxy = Proxy::start(program, &front_proxy(hcm, "", HTTP2), &values);
+            assert_continues(&proxy, &format!("{program}, {hcm:?}, HTTP/2"));
+        }
+    }
+}
+
 /// A response that has ended for us, while its client grants no window.
 #[test]
 fn a_response_that_nobody_takes_is_given_up() {
