@@ -7,9 +7,10 @@ use std::task::{Context, Poll, Waker};
 
 use ringmain_proto_codec::auto::PREFACE;
 use ringmain_proto_codec::h1::{KeyFormat, RequestHead, encode_request};
-use ringmain_proto_codec::h2::io::{MemoryIoHandle, memory_io};
+use ringmain_proto_codec::h2::io::memory_io;
 use ringmain_proto_codec::h2::server::{self, Ended, Incoming, ServerOptions};
 
+use crate::pieces::give_more;
 use crate::wire::{assert_one_head, count_fields};
 
 const OPTIONS: ServerOptions = ServerOptions {
@@ -65,21 +66,6 @@ fn drive<'a>(pieces: &mut impl Iterator<Item = &'a [u8]>) {
             }
         }
     }
-}
-
-/// Hands over the next piece, or that there is none; false where that was told before.
-fn give_more<'a>(
-    handle: &MemoryIoHandle<Vec<u8>>,
-    pieces: &mut impl Iterator<Item = &'a [u8]>,
-) -> bool {
-    if !handle.wants_input() {
-        return false;
-    }
-    match pieces.next() {
-        Some(piece) => drop(handle.feed(piece.to_vec())),
-        None => handle.end_input(),
-    }
-    true
 }
 
 fn check_request(incoming: &Incoming<Body>) {

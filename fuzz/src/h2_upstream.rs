@@ -10,10 +10,11 @@ use ringmain_proto_codec::h1::{KeyFormat, ResponseHead, encode_response, encode_
 use ringmain_proto_codec::h2::client::{
     self, ClientHandle, ClientOptions, ClientStream, ReceivedHead, RequestHead,
 };
-use ringmain_proto_codec::h2::io::{MemoryIoHandle, memory_io};
+use ringmain_proto_codec::h2::io::memory_io;
 use ringmain_proto_codec::limits::HeadLimits;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
+use crate::pieces::give_more;
 use crate::wire::assert_one_head;
 
 const OPTIONS: ClientOptions = ClientOptions {
@@ -63,21 +64,6 @@ fn drive<'a>(pieces: &mut impl Iterator<Item = &'a [u8]>) -> usize {
             return written;
         }
     }
-}
-
-/// Hands over the next piece, or that there is none; false where nobody asks.
-fn give_more<'a>(
-    handle: &MemoryIoHandle<Vec<u8>>,
-    pieces: &mut impl Iterator<Item = &'a [u8]>,
-) -> bool {
-    if !handle.wants_input() {
-        return false;
-    }
-    match pieces.next() {
-        Some(piece) => drop(handle.feed(piece.to_vec())),
-        None => handle.end_input(),
-    }
-    true
 }
 
 /// A request, and how far its response has come.
