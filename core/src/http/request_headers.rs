@@ -71,12 +71,10 @@ pub fn prepare_request(
         let proto: &[u8] = if info.downstream_tls.is_some() { b"https" } else { b"http" };
         headers.set(KnownHeader::XForwardedProto, proto);
     }
-    let may_set_port = untrusted_proto || !headers.contains(KnownHeader::XForwardedPort);
-    if let Some(port) = info.local.port().filter(|_| config.append_x_forwarded_port && may_set_port)
+    if config.append_x_forwarded_port
+        && (untrusted_proto || !headers.contains(KnownHeader::XForwardedPort))
     {
-        let mut digits: SmallVec<[u8; 8]> = SmallVec::new();
-        write!(digits, "{port}").expect("writing to memory does not fail");
-        headers.set(KnownHeader::XForwardedPort, &digits);
+        set_forwarded_port(headers, info);
     }
     match &config.scheme_to_overwrite {
         Some(scheme) => {
@@ -107,6 +105,14 @@ pub fn prepare_request(
     }
     forward_client_cert(config, info.downstream_tls.as_deref(), headers);
     Ok(())
+}
+
+/// `append_x_forwarded_port`: the port that the client came to. A Unix socket has none.
+fn set_forwarded_port(headers: &mut HeaderMap, info: &StreamInfo) {
+    let Some(port) = info.local.port() else { return };
+    let mut digits: SmallVec<[u8; 8]> = SmallVec::new();
+    write!(digits, "{port}").expect("writing to memory does not fail");
+    headers.set(KnownHeader::XForwardedPort, &digits);
 }
 
 /// `add_user_agent`: which service and node the request comes from.

@@ -251,13 +251,16 @@ impl<'d> UpstreamRequest<'d, '_> {
     /// A stream on an idle connection to the next host, or on a new one.
     async fn acquire(&mut self, fresh: bool) -> Result<UpstreamStream, Setback> {
         self.exchange.info.attempts += 1;
-        let failed = self.exchange.info.upstream_host.clone().filter(|_| fresh);
-        let mut host = self.next_host();
-        if let Some(failed) = failed
-            && host.as_ref().is_some_and(|host| Rc::ptr_eq(host, &failed))
-        {
-            host = self.another_host(&failed).or(host);
-        }
+        let failed = match fresh {
+            true => self.exchange.info.upstream_host.clone(),
+            false => None,
+        };
+        let host = self.next_host().map(|host| match failed {
+            Some(failed) if Rc::ptr_eq(&host, &failed) => {
+                self.another_host(&failed).unwrap_or(host)
+            }
+            _ => host,
+        });
         let Some(host) = host else {
             self.cluster.stats().upstream_cx_none_healthy.inc();
             return Err(Failure::Reply(local_reply::NO_HEALTHY_UPSTREAM).into());
