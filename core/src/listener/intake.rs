@@ -149,9 +149,10 @@ impl Intake {
                 if let Some(log) = connection.log.take() {
                     log.cancel();
                 }
-                connection.log = ConnectionLog::begin(&self.worker, other, &connection);
                 let other = Rc::new(Self::new(&self.worker, other));
                 if let Some(permit) = other.permit(permit.into_descriptor()) {
+                    let index = other.listener_index;
+                    connection.log = ConnectionLog::begin(&self.worker, index, &connection);
                     other.begin(Accepted { stream, connection, input, permit }, Origin::Listener);
                 }
             }
