@@ -55,6 +55,8 @@ pub struct Connection {
     body_wire_bytes: Cell<u64>,
     /// Bytes sent since it was begun.
     sent: Cell<u64>,
+    /// Its client has said that nothing follows it.
+    is_clients_last: Cell<bool>,
 }
 
 /// What came instead of a request.
@@ -154,6 +156,7 @@ impl Connection {
             plan: Cell::default(),
             body_wire_bytes: Cell::new(0),
             sent: Cell::new(0),
+            is_clients_last: Cell::new(false),
         }
     }
 
@@ -221,6 +224,9 @@ impl Connection {
         let record = &self.record;
         exchange.info = self.downstream().new_record();
         let awaited = self.await_head(exchange).await;
+        // Later the field also says that we close.
+        let is_whole_head = matches!(awaited, Awaited::Request);
+        self.is_clients_last.set(is_whole_head && !exchange.request.keep_alive);
         record.requests.set(record.requests.get() + 1);
         if !matches!(&awaited, Awaited::Refused(error) if error.is_codec_error()) {
             record.note_version(exchange.request.version);
@@ -388,7 +394,7 @@ impl Connection {
     /// close can destroy the response on its way.
     fn client_is_done(&self, exchange: &Exchange) -> bool {
         let is_complete = exchange.info.request_received.is_some();
-        let says_so = !exchange.request.keep_alive && !exchange.leaves_http();
+        let says_so = self.is_clients_last.get() && !exchange.leaves_http();
         says_so && is_complete && self.input.borrow().is_empty()
     }
 
