@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::client::{CloudMapClient, Instance};
 use super::aws::{ApiError, ErrorKind, SharedBudget};
 use super::ecs::{unix_now, wait_for_first};
-use super::membership::Answer;
+use super::membership::{Answer, owner};
 use super::publish::Published;
 use super::report::{ClusterReport, PollerReport, TaskReport};
 use super::schedule::{Pace, Setback};
@@ -175,7 +175,7 @@ impl Poller {
             }
         }
         self.published.apply(&self.control, answer).await;
-        self.published.explain(&mut self.rows, host::instance_id);
+        self.published.explain(&mut self.rows, owner);
         let stats = self.cluster.aws_stats();
         stats.tasks_seen.set(instances.len() as u64);
         stats.tasks_ready.set(self.rows.iter().filter(|row| row.in_rotation).count() as u64);

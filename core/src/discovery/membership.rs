@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::HostDescription;
 
-/// What one poll said. A host's owner is the part of its identity before a `#`: the task or instance.
+/// What one poll said. A host's [`owner`] is its task or instance.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     /// The hosts that it named, in rotation or unhealthy.
@@ -67,8 +67,9 @@ pub struct Outcome {
     pub removal_held: bool,
 }
 
-fn owner(identity: &str) -> &str {
-    identity.split_once('#').map_or(identity, |(owner, _)| owner)
+/// The part of a host's identity before its port: the ARN of a task, the id of an instance.
+pub(super) fn owner(identity: &str) -> &str {
+    identity.rsplit_once('#').map_or(identity, |(owner, _)| owner)
 }
 
 #[derive(Debug)]
@@ -203,6 +204,8 @@ impl Membership {
     }
 
     fn put(&mut self, host: HostDescription, outcome: &mut Outcome) {
+        self.missing.remove(&host.identity);
+        self.held.remove(&host.identity);
         let known = self.members.get(&host.identity);
         let moved = known.is_some_and(|member| member.host.address != host.address);
         if known.is_none() || moved {

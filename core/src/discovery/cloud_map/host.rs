@@ -61,11 +61,6 @@ pub fn judge(
     (row, Some(host))
 }
 
-/// The id of the instance in a host's identity.
-pub fn instance_id(identity: &str) -> &str {
-    identity.rsplit_once('#').map_or(identity, |(id, _)| id)
-}
-
 fn address(instance: &Instance, config: &CloudMapCluster) -> Result<SocketAddr, String> {
     let ip = instance
         .attributes
@@ -88,6 +83,7 @@ mod tests {
     use ringmain_config::aws::{AwsAccess, DiscoveryLimits};
 
     use super::*;
+    use crate::discovery::membership::owner;
 
     fn config(health_status: CloudMapHealth) -> CloudMapCluster {
         CloudMapCluster {
@@ -120,7 +116,7 @@ mod tests {
             let host = host.expect("it has an address");
             assert_eq!(host.health_status, expected);
             assert_eq!(row.in_rotation, expected == HealthStatus::Healthy);
-            assert_eq!(instance_id(&host.identity), "a");
+            assert_eq!(owner(&host.identity), "a");
         }
     }
 }

@@ -15,7 +15,7 @@ use super::inventory::{Inventory, KnownTask};
 use super::life_cycle::{Standing, standing};
 use super::task::{Instance, Task, TaskDefinition, id_of, region_of};
 use crate::cluster::HostDescription;
-use crate::discovery::membership::Answer;
+use crate::discovery::membership::{Answer, owner};
 use crate::discovery::report::TaskReport;
 use crate::discovery::suspects::Suspects;
 
@@ -47,7 +47,7 @@ pub fn judge(
             judgement.task(arn, known, config, inventory, suspects, begun);
         }
     }
-    judgement.weigh(config, inventory);
+    judgement.weigh(config, inventory, suspects);
     judgement
 }
 
@@ -151,7 +151,8 @@ impl Judgement {
         self.answer.found.push(HostDescription {
             identity,
             weight,
-            health_status: match healthy && !suspect {
+            // A suspect is out for now, by `Published`, and in again when that ends, whoever answers.
+            health_status: match healthy {
                 true => HealthStatus::Healthy,
                 false => HealthStatus::Unhealthy,
             },
@@ -167,7 +168,10 @@ impl Judgement {
     }
 
     /// Gives the hosts their weights; what gets none leaves.
-    fn weigh(&mut self, config: &EcsCluster, inventory: &Inventory) {
+    fn weigh(&mut self, config: &EcsCluster, inventory: &Inventory, suspects: &Suspects) {
+        let is_ready = |host: &HostDescription| {
+            host.health_status == HealthStatus::Healthy && !suspects.contains(&host.identity)
+        };
         let service = match &config.tasks_of {
             TasksOf::Service(service) => inventory.services.get(service),
             TasksOf::Family(_) => None,
@@ -178,7 +182,7 @@ impl Judgement {
             .answer
             .found
             .iter()
-            .filter(|host| host.health_status == HealthStatus::Healthy)
+            .filter(|host| is_ready(host))
             .map(|host| {
                 let deployment = by_id.get(task_id(&host.identity)).copied().unwrap_or_default();
                 (host.identity.as_str(), deployment)
@@ -192,7 +196,7 @@ impl Judgement {
                 Some(split) => match split.get(&host.identity) {
                     Some(weight) if alike => host.weight = *weight,
                     Some(weight) => host.weight = (weight * host.weight / PREFERRED).max(1),
-                    None if host.health_status == HealthStatus::Healthy => {
+                    None if is_ready(host) => {
                         weightless.insert(host.identity.clone(), ());
                     }
                     None => {}
@@ -227,14 +231,9 @@ fn identity(task: &Task, address: SocketAddr) -> String {
     format!("{}#{}", task.arn, address.port())
 }
 
-/// The ARN of the task in a host's identity.
-pub fn task_arn(identity: &str) -> &str {
-    identity.rsplit_once('#').map_or(identity, |(arn, _)| arn)
-}
-
 /// The id of the task in a host's identity.
 pub fn task_id(identity: &str) -> &str {
-    id_of(task_arn(identity))
+    id_of(owner(identity))
 }
 
 fn describe(row: &mut TaskReport, task: &Task) {
@@ -277,4 +276,76 @@ fn metadata(
         }
     }
     metadata
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ringmain_config::aws::{AwsAccess, DiscoveryLimits};
+    use ringmain_config::ecs_cluster::{DeploymentWeights, PortChoice};
+
+    use super::super::client::Described;
+    use super::super::task::{Health, Interface, NetworkMode, PortMapping};
+    use super::*;
+
+    const ARN: &str = "arn:aws:ecs:eu-west-1:1:task/prod/a";
+    const DEFINITION: &str = "arn:aws:ecs:eu-west-1:1:task-definition/web:1";
+
+    fn config() -> EcsCluster {
+        EcsCluster {
+            cluster: "prod".into(),
+            tasks_of: TasksOf::Service("web".into()),
+            access: AwsAccess::default(),
+            port: PortChoice::default(),
+            unknown_health: UnknownHealth::Accept,
+            deployment_weights: DeploymentWeights::Tasks,
+            metadata_tags: Vec::new(),
+            limits: DiscoveryLimits {
+                refresh_interval: Duration::from_secs(10),
+                empty_set_grace: Duration::from_secs(60),
+                max_removal_percent: 50,
+                snapshot_path: None,
+                wait_for_first_discovery: Duration::from_secs(15),
+            },
+        }
+    }
+
+    /// A healthy task at 10.0.0.1:80.
+    fn inventory() -> Inventory {
+        let interface =
+            Interface { attached: true, ipv4: Some("10.0.0.1".into()), ..Interface::default() };
+        let task = Task {
+            arn: ARN.into(),
+            group: "service:web".into(),
+            desired_status: "RUNNING".into(),
+            last_status: "RUNNING".into(),
+            health: Health::Healthy,
+            definition_arn: DEFINITION.into(),
+            interface: Some(interface),
+            ..Task::default()
+        };
+        let mapping = PortMapping { port: 80, ..PortMapping::default() };
+        let definition = TaskDefinition {
+            network_mode: NetworkMode::Awsvpc,
+            port_mappings: vec![mapping],
+            ..TaskDefinition::default()
+        };
+        let (mut inventory, arns) = (Inventory::default(), [ARN.to_owned()]);
+        inventory.listed(Some(&config().tasks_of), &arns);
+        let answer = Described { tasks: vec![task], missing: Vec::new() };
+        inventory.described(&arns, answer, Instant::now());
+        inventory.definitions.insert(DEFINITION.into(), definition.into());
+        inventory
+    }
+
+    #[test]
+    fn a_suspect_is_as_healthy_as_ecs_says_though_it_is_out() {
+        let mut suspects = Suspects::default();
+        suspects.add(&format!("{ARN}#80"), Instant::now());
+        let judgement = judge(&config(), &inventory(), &suspects, true, Instant::now());
+        assert_eq!(judgement.answer.found[0].health_status, HealthStatus::Healthy);
+        assert!(!judgement.tasks[0].in_rotation);
+        assert!(judgement.tasks[0].reason.starts_with("out: suspect"));
+    }
 }

@@ -9,8 +9,9 @@ use ringmain_config::ecs_cluster::{DeploymentWeights, EcsCluster, TasksOf};
 use tokio::sync::oneshot;
 
 use super::inventory::Inventory;
-use super::judgement::{Judgement, judge, task_arn, task_id};
+use super::judgement::{Judgement, judge, task_id};
 use crate::cluster::{Cluster, Host, HostSet};
+use crate::discovery::membership::owner;
 use crate::discovery::publish::Published;
 use crate::discovery::report::{ClusterReport, TaskReport};
 use crate::server::Control;
@@ -80,7 +81,7 @@ impl View {
         complete: bool,
         begun: Instant,
     ) {
-        self.published.suspects.settle(|identity| inventory.tasks.get(task_arn(identity))?.asked);
+        self.published.suspects.settle(|identity| inventory.tasks.get(owner(identity))?.asked);
         let judgement = judge(&self.config, inventory, &self.published.suspects, complete, begun);
         self.complain(&judgement);
         let Judgement { answer, tasks: mut rows, .. } = judgement;
@@ -146,13 +147,13 @@ impl View {
             if hosts.hosts.iter().filter(serves).count() > 1 && !suspects.contains(&host.identity) {
                 tracing::warn!(
                     cluster = self.cluster.config.name,
-                    task = task_arn(&host.identity),
+                    task = owner(&host.identity),
                     address = host.address_text,
                     "host is suspect: it refused a connection; asking ECS about it"
                 );
                 suspects.add(&host.identity, now);
             }
-            tasks.push(task_arn(&host.identity).to_owned());
+            tasks.push(owner(&host.identity).to_owned());
         }
         if expired || !tasks.is_empty() {
             self.published.tell(control).await;

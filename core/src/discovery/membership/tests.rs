@@ -121,6 +121,17 @@ fn hosts_that_come_back_were_never_gone() {
 }
 
 #[test]
+fn who_was_named_meanwhile_is_confirmed_anew() {
+    play(&[
+        Poll(0, true, &["a", "b", "c", "d"], &[], "abcd"),
+        Poll(10, true, &["a"], &[], "abcd"),
+        Poll(20, false, &["b", "c"], &[], "abcd"),
+        Poll(30, true, &["a"], &[], "abc"),
+        Poll(40, true, &["a"], &[], "a"),
+    ]);
+}
+
+#[test]
 fn each_host_is_confirmed_by_itself() {
     play(&[
         Poll(0, true, &["a", "b", "c", "d"], &[], "abcd"),
