@@ -105,6 +105,8 @@ pub struct World {
     pub tasks: Vec<FakeTask>,
     /// `desiredCount` of the services; absent ones are unknown.
     pub services: BTreeMap<String, i64>,
+    /// The service that ListTasks says is not there.
+    pub absent: Option<&'static str>,
     /// Deployments of the service `web`: id and status.
     pub deployments: Vec<(String, &'static str)>,
     /// Production traffic weights of target and source.
@@ -187,19 +189,22 @@ impl FakeAws {
     /// Answers a call; whether the connection goes on.
     fn answer(&self, mut stream: &TcpStream, call: &Call) -> bool {
         let Call { action, body, .. } = call;
+        let input: Value = serde_json::from_str(body).unwrap_or_default();
         let (fault, answer, now) = {
             let mut world = self.world.lock().expect("no fake panics");
             *world.calls.entry(action.clone()).or_default() += 1;
             let now = Timestamp::now() + world.clock_ahead;
             let was_signed_now = now.duration_since(call.signed_at).abs() < SIGNED_WITHIN;
+            let asks_for_absent = action == "ListTasks"
+                && world.absent.is_some_and(|absent| input["serviceName"] == absent);
             let fault = match was_signed_now {
+                true if asks_for_absent => Some(Fault::Error(400, "ServiceNotFoundException")),
                 true => world.faults.get(&**action).cloned(),
                 false => Some(Fault::Error(400, "InvalidSignatureException")),
             };
             (fault, world.answer(action, body), now)
         };
         let head = |status, length| head(status, length, now);
-        let input: Value = serde_json::from_str(body).unwrap_or_default();
         let first_page = input.get("nextToken").is_none_or(Value::is_null);
         let (status, text) = match fault {
             Some(Fault::ErrorOnLaterPages(..) | Fault::SilentOnLaterPages) if first_page => {
@@ -392,9 +397,15 @@ impl World {
 
     fn describe_services(&self, input: &Value) -> Value {
         let asked = input["services"].as_array().expect("services").iter();
+        let asked: Vec<&str> = asked.filter_map(Value::as_str).collect();
+        let missing = asked.iter().filter(|name| !self.services.contains_key(**name));
+        let failures: Vec<Value> = missing
+            .map(|name| format!("{PREFIX}:service/prod/{name}"))
+            .map(|arn| json!({ "arn": arn, "reason": "MISSING" }))
+            .collect();
         let services: Vec<Value> = asked
-            .filter_map(Value::as_str)
-            .filter_map(|name| Some((name, self.services.get(name)?)))
+            .iter()
+            .filter_map(|name| Some((name, self.services.get(*name)?)))
             .map(|(name, desired)| {
                 let deployments: Vec<Value> = self
                     .deployments
@@ -405,7 +416,7 @@ impl World {
                         "deployments": deployments })
             })
             .collect();
-        json!({ "services": services, "failures": [] })
+        json!({ "services": services, "failures": failures })
     }
 
     fn describe_deployment(&self) -> Value {

@@ -31,7 +31,7 @@ pub fn free() -> u16 {
 /// A port that refuses connections for as long as this value lives: bound, never listened on.
 pub struct RefusingPort {
     address: SocketAddr,
-    _socket: Socket,
+    socket: Socket,
 }
 
 impl RefusingPort {
@@ -41,12 +41,18 @@ impl RefusingPort {
         let any: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
         socket.bind(&any.into()).expect("bind on loopback");
         let address = socket.local_addr().expect("a bound socket has an address");
-        Self { address: address.as_socket().expect("an IPv4 address"), _socket: socket }
+        Self { address: address.as_socket().expect("an IPv4 address"), socket }
     }
 
     /// Where nobody answers.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Refuses no more.
+    pub fn listen(self) -> TcpListener {
+        self.socket.listen(128).expect("listen on loopback");
+        self.socket.into()
     }
 }
 

@@ -97,8 +97,13 @@ pub struct Upstream {
 impl Upstream {
     /// Starts one on a free port of loopback.
     pub fn start(replies: Vec<Reply>) -> Self {
-        assert!(!replies.is_empty(), "a script has at least one reply");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind on loopback");
+        Self::start_on(listener, replies)
+    }
+
+    /// Starts one that takes the connections of `listener`.
+    pub fn start_on(listener: TcpListener, replies: Vec<Reply>) -> Self {
+        assert!(!replies.is_empty(), "a script has at least one reply");
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             replies: Mutex::new((replies, 0)),

@@ -11,6 +11,8 @@ pub const CALLS_PER_SECOND: f64 = 5.0;
 const CALLS_BURST: f64 = 20.0;
 /// The interval while a deployment is in progress or a host is suspect.
 pub const FAST_INTERVAL: Duration = Duration::from_secs(2);
+/// The shortest time between the beginnings of two polls, the second of which was brought forward.
+const SHORTEST_GAP: Duration = Duration::from_secs(1);
 /// Intervals vary by this share, so that proxies do not march in step.
 const JITTER: f64 = 0.2;
 /// The first pause after a failure.
@@ -48,6 +50,12 @@ impl Pace {
     /// The interval as throttling has stretched it.
     pub fn interval(&self) -> Duration {
         self.interval.mul_f64(self.stretch)
+    }
+
+    /// How soon after the last poll began another one may, where a suspect is to be asked about; `None` while
+    /// polls are put off.
+    pub fn shortest_gap(&self) -> Option<Duration> {
+        (self.failures == 0).then(|| SHORTEST_GAP.mul_f64(self.stretch))
     }
 
     /// The pause after a poll that went well. `hurry` says that something is in progress; `chance`
@@ -158,6 +166,19 @@ mod tests {
             pace.after_success(false, 0.5);
         }
         assert_eq!(pace.interval(), TEN);
+    }
+
+    #[test]
+    fn a_suspect_hurries_no_api_that_is_put_off_or_was_throttled() {
+        let mut pace = Pace::new(TEN);
+        assert_eq!(pace.shortest_gap(), Some(SHORTEST_GAP));
+        pace.after_setback(Setback::Throttled(None), 0.5);
+        pace.after_setback(Setback::Throttled(None), 0.5);
+        assert_eq!(pace.shortest_gap(), None);
+        pace.after_success(false, 0.5);
+        assert_eq!(pace.shortest_gap(), Some(SHORTEST_GAP * 3));
+        pace.after_setback(Setback::Passing, 0.5);
+        assert_eq!(pace.shortest_gap(), None);
     }
 
     #[test]

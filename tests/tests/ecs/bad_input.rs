@@ -2,11 +2,11 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use ringmain_tests::aws::{FakeAws, Fault};
+use ringmain_tests::aws::{FakeAws, FakeTask, Fault};
 use ringmain_tests::client::Client;
 use ringmain_tests::port::RefusingPort;
 use ringmain_tests::proxy::{Engine, Program, Proxy};
-use ringmain_tests::template::Values;
+use ringmain_tests::template::{Values, indented};
 use ringmain_tests::wait::eventually;
 use serde_json::{Value, json};
 
@@ -53,6 +53,42 @@ fn what_is_not_there_or_not_allowed_is_named() {
         let aws = FakeAws::start(tasks(&[one.address()]));
         let proxy = start(engine, &aws.url(), ["service: web", "service: wbe"]);
         says_once(&proxy, "ECS has no service 'wbe' in cluster 'prod' in region eu-west-1");
+    });
+}
+
+#[test]
+fn one_service_that_is_not_there_is_told_once_while_others_are_polled() {
+    on_each_engine(|engine| {
+        for (absent, expected) in [
+            (Some("wbe"), "asked for the tasks of service 'wbe'"),
+            (None, "ECS has no service 'wbe'"),
+        ] {
+            let one = upstream();
+            // Of so many others that each service is listed by itself.
+            let other = |number| FakeTask {
+                service: "other".to_owned(),
+                ..FakeTask::running(&format!("o{number}"), one.address())
+            };
+            let aws = FakeAws::start((0..200).map(other).collect());
+            aws.change(|world| {
+                world.tasks.extend(tasks(&[one.address()]));
+                world.absent = absent;
+            });
+            let clusters = [ecs_cluster(&aws.url(), ""), ecs_cluster(&aws.url(), "")];
+            let wrong = clusters[1].replace("service: web", "service: wbe");
+            let config =
+                format!("{}  - name: wrong\n{}", config(&clusters[0]), indented(&wrong, 4));
+            let proxy = Proxy::start(Program::Ringmain(engine), &config, &Values::new());
+            let polls = || proxy.admin().stat("cluster.backend.ecs.poll_success");
+            let before = polls();
+            eventually("polls that could say it again", || (polls() >= before + 4).then_some(()));
+            let log = proxy.stderr();
+            assert_eq!(log.matches(expected).count(), 1, "{log}");
+            assert!(!log.contains("ECS answers again"), "{log}");
+            let report = proxy.admin().get("/ecs").text();
+            assert!(report.contains(expected), "{report}");
+            assert!(aws.calls("DescribeServices") <= 1);
+        }
     });
 }
 

@@ -4,16 +4,16 @@ use jiff::SignedDuration;
 use ringmain_tests::aws::{FakeAws, FakeTask, Fault};
 use ringmain_tests::client::Client;
 use ringmain_tests::load::Load;
-use ringmain_tests::wait::eventually;
+use ringmain_tests::port::RefusingPort;
+use ringmain_tests::upstream::{Upstream, ok};
+use ringmain_tests::wait::{PATIENCE, eventually, poll_for};
 
-use crate::rig::{Rig, on_each_engine, tasks, upstream};
+use crate::rig::{Rig, SUSPECT, on_each_engine, tasks, tasks_of, upstream};
 
 #[test]
 fn no_failure_takes_a_host_away() {
     on_each_engine(|engine| {
-        let (one, two) = (upstream(), upstream());
-        let rig = Rig::start(engine, tasks(&[one.address(), two.address()]), "");
-        rig.wait_for_hosts(2);
+        let (rig, _upstreams) = Rig::pair(engine, "");
         let load = Load::start(rig.proxy.port("listener"), 2);
         for (action, fault) in [
             ("ListTasks", Fault::Error(400, "ThrottlingException")),
@@ -55,9 +55,8 @@ fn no_failure_takes_a_host_away() {
 fn a_listing_that_breaks_off_adds_and_removes_nobody_by_absence() {
     on_each_engine(|engine| {
         let upstreams = [upstream(), upstream(), upstream()];
-        let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address()).collect();
         for fault in [Fault::ErrorOnLaterPages(500, "ServerException"), Fault::SilentOnLaterPages] {
-            let aws = FakeAws::start(tasks(&addresses));
+            let aws = FakeAws::start(tasks_of(&upstreams));
             aws.change(|world| world.page = 2);
             let rig = Rig::start_on(engine, aws, "");
             rig.wait_for_hosts(3);
@@ -83,10 +82,7 @@ fn a_listing_that_breaks_off_adds_and_removes_nobody_by_absence() {
 #[test]
 fn a_burst_of_throttling_slows_the_polls_down_and_takes_nobody_away() {
     on_each_engine(|engine| {
-        let (one, two) = (upstream(), upstream());
-        let aws = FakeAws::start(tasks(&[one.address(), two.address()]));
-        let rig = Rig::start_on(engine, aws, "");
-        rig.wait_for_hosts(2);
+        let (rig, [_one, two]) = Rig::pair(engine, "");
         let load = Load::start(rig.proxy.port("listener"), 2);
         rig.aws.change(|world| {
             for action in ["ListTasks", "DescribeTasks", "DescribeTaskDefinition"] {
@@ -109,8 +105,7 @@ fn a_burst_of_throttling_slows_the_polls_down_and_takes_nobody_away() {
 fn throttling_of_other_calls_does_not_slow_the_polls_down() {
     on_each_engine(|engine| {
         let upstreams = [upstream(), upstream(), upstream()];
-        let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address()).collect();
-        let mut known = tasks(&addresses);
+        let mut known = tasks_of(&upstreams);
         let new = known.pop().expect("three");
         let rig = Rig::start(engine, known, "");
         rig.wait_for_hosts(2);
@@ -161,9 +156,7 @@ fn calls_are_signed_by_the_time_at_aws_where_the_machine_has_another() {
 #[test]
 fn what_a_partial_answer_says_is_used() {
     on_each_engine(|engine| {
-        let (one, two) = (upstream(), upstream());
-        let rig = Rig::start(engine, tasks(&[one.address(), two.address()]), "");
-        rig.wait_for_hosts(2);
+        let (rig, _upstreams) = Rig::pair(engine, "");
         let load = Load::start(rig.proxy.port("listener"), 1);
         rig.aws.change(|world| {
             world.tasks[0].desired = "STOPPED";
@@ -178,9 +171,7 @@ fn what_a_partial_answer_says_is_used() {
 #[test]
 fn an_empty_answer_is_not_believed_before_its_grace() {
     on_each_engine(|engine| {
-        let (one, two) = (upstream(), upstream());
-        let rig = Rig::start(engine, tasks(&[one.address(), two.address()]), "empty_set_grace: 5s");
-        rig.wait_for_hosts(2);
+        let (rig, _upstreams) = Rig::pair(engine, "empty_set_grace: 5s");
         let load = Load::start(rig.proxy.port("listener"), 1);
         rig.aws.change(|world| {
             for task in &mut world.tasks {
@@ -230,6 +221,7 @@ fn what_a_service_said_before_does_not_make_it_empty() {
             });
             rig.wait_for_more("empty_ignored", 1);
             assert_eq!(rig.hosts(), 1, "{fault:?}");
+            assert!(!rig.proxy.stderr().contains("ECS has no service"), "{fault:?}");
             rig.wait_for_reason("a", "in for now: no longer named, which is to be confirmed");
             assert_eq!((rig.ecs_stat("tasks_seen"), rig.ecs_stat("tasks_ready")), (0, 1));
             rig.aws.change(|world| {
@@ -246,9 +238,7 @@ fn what_a_service_said_before_does_not_make_it_empty() {
 #[test]
 fn a_task_whose_address_is_not_told_keeps_its_host() {
     on_each_engine(|engine| {
-        let (one, two) = (upstream(), upstream());
-        let rig = Rig::start(engine, tasks(&[one.address(), two.address()]), "");
-        rig.wait_for_hosts(2);
+        let (rig, [one, _two]) = Rig::pair(engine, "");
         let load = Load::start(rig.proxy.port("listener"), 1);
         rig.aws.change(|world| world.tasks[0].attached = false);
         rig.wait_for_reason("a", "in for now: ECS tells no network interface of it yet");
@@ -286,8 +276,7 @@ fn a_definition_that_came_hollow_is_asked_for_again() {
 fn a_suspect_stays_out_while_weights_change() {
     on_each_engine(|engine| {
         let upstreams = [upstream(), upstream(), upstream()];
-        let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address()).collect();
-        let mut known = tasks(&addresses);
+        let mut known = tasks_of(&upstreams);
         known[2].deployment = "ecs-svc/2".to_owned();
         let aws = FakeAws::start(known);
         aws.change(|world| {
@@ -304,21 +293,38 @@ fn a_suspect_stays_out_while_weights_change() {
             world.faults.insert("DescribeTasks", Fault::Error(500, "ServerException"));
         });
         rig.wait_for_more("poll_failure", 1);
-        let [gone, _, _] = upstreams;
+        let [gone, _old, new] = upstreams;
         let address = gone.address();
         drop(gone);
-        let flags = |flags: &str| {
-            let row = format!("backend::{address}::health_flags::{flags}\n");
-            rig.proxy.admin().get("/clusters").text().contains(&row)
-        };
-        eventually("a suspect", || flags("/failed_eds_health").then_some(()));
+        rig.wait_until_suspect(address);
         rig.aws.change(|world| world.traffic = Some((90.0, 10.0)));
-        eventually("the last step", || {
-            let row = format!("backend::{}::weight::90000\n", addresses[2]);
-            rig.proxy.admin().get("/clusters").text().contains(&row).then_some(())
-        });
-        assert!(flags("/failed_eds_health"));
+        eventually("the last step", || rig.has_row(new.address(), "weight::90000").then_some(()));
+        assert!(rig.has_row(address, SUSPECT));
         load.wait_for(20);
+        load.finish();
+    });
+}
+
+#[test]
+fn a_suspect_comes_back_though_ecs_answers_nothing_but_errors() {
+    on_each_engine(|engine| {
+        let (port, other) = (RefusingPort::bind(), upstream());
+        let rig = Rig::start(engine, tasks(&[port.address(), other.address()]), "");
+        rig.wait_for_hosts(2);
+        rig.aws.change(|world| {
+            for action in ["ListTasks", "DescribeTasks"] {
+                world.faults.insert(action, Fault::Error(500, "ServerException"));
+            }
+        });
+        rig.wait_for_more("poll_failure", 1);
+        let load = Load::start(rig.proxy.port("listener"), 2);
+        rig.wait_until_suspect(port.address());
+        let back = Upstream::start_on(port.listen(), vec![ok()]);
+        // It is suspect for longer than other things take.
+        let served = poll_for(3 * PATIENCE, || (back.requests().len() >= 5).then_some(()));
+        assert!(served.is_some(), "it stays suspect");
+        assert!(rig.has_row(back.address(), "health_flags::healthy"));
+        assert!(!rig.errors().is_empty(), "ECS answers again");
         load.finish();
     });
 }
@@ -327,8 +333,7 @@ fn a_suspect_stays_out_while_weights_change() {
 fn the_loss_of_most_hosts_is_confirmed_first() {
     on_each_engine(|engine| {
         let upstreams = [upstream(), upstream(), upstream(), upstream()];
-        let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address()).collect();
-        let rig = Rig::start(engine, tasks(&addresses), "");
+        let rig = Rig::start(engine, tasks_of(&upstreams), "");
         rig.wait_for_hosts(4);
         let load = Load::start(rig.proxy.port("listener"), 1);
         rig.aws.change(|world| {

@@ -5,7 +5,7 @@ use ringmain_tests::load::Load;
 use ringmain_tests::upstream::{Act, Upstream};
 use ringmain_tests::wait::eventually;
 
-use crate::rig::{Rig, on_each_engine, tasks, upstream};
+use crate::rig::{Rig, on_each_engine, tasks, tasks_of, upstream};
 
 /// Waits until requests go by upstreams whose number of requests `served` tells: the workers hear of a change
 /// a little after admin shows it, and a request may be on its way.
@@ -47,10 +47,7 @@ fn traffic_follows_the_tasks() {
 #[test]
 fn a_task_that_vanishes_without_a_word_costs_no_request() {
     on_each_engine(|engine| {
-        let (one, two) = (upstream(), upstream());
-        let rig =
-            Rig::start(engine, tasks(&[one.address(), two.address()]), "refresh_interval: 60s");
-        rig.wait_for_hosts(2);
+        let (rig, [one, _two]) = Rig::pair(engine, "refresh_interval: 60s");
         let load = Load::start(rig.proxy.port("listener"), 2);
         load.wait_for(20);
         let described = rig.aws.calls("DescribeTasks");
@@ -84,9 +81,7 @@ fn what_a_dying_task_takes_and_does_not_serve_goes_to_another_one() {
 #[test]
 fn a_task_that_ecs_does_not_know_leaves_though_it_is_listed() {
     on_each_engine(|engine| {
-        let (one, two) = (upstream(), upstream());
-        let rig = Rig::start(engine, tasks(&[one.address(), two.address()]), "");
-        rig.wait_for_hosts(2);
+        let (rig, _upstreams) = Rig::pair(engine, "");
         let load = Load::start(rig.proxy.port("listener"), 1);
         load.wait_for(20);
         rig.aws.change(|world| world.tasks[0].known = false);
@@ -100,9 +95,7 @@ fn a_task_that_ecs_does_not_know_leaves_though_it_is_listed() {
 #[test]
 fn an_address_taken_over_by_a_new_task_is_another_host() {
     on_each_engine(|engine| {
-        let (one, two) = (upstream(), upstream());
-        let rig = Rig::start(engine, tasks(&[one.address(), two.address()]), "");
-        rig.wait_for_hosts(2);
+        let (rig, [one, _two]) = Rig::pair(engine, "");
         let load = Load::start(rig.proxy.port("listener"), 1);
         load.wait_for(50);
         rig.aws.change(|world| {
@@ -123,9 +116,7 @@ fn an_address_taken_over_by_a_new_task_is_another_host() {
 #[test]
 fn health_moves_a_task_in_and_out_and_keeps_its_connections() {
     on_each_engine(|engine| {
-        let (one, two) = (upstream(), upstream());
-        let rig = Rig::start(engine, tasks(&[one.address(), two.address()]), "");
-        rig.wait_for_hosts(2);
+        let (rig, [one, _two]) = Rig::pair(engine, "");
         let load = Load::start(rig.proxy.port("listener"), 1);
         load.wait_for(20);
         let connections = one.connections().len();
@@ -153,8 +144,7 @@ fn sick(round: usize, count: usize) -> Vec<bool> {
 fn a_storm_of_health_changes_costs_no_request() {
     on_each_engine(|engine| {
         let upstreams: Vec<Upstream> = (0..8).map(|_| upstream()).collect();
-        let addresses: Vec<_> = upstreams.iter().map(Upstream::address).collect();
-        let aws = FakeAws::start(tasks(&addresses));
+        let aws = FakeAws::start(tasks_of(&upstreams));
         let rig = Rig::start_on(engine, aws, "");
         rig.wait_for_hosts(8);
         let load = Load::start(rig.proxy.port("listener"), 4);
@@ -216,15 +206,24 @@ fn blue_and_green_trade_places_as_ecs_moves_the_traffic() {
         rig.wait_for_reason("d2-0", "no production traffic");
         serves_only(&blue, &green);
         // What cannot be asked is as it was.
-        rig.aws.change(|world| {
-            world.faults.insert("DescribeServiceDeployments", Fault::Error(500, "ServerException"));
-        });
-        let failed = rig.aws.calls("DescribeServiceDeployments");
-        eventually("a failed call", || {
-            (rig.aws.calls("DescribeServiceDeployments") >= failed + 2).then_some(())
-        });
-        serves_only(&blue, &green);
-        rig.aws.change(|world| world.faults.clear());
+        for (action, fault) in [
+            ("DescribeServiceDeployments", Fault::Error(500, "ServerException")),
+            ("DescribeServiceDeployments", Fault::Garbage("{}")),
+            ("DescribeServiceDeployments", Fault::Hollow),
+            ("ListServiceDeployments", Fault::Garbage("{}")),
+            ("ListServiceDeployments", Fault::Hollow),
+        ] {
+            rig.aws.change(|world| {
+                world.faults.insert(action, fault.clone());
+            });
+            eventually("the fault to be told", || {
+                rig.errors().iter().any(|error| error.contains(action)).then_some(())
+            });
+            assert_eq!(rig.hosts(), 2, "{action}: {fault:?}");
+            serves_only(&blue, &green);
+            rig.aws.change(|world| world.faults.clear());
+            eventually("a good answer", || rig.errors().is_empty().then_some(()));
+        }
         // Production moves to green, back to blue as an alarm goes off, and to green again.
         for (traffic, waits, reason, serving, other) in [
             ((100.0, 0.0), "d1-0", "no production traffic", &green, &blue),

@@ -10,6 +10,9 @@ use ringmain_tests::upstream::{Upstream, ok};
 use ringmain_tests::wait::eventually;
 use serde_json::Value;
 
+/// What `/clusters` says of a suspect.
+pub const SUSPECT: &str = "health_flags::/failed_eds_health";
+
 /// A proxy that follows the service `web` of a fake.
 pub struct Rig {
     pub aws: FakeAws,
@@ -57,6 +60,15 @@ impl Rig {
     /// Tasks, and a proxy on this engine that follows them with further fields in its cluster.
     pub fn start(engine: Engine, tasks: Vec<FakeTask>, more: &str) -> Self {
         Self::start_on(engine, FakeAws::start(tasks), more)
+    }
+
+    /// Two upstreams, and a proxy that has found both.
+    #[track_caller]
+    pub fn pair(engine: Engine, more: &str) -> (Self, [Upstream; 2]) {
+        let upstreams = [upstream(), upstream()];
+        let rig = Self::start(engine, tasks_of(&upstreams), more);
+        rig.wait_for_hosts(2);
+        (rig, upstreams)
     }
 
     /// A proxy that follows `aws`.
@@ -107,6 +119,25 @@ impl Rig {
         serde_json::from_str(&text).expect("JSON")
     }
 
+    /// What went wrong in the last poll.
+    pub fn errors(&self) -> Vec<String> {
+        let report = self.report();
+        let errors = report["pollers"][0]["errors"].as_array().into_iter().flatten();
+        errors.filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// Whether `/clusters` has `row` of the host at `address`.
+    pub fn has_row(&self, address: SocketAddr, row: &str) -> bool {
+        let row = format!("backend::{address}::{row}\n");
+        self.proxy.admin().get("/clusters").text().contains(&row)
+    }
+
+    /// Waits until a host that refuses connections has no part in the rotation.
+    #[track_caller]
+    pub fn wait_until_suspect(&self, address: SocketAddr) {
+        eventually("a suspect", || self.has_row(address, SUSPECT).then_some(()));
+    }
+
     /// The interval of the polls, as throttling has stretched it.
     pub fn interval_ms(&self) -> u64 {
         self.report()["pollers"][0]["interval_ms"].as_u64().expect("a number")
@@ -145,4 +176,10 @@ pub fn upstream() -> Upstream {
 pub fn tasks(addresses: &[SocketAddr]) -> Vec<FakeTask> {
     let ids = 'a'..='z';
     ids.zip(addresses).map(|(id, address)| FakeTask::running(&id.to_string(), *address)).collect()
+}
+
+/// Tasks `a`, `b` and so on, one for each upstream.
+pub fn tasks_of(upstreams: &[Upstream]) -> Vec<FakeTask> {
+    let addresses: Vec<_> = upstreams.iter().map(Upstream::address).collect();
+    tasks(&addresses)
 }

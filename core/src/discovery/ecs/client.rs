@@ -1,5 +1,6 @@
 //! The calls, each within the budget, paged and batched as the API wants them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -9,7 +10,7 @@ use ringmain_config::ecs_cluster::TasksOf;
 
 use super::convert;
 use super::deployment::{Service, Traffic};
-use super::task::{Instance, Task, TaskDefinition};
+use super::task::{Instance, Task, TaskDefinition, id_of};
 use crate::cluster::Cluster;
 use crate::discovery::aws::{self, Action, ApiError, Ec2Instance, ErrorKind, SharedBudget};
 
@@ -169,12 +170,7 @@ impl EcsClient {
             .map_err(|error| ApiError::new(action, &error))?;
         Ok(Described {
             tasks: answer.tasks().iter().filter_map(convert::task).collect(),
-            missing: answer
-                .failures()
-                .iter()
-                .filter(|failure| failure.reason() == Some("MISSING"))
-                .filter_map(|failure| failure.arn().map(str::to_owned))
-                .collect(),
+            missing: convert::missing(answer.failures()).map(str::to_owned).collect(),
         })
     }
 
@@ -228,11 +224,11 @@ impl EcsClient {
         Ok(instances)
     }
 
-    /// Services by name; one that ECS does not know is left out.
+    /// Services by name, each of `names`; `None` where ECS does not know one.
     pub async fn describe_services(
         &self,
         names: &[String],
-    ) -> Result<Vec<(String, Service)>, ApiError> {
+    ) -> Result<Vec<(String, Option<Service>)>, ApiError> {
         let action = Action::DescribeServices;
         let mut services = Vec::new();
         for batch in names.chunks(SERVICES_BATCH) {
@@ -245,7 +241,17 @@ impl EcsClient {
                 .send()
                 .await
                 .map_err(|error| ApiError::new(action, &error))?;
-            services.extend(answer.services().iter().filter_map(convert::service));
+            let mut told: HashMap<String, Service> =
+                answer.services().iter().filter_map(convert::service).collect();
+            for name in batch {
+                let service = told.remove(name);
+                let mut missing = convert::missing(answer.failures());
+                if service.is_none() && !missing.any(|arn| id_of(arn) == name) {
+                    let message = format!("the answer has no whole service '{name}'");
+                    return Err(ApiError::of(action, ErrorKind::Passing, message));
+                }
+                services.push((name.clone(), service));
+            }
         }
         Ok(services)
     }
@@ -264,24 +270,25 @@ impl EcsClient {
             .send()
             .await
             .map_err(|error| ApiError::new(action, &error))?;
-        let arns: Vec<String> = listed
-            .service_deployments()
-            .iter()
-            .filter_map(|brief| brief.service_deployment_arn().map(str::to_owned))
-            .take(1)
-            .collect();
-        if arns.is_empty() {
-            return Ok(None);
-        }
+        let hollow = |action| {
+            ApiError::of(action, ErrorKind::Passing, "the answer has no whole 'serviceDeployments'")
+        };
+        // An object without the list is no answer, though it can be read as one.
+        let listed = listed.service_deployments.ok_or_else(|| hollow(action))?;
+        let Some(newest) = listed.first() else { return Ok(None) };
+        let arn = newest.service_deployment_arn().ok_or_else(|| hollow(action))?;
         let action = Action::DescribeServiceDeployments;
         let connected = self.admitted(action).await?;
         let answer = connected
             .ecs
             .describe_service_deployments()
-            .set_service_deployment_arns(Some(arns))
+            .service_deployment_arns(arn)
             .send()
             .await
             .map_err(|error| ApiError::new(action, &error))?;
-        Ok(answer.service_deployments().first().and_then(convert::traffic))
+        let deployment = answer.service_deployments().first();
+        // Whatever is deployed, it is deployed to a revision.
+        let whole = deployment.filter(|told| told.target_service_revision().is_some());
+        Ok(convert::traffic(whole.ok_or_else(|| hollow(action))?))
     }
 }

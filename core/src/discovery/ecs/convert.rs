@@ -123,6 +123,12 @@ fn port_mapping(container: String, mapping: &sdk::PortMapping) -> Option<PortMap
     Some(PortMapping { container, port, name: mapping.name().map(str::to_owned) })
 }
 
+/// ARNs of what ECS does not know (any more).
+pub fn missing(failures: &[sdk::Failure]) -> impl Iterator<Item = &str> {
+    let missing = failures.iter().filter(|failure| failure.reason() == Some("MISSING"));
+    missing.filter_map(sdk::Failure::arn)
+}
+
 /// A container instance, by its ARN.
 pub fn instance(instance: &sdk::ContainerInstance) -> Option<(String, Instance)> {
     let known = Instance {

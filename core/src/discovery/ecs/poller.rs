@@ -18,8 +18,6 @@ use crate::server::Control;
 
 /// How often the hosts are looked at for refused connections, and for weights that change by and by.
 const TICK: Duration = Duration::from_millis(100);
-/// An early poll comes no sooner than this after the last one began.
-const EARLY_POLL_GAP: Duration = Duration::from_secs(1);
 
 /// Polls one ECS cluster for ever.
 #[derive(Debug)]
@@ -185,8 +183,10 @@ impl Poller {
             let left = until.saturating_duration_since(Instant::now());
             sleep(left.min(TICK)).await;
             tend(&self.control, &mut self.views, &mut self.urgent).await;
-            if !self.urgent.is_empty() {
-                until = until.min(begun + EARLY_POLL_GAP);
+            if !self.urgent.is_empty()
+                && let Some(gap) = self.pace.shortest_gap()
+            {
+                until = until.min(begun + gap);
             }
             let stale = self.last_success.map_or(0, |at| at.elapsed().as_secs());
             for view in &self.views {

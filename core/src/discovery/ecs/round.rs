@@ -1,7 +1,7 @@
 //! One poll of an ECS cluster: what is asked, in which order, and what an error stops.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ringmain_config::ecs_cluster::TasksOf;
 
@@ -13,8 +13,6 @@ use crate::discovery::schedule::{BackOff, Setback};
 
 /// Instances begin to drain, and clusters grow: looked at again every so many polls.
 const REVIEW_POLLS: u64 = 30;
-/// How soon a service or cluster that is not there is asked for again.
-const LASTING_PAUSE: Duration = Duration::from_secs(60);
 
 /// Asks about one ECS cluster, poll after poll.
 #[derive(Debug)]
@@ -28,12 +26,13 @@ pub struct Asker {
     polls: u64,
     /// Whether one listing of the whole cluster is cheaper than one for each group.
     whole: bool,
-    /// Groups that are not there, and when to look again.
-    absent_until: HashMap<TasksOf, Instant>,
-    /// What has failed, and when to ask again; but for tasks: without those there is no poll, so that it is
-    /// put off as a whole.
-    put_off: HashMap<Category, (BackOff, ApiError)>,
+    /// What has failed, and when to ask again; of tasks only those of groups that are not there: without the
+    /// others there is no poll, so that it is put off as a whole.
+    put_off: HashMap<Subject, (BackOff, ApiError)>,
 }
+
+/// What is put off by itself: all calls of a category, or those about one group.
+type Subject = (Category, Option<TasksOf>);
 
 /// What a poll came to.
 #[derive(Debug, Default)]
@@ -77,39 +76,42 @@ impl Asker {
             deployments_of,
             polls: 0,
             whole: false,
-            absent_until: HashMap::new(),
             put_off: HashMap::new(),
         }
     }
 
-    fn may_ask(&self, category: Category, outcome: &mut Outcome) -> bool {
-        let put_off = self.put_off.get(&category);
+    fn may_ask(&self, subject: &Subject, outcome: &mut Outcome) -> bool {
+        let put_off = self.put_off.get(subject);
         let waiting = put_off.filter(|(back_off, _)| !back_off.is_over(Instant::now()));
         outcome.put_off.extend(waiting.map(|(_, error)| error.clone()));
         waiting.is_none()
     }
 
-    /// Notes what became of a call of `category`; what it told.
+    /// Notes what became of a call about `subject`; what it told.
     fn heed<T>(
         &mut self,
-        category: Category,
+        subject: Subject,
         told: Result<T, ApiError>,
         outcome: &mut Outcome,
     ) -> Option<T> {
         match told {
             Ok(told) => {
-                self.put_off.remove(&category);
+                self.put_off.remove(&subject);
                 Some(told)
             }
             Err(error) => {
-                let before = self.put_off.remove(&category);
-                let mut back_off = before.map(|(back_off, _)| back_off).unwrap_or_default();
-                back_off.extend(error.setback(), Instant::now(), rand::random());
-                self.put_off.insert(category, (back_off, error.clone()));
+                self.put_off(subject, error.clone());
                 outcome.errors.push(error);
                 None
             }
         }
+    }
+
+    fn put_off(&mut self, subject: Subject, error: ApiError) {
+        let before = self.put_off.remove(&subject);
+        let mut back_off = before.map(|(back_off, _)| back_off).unwrap_or_default();
+        back_off.extend(error.setback(), Instant::now(), rand::random());
+        self.put_off.insert(subject, (back_off, error));
     }
 
     /// Whether one listing serves all groups.
@@ -171,7 +173,10 @@ impl Asker {
                         .map(|group| pages(self.inventory.listed_count(group)))
                         .sum();
                     self.whole = pages(arns.len()) < apart;
-                    return self.groups.clone();
+                    let mut is_there = |group: &&TasksOf| {
+                        self.may_ask(&(Category::Tasks, Some((*group).clone())), outcome)
+                    };
+                    return self.groups.iter().filter(&mut is_there).cloned().collect();
                 }
                 Err(error) => {
                     outcome.errors.push(error);
@@ -180,22 +185,18 @@ impl Asker {
             }
         }
         let mut listed = Vec::new();
-        let now = Instant::now();
         for group in self.groups.clone() {
-            if self.absent_until.get(&group).is_some_and(|until| *until > now) {
+            let subject = (Category::Tasks, Some(group.clone()));
+            if !self.may_ask(&subject, outcome) {
                 continue;
             }
             match self.client.list_tasks(Some(&group)).await {
-                Ok(arns) => {
-                    self.absent_until.remove(&group);
-                    self.inventory.listed(Some(&group), &arns);
-                    listed.push(group);
-                }
-                Err(error) => {
-                    if error.setback() == Setback::Lasting {
-                        self.absent_until.insert(group, now + LASTING_PAUSE);
+                Err(error) if error.setback() != Setback::Lasting => outcome.errors.push(error),
+                told => {
+                    if let Some(arns) = self.heed(subject, told, outcome) {
+                        self.inventory.listed(Some(&group), &arns);
+                        listed.push(group);
                     }
-                    outcome.errors.push(error);
                 }
             }
         }
@@ -223,12 +224,13 @@ impl Asker {
     }
 
     async fn describe_definitions(&mut self, outcome: &mut Outcome) -> bool {
+        const DEFINITIONS: Subject = (Category::TaskDefinitions, None);
         for arn in self.inventory.missing_definitions(&self.groups) {
-            if !self.may_ask(Category::TaskDefinitions, outcome) {
+            if !self.may_ask(&DEFINITIONS, outcome) {
                 return false;
             }
             let told = self.client.describe_definition(&arn).await;
-            let Some(definition) = self.heed(Category::TaskDefinitions, told, outcome) else {
+            let Some(definition) = self.heed(DEFINITIONS, told, outcome) else {
                 return false;
             };
             self.inventory.definitions.insert(arn, definition.into());
@@ -237,14 +239,16 @@ impl Asker {
     }
 
     async fn describe_instances(&mut self, outcome: &mut Outcome) -> bool {
+        const INSTANCES: Subject = (Category::Instances, None);
+        const ADDRESSES: Subject = (Category::Ec2, None);
         let review = self.polls.is_multiple_of(REVIEW_POLLS);
         let arns = self.inventory.missing_instances(&self.groups, review);
         if !arns.is_empty() {
-            if !self.may_ask(Category::Instances, outcome) {
+            if !self.may_ask(&INSTANCES, outcome) {
                 return false;
             }
             let told = self.client.describe_container_instances(&arns).await;
-            let Some(instances) = self.heed(Category::Instances, told, outcome) else {
+            let Some(instances) = self.heed(INSTANCES, told, outcome) else {
                 return false;
             };
             self.inventory.put_instances(instances);
@@ -253,17 +257,18 @@ impl Asker {
         if ids.is_empty() {
             return true;
         }
-        if !self.may_ask(Category::Ec2, outcome) {
+        if !self.may_ask(&ADDRESSES, outcome) {
             return false;
         }
         let told = self.client.describe_instances(&ids).await;
-        let Some(found) = self.heed(Category::Ec2, told, outcome) else { return false };
+        let Some(found) = self.heed(ADDRESSES, told, outcome) else { return false };
         self.inventory.put_addresses(found);
         true
     }
 
     /// Asks about services whose deployments matter, or that seem to be empty.
     async fn describe_services(&mut self, listed: &[TasksOf], outcome: &mut Outcome) {
+        const SERVICES: Subject = (Category::Services, None);
         let mut names = self.deployments_of.clone();
         for group in listed {
             if let TasksOf::Service(name) = group
@@ -272,26 +277,16 @@ impl Asker {
                 names.insert(name.clone());
             }
         }
-        if names.is_empty() || !self.may_ask(Category::Services, outcome) {
+        names.retain(|name| self.may_ask(&(Category::Services, Some(service_of(name))), outcome));
+        if names.is_empty() || !self.may_ask(&SERVICES, outcome) {
             return;
         }
         let names: Vec<String> = names.into_iter().collect();
         let told = self.client.describe_services(&names).await;
-        let Some(services) = self.heed(Category::Services, told, outcome) else { return };
-        let known: BTreeSet<&String> = services.iter().map(|(name, _)| name).collect();
-        for name in names.iter().filter(|name| !known.contains(name)) {
-            outcome.errors.push(ApiError::of(
-                Action::DescribeServices,
-                ErrorKind::NotFound,
-                format!(
-                    "ECS has no service '{name}' in cluster '{}' in region {}; check name, region \
-                     and account",
-                    self.client.cluster(),
-                    self.client.region()
-                ),
-            ));
-        }
-        for (name, mut service) in services {
+        for (name, service) in self.heed(SERVICES, told, outcome).unwrap_or_default() {
+            let told = service.ok_or_else(|| self.no_such_service(&name));
+            let subject = (Category::Services, Some(service_of(&name)));
+            let Some(mut service) = self.heed(subject, told, outcome) else { continue };
             if self.deployments_of.contains(&name) && service.deployments.len() > 1 {
                 service.traffic = self.traffic(&name, outcome).await;
             }
@@ -302,14 +297,31 @@ impl Asker {
         }
     }
 
+    fn no_such_service(&self, name: &str) -> ApiError {
+        let (cluster, region) = (self.client.cluster(), self.client.region());
+        ApiError::of(
+            Action::DescribeServices,
+            ErrorKind::NotFound,
+            format!(
+                "ECS has no service '{name}' in cluster '{cluster}' in region {region}; check name, \
+                 region and account"
+            ),
+        )
+    }
+
     /// How traffic is split over the deployments of `service`: as it was, where that cannot be asked.
     async fn traffic(&mut self, service: &str, outcome: &mut Outcome) -> Option<Traffic> {
-        if self.may_ask(Category::Deployments, outcome) {
+        let subject = (Category::Deployments, Some(service_of(service)));
+        if self.may_ask(&subject, outcome) {
             let told = self.client.traffic(service).await;
-            if let Some(traffic) = self.heed(Category::Deployments, told, outcome) {
+            if let Some(traffic) = self.heed(subject, told, outcome) {
                 return traffic;
             }
         }
         self.inventory.services.get(service)?.traffic
     }
+}
+
+fn service_of(name: &str) -> TasksOf {
+    TasksOf::Service(name.to_owned())
 }
