@@ -112,6 +112,11 @@ impl HeaderMap {
         self.push(entry);
     }
 
+    /// Adds a field of a known name with a number in decimal digits behind the others.
+    pub fn append_number(&mut self, name: KnownHeader, number: u64) {
+        self.append_known(name, itoa::Buffer::new().format(number).as_bytes());
+    }
+
     /// Adds a field; `write` appends its value to the text and touches nothing else.
     pub fn append_named_with(&mut self, name: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
         let entry = self.write_line(name, write);
@@ -173,6 +178,11 @@ impl HeaderMap {
             Some(at) => self.replace(at, entry),
             None => self.push(entry),
         }
+    }
+
+    /// The same with a number in decimal digits.
+    pub fn set_number(&mut self, name: KnownHeader, number: u64) {
+        self.set(name, itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// Gives `to` the value of `from`; nothing happens where there is no `from`.

@@ -198,9 +198,7 @@ fn describe_body(headers: &mut HeaderMap, content: &Content<'_>) {
         headers.remove(KnownHeader::ContentType);
         return;
     }
-    headers.append_with(KnownHeader::ContentLength, |value| {
-        write!(value, "{}", content.body.len()).expect("writing to memory does not fail");
-    });
+    headers.append_number(KnownHeader::ContentLength, content.body.len() as u64);
     if content.retyped || !headers.contains(KnownHeader::ContentType) {
         headers.set(KnownHeader::ContentType, content.content_type.as_bytes());
     }
@@ -217,10 +215,8 @@ fn describe_grpc(
     headers.set(KnownHeader::ContentType, b"application/grpc");
     if headers.get(KnownHeader::GrpcStatus).unwrap_or_default().is_empty() {
         headers.remove(KnownHeader::GrpcStatus);
-        headers.append_with(KnownHeader::GrpcStatus, |value| {
-            let status = status.unwrap_or_else(|| grpc_status(content.status).into());
-            write!(value, "{status}").expect("writing to memory does not fail");
-        });
+        let status = status.unwrap_or_else(|| grpc_status(content.status).into());
+        headers.append_number(KnownHeader::GrpcStatus, status.into());
     }
     // JSON is written as a line, which no header value is.
     let is_json = content.content_type == rewrite::JSON;

@@ -110,9 +110,7 @@ pub fn prepare_request(
 /// `append_x_forwarded_port`: the port that the client came to. A Unix socket has none.
 fn set_forwarded_port(headers: &mut HeaderMap, info: &StreamInfo) {
     let Some(port) = info.local.port() else { return };
-    let mut digits: SmallVec<[u8; 8]> = SmallVec::new();
-    write!(digits, "{port}").expect("writing to memory does not fail");
-    headers.set(KnownHeader::XForwardedPort, &digits);
+    headers.set_number(KnownHeader::XForwardedPort, port.into());
 }
 
 /// `add_user_agent`: which service and node the request comes from.

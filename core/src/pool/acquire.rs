@@ -67,7 +67,7 @@ pub enum AcquireFailure {
 #[derive(Debug)]
 pub enum Acquired {
     /// A connection of its own (HTTP/1).
-    Connection(UpstreamConnection),
+    Connection(Box<UpstreamConnection>),
     /// A place on a connection that others share (HTTP/2).
     Slot(H2Slot),
 }
@@ -130,7 +130,7 @@ async fn acquire_connection(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     asked: &Acquire<'_>,
-) -> Result<UpstreamConnection, AcquireFailure> {
+) -> Result<Box<UpstreamConnection>, AcquireFailure> {
     let connection = idle_or_other(cluster, host, asked).await?;
     claimed(cluster, connection)
 }
@@ -139,7 +139,7 @@ async fn idle_or_other(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     asked: &Acquire<'_>,
-) -> Result<UpstreamConnection, AcquireFailure> {
+) -> Result<Box<UpstreamConnection>, AcquireFailure> {
     let idle = if asked.fresh { None } else { host.idle(asked.priority).take(asked.options) };
     let Some(connection) = idle else { return open_or_wait(cluster, host, asked).await };
     preconnect::for_host(cluster, host, asked, 1);
@@ -149,8 +149,8 @@ async fn idle_or_other(
 /// Counts a request of `max_requests` for the connection.
 fn claimed(
     cluster: &WorkerCluster,
-    connection: UpstreamConnection,
-) -> Result<UpstreamConnection, AcquireFailure> {
+    connection: Box<UpstreamConnection>,
+) -> Result<Box<UpstreamConnection>, AcquireFailure> {
     connection.claim().map_err(|connection| {
         cluster.stats().upstream_rq_active_overflow.inc();
         super::waiting::offer(connection);
@@ -162,7 +162,7 @@ async fn open_or_wait(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     asked: &Acquire<'_>,
-) -> Result<UpstreamConnection, AcquireFailure> {
+) -> Result<Box<UpstreamConnection>, AcquireFailure> {
     let priority = asked.priority;
     let _pending =
         PendingRequest::begin(cluster, host, priority).ok_or(AcquireFailure::PendingOverflow)?;

@@ -146,7 +146,7 @@ pub(super) async fn connect(
     permit: ConnectionPermit,
     wanted: Wanted,
     asked: &Acquire<'_>,
-) -> Result<UpstreamConnection, AcquireFailure> {
+) -> Result<Box<UpstreamConnection>, AcquireFailure> {
     let (cluster, host) = (permit.cluster.clone(), permit.host.clone());
     let stats = cluster.stats();
     let begun = Instant::now();

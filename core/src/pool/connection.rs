@@ -19,7 +19,8 @@ use crate::runtime::{Buffer, Deadline, Patience, Stream};
 use crate::server::connection_ids;
 use crate::transport_socket::{Transport, TransportOptions};
 
-/// A connection to a host. Its end is counted when it is dropped.
+/// A connection to a host. Its end is counted when it is dropped. It lives in a box: it goes from hand to hand
+/// several times for each request.
 #[derive(Debug)]
 pub struct UpstreamConnection {
     transport: Transport,
@@ -61,7 +62,7 @@ impl UpstreamConnection {
         connect_begun: Instant,
         permit: ConnectionPermit,
         asked: &Acquire<'_>,
-    ) -> Self {
+    ) -> Box<Self> {
         let (cluster, host) = (&permit.cluster, &permit.host);
         let stats = cluster.stats();
         stats.upstream_cx_total.inc();
@@ -80,7 +81,7 @@ impl UpstreamConnection {
                 Protocol::Http2 => "HTTP/2",
             }),
         };
-        Self {
+        Box::new(Self {
             deadline: Deadline::new(&cluster.timers, transport.stream(), Shutdown::Both),
             transport,
             local,
@@ -97,7 +98,7 @@ impl UpstreamConnection {
             opened_ahead: asked.ahead,
             keep_alive_until: None,
             end: Cell::new(End::Local),
-        }
+        })
     }
 
     /// What is spoken on it.
@@ -195,8 +196,7 @@ impl UpstreamConnection {
     }
 
     /// Counts a request of `max_requests` for it; the connection back where that is reached.
-    #[expect(clippy::result_large_err, reason = "both are the connection, moved and not copied")]
-    pub(super) fn claim(mut self) -> Result<Self, Self> {
+    pub(super) fn claim(mut self: Box<Self>) -> Result<Box<Self>, Box<Self>> {
         let cluster = &self.permit.cluster;
         let breakers = &cluster.shared.breakers;
         if !breakers.try_take(cluster.worker, self.permit.priority, Resource::Requests) {
@@ -254,7 +254,7 @@ impl UpstreamConnection {
 
     /// Gives the connection to the next request that waits for one or back to its host, or closes
     /// it where it has served `max_requests_per_connection`.
-    pub fn release(mut self, keep_alive_timeout: Option<Duration>) {
+    pub fn release(mut self: Box<Self>, keep_alive_timeout: Option<Duration>) {
         self.end_claim();
         let cluster = &self.permit.cluster;
         let requests_max = cluster.shared.config.max_requests_per_connection;

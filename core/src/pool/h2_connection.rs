@@ -27,7 +27,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// A connection that many requests share. Its end is counted when it is dropped.
 pub struct H2Connection {
     worker: Rc<Worker>,
-    connection: UpstreamConnection,
+    connection: Box<UpstreamConnection>,
     /// Opens streams; gone once no more are to be opened.
     handle: RefCell<Option<ClientHandle>>,
     streams: Cell<usize>,
@@ -44,7 +44,7 @@ impl H2Connection {
     /// Begins HTTP/2 on a connection just opened. Its task ends with it.
     pub(super) async fn begin(
         worker: &Rc<Worker>,
-        connection: UpstreamConnection,
+        connection: Box<UpstreamConnection>,
         options: &ClientOptions,
         keepalive: Option<ConnectionKeepalive>,
     ) -> Rc<Self> {

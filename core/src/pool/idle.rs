@@ -18,7 +18,7 @@ pub struct IdleConnections {
 
 #[derive(Debug)]
 struct Idle {
-    connection: UpstreamConnection,
+    connection: Box<UpstreamConnection>,
     since: Instant,
 }
 
@@ -26,7 +26,7 @@ impl IdleConnections {
     /// The connection of these options used last. One that the upstream has closed, or on which it
     /// has sent something unasked, which the next request's client would get for its response, is
     /// closed.
-    pub fn take(&self, options: &Option<Rc<TransportOptions>>) -> Option<UpstreamConnection> {
+    pub fn take(&self, options: &Option<Rc<TransportOptions>>) -> Option<Box<UpstreamConnection>> {
         loop {
             let mut waiting = self.waiting.borrow_mut();
             let last = waiting.iter().rposition(|idle| idle.connection.options() == options)?;
@@ -45,7 +45,7 @@ impl IdleConnections {
     }
 
     /// Gives a connection back for the next request.
-    pub fn put(&self, connection: UpstreamConnection) {
+    pub fn put(&self, connection: Box<UpstreamConnection>) {
         if self.retired.get() {
             connection.close_locally();
             return;

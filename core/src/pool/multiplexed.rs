@@ -195,7 +195,7 @@ pub async fn begin(
     host: &Rc<WorkerHost>,
     options: &Http2ProtocolOptions,
     asked: &Acquire<'_>,
-    connection: UpstreamConnection,
+    connection: Box<UpstreamConnection>,
 ) -> Result<H2Slot, AcquireFailure> {
     let connection = share(connection, host, options, asked).await;
     slot_on(&connection, cluster, asked)
@@ -203,7 +203,7 @@ pub async fn begin(
 
 /// Begins HTTP/2 on a connection just opened, for whoever wants a stream to `host`.
 async fn share(
-    connection: UpstreamConnection,
+    connection: Box<UpstreamConnection>,
     host: &WorkerHost,
     options: &Http2ProtocolOptions,
     asked: &Acquire<'_>,

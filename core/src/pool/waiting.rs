@@ -40,7 +40,7 @@ struct Waiter {
 #[derive(Debug)]
 pub enum Granted {
     /// A connection whose last request has ended.
-    Connection(UpstreamConnection),
+    Connection(Box<UpstreamConnection>),
     /// The right to open one.
     Permit(ConnectionPermit),
     /// No connection to the host can be opened.
@@ -243,7 +243,7 @@ pub fn look(cluster: &Rc<WorkerCluster>) {
 }
 
 /// A connection whose request has ended: for the next of the line that can use it, or idle.
-pub fn offer(connection: UpstreamConnection) {
+pub fn offer(connection: Box<UpstreamConnection>) {
     let (cluster, host) = (connection.cluster_rc().clone(), connection.host().clone());
     let priority = connection.priority();
     let breakers = &cluster.shared.breakers;

@@ -2,13 +2,11 @@
 //! rest as it comes.
 
 use std::future::{Future, poll_fn};
-use std::io::Write;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use ringmain_proto_codec::h1::BodyLength;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
-use smallvec::SmallVec;
 
 use super::header_mutation::{Direction, apply_header_mutations};
 use super::request_body::{RequestBody, RequestEnd};
@@ -133,18 +131,15 @@ fn set_service_time(exchange: &mut Exchange, from: Instant) {
     let info = &exchange.info;
     let service_time =
         info.response_started.map_or(Duration::ZERO, |at| at.saturating_duration_since(from));
-    let mut value: SmallVec<[u8; 24]> = SmallVec::new();
-    write!(value, "{}", millis(service_time)).expect("writing to memory does not fail");
-    exchange.response.headers.set(KnownHeader::XEnvoyUpstreamServiceTime, &value);
+    let headers = &mut exchange.response.headers;
+    headers.set_number(KnownHeader::XEnvoyUpstreamServiceTime, millis(service_time));
 }
 
 fn set_attempt_count(exchange: &mut Exchange) {
     let attempts = exchange.info.attempts;
     let headers = &mut exchange.response.headers;
     headers.remove(KnownHeader::XEnvoyAttemptCount);
-    headers.append_with(KnownHeader::XEnvoyAttemptCount, |value| {
-        write!(value, "{attempts}").expect("writing to memory does not fail");
-    });
+    headers.append_number(KnownHeader::XEnvoyAttemptCount, attempts.into());
 }
 
 /// How the rest of a body ended.

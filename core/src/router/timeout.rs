@@ -1,13 +1,11 @@
 //! The time a request may take.
 
 use std::cell::Cell;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use ringmain_config::http_connection_manager::HttpConnectionManager;
 use ringmain_config::route::{RetryPolicy, RouteAction};
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
-use smallvec::SmallVec;
 
 use crate::http::local_reply::{self, LocalReply};
 use crate::runtime::Deadline;
@@ -69,9 +67,7 @@ pub fn set_expectation(headers: &mut HeaderMap, expected_ms: Option<u64>) {
         headers.remove(KnownHeader::XEnvoyExpectedRqTimeoutMs);
         return;
     };
-    let mut value = SmallVec::<[u8; 24]>::new();
-    write!(value, "{expected_ms}").expect("writing to memory does not fail");
-    headers.set(KnownHeader::XEnvoyExpectedRqTimeoutMs, &value);
+    headers.set_number(KnownHeader::XEnvoyExpectedRqTimeoutMs, expected_ms);
 }
 
 fn parse_ms(value: &[u8]) -> Option<u64> {

@@ -508,14 +508,10 @@ impl UpstreamRequest<'_, '_> {
     }
 
     pub(super) fn announce_attempt(&mut self) {
-        use std::io::Write;
-
         let headers = &mut self.exchange.request.headers;
         if self.tells_attempts {
-            let mut value = smallvec::SmallVec::<[u8; 12]>::new();
             let attempt = self.exchange.info.attempts + 1;
-            write!(value, "{attempt}").expect("writing to memory does not fail");
-            headers.set(KnownHeader::XEnvoyAttemptCount, &value);
+            headers.set_number(KnownHeader::XEnvoyAttemptCount, attempt.into());
         }
         if self.tells_timeouts {
             let value: &[u8] = if self.timed_out { b"true" } else { b"false" };

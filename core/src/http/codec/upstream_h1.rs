@@ -40,7 +40,7 @@ enum Reuse {
 #[derive(Debug)]
 pub struct H1Stream {
     worker: Rc<Worker>,
-    connection: UpstreamConnection,
+    connection: Box<UpstreamConnection>,
     writer: BodyWriter,
     /// How the names of the request's fields are written.
     key_format: KeyFormat,
@@ -64,7 +64,7 @@ impl H1Stream {
     /// `keep_trailers`.
     pub fn begin(
         worker: &Rc<Worker>,
-        connection: UpstreamConnection,
+        connection: Box<UpstreamConnection>,
         request: BodyLength,
         keep_trailers: bool,
     ) -> Self {

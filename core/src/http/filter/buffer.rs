@@ -1,7 +1,5 @@
 //! `envoy.filters.http.buffer`: has requests wait until all of their body is here, and says its length.
 
-use std::io::Write;
-
 use ringmain_config::http_filter::Buffer as Config;
 use ringmain_proto_codec::KnownHeader;
 use ringmain_proto_codec::h1::BodyLength;
@@ -36,9 +34,7 @@ impl BufferFilter {
         exchange.request.body = BodyLength::Length(length);
         let headers = &mut exchange.request.headers;
         if !headers.contains(KnownHeader::ContentLength) {
-            headers.append_with(KnownHeader::ContentLength, |value| {
-                write!(value, "{length}").expect("writing to memory does not fail");
-            });
+            headers.append_number(KnownHeader::ContentLength, length);
         }
         Verdict::Continue
     }
