@@ -3,11 +3,12 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use ringmain_proto_codec::auto::PREFACE;
 use ringmain_proto_codec::h1::{KeyFormat, RequestHead, encode_request};
-use ringmain_proto_codec::h2::io::memory_io;
+use ringmain_proto_codec::h2::io::{HeapBuffers, memory_io};
 use ringmain_proto_codec::h2::server::{self, Ended, Incoming, ServerOptions};
 
 use crate::pieces::give_more;
@@ -34,7 +35,7 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn drive<'a>(pieces: &mut impl Iterator<Item = &'a [u8]>) {
-    let (io, handle) = memory_io();
+    let (io, handle) = memory_io(Rc::new(HeapBuffers));
     let mut context = Context::from_waker(Waker::noop());
     let mut accepted = pin!(server::accept::<Vec<u8>, Body>(io, &OPTIONS));
     let mut frames = loop {
@@ -59,7 +60,7 @@ fn drive<'a>(pieces: &mut impl Iterator<Item = &'a [u8]>) {
             }
             Poll::Ready(_) => return,
             Poll::Pending => {
-                handle.take_output(<[u8]>::len);
+                handle.take_output();
                 if !give_more(&handle, pieces) {
                     return;
                 }

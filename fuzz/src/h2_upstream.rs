@@ -4,13 +4,14 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use ringmain_proto_codec::h1::{KeyFormat, ResponseHead, encode_response, encode_trailers};
 use ringmain_proto_codec::h2::client::{
     self, ClientHandle, ClientOptions, ClientStream, ReceivedHead, RequestHead,
 };
-use ringmain_proto_codec::h2::io::memory_io;
+use ringmain_proto_codec::h2::io::{HeapBuffers, memory_io};
 use ringmain_proto_codec::limits::HeadLimits;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
@@ -43,7 +44,7 @@ pub fn check(bytes: &[u8]) {
 
 /// How many bytes were written.
 fn drive<'a>(pieces: &mut impl Iterator<Item = &'a [u8]>) -> usize {
-    let (io, handle) = memory_io();
+    let (io, handle) = memory_io(Rc::new(HeapBuffers));
     let mut context = Context::from_waker(Waker::noop());
     let mut connecting = pin!(client::connect::<Vec<u8>>(io, &OPTIONS));
     let Poll::Ready(Ok((mut requests, mut connection))) = connecting.as_mut().poll(&mut context)
@@ -56,10 +57,7 @@ fn drive<'a>(pieces: &mut impl Iterator<Item = &'a [u8]>) -> usize {
     loop {
         let ended = connection.poll(&mut context).is_ready();
         exchanges.iter_mut().for_each(|exchange| exchange.go_on(&mut context));
-        handle.take_output(|bytes| {
-            written += bytes.len();
-            bytes.len()
-        });
+        written += handle.take_output().len();
         if ended || !give_more(&handle, pieces) {
             return written;
         }

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use ringmain::http::request_headers::remove_hop_by_hop;
@@ -15,7 +16,7 @@ use ringmain_proto_codec::h1::{
 use ringmain_proto_codec::h2::client::{
     self, ClientConnection, ClientHandle, ClientOptions, ReceivedHead, RequestHead as Converted,
 };
-use ringmain_proto_codec::h2::io::{MemoryIoHandle, memory_io};
+use ringmain_proto_codec::h2::io::{HeapBuffers, MemoryIoHandle, memory_io};
 use ringmain_proto_codec::h2::server::{self, Incoming, ServerConnection, ServerOptions};
 use ringmain_proto_codec::limits::HeadLimits;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
@@ -123,7 +124,8 @@ impl Pair {
     /// A connection on which `head` has come to the server; `None` where one side refused it.
     fn with_request(head: Converted) -> Option<(Self, Incoming<Body>)> {
         let mut context = Context::from_waker(Waker::noop());
-        let ((client_io, client_end), (server_io, server_end)) = (memory_io(), memory_io());
+        let (client_io, client_end) = memory_io(Rc::new(HeapBuffers));
+        let (server_io, server_end) = memory_io(Rc::new(HeapBuffers));
         let ends = [client_end, server_end];
         let mut connecting = pin!(client::connect(client_io, &CLIENT));
         let Poll::Ready(Ok((mut requests, mut client))) = connecting.as_mut().poll(&mut context)
@@ -179,10 +181,7 @@ impl Pair {
 fn carry(ends: &[MemoryIoHandle<Vec<u8>>; 2]) {
     for (from, to) in [(&ends[0], &ends[1]), (&ends[1], &ends[0])] {
         if from.has_output() && to.wants_input() {
-            from.take_output(|bytes| {
-                to.feed(bytes.to_vec());
-                bytes.len()
-            });
+            to.feed(from.take_output());
         }
     }
 }

@@ -9,7 +9,7 @@ use ringmain_tests::h2_frame::{
 use ringmain_tests::h2_upstream::{H2Upstream, HTTP2};
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy};
-use ringmain_tests::upstream::{Act, Reply, Upstream, ok, reply};
+use ringmain_tests::upstream::{Act, Reply, Upstream, long_response, ok, reply};
 
 const HTTP1_GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
 const LOG: &str = r#"
@@ -438,26 +438,54 @@ fn a_response_that_nobody_takes_is_given_up() {
     }
 }
 
-/// The same where the end comes behind the body, and the client has room for the first byte.
+/// The same where the end comes behind the body, with it or later, and the client has room for the first byte.
 #[test]
 fn a_response_whose_end_waits_behind_its_body_is_given_up() {
     let ends = [headers(1, &[("x-end", "1")], END_STREAM), data(1, "", END_STREAM)];
-    for (program, end) in both().flat_map(|it| ends.iter().map(move |end| (it, end.clone()))) {
-        let upstream = H2Upstream::start(move |peer, request| {
-            let head = headers(request.stream, &[(":status", "200")], 0);
-            peer.send([head, data(request.stream, "hello", 0), end.clone()].concat());
-        });
+    let begun = [headers(1, &[(":status", "200")], 0), data(1, "hello", 0)].concat();
+    let cases = ends
+        .iter()
+        .flat_map(|end| [([&begun[..], end].concat(), Vec::new()), (begun.clone(), end.clone())]);
+    let cases: Vec<_> = cases.collect();
+    for (program, (at_once, later)) in
+        both().flat_map(|it| cases.clone().into_iter().map(move |case| (it, case)))
+    {
+        let upstream = H2Upstream::start(move |peer, _| peer.send(&at_once));
         let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
         let hcm = [LOG, "stream_idle_timeout: 2s"].concat();
         let proxy = Proxy::start(program, &front_proxy(&hcm, "", HTTP2), &values);
         let mut client = H2Client::open_with(proxy.port("listener"), &[(4, 1)]);
         client.request(1, &GET);
-        let outcome = client.outcome(1);
-        assert_eq!(outcome.body, b"h", "{program}");
-        assert!(outcome.reset.is_some(), "{program}");
+        let begun = client.read_slowly_until(|it| it.kind == kind::DATA).expect("the first byte");
+        assert_eq!(begun.payload, b"h", "{program}");
+        upstream.send(later);
+        assert!(client.outcome(1).reset.is_some(), "{program}");
         let stats = proxy.admin();
         stats.wait_for_stat("http2.tx_flush_timeout", 1);
         stats.wait_for_stat("http.ingress.downstream_rq_idle_timeout", 0);
+    }
+}
+
+/// As much of a window as there is, again and again: the body comes whole, its end with the last of it.
+#[test]
+fn a_body_is_longer_than_its_window() {
+    const BODY_BYTES: usize = 200_000;
+    const WINDOW: u32 = 10_000;
+    for program in both() {
+        let rig = Rig::start(program, vec![long_response(BODY_BYTES)]);
+        let mut client = H2Client::open_with(rig.port(), &[(4, WINDOW)]);
+        client.request(1, &GET);
+        let (mut received, mut ended) = (0, false);
+        while !ended {
+            let frame =
+                client.read_slowly_until(|it| it.kind == kind::DATA).expect("more of the body");
+            received += frame.payload.len();
+            ended = frame.ends_stream();
+            assert!(!frame.payload.is_empty(), "{program}");
+            let taken = u32::try_from(frame.payload.len()).expect("a frame's length");
+            client.send([window_update(0, taken), window_update(1, taken)].concat());
+        }
+        assert_eq!(received, BODY_BYTES, "{program}");
     }
 }
 

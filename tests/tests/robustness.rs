@@ -301,6 +301,29 @@ fn clients_that_could_send_more_are_waited_for() {
     }
 }
 
+/// That we close is our word; the client has not said that it is done.
+#[test]
+fn clients_that_are_refused_are_waited_for() {
+    const UPGRADE: &str =
+        "GET / HTTP/1.1\r\nhost: a.example\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n";
+    for program in Program::ringmains() {
+        let upstream = Upstream::start(vec![ok()]);
+        let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+        let proxy = Proxy::start(program, &front_proxy(LONG_DELAY, "", ""), &values);
+        for (request, status) in [("GET / HTTP/1.1\r\n\r\n", 400), (UPGRADE, 403)] {
+            let mut client = connect(&proxy);
+            client.send(request);
+            let response = client.read_response().expect("a response");
+            assert_eq!(response.status(), Some(status), "{program}");
+            assert_eq!(client.read_to_end(), (Vec::new(), End::Closed), "{program}");
+            client.send(GET);
+            assert_eq!(proxy.admin().stat("http.ingress.downstream_cx_active"), 1, "{program}");
+            drop(client);
+            proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+        }
+    }
+}
+
 /// What comes first, and what comes then without end.
 type Endless = (&'static str, &'static str);
 

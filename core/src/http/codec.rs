@@ -6,6 +6,7 @@ pub mod downstream;
 pub mod downstream_h1;
 pub mod downstream_h2;
 pub mod h2_keepalive;
+mod h2_output;
 mod paced_response;
 pub mod upstream;
 pub mod upstream_h1;

@@ -18,7 +18,7 @@ use ringmain_proto_codec::h2::stream_meter::{ClientMeter, StreamBytes};
 use super::UpstreamConnection;
 use super::permit::RequestPermit;
 use crate::http::codec::h2_keepalive::Keepalive;
-use crate::runtime::{self, Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, join};
+use crate::runtime::{self, Buffer, Patience, join};
 use crate::server::Worker;
 
 /// How long the last bytes to a host that does not read may take.
@@ -48,7 +48,7 @@ impl H2Connection {
         options: &ClientOptions,
         keepalive: Option<ConnectionKeepalive>,
     ) -> Rc<Self> {
-        let (io, bytes) = memory_io();
+        let (io, bytes) = memory_io(worker.buffers.clone());
         let begun = client::connect(io, options).await;
         let (handle, mut frames) = begun.expect("memory takes the preface");
         let keepalive = keepalive.zip(frames.pings());
@@ -194,12 +194,16 @@ impl H2Connection {
     async fn receive(&self, bytes: &MemoryIoHandle<Buffer>) {
         let buffers = &self.worker.buffers;
         let patience = Patience::new(&self.worker.timers);
+        // Where one read has filled its buffer there is more.
+        let mut filled = false;
         loop {
             wait_until(|| bytes.wants_input() || self.over.get()).await;
             if self.over.get() {
                 break;
             }
-            let (count, buffer) = self.connection.read_lazily(buffers.small(), &patience).await;
+            let buffer = if filled { buffers.large() } else { buffers.small() };
+            let (count, buffer) = self.connection.read_lazily(buffer, &patience).await;
+            filled = buffer.room() == 0;
             if count == 0 {
                 buffers.give_back(buffer);
                 if !self.over.get() {
@@ -234,7 +238,7 @@ impl H2Connection {
             if self.over.get() {
                 self.connection.deadline().arm(Some(CLOSE_LIMIT));
             }
-            let output = take_output(bytes, &self.worker.buffers);
+            let output = bytes.take_output();
             if let Some(meter) = &self.meter {
                 meter.borrow_mut().send(output.bytes());
             }
@@ -259,17 +263,6 @@ impl Debug for H2Connection {
             .field("streams", &self.streams)
             .finish_non_exhaustive()
     }
-}
-
-/// What there is to send, as far as one buffer takes it.
-fn take_output(bytes: &MemoryIoHandle<Buffer>, buffers: &BufferPool) -> Buffer {
-    let mut buffer = Buffer::default();
-    bytes.take_output(|output| {
-        let part = &output[..output.len().min(LARGE_BUFFER_BYTES)];
-        buffer = buffers.holding(part);
-        part.len()
-    });
-    buffer
 }
 
 /// Waits for what another part of the same task brings about, which is polled whenever this is.

@@ -228,7 +228,7 @@ pub fn write_https_location(exchange: &mut Exchange) {
 /// A request that Envoy's codec would not have let in: counted as one, and logged without its head.
 fn refused(downstream: &Downstream<'_>, exchange: &mut Exchange, reply: LocalReply) -> LocalReply {
     if reply.flag.is_some() {
-        downstream.stats().downstream_cx_protocol_error.inc();
+        downstream.count_protocol_error();
         exchange.info.request_received = None;
         exchange.info.request_parsed = false;
         exchange.request.clear();

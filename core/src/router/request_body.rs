@@ -22,7 +22,6 @@ use crate::http::exchange::WholeBody;
 use crate::http::filter::GrpcCall;
 use crate::http::local_reply::{self, LocalReply};
 use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES};
-use crate::stats::scopes::HttpStats;
 
 /// How the request's body ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +38,15 @@ pub enum RequestEnd {
 
 impl RequestEnd {
     /// What the client gets where it is no good end, which is counted; none where there is no client.
-    pub fn reply(self, stats: &HttpStats) -> Option<LocalReply> {
+    pub fn reply(self, downstream: &Downstream<'_>) -> Option<LocalReply> {
         match self {
             Self::Complete | Self::ClientGone => None,
             Self::Broken(error) => {
-                stats.downstream_cx_protocol_error.inc();
+                downstream.count_protocol_error();
                 Some(local_reply::bad_request_body(error))
             }
             Self::Expired(expired) => {
-                expired.count(stats);
+                expired.count(downstream.stats());
                 Some(expired.request_reply())
             }
         }

@@ -405,7 +405,7 @@ impl UpstreamRequest<'_, '_> {
 
     /// What the request's end means for the client, where it is no good one.
     pub(super) fn request_broke_off(&self, end: RequestEnd) -> Failure {
-        end.reply(self.downstream.stats()).map_or(Failure::ClientGone, Failure::Own)
+        end.reply(self.downstream).map_or(Failure::ClientGone, Failure::Own)
     }
 
     /// The body is too large to be kept: the request is sent once.

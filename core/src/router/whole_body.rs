@@ -37,7 +37,7 @@ pub async fn receive_whole_body(
             downstream.stats().downstream_rq_too_large.inc();
             Some(local_reply::PAYLOAD_TOO_LARGE)
         }
-        Unreceived::Ended(end) => end.reply(downstream.stats()),
+        Unreceived::Ended(end) => end.reply(downstream),
     };
     Some(match reply {
         Some(reply) => downstream.reply(&reply, exchange).await,

@@ -238,12 +238,28 @@ impl BufferPool {
 
     /// `bytes` in a buffer that they fit in: a small or a large one, or one made to measure.
     pub fn holding(&self, bytes: &[u8]) -> Buffer {
-        let spare = match bytes.len() {
+        Buffer::holding(self.with_room(bytes.len()), bytes)
+    }
+
+    /// An empty buffer for so many bytes.
+    fn with_room(&self, bytes: usize) -> Buffer {
+        match bytes {
             ..=SMALL_BUFFER_BYTES => self.small(),
-            length if length <= LARGE_BUFFER_BYTES => self.large(),
-            length => Buffer::with_capacity(length),
-        };
-        Buffer::holding(spare, bytes)
+            bytes if bytes <= LARGE_BUFFER_BYTES => self.large(),
+            bytes => Buffer::with_capacity(bytes),
+        }
+    }
+
+    /// Puts `bytes` behind those in `buffer`, in a longer one where they do not fit.
+    pub fn append(&self, buffer: &mut Buffer, bytes: &[u8]) {
+        if buffer.append(bytes) {
+            return;
+        }
+        let length = buffer.len() + bytes.len();
+        let mut longer = self.with_room(length);
+        let fits = longer.append(buffer.bytes()) && longer.append(bytes);
+        debug_assert!(fits, "there is room for both");
+        self.give_back(std::mem::replace(buffer, longer));
     }
 
     /// Takes a buffer back.
@@ -310,6 +326,19 @@ mod tests {
         pool.give_back(small);
         assert!(pool.small().is_empty());
         assert_eq!(pool.large().capacity(), LARGE_BUFFER_BYTES);
+    }
+
+    #[test]
+    fn what_grows_moves_to_longer_buffers() {
+        let pool = BufferPool::default();
+        let mut buffer = Buffer::default();
+        let piece = vec![7; 4 * SMALL_BUFFER_BYTES / 5];
+        for capacity in [SMALL_BUFFER_BYTES, LARGE_BUFFER_BYTES, LARGE_BUFFER_BYTES] {
+            pool.append(&mut buffer, &piece);
+            assert_eq!(buffer.capacity(), capacity);
+        }
+        assert_eq!(buffer.bytes(), piece.repeat(3));
+        assert!(pool.small.take().is_some(), "the first one came back");
     }
 
     #[test]

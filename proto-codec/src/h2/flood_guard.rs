@@ -50,7 +50,6 @@ pub struct FloodGuard {
     limits: FloodLimits,
     received: FrameScanner,
     sent: FrameScanner,
-    flushed: FrameScanner,
     counts: Counts,
     /// Bytes by stream, where logs ask for them.
     meter: Option<StreamMeter>,
@@ -65,6 +64,8 @@ struct Counts {
     data_sent: u64,
     /// Frames that have come to be answered and whose answer has not left.
     unanswered: u64,
+    /// Of these, such whose answer is to be sent.
+    answered: u64,
     /// The last frame is one of a field section.
     in_fields: bool,
     /// The field section goes on in another frame.
@@ -93,7 +94,6 @@ impl FloodGuard {
             limits,
             received: FrameScanner::at_preface(),
             sent: FrameScanner::at_frame(),
-            flushed: FrameScanner::at_frame(),
             counts: Counts::default(),
             meter: meters.then(StreamMeter::default),
         }
@@ -136,20 +136,16 @@ impl FloodGuard {
                     frames.refusals += u64::from(header.code == Some(REFUSED_STREAM));
                 }
                 kind::GOAWAY => frames.last_goaways += u64::from(ends_drain(header)),
-                _ => {}
+                _ => counts.answered += u64::from(is_answer(header)),
             }
         });
         frames
     }
 
-    /// Looks at what has left: answers among it wait no longer, whatever waits behind them.
-    pub fn note_flushed(&mut self, bytes: &[u8]) {
-        let Self { flushed, counts, .. } = self;
-        flushed.for_each(bytes, |header| {
-            if is_answer(header) {
-                counts.unanswered = counts.unanswered.saturating_sub(1);
-            }
-        });
+    /// All that was to be sent has left: answers among it wait no longer.
+    pub fn note_sent(&mut self) {
+        let Counts { unanswered, answered, .. } = &mut self.counts;
+        *unanswered = unanswered.saturating_sub(std::mem::take(answered));
     }
 }
 
@@ -287,18 +283,25 @@ mod tests {
         let (ping, settings) = (frame(kind::PING, 0, b"12345678"), frame(kind::SETTINGS, 0, b""));
         let answers =
             [frame(kind::PING, ACK, b"12345678"), frame(kind::SETTINGS, ACK, b"")].concat();
+        let send = |guard: &mut FloodGuard, bytes: &[u8]| {
+            assert_eq!(guard.send(bytes, |_| unreachable!()), SentFrames::default());
+        };
         for _ in 0..3 {
             assert_eq!(guard.receive(&[&ping[..], &settings].concat()), Ok(()));
             // A body is on its way before and behind them.
-            let sent =
-                [&frame(kind::DATA, 0, b"x")[..], &answers, &frame(kind::DATA, 0, b"y")[..4]];
-            guard.note_flushed(&sent.concat());
-            guard.note_flushed(&frame(kind::DATA, 0, b"y")[4..]);
+            let data = frame(kind::DATA, 0, b"y");
+            send(&mut guard, &[&data[..], &answers, &data[..4]].concat());
+            guard.note_sent();
+            send(&mut guard, &data[4..]);
+            guard.note_sent();
         }
         assert_eq!(guard.receive(&answers.repeat(9)), Ok(()));
         // What we ask ourselves is no answer.
-        guard.note_flushed(&ping.repeat(2));
+        send(&mut guard, &ping.repeat(2));
+        guard.note_sent();
         assert_eq!(guard.receive(&ping.repeat(2)), Ok(()));
+        // Nor has an answer left that is to be sent.
+        send(&mut guard, &answers);
         assert_eq!(guard.receive(&ping), Err(Flood::ControlFrames));
     }
 

@@ -1,10 +1,11 @@
 //! A byte stream in memory between the `h2` crate and the task that owns the socket.
 //!
 //! The task hands over what it has received, lets the crate work, and takes what the crate has
-//! written: many frames leave in one send. Both directions are bounded: input is taken one buffer at
-//! a time, and above [`OUTPUT_BYTES_MAX`] the crate has to wait.
+//! written, in the buffer in which it goes to the socket: many frames leave in one send. Both directions
+//! are bounded: input is taken one buffer at a time, and above [`OUTPUT_BYTES_MAX`] the crate has to wait.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -13,6 +14,23 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How many bytes may wait to be sent.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+
+/// Where buffers for output come from.
+pub trait OutputBuffers<B>: Debug {
+    /// Puts `bytes` behind those in `output`, in a longer buffer where they do not fit. At first `output` is
+    /// the default, and it never holds more than [`OUTPUT_BYTES_MAX`].
+    fn append(&self, output: &mut B, bytes: &[u8]);
+}
+
+/// Buffers on the heap, for who counts nothing.
+#[derive(Debug)]
+pub struct HeapBuffers;
+
+impl OutputBuffers<Vec<u8>> for HeapBuffers {
+    fn append(&self, output: &mut Vec<u8>, bytes: &[u8]) {
+        output.extend_from_slice(bytes);
+    }
+}
 
 /// The crate's end.
 #[derive(Debug)]
@@ -28,7 +46,8 @@ struct State<B> {
     /// Bytes of `input` that were read.
     taken: usize,
     input_ended: bool,
-    output: Vec<u8>,
+    output: B,
+    buffers: Rc<dyn OutputBuffers<B>>,
     /// Bytes of `output` that were looked at.
     seen: usize,
     /// The crate will write no more.
@@ -39,13 +58,16 @@ struct State<B> {
     writer: Option<Waker>,
 }
 
-/// Both ends of a stream. `B` is what input comes in.
-pub fn memory_io<B: AsRef<[u8]>>() -> (MemoryIo<B>, MemoryIoHandle<B>) {
+/// Both ends of a stream. `B` is what input comes in, and what output leaves in, from `buffers`.
+pub fn memory_io<B: AsRef<[u8]> + Default>(
+    buffers: Rc<dyn OutputBuffers<B>>,
+) -> (MemoryIo<B>, MemoryIoHandle<B>) {
     let state = Rc::new(RefCell::new(State {
         input: None,
         taken: 0,
         input_ended: false,
-        output: Vec::new(),
+        output: B::default(),
+        buffers,
         seen: 0,
         output_ended: false,
         broken: false,
@@ -55,7 +77,7 @@ pub fn memory_io<B: AsRef<[u8]>>() -> (MemoryIo<B>, MemoryIoHandle<B>) {
     (MemoryIo(state.clone()), MemoryIoHandle(state))
 }
 
-impl<B: AsRef<[u8]>> MemoryIoHandle<B> {
+impl<B: AsRef<[u8]> + Default> MemoryIoHandle<B> {
     /// Whether the crate has read all that was handed over.
     pub fn wants_input(&self) -> bool {
         let state = self.0.borrow();
@@ -86,12 +108,12 @@ impl<B: AsRef<[u8]>> MemoryIoHandle<B> {
 
     /// Whether there is something to send.
     pub fn has_output(&self) -> bool {
-        !self.0.borrow().output.is_empty()
+        !self.0.borrow().output.as_ref().is_empty()
     }
 
     /// Whether the crate can write more. If so, it has written all that it could.
     pub fn has_room(&self) -> bool {
-        self.0.borrow().output.len() < OUTPUT_BYTES_MAX
+        self.0.borrow().output.as_ref().len() < OUTPUT_BYTES_MAX
     }
 
     /// Whether the crate has written its last byte.
@@ -102,36 +124,26 @@ impl<B: AsRef<[u8]>> MemoryIoHandle<B> {
     /// Shows `look` what the crate has written since the last call.
     pub fn look_at_output(&self, look: impl FnOnce(&[u8])) {
         let State { output, seen, .. } = &mut *self.0.borrow_mut();
-        let unseen = &output[*seen..];
-        *seen = output.len();
+        let unseen = &output.as_ref()[*seen..];
+        *seen += unseen.len();
         if !unseen.is_empty() {
             look(unseen);
         }
     }
 
-    /// Gives what is to be sent to `take`, which says how much of it it has taken.
-    pub fn take_output(&self, take: impl FnOnce(&[u8]) -> usize) {
+    /// What there is to send.
+    pub fn take_output(&self) -> B {
         let mut state = self.0.borrow_mut();
-        let taken = take(&state.output);
-        if taken == state.output.len() {
-            state.output.clear();
-        } else {
-            state.output.drain(..taken);
-        }
-        state.seen = state.seen.saturating_sub(taken);
+        state.seen = 0;
         wake(&mut state.writer);
-    }
-
-    /// Gives memory back that output was gathered in. Worth a call when there may be none for long.
-    pub fn release_spare(&self) {
-        self.0.borrow_mut().output.shrink_to_fit();
+        std::mem::take(&mut state.output)
     }
 
     /// Nothing more can be sent.
     pub fn break_output(&self) {
         let mut state = self.0.borrow_mut();
         state.broken = true;
-        state.output = Vec::new();
+        state.output = B::default();
         state.seen = 0;
         wake(&mut state.writer);
     }
@@ -172,17 +184,17 @@ impl<B: AsRef<[u8]>> AsyncWrite for MemoryIo<B> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        let mut state = self.0.borrow_mut();
+        let state = &mut *self.0.borrow_mut();
         if state.broken {
             return Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()));
         }
-        let room = OUTPUT_BYTES_MAX.saturating_sub(state.output.len());
+        let room = OUTPUT_BYTES_MAX.saturating_sub(state.output.as_ref().len());
         if room == 0 {
             state.writer = Some(context.waker().clone());
             return Poll::Pending;
         }
         let part = bytes.len().min(room);
-        state.output.extend_from_slice(&bytes[..part]);
+        state.buffers.append(&mut state.output, &bytes[..part]);
         Poll::Ready(Ok(part))
     }
 
@@ -211,7 +223,7 @@ mod tests {
 
     #[test]
     fn input_is_read_in_pieces_and_comes_back() {
-        let (mut io, handle) = memory_io();
+        let (mut io, handle) = memory_io(Rc::new(HeapBuffers));
         assert_eq!(read(&mut io, 4), None);
         assert!(handle.feed(b"abcdef".to_vec()).is_none());
         assert_eq!(read(&mut io, 4), Some(b"abcd".to_vec()));
@@ -226,7 +238,7 @@ mod tests {
 
     #[test]
     fn output_is_looked_at_once() {
-        let (mut io, handle) = memory_io::<Vec<u8>>();
+        let (mut io, handle) = memory_io(Rc::new(HeapBuffers));
         let mut write = |bytes: &[u8]| {
             Pin::new(&mut io).poll_write(&mut Context::from_waker(Waker::noop()), bytes).is_ready()
         };
@@ -238,9 +250,9 @@ mod tests {
         assert!(write(b"abc"));
         assert_eq!(look(), b"abc");
         assert!(write(b"de"));
-        handle.take_output(|_| 2);
         assert_eq!(look(), b"de");
-        handle.take_output(<[u8]>::len);
+        assert_eq!(handle.take_output(), b"abcde");
+        assert!(!handle.has_output());
         assert!(write(b"f"));
         assert_eq!(look(), b"f");
         assert_eq!(look(), b"");
@@ -248,7 +260,7 @@ mod tests {
 
     #[test]
     fn output_is_bounded() {
-        let (mut io, handle) = memory_io::<Vec<u8>>();
+        let (mut io, handle) = memory_io(Rc::new(HeapBuffers));
         let mut write = |bytes: &[u8]| {
             Pin::new(&mut io).poll_write(&mut Context::from_waker(Waker::noop()), bytes)
         };
@@ -257,8 +269,8 @@ mod tests {
         assert!(matches!(write(&long), Poll::Ready(Ok(OUTPUT_BYTES_MAX))));
         assert!(!handle.has_room());
         assert!(write(b"x").is_pending());
-        handle.take_output(|output| output.len() - 1);
-        assert!(handle.has_output() && handle.has_room());
+        assert_eq!(handle.take_output().len(), OUTPUT_BYTES_MAX);
+        assert!(handle.has_room());
         assert!(matches!(write(b"xyz"), Poll::Ready(Ok(3))));
         handle.break_output();
         assert!(matches!(write(b"x"), Poll::Ready(Err(_))));

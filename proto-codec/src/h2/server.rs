@@ -9,7 +9,7 @@ use http::header::HOST;
 use http::{Method, Response, StatusCode};
 
 use super::header_conversion;
-use super::io::MemoryIo;
+use super::io::{MemoryIo, OUTPUT_BYTES_MAX};
 use super::ping::Pings;
 use crate::h1::{BodyLength, RequestHead, ResponseHead, Version, is_authority};
 use crate::{HeaderMap, KnownHeader};
@@ -78,7 +78,9 @@ enum Sending<D: Buf> {
     Head(server::SendResponse<D>),
     /// It was.
     Body(SendStream<D>),
-    /// All of the response was, or the stream was given up.
+    /// All of the response was; not all of it need be on its way.
+    Ended(SendStream<D>),
+    /// The stream was given up.
     Nothing,
 }
 
@@ -97,6 +99,8 @@ pub async fn accept<B: AsRef<[u8]>, D: Buf + 'static>(
         .initial_connection_window_size(options.initial_connection_window_size)
         .header_table_size(options.hpack_table_size)
         .max_header_list_size(options.header_list_bytes_max)
+        // Of each stream as much as goes out at once may wait, and one piece behind it.
+        .max_send_buffer_size(OUTPUT_BYTES_MAX)
         .handshake(io);
     // In memory of their own, and the handshake's only for as long as it takes: the task of a connection
     // has room for all that it ever holds by value, several times where that is moved.
@@ -289,7 +293,7 @@ impl<D: Buf> ServerStream<D> {
         match &mut self.sending {
             Sending::Head(respond) => respond.send_reset(Reason::PROTOCOL_ERROR),
             Sending::Body(body) => body.send_reset(Reason::PROTOCOL_ERROR),
-            Sending::Nothing => {}
+            Sending::Ended(_) | Sending::Nothing => {}
         }
     }
 
@@ -297,7 +301,7 @@ impl<D: Buf> ServerStream<D> {
     pub fn poll_reset(&mut self, context: &mut Context<'_>) -> Poll<Ended> {
         let reset = match &mut self.sending {
             Sending::Head(respond) => respond.poll_reset(context),
-            Sending::Body(body) => body.poll_reset(context),
+            Sending::Body(body) | Sending::Ended(body) => body.poll_reset(context),
             Sending::Nothing => return Poll::Pending,
         };
         reset.map(|reset| match reset {
@@ -331,9 +335,7 @@ impl<D: Buf> ServerStream<D> {
         *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Ended::Protocol)?;
         *response.headers_mut() = header_conversion::fields(&head.headers);
         let body = respond.send_response(response, ends).map_err(|error| ended(&error))?;
-        if !ends {
-            self.sending = Sending::Body(body);
-        }
+        self.sending = if ends { Sending::Ended(body) } else { Sending::Body(body) };
         Ok(())
     }
 
@@ -365,26 +367,41 @@ impl<D: Buf> ServerStream<D> {
         let Sending::Body(body) = &mut self.sending else { return Err(Ended::ConnectionEnded) };
         let sent = body.send_data(data, ends).map_err(|error| ended(&error));
         if ends {
-            self.sending = Sending::Nothing;
+            self.note_ended();
         }
         sent
     }
 
     /// Ends the response with `trailers`.
     pub fn send_trailers(&mut self, trailers: &HeaderMap) -> Result<(), Ended> {
-        let Sending::Body(mut body) = std::mem::replace(&mut self.sending, Sending::Nothing) else {
-            return Err(Ended::ConnectionEnded);
-        };
-        body.send_trailers(header_conversion::fields(trailers)).map_err(|error| ended(&error))
+        let Sending::Body(body) = &mut self.sending else { return Err(Ended::ConnectionEnded) };
+        let fields = header_conversion::fields(trailers);
+        let sent = body.send_trailers(fields).map_err(|error| ended(&error));
+        self.note_ended();
+        sent
     }
 
-    /// Breaks the response off, so that the peer cannot take what it has for the whole: a `tunnel`
-    /// with CONNECT_ERROR (RFC 9113 §8.5), anything else with INTERNAL_ERROR (§7).
+    fn note_ended(&mut self) {
+        self.sending = match std::mem::replace(&mut self.sending, Sending::Nothing) {
+            Sending::Body(body) => Sending::Ended(body),
+            other => other,
+        };
+    }
+
+    /// Breaks the response off where all of it was not sent, so that the peer cannot take what it has for
+    /// the whole: a `tunnel` with CONNECT_ERROR (RFC 9113 §8.5), anything else with INTERNAL_ERROR (§7).
     pub fn break_off(&mut self, tunnel: bool) {
+        if !matches!(self.sending, Sending::Ended(_)) {
+            self.give_up(tunnel);
+        }
+    }
+
+    /// The same where all of it was sent and the peer does not take it.
+    pub fn give_up(&mut self, tunnel: bool) {
         let reason = if tunnel { Reason::CONNECT_ERROR } else { Reason::INTERNAL_ERROR };
         match std::mem::replace(&mut self.sending, Sending::Nothing) {
             Sending::Head(mut respond) => respond.send_reset(reason),
-            Sending::Body(mut body) => body.send_reset(reason),
+            Sending::Body(mut body) | Sending::Ended(mut body) => body.send_reset(reason),
             Sending::Nothing => {}
         }
     }

@@ -116,6 +116,15 @@ impl<'a> Downstream<'a> {
         self.manager.stats.of(self.worker.id)
     }
 
+    /// Counts a client that breaks the rules of its protocol, and notes it of its connection.
+    pub fn count_protocol_error(&self) {
+        let record = match self.codec {
+            Codec::Http1(connection) => &connection.record,
+            Codec::Http2(stream) => &stream.connection.record,
+        };
+        record.count_protocol_error();
+    }
+
     /// Sends a reply of our own.
     pub async fn reply(&self, reply: &LocalReply, exchange: &mut Exchange) -> After {
         exchange.info.details = reply.details;

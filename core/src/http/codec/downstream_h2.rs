@@ -27,9 +27,7 @@ use ringmain_proto_codec::h2::server::{self, Ended, Incoming, ServerConnection};
 use super::connection_record::{ConnectionRecord, End};
 use super::h2_keepalive::Keepalive;
 use crate::listener::ConnectionSlot;
-use crate::runtime::{
-    self, Buffer, Deadline, Event, Interrupt, LARGE_BUFFER_BYTES, Notify, Patience, join,
-};
+use crate::runtime::{self, Buffer, Deadline, Event, Interrupt, Notify, Patience, join};
 use crate::stats::scopes::HttpStats;
 use crate::transport_socket::Transport;
 use framing::Framing;
@@ -101,7 +99,7 @@ enum Turn {
 
 /// Serves a connection until either side ends it.
 pub async fn serve(begun: Begun) {
-    let (io, handle) = memory_io();
+    let (io, handle) = memory_io(begun.record.worker.buffers.clone());
     let (connection, input) = Connection::new(begun, handle);
     let connection = Rc::new(connection);
     // The driving half first: what it has read makes room for what the other receives.
@@ -224,9 +222,6 @@ impl Connection {
                 }
                 None => pool.give_back(returned),
             }
-            if self.streams.get() == 0 {
-                self.io.release_spare();
-            }
             self.transport.readable().await;
             buffer = pool.small();
         }
@@ -248,7 +243,9 @@ impl Connection {
         }
         // What the connection ends with was written in the same turn.
         self.look_at_output();
-        while self.io.has_output() && self.flush().await.is_ok() {}
+        if self.io.has_output() {
+            let _gone = self.flush().await;
+        }
         self.close();
     }
 
@@ -368,21 +365,14 @@ impl Connection {
         }
     }
 
-    /// Sends what there is, or as much of it as one buffer holds.
+    /// Sends what there is.
     async fn flush(&self) -> Result<(), ()> {
-        let pool = &self.record.worker.buffers;
-        let mut buffer = Buffer::default();
-        self.io.take_output(|output| {
-            let part = &output[..output.len().min(LARGE_BUFFER_BYTES)];
-            buffer = pool.holding(part);
-            part.len()
-        });
         self.write_deadline.arm(self.record.manager.config.stream_idle_timeout);
-        let (sent, buffer) = self.transport.write_all(buffer).await;
+        let (sent, buffer) = self.transport.write_all(self.io.take_output()).await;
         self.write_deadline.disarm();
         self.record.count_sent(buffer.len());
-        self.guard.borrow_mut().note_flushed(buffer.bytes());
-        pool.give_back(buffer);
+        self.guard.borrow_mut().note_sent();
+        self.record.worker.buffers.give_back(buffer);
         sent.map_err(|_| self.io.break_output())
     }
 

@@ -6,16 +6,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use super::ClientState;
 use crate::runtime::Notify;
 
-/// What of one stream is not in frames.
+/// The pieces of one stream's body that are not in frames.
 #[derive(Debug, Default)]
 pub(super) struct Unframed {
-    heads: Cell<u32>,
     pieces: Cell<u32>,
-    /// The stream waits until there is nothing.
+    /// Some of them has gone into a frame.
+    progress: Cell<bool>,
+    /// The stream waits until nothing of it lies in the crate.
     awaited: Cell<bool>,
     told: Notify,
 }
@@ -26,13 +28,32 @@ impl Unframed {
         self.pieces.set(self.pieces.get() + 1);
     }
 
+    /// Some of a piece is framed.
+    pub(super) fn note_progress(&self) {
+        self.progress.set(true);
+    }
+
+    /// Whether that was so since the last call.
+    pub(super) fn take_progress(&self) -> bool {
+        self.progress.take()
+    }
+
     /// All of a piece is framed, or the crate has forgotten it.
     pub(super) fn remove_piece(&self) {
         self.pieces.set(self.pieces.get() - 1);
+        if self.pieces.get() == 0 {
+            self.told.notify();
+        }
     }
 
-    fn is_nothing(&self) -> bool {
-        self.heads.get() == 0 && self.pieces.get() == 0
+    /// Ready when there is no piece.
+    pub(super) fn poll_none(&self, context: &mut Context<'_>) -> Poll<()> {
+        while self.pieces.get() > 0 {
+            if self.told.poll_notified(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Ends the wait.
@@ -46,32 +67,27 @@ impl Unframed {
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     /// Those with heads that are not framed, once for each, in the order in which they were sent.
-    heads: RefCell<Vec<Rc<ClientState>>>,
+    heads: RefCell<Vec<u32>>,
     awaiting: RefCell<Vec<Rc<ClientState>>>,
 }
 
 impl Framing {
     /// A head, or trailers, are on their way.
-    pub(super) fn add_head(&self, stream: &Rc<ClientState>) {
-        let heads = &stream.unframed.heads;
-        heads.set(heads.get() + 1);
-        self.heads.borrow_mut().push(stream.clone());
+    pub(super) fn add_head(&self, stream: u32) {
+        self.heads.borrow_mut().push(stream);
     }
 
-    /// A head, or trailers, of the stream of this number are in frames; it may be forgotten.
+    /// A head, or trailers, of a stream are in frames; it may be forgotten.
     pub(super) fn remove_head(&self, stream: u32) {
-        let mut sent = self.heads.borrow_mut();
-        if let Some(at) = sent.iter().position(|one| one.stream == stream) {
-            let heads = &sent.remove(at).unframed.heads;
-            heads.set(heads.get() - 1);
+        let mut heads = self.heads.borrow_mut();
+        if let Some(at) = heads.iter().position(|one| *one == stream) {
+            heads.remove(at);
         }
     }
 
     /// The stream is over; what the crate had of it may be forgotten.
-    pub(super) fn forget(&self, stream: &Rc<ClientState>) {
-        if stream.unframed.heads.get() > 0 {
-            self.heads.borrow_mut().retain(|other| !Rc::ptr_eq(other, stream));
-        }
+    pub(super) fn forget(&self, stream: u32) {
+        self.heads.borrow_mut().retain(|one| *one != stream);
     }
 
     /// Waits until nothing of the stream lies in the crate.
@@ -86,8 +102,9 @@ impl Framing {
 
     /// Ends the waits for which there is nothing left to frame; with `all`, every one.
     pub(super) fn tell(&self, all: bool) {
+        let heads = self.heads.borrow();
         self.awaiting.borrow_mut().retain(|one| {
-            if all || one.unframed.is_nothing() {
+            if all || one.unframed.pieces.get() == 0 && !heads.contains(&one.stream) {
                 one.unframed.tell();
             }
             one.unframed.awaited.get()
@@ -112,7 +129,7 @@ mod tests {
         let (framing, first, second) = (Framing::default(), stream(1), stream(3));
         // An interim response and the last one.
         for one in [&first, &first, &second] {
-            framing.add_head(one);
+            framing.add_head(one.stream);
         }
         first.unframed.add_piece();
         let mut wait = pin!(framing.wait(&first));
@@ -132,15 +149,30 @@ mod tests {
     }
 
     #[test]
+    fn pieces_are_awaited_and_tell_of_progress() {
+        let unframed = Unframed::default();
+        let is_none = || unframed.poll_none(&mut Context::from_waker(Waker::noop())).is_ready();
+        assert!(is_none());
+        unframed.add_piece();
+        unframed.add_piece();
+        unframed.note_progress();
+        unframed.remove_piece();
+        assert!(!is_none());
+        assert!(unframed.take_progress() && !unframed.take_progress());
+        unframed.remove_piece();
+        assert!(is_none());
+    }
+
+    #[test]
     fn all_waits_end_where_all_is_framed_that_can_be() {
         let (framing, stream) = (Framing::default(), stream(1));
-        framing.add_head(&stream);
+        framing.add_head(1);
         let mut wait = pin!(framing.wait(&stream));
         let mut context = Context::from_waker(Waker::noop());
         assert!(wait.as_mut().poll(&mut context).is_pending());
         framing.tell(true);
         assert!(wait.poll(&mut context).is_ready());
-        framing.forget(&stream);
+        framing.forget(1);
         assert!(framing.heads.borrow().is_empty());
     }
 }

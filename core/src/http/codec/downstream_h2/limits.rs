@@ -86,7 +86,7 @@ impl Connection {
 
     /// Counts it when it is found: the crate may end the connection for it by itself.
     pub(super) fn count_flood(&self, flood: Flood) {
-        self.stats().downstream_cx_protocol_error.inc();
+        self.record.count_protocol_error();
         let stats = self.record.worker.http2_stats();
         match flood {
             Flood::EmptyFrames => stats.inbound_empty_frames_flood.inc(),

@@ -34,6 +34,7 @@ impl Buf for Outgoing {
 
     fn advance(&mut self, count: usize) {
         self.buffer.consume(count);
+        self.stream.unframed.note_progress();
     }
 }
 

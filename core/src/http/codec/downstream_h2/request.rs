@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use ringmain_proto_codec::HeaderMap;
 
 use super::Stream;
@@ -43,13 +42,14 @@ impl Stream {
     /// All that has come, as far as a large buffer holds it. Taking it lets the client send as much
     /// again, so what is not taken holds it back.
     fn poll_piece(&self, context: &mut Context<'_>) -> Poll<Result<Received, ReceiveError>> {
+        let pool = &self.connection.record.worker.buffers;
         let mut inner = self.inner.borrow_mut();
         let mut data = Buffer::default();
         while data.len() < LARGE_BUFFER_BYTES / 2 {
             match inner.poll_data(context) {
                 Poll::Ready(Some(Ok(bytes))) => {
                     inner.release(bytes.len());
-                    data = self.joined(data, &bytes);
+                    pool.append(&mut data, &bytes);
                     if inner.has_ended() {
                         return Poll::Ready(Ok(Received { data, last: true }));
                     }
@@ -73,21 +73,6 @@ impl Stream {
             true => Poll::Pending,
             false => Poll::Ready(Ok(Received { data, last: false })),
         }
-    }
-
-    /// `data` with `bytes` behind it.
-    fn joined(&self, mut data: Buffer, bytes: &Bytes) -> Buffer {
-        let pool = &self.connection.record.worker.buffers;
-        if data.capacity() == 0 {
-            return pool.holding(bytes);
-        }
-        if data.room() < bytes.len() {
-            let larger = Buffer::holding(pool.large(), data.bytes());
-            pool.give_back(std::mem::replace(&mut data, larger));
-        }
-        let fits = data.append(bytes);
-        debug_assert!(fits, "half of a large buffer and a frame fit in a large one");
-        data
     }
 
     /// The trailers that have come.

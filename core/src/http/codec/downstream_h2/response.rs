@@ -1,7 +1,7 @@
 //! The response as HTTP/2 sends it.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use ringmain_proto_codec::HeaderMap;
@@ -34,7 +34,7 @@ impl Stream {
         if self.inner.borrow_mut().send_head(&exchange.response, ends).is_err() {
             return (Err(Gone), first);
         }
-        self.connection.framing.add_head(&self.client);
+        self.connection.framing.add_head(self.client.stream);
         if ends {
             return (Ok(After::KeepAlive), first);
         }
@@ -49,56 +49,34 @@ impl Stream {
 
     pub(super) fn send_interim_head(&self, status: u16, headers: &HeaderMap) -> Result<(), Gone> {
         self.inner.borrow_mut().send_interim(status, headers).map_err(|_| Gone)?;
-        self.connection.framing.add_head(&self.client);
+        self.connection.framing.add_head(self.client.stream);
         Ok(())
     }
 
-    /// Sends the next piece of the body as the client has room for it. What there is no room for is kept back:
-    /// in the crate it would lie for ever.
+    /// Sends the next piece of the body when the client has room for some of it. The rest lies in the crate, as
+    /// it is, until there is room for that. It is waited for before anything is sent behind it, and where
+    /// nothing is: the crate itself would let it lie for ever.
     pub async fn send_data(
         &self,
-        mut piece: Buffer,
+        piece: Buffer,
         ending: Option<Ending<'_>>,
     ) -> (Result<(), Gone>, Buffer) {
-        while !piece.is_empty() {
-            match self.await_room(piece.len()).await {
-                Ok(room) if room < piece.len() => {
-                    if self.send_part(&mut piece, room).is_err() {
-                        return (Err(Gone), piece);
-                    }
-                }
-                Ok(_) => break,
-                Err(Gone) if ending.is_some() && self.send_deadline.fired() => {
-                    self.give_up();
-                    return (Ok(()), piece);
-                }
-                Err(Gone) => return (Err(Gone), piece),
-            }
-        }
+        let bytes = piece.len();
+        let room = match bytes {
+            0 => self.await_framed().await.map(|()| 0),
+            _ => self.await_room(bytes).await,
+        };
+        let Ok(room) = room else { return (self.too_slow(ending.is_some()), piece) };
         let trailers = ending.and_then(|Ending { trailers }| trailers);
         let ends = ending.is_some() && trailers.is_none();
         if piece.is_empty() && !ends {
             return (self.send_trailers(trailers), piece);
         }
-        let sent = self.give_to_crate(piece, ends).and_then(|()| self.send_trailers(trailers));
+        let mut sent = self.give_to_crate(piece, ends).and_then(|()| self.send_trailers(trailers));
+        if sent.is_ok() && ending.is_some() && room < bytes && self.await_framed().await.is_err() {
+            sent = self.too_slow(true);
+        }
         (sent, Buffer::default())
-    }
-
-    /// Sends the first bytes of `piece`.
-    fn send_part(&self, piece: &mut Buffer, bytes: usize) -> Result<(), Gone> {
-        let pool = &self.connection.record.worker.buffers;
-        let (part, rest) = piece.bytes().split_at(bytes);
-        // The shorter one is copied.
-        let part = if part.len() <= rest.len() {
-            let part = pool.holding(part);
-            piece.consume(bytes);
-            part
-        } else {
-            let rest = pool.holding(rest);
-            piece.truncate(bytes);
-            std::mem::replace(piece, rest)
-        };
-        self.give_to_crate(part, false)
     }
 
     fn give_to_crate(&self, piece: Buffer, ends: bool) -> Result<(), Gone> {
@@ -106,38 +84,66 @@ impl Stream {
         self.inner.borrow_mut().send_data(piece, ends).map_err(|_| Gone)
     }
 
-    /// The client takes the end of the response too slowly. To Envoy such a request has been served.
-    fn give_up(&self) {
+    /// The client has gone, or takes too slowly what it is sent. To Envoy a request of which that is the end
+    /// has been served.
+    fn too_slow(&self, is_last: bool) -> Result<(), Gone> {
+        if !is_last || !self.send_deadline.fired() {
+            return Err(Gone);
+        }
         self.connection.record.worker.http2_stats().tx_flush_timeout.inc();
-        self.reset();
+        self.inner.borrow_mut().give_up(self.tunnel.get());
+        Ok(())
     }
 
     fn send_trailers(&self, trailers: Option<&HeaderMap>) -> Result<(), Gone> {
         let Some(trailers) = trailers else { return Ok(()) };
         self.inner.borrow_mut().send_trailers(trailers).map_err(|_| Gone)?;
-        self.connection.framing.add_head(&self.client);
+        self.connection.framing.add_head(self.client.stream);
         Ok(())
     }
 
     /// Waits until the client has room for some of `bytes`, and what was sent before is on its way: for how
     /// many.
     async fn await_room(&self, bytes: usize) -> Result<usize, Gone> {
+        self.await_client(|context| {
+            self.inner.borrow_mut().poll_room(context, bytes).map_err(|_| Gone)
+        })
+        .await
+    }
+
+    /// Waits until all that was sent of the body is on its way.
+    async fn await_framed(&self) -> Result<(), Gone> {
+        self.await_client(|context| self.client.unframed.poll_none(context).map(Ok)).await
+    }
+
+    /// Waits for what the client grants, as long as `stream_idle_timeout` never passes without some of the
+    /// body being on its way.
+    async fn await_client<T>(
+        &self,
+        mut granted: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Gone>>,
+    ) -> Result<T, Gone> {
+        let limit = self.connection.record.manager.config.stream_idle_timeout;
         let mut armed = false;
-        let room = poll_fn(|context| {
+        let granted = poll_fn(|context| {
             while self.wake.poll_notified(context).is_ready() {}
+            if self.send_deadline.fired() && self.client.unframed.take_progress() {
+                self.send_deadline.take_fired();
+                armed = false;
+            }
             if self.client.is_gone() || self.send_deadline.fired() {
                 return Poll::Ready(Err(Gone));
             }
-            let room = self.inner.borrow_mut().poll_room(context, bytes).map_err(|_| Gone);
-            if room.is_pending() && !armed {
+            let granted = granted(context);
+            if granted.is_pending() && !armed {
                 armed = true;
-                self.send_deadline.arm(self.connection.record.manager.config.stream_idle_timeout);
+                self.client.unframed.take_progress();
+                self.send_deadline.arm(limit);
             }
-            room
+            granted
         })
         .await;
         self.send_deadline.disarm();
-        room
+        granted
     }
 
     /// The rest of the response will not come. What came of it reaches the client first: a reset makes

@@ -97,14 +97,7 @@ pub(super) async fn serve(
     let stream = Stream::new(connection, inner);
     let crumbs = stream.begin(&head, &mut exchange);
     drop(head);
-    let after = {
-        let mut serving = pin!(stream.answer(crumbs, &mut exchange));
-        poll_fn(|context| {
-            stream.note_reset(context);
-            serving.as_mut().poll(context)
-        })
-        .await
-    };
+    let after = stream.watched(stream.answer(crumbs, &mut exchange)).await;
     stream.end(after, &mut exchange).await;
     worker.exchanges.give_back(exchange);
 }
@@ -207,6 +200,16 @@ impl Stream {
         }
     }
 
+    /// Does `part` of the work, and notes meanwhile when the client resets the stream.
+    async fn watched<T>(&self, part: impl Future<Output = T>) -> T {
+        let mut part = pin!(part);
+        poll_fn(|context| {
+            self.note_reset(context);
+            part.as_mut().poll(context)
+        })
+        .await
+    }
+
     /// Asks whether the client has reset the stream.
     fn note_reset(&self, context: &mut Context<'_>) {
         if !self.client.is_gone()
@@ -249,11 +252,11 @@ impl Stream {
         }
         if self.connection.record.manager.recorded.wire_bytes {
             if after != After::Abort && !self.client.is_gone() {
-                self.connection.all_framed(&self.client).await;
+                self.watched(self.connection.all_framed(&self.client)).await;
             }
             self.note_wire_bytes(exchange);
         }
-        self.connection.framing.forget(&self.client);
+        self.connection.framing.forget(self.client.stream);
         self.downstream().finish(exchange);
         let by_client = self.client.ended.get() == Some(Ended::RemoteReset)
             || exchange.info.flags.has(ResponseFlag::DownstreamProtocolError);
