@@ -55,15 +55,27 @@ struct Current {
     balancer: Option<Balancer>,
     /// Hosts that were chosen ahead, of which the first is the next.
     foreseen: VecDeque<Rc<WorkerHost>>,
+    membership: Membership,
 }
 
 /// How many hosts a cluster has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Membership {
     /// All of them.
     pub total: u64,
     /// Those that are healthy or degraded.
     pub available: u64,
+}
+
+impl Membership {
+    fn of(hosts: &[Rc<WorkerHost>]) -> Self {
+        let is_available =
+            |host: &&Rc<WorkerHost>| host.shared.health().health() != Health::Unhealthy;
+        Self {
+            total: hosts.len() as u64,
+            available: hosts.iter().filter(is_available).count() as u64,
+        }
+    }
 }
 
 /// The hosts as the balancer asks about them.
@@ -357,6 +369,7 @@ impl WorkerCluster {
         let hosts = BalancedHosts { cluster: self, hosts: &current.hosts };
         let balancer = Balancer::new(told.plan.clone(), current.balancer.as_ref(), &hosts);
         current.balancer = Some(balancer);
+        current.membership = Membership::of(&current.hosts);
         current.foreseen.clear();
         current.told = told;
         let failed: Vec<_> =
@@ -398,13 +411,7 @@ impl WorkerCluster {
 
     /// How many hosts there are.
     pub fn membership(&self) -> Membership {
-        let current = self.current.borrow();
-        let is_available =
-            |host: &&Rc<WorkerHost>| host.shared.health().health() != Health::Unhealthy;
-        Membership {
-            total: current.hosts.len() as u64,
-            available: current.hosts.iter().filter(is_available).count() as u64,
-        }
+        self.current.borrow().membership
     }
 
     /// Whether there is any host.

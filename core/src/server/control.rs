@@ -150,7 +150,9 @@ impl Control {
     /// `/healthcheck/fail` and `/healthcheck/ok`.
     pub async fn fail_health_checks(&self, fail: bool) {
         self.failing_health_checks.store(fail, Ordering::Relaxed);
-        self.tell_all(|| Command::FailHealthChecks(fail)).await;
+        // What is newest goes to every worker last, whoever else asks for the other meanwhile.
+        let newest = || self.failing_health_checks.load(Ordering::Relaxed);
+        self.tell_all(|| Command::FailHealthChecks(newest())).await;
     }
 
     /// The process is on its way out.
