@@ -22,7 +22,7 @@ use envoy_types::pb::google::protobuf::Any;
 use wire::cluster::{ClusterDiscoveryType, DiscoveryType as WireType};
 
 pub use self::circuit_breakers::{CircuitBreakers, RetryBudget, RoutingPriority, Thresholds};
-pub use self::connecting::{BindConfig, ConnectOptions};
+pub use self::connecting::{BindConfig, ConnectOptions, ExtraSourceAddress};
 pub use self::dns::{DnsLookupFamily, DnsOptions, DnsResolver, FailureRefreshRate};
 pub use self::endpoint::{HealthStatus, LbEndpoint, LoadAssignment, LocalityLbEndpoints};
 pub use self::health_check::{

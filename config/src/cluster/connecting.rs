@@ -24,10 +24,21 @@ pub struct ConnectOptions {
 pub struct BindConfig {
     /// `source_address`; port 0 lets the kernel choose.
     pub source_address: Option<SocketAddr>,
+    /// `extra_source_addresses`: one at most, of the other IP version, and only beside a `source_address`.
+    pub extra_source_address: Option<ExtraSourceAddress>,
     /// `freebind`: whether the source address need not be this machine's.
     pub freebind: Option<bool>,
     /// `socket_options`. Of a socket that connects, Envoy sets those for `STATE_PREBIND` only.
     pub socket_options: Vec<SocketOption>,
+}
+
+/// `envoy.config.core.v3.ExtraSourceAddress`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraSourceAddress {
+    /// `address`.
+    pub address: SocketAddr,
+    /// `socket_options`, in place of those of the `BindConfig`.
+    pub socket_options: Option<Vec<SocketOption>>,
 }
 
 impl ConnectOptions {
@@ -52,18 +63,86 @@ impl BindConfig {
     /// Reads a field `upstream_bind_config`, which `at` stands for.
     pub(crate) fn from_wire(wire: &wire::BindConfig, at: &At<'_>) -> Self {
         let source = wire.source_address.as_ref();
-        let options_at = at.field("socket_options");
-        let socket_options = SocketOption::list_from_wire(&wire.socket_options, &options_at);
-        if socket_options.iter().any(|option| option.state != SocketState::Prebind) {
-            options_at.warn(
-                "of sockets that connect only options for STATE_PREBIND are set, as in Envoy",
-            );
-        }
+        let source_address =
+            source.and_then(|source| ip_and_port(source, &at.field("source_address")));
+        let extra_at = at.field("extra_source_addresses");
         Self {
-            source_address: source
-                .and_then(|source| ip_and_port(source, &at.field("source_address"))),
+            extra_source_address: ExtraSourceAddress::from_wire(
+                &wire.extra_source_addresses,
+                source_address,
+                &extra_at,
+            ),
+            source_address,
             freebind: wire.freebind.map(|freebind| freebind.value),
-            socket_options,
+            socket_options: socket_options(&wire.socket_options, &at.field("socket_options")),
         }
+    }
+
+    /// The source address and socket options for connections to `host`: those of its IP version where there
+    /// are such, else the first.
+    pub fn towards(&self, host: SocketAddr) -> (Option<SocketAddr>, &[SocketOption]) {
+        let is_of_version = |source: SocketAddr| source.is_ipv4() == host.is_ipv4();
+        match &self.extra_source_address {
+            Some(extra) if is_of_version(extra.address) => {
+                let options = extra.socket_options.as_ref().unwrap_or(&self.socket_options);
+                (Some(extra.address), options)
+            }
+            _ => (self.source_address, &self.socket_options),
+        }
+    }
+}
+
+impl ExtraSourceAddress {
+    /// Reads the field `extra_source_addresses`, which stands beside `source`.
+    fn from_wire(
+        wire: &[wire::ExtraSourceAddress],
+        source: Option<SocketAddr>,
+        at: &At<'_>,
+    ) -> Option<Self> {
+        let first = wire.first()?;
+        if wire.len() > 1 {
+            at.index(1).error("one extra source address is all that there can be");
+        }
+        let at = at.index(0);
+        let address = ip_and_port(first.address.as_ref()?, &at.field("address"))?;
+        match source {
+            None => at.error("an extra source address needs a 'source_address' beside it"),
+            Some(source) if source.is_ipv4() == address.is_ipv4() => at.error(
+                "'source_address' has the same IP version; an extra one is for hosts of the other",
+            ),
+            Some(_) => {}
+        }
+        let options = first.socket_options.as_ref().map(|options| {
+            let at = at.field("socket_options");
+            socket_options(&options.socket_options, &at.field("socket_options"))
+        });
+        Some(Self { address, socket_options: options })
+    }
+}
+
+fn socket_options(wire: &[wire::SocketOption], at: &At<'_>) -> Vec<SocketOption> {
+    let options = SocketOption::list_from_wire(wire, at);
+    if options.iter().any(|option| option.state != SocketState::Prebind) {
+        at.warn("of sockets that connect only options for STATE_PREBIND are set, as in Envoy");
+    }
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_is_of_the_version_of_the_host_where_there_is_such() {
+        let address = |text: &str| -> SocketAddr { text.parse().expect("an address") };
+        let v4 = address("127.0.0.2:0");
+        let mut bind = BindConfig { source_address: Some(v4), ..BindConfig::default() };
+        let (host_v4, host_v6) = (address("10.0.0.1:80"), address("[2001:db8::1]:80"));
+        assert_eq!(bind.towards(host_v6), (Some(v4), &[][..]));
+        let v6 = address("[::2]:0");
+        let extra = ExtraSourceAddress { address: v6, socket_options: None };
+        bind.extra_source_address = Some(extra);
+        assert_eq!(bind.towards(host_v4), (Some(v4), &[][..]));
+        assert_eq!(bind.towards(host_v6), (Some(v6), &[][..]));
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use ringmain_config::cluster::ConnectOptions;
-use ringmain_config::socket_option::SocketState;
+use ringmain_config::socket_option::{SocketOption, SocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::socket_options;
@@ -32,24 +32,30 @@ pub fn outgoing_socket(
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP));
     let socket = socket.map_err(ConnectError::Failed)?;
-    set_options(&socket, address, options).map_err(local)?;
-    if let Some(source) = options.bind.source_address {
+    let (source, socket_options) = options.bind.towards(address);
+    set_options(&socket, address, options, socket_options).map_err(local)?;
+    if let Some(source) = source {
         bind(&socket, source).map_err(|error| ConnectError::Local(Some(told(source, &error))))?;
     }
     socket.set_nonblocking(true).map_err(local)?;
     Ok(socket)
 }
 
-fn set_options(socket: &Socket, address: SocketAddr, options: &ConnectOptions) -> io::Result<()> {
+fn set_options(
+    socket: &Socket,
+    address: SocketAddr,
+    options: &ConnectOptions,
+    socket_options: &[SocketOption],
+) -> io::Result<()> {
     match (options.bind.freebind, address.is_ipv6()) {
         (Some(on), false) => socket.set_freebind_v4(on)?,
         (Some(on), true) => socket.set_freebind_v6(on)?,
         (None, _) => {}
     }
     if let Some(keepalive) = options.tcp_keepalive {
-        socket_options::set_keepalive(socket, keepalive)?;
+        super::socket_options::set_keepalive(socket, keepalive)?;
     }
-    socket_options::set_all(socket, &options.bind.socket_options, SocketState::Prebind)
+    super::socket_options::set_all(socket, socket_options, SocketState::Prebind)
 }
 
 /// Where the kernel is to choose the port, it does so when the socket connects: then connections to

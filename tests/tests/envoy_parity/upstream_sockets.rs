@@ -35,6 +35,21 @@ fn source_addresses() {
     let bind = |fields: &str| format!("upstream_bind_config: {{ {fields} }}");
     compare(vec![
         source("source", &bind(AT_5)).shows("x-source: 127.0.0.5"),
+        source(
+            "extra_of_the_other_version",
+            &bind(&format!(
+                "{AT_5}, extra_source_addresses: [{{ address: {{ address: '::1', port_value: 0 }} }}]"
+            )),
+        )
+        .shows("x-source: 127.0.0.5"),
+        source(
+            "extra_of_this_version",
+            &bind(
+                "source_address: { address: '::1', port_value: 0 }, extra_source_addresses: \
+                 [{ address: { address: 127.0.0.6, port_value: 0 } }]",
+            ),
+        )
+        .shows("x-source: 127.0.0.6"),
         source("nothing", "upstream_bind_config: {}").shows("x-source: 127.0.0.1"),
         source("freebind", &bind(&format!("{AT_5}, freebind: true"))).shows("x-source: 127.0.0.5"),
         failing_source(

@@ -28,7 +28,12 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.core.v3.BindConfig",
-        supported: "source_address freebind socket_options",
+        supported: "source_address extra_source_addresses freebind socket_options",
+        ..NONE
+    },
+    Message {
+        name: "envoy.config.core.v3.ExtraSourceAddress",
+        supported: "address socket_options",
         ..NONE
     },
     Message {
