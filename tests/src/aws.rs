@@ -117,6 +117,8 @@ pub struct World {
     pub page: usize,
     /// Instances of Cloud Map, and their revision.
     pub instances: Vec<(String, SocketAddr)>,
+    /// Whether they tell no port.
+    pub portless: bool,
     /// `InstancesRevision`.
     pub revision: i64,
     /// Every call, by action.
@@ -435,9 +437,10 @@ impl World {
             .instances
             .iter()
             .map(|(id, address)| {
+                let port = (!self.portless).then(|| address.port().to_string());
                 json!({ "InstanceId": id, "HealthStatus": "HEALTHY", "Attributes": {
                     "AWS_INSTANCE_IPV4": address.ip().to_string(),
-                    "AWS_INSTANCE_PORT": address.port().to_string(),
+                    "AWS_INSTANCE_PORT": port,
                     "AVAILABILITY_ZONE": "eu-west-1c",
                 }})
             })

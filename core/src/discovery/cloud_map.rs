@@ -4,6 +4,7 @@
 mod client;
 mod host;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,9 @@ use crate::server::Control;
 /// The instances are asked for in every so many polls, whatever their revision: a change of health
 /// need not change it.
 const FULL_POLLS: u64 = 6;
+
+/// How often `stale_seconds` is told.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Starts a poller for each Cloud Map cluster of the configuration.
 pub fn start(control: &Arc<Control>, budget: &SharedBudget, first: &mpsc::Sender<()>) {
@@ -47,10 +51,13 @@ struct Poller {
     polls: u64,
     revision: Option<i64>,
     said: Option<String>,
+    /// Reasons why instances cannot be hosts, each with one of those.
+    complaints: BTreeMap<String, String>,
     report: PollerReport,
     rows: Vec<TaskReport>,
     first: Option<oneshot::Sender<()>>,
-    last_success: Option<Instant>,
+    /// When the last whole answer came; before the first, when it was first asked for.
+    heard: Instant,
 }
 
 impl Poller {
@@ -78,9 +85,10 @@ impl Poller {
             polls: 0,
             revision: None,
             said: None,
+            complaints: BTreeMap::new(),
             rows: Vec::new(),
             first: Some(first),
-            last_success: None,
+            heard: Instant::now(),
         }
     }
 
@@ -89,7 +97,17 @@ impl Poller {
         loop {
             let result = self.poll().await;
             let pause = self.conclude(result).await;
-            tokio::time::sleep(pause).await;
+            self.wait(pause).await;
+        }
+    }
+
+    /// Waits for the next poll.
+    async fn wait(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            let left = until.saturating_duration_since(Instant::now());
+            tokio::time::sleep(left.min(TICK)).await;
+            self.cluster.aws_stats().stale_seconds.set(self.heard.elapsed().as_secs());
         }
     }
 
@@ -126,7 +144,7 @@ impl Poller {
                 if let Some(instances) = instances {
                     self.take(&instances).await;
                 }
-                self.last_success = Some(Instant::now());
+                self.heard = Instant::now();
                 self.report.last_success = self.report.last_poll;
                 self.first = None;
                 self.say(None);
@@ -166,19 +184,34 @@ impl Poller {
         let complete = instances.len() < client::MAX_RESULTS;
         let mut answer = Answer { complete, ..Answer::default() };
         self.rows.clear();
+        let mut complaints = BTreeMap::new();
         for instance in instances {
             let (row, found) = host::judge(instance, &self.config, &self.client.region());
-            self.rows.push(row);
             match found {
                 Some(host) => answer.found.push(host),
-                None => _ = answer.staying.insert(instance.id.clone()),
+                None => {
+                    complaints.entry(row.reason.clone()).or_insert_with(|| instance.id.clone());
+                    answer.staying.insert(instance.id.clone());
+                }
             }
+            self.rows.push(row);
         }
+        self.complain(complaints);
         self.published.apply(&self.control, answer).await;
         self.published.explain(&mut self.rows, owner);
         let stats = self.cluster.aws_stats();
         stats.tasks_seen.set(instances.len() as u64);
         stats.tasks_ready.set(self.rows.iter().filter(|row| row.in_rotation).count() as u64);
+    }
+
+    /// Says once of each reason why an instance cannot be a host, and of which one.
+    fn complain(&mut self, complaints: BTreeMap<String, String>) {
+        for (reason, instance) in &complaints {
+            if !self.complaints.contains_key(reason) {
+                tracing::error!(cluster = self.cluster.config.name, instance, "{reason}");
+            }
+        }
+        self.complaints = complaints;
     }
 
     /// Says what went wrong once, and that it is over.
@@ -211,7 +244,6 @@ impl Poller {
         let stats = self.cluster.aws_stats();
         stats.expected_calls_per_minute.set((report.expected_calls_per_second * 60.0) as u64);
         stats.last_success_unix.set(report.last_success);
-        stats.stale_seconds.set(self.last_success.map_or(0, |at| at.elapsed().as_secs()));
         let key = format!("cloud_map {} {}", report.source, self.cluster.config.name);
         self.control.publish_report(key, report.clone());
     }

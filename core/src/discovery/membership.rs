@@ -127,7 +127,7 @@ impl Membership {
         let mut outcome = Outcome::default();
         let Answer { found, leaving, staying, unknown, complete, empty_is_meant } = answer;
         let named: HashSet<String> = found.iter().map(|host| host.identity.clone()).collect();
-        let nothing_named = named.is_empty() && leaving.is_empty();
+        let nothing_named = named.is_empty() && leaving.is_empty() && staying.is_empty();
         if !nothing_named {
             self.empty_since = None;
         }

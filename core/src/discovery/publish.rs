@@ -77,6 +77,7 @@ impl Published {
         let outcome = self.membership.apply(answer, Instant::now());
         self.note(&outcome);
         self.begin_ramp(control);
+        let before = self.stale;
         self.stale = if outcome.empty_ignored {
             Some("the answer is empty; the last hosts stay for empty_set_grace")
         } else if outcome.removal_held {
@@ -86,6 +87,9 @@ impl Published {
         } else {
             None
         };
+        if let Some(stale) = self.stale.filter(|_| outcome.held > 0 && self.stale != before) {
+            tracing::warn!(cluster = self.cluster.config.name, hosts = outcome.held, "{stale}");
+        }
         if self.tell(control).await || !outcome.changes.is_empty() {
             self.save();
         }

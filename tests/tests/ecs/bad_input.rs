@@ -88,6 +88,8 @@ fn one_service_that_is_not_there_is_told_once_while_others_are_polled() {
             let report = proxy.admin().get("/ecs").text();
             assert!(report.contains(expected), "{report}");
             assert!(aws.calls("DescribeServices") <= 1);
+            // One that is not there makes no other look as if it had not been told of.
+            assert!(proxy.admin().stat("cluster.backend.ecs.last_success_unix") > 0);
         }
     });
 }

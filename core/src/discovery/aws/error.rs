@@ -62,7 +62,10 @@ impl ApiError {
         let what = match (code, service.and_then(ProvideErrorMetadata::message)) {
             (Some(code), Some(said)) => format!("{code}: {said}"),
             (Some(code), None) => code.to_owned(),
-            (None, _) => chain,
+            (None, _) => match error.raw_response() {
+                Some(answer) => unreadable(answer.status().as_u16(), &chain),
+                None => chain,
+            },
         };
         Self { action, kind, message: format!("{what}{}", advice(kind, action)) }
     }
@@ -91,6 +94,12 @@ impl ApiError {
             | ErrorKind::Passing => Setback::Passing,
         }
     }
+}
+
+/// Of an answer that is none of the API's.
+fn unreadable(status: u16, chain: &str) -> String {
+    let why = chain.rsplit("unhandled error: ").next().unwrap_or_default();
+    format!("the answer, of status {status}, cannot be read: {why}")
 }
 
 /// What an answer means that is an error. One that refuses a signature may have the clock put right.
@@ -200,6 +209,15 @@ mod tests {
         ] {
             assert_eq!(kind_of(code, Some(status), second), expected, "{code:?} {status}");
         }
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_told_by_its_status() {
+        let chain = "service error: unhandled error: failed to parse JSON: found: None";
+        let told = "the answer, of status 200, cannot be read: failed to parse JSON: found: None";
+        assert_eq!(unreadable(200, chain), told);
+        let told = "the answer, of status 502, cannot be read: response error";
+        assert_eq!(unreadable(502, "response error"), told);
     }
 
     #[test]

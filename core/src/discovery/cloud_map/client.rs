@@ -132,7 +132,10 @@ impl CloudMapClient {
         for (name, value) in &self.config.query_parameters {
             call = call.query_parameters(name, value);
         }
-        let answer = call.send().await.map_err(|error| ApiError::new(action, &error))?;
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| ApiError::new(action, &error).asked_for(|| self.asked()))?;
         let instances = answer.instances.ok_or_else(|| {
             ApiError::of(action, ErrorKind::Passing, "the answer has no 'Instances'")
         })?;

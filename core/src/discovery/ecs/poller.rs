@@ -30,7 +30,6 @@ pub struct Poller {
     urgent: BTreeSet<String>,
     said: BTreeSet<String>,
     report: PollerReport,
-    last_success: Option<Instant>,
 }
 
 impl Poller {
@@ -50,7 +49,6 @@ impl Poller {
             urgent: BTreeSet::new(),
             said: BTreeSet::new(),
             report,
-            last_success: None,
         }
     }
 
@@ -106,10 +104,8 @@ impl Poller {
         self.say(outcome);
         self.report.region = self.asker.client.region();
         self.report.last_poll = unix_now();
-        let whole = outcome.complete.len() == self.groups().len();
-        if whole {
+        if outcome.complete.len() == self.groups().len() {
             self.report.last_success = self.report.last_poll;
-            self.last_success = Some(Instant::now());
         }
         let chance = rand::random::<f64>();
         let pause = match outcome.setback() {
@@ -172,7 +168,6 @@ impl Poller {
         let per_minute = (self.report.expected_calls_per_second * 60.0).round() as u64;
         for view in &self.views {
             view.stats().expected_calls_per_minute.set(per_minute);
-            view.stats().last_success_unix.set(self.report.last_success);
         }
     }
 
@@ -188,10 +183,6 @@ impl Poller {
             {
                 until = until.min(begun + gap);
             }
-            let stale = self.last_success.map_or(0, |at| at.elapsed().as_secs());
-            for view in &self.views {
-                view.stats().stale_seconds.set(stale);
-            }
         }
     }
 }
@@ -201,6 +192,7 @@ async fn tend(control: &Control, views: &mut [View], urgent: &mut BTreeSet<Strin
     for view in views {
         view.go_on(control).await;
         urgent.extend(view.find_suspects(control).await);
+        view.count_stale();
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::inventory::Inventory;
 use super::judgement::{Judgement, judge, task_id};
+use super::poller::unix_now;
 use crate::cluster::{Cluster, Host, HostSet};
 use crate::discovery::membership::owner;
 use crate::discovery::publish::Published;
@@ -28,6 +29,8 @@ pub struct View {
     complaints: BTreeSet<String>,
     /// Dropped when the first whole answer has come.
     first: Option<oneshot::Sender<()>>,
+    /// When the last whole answer came; before the first, when it was first asked for.
+    heard: Instant,
     report: ClusterReport,
 }
 
@@ -59,6 +62,7 @@ impl View {
             failures: HashMap::new(),
             complaints: BTreeSet::new(),
             first: Some(first),
+            heard: Instant::now(),
             report,
         }
     }
@@ -92,7 +96,14 @@ impl View {
         self.report.tasks = rows;
         if complete {
             self.first = None;
+            self.heard = Instant::now();
+            self.stats().last_success_unix.set(unix_now());
         }
+    }
+
+    /// Tells how long ago the last whole answer came.
+    pub fn count_stale(&self) {
+        self.stats().stale_seconds.set(self.heard.elapsed().as_secs());
     }
 
     /// Says once what someone must change.

@@ -153,6 +153,20 @@ fn a_grace_begins_anew_when_anybody_was_named_meanwhile() {
 }
 
 #[test]
+fn who_is_there_without_an_address_ends_the_grace() {
+    let mut membership = play(&[Poll(0, true, &["a"], &[], "a")]);
+    let start = Instant::now();
+    let mut at = |seconds, staying: &[&str]| {
+        let staying = staying.iter().map(|name| (*name).to_owned()).collect();
+        let answer = Answer { staying, complete: true, ..Answer::default() };
+        membership.apply(answer, start + Duration::from_secs(seconds)).empty_ignored
+    };
+    assert!(at(0, &[]));
+    assert!(!at(50, &["a"]));
+    assert!(at(70, &[]));
+}
+
+#[test]
 fn a_host_whose_address_is_not_told_stays() {
     let mut membership = Membership::new(GUARD, Vec::new());
     let task = |name: &str| HostDescription { identity: format!("{name}#80"), ..host(name) };
