@@ -183,6 +183,9 @@ fn warn_of_options_without_effect(wire: &wire::Listener, sockets: &[ListenSocket
         let why = "with 'bind_to_port: false' the listener has no socket";
         warn(&of_tcp, why);
         warn(&of_all, why);
+        let balances = wire.connection_balance_config.is_some();
+        let why = "connections that another listener hands over stay on their worker";
+        warn(&[("connection_balance_config", balances)], why);
     } else if sockets.iter().all(|socket| socket.address.socket().is_none()) {
         warn(&of_tcp, "a Unix socket has no such option");
     }

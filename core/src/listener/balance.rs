@@ -89,7 +89,7 @@ struct Queue {
 const QUEUED_MAX: usize = 1024;
 
 impl Handover {
-    /// For the workers that `bells` wake.
+    /// For the workers that `bells` wake; for none where no listener has a balance.
     pub fn new(bells: impl Iterator<Item = Bell>) -> Self {
         let queue = |bell| {
             let (sender, receiver) = crossbeam_channel::bounded(QUEUED_MAX);

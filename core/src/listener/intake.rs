@@ -151,6 +151,10 @@ impl Intake {
                 }
                 let other = Rc::new(Self::new(&self.worker, other));
                 if let Some(permit) = other.permit(permit.into_descriptor()) {
+                    // It stays here, as what filters have found does, and counts where others are placed.
+                    let balance = other.listener().balance.as_ref();
+                    let permit =
+                        permit.with_place(balance.map(|balance| balance.unit(self.worker.id)));
                     let index = other.listener_index;
                     connection.log = ConnectionLog::begin(&self.worker, index, &connection);
                     other.begin(Accepted { stream, connection, input, permit }, Origin::Listener);

@@ -183,7 +183,9 @@ impl Server {
         let bells = Arc::new(Bells::new(server.posts.iter().map(Post::bell)));
         let clusters = server.compiled.clusters.len();
         server.host_slots = Arc::new(HostSlots::new(server.posts.iter().map(Post::bell), clusters));
-        let handover = Arc::new(Handover::new(server.posts.iter().map(Post::bell)));
+        let balances = server.compiled.listeners.iter().any(|listener| listener.balance.is_some());
+        let handed_to = server.posts.iter().filter(|_| balances);
+        let handover = Arc::new(Handover::new(handed_to.map(Post::bell)));
         for (index, (sockets, mail)) in per_worker.drain(..).zip(mails).enumerate() {
             let core = cores.get(index % cores.len().max(1)).copied();
             let seed = WorkerSeed {
