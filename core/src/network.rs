@@ -44,7 +44,7 @@ pub struct Unserved {
     pub info: ConnectionInfo,
     /// Its TLS, where it has any.
     pub tls: Option<Rc<TlsInfo>>,
-    /// Why a filter before refused it; absent where its handshake failed.
+    /// Why we ended it; absent where the client did, or its handshake failed.
     pub refused: Option<Refused>,
     /// Why the handshake failed, where that is known.
     pub transport_failure: Option<Rc<str>>,
@@ -54,7 +54,9 @@ impl Unserved {
     /// Notes in `record` why.
     pub fn tell(&self, record: &mut StreamInfo) {
         record.downstream_tls.clone_from(&self.tls);
-        record.downstream_transport_failure.clone_from(&self.transport_failure);
+        if self.transport_failure.is_some() {
+            record.downstream_transport_failure.clone_from(&self.transport_failure);
+        }
         if let Some(refused) = self.refused {
             record.termination_details = refused.details;
             if let Some(flag) = refused.flag {

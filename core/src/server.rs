@@ -21,6 +21,7 @@ mod worker;
 
 pub use compiled::{ClusterNames, Compiled, Dispatcher};
 pub use control::{Boot, Control, ServerState};
+pub use descriptors::Descriptors;
 pub use drain::drain_listeners;
 pub use sockets::ListeningSocket;
 pub use worker::{Command, Worker, WorkerSeed, run_worker};

@@ -125,6 +125,15 @@ impl Transport {
         }
     }
 
+    /// The same without a last word of TLS (close_notify): the peer is to see that something may be missing (RFC 8446
+    /// §6.1). Without TLS nothing could tell.
+    pub fn break_off_writing(&self) {
+        if let Self::Tls(tls) = self {
+            tls.keep_silent();
+        }
+        self.stream().shutdown(Shutdown::Write);
+    }
+
     /// Makes the end that follows a reset, so that the peer cannot take it for a good one.
     pub fn reset_on_close(&self) {
         if let Self::Tls(tls) = self {

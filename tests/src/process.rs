@@ -62,6 +62,14 @@ impl Process {
         open.count() as u64
     }
 
+    /// How many ends of pipes are among them.
+    pub fn pipes(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.id())).expect("the process lives");
+        let is_pipe = |path: &PathBuf| path.to_string_lossy().starts_with("pipe:");
+        // One that closes meanwhile is none.
+        open.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).filter(is_pipe).count()
+    }
+
     /// Memory of it that is resident, in KiB.
     pub fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id()));

@@ -211,6 +211,11 @@ impl Proxy {
         self.process.descriptors()
     }
 
+    /// How many ends of pipes are among them.
+    pub fn pipes(&self) -> usize {
+        self.process.pipes()
+    }
+
     /// Memory of it that is resident, in KiB.
     pub fn resident_kib(&self) -> u64 {
         self.process.resident_kib()

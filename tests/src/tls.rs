@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -280,6 +280,15 @@ impl TlsClient {
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.write_all(bytes.as_ref())?;
         self.stream.flush()
+    }
+
+    /// Sends no more, and says so (close_notify) or not.
+    pub fn half_close(&mut self, says_so: bool) -> io::Result<()> {
+        if says_so {
+            self.stream.conn.send_close_notify();
+            self.stream.flush()?;
+        }
+        self.stream.sock.shutdown(Shutdown::Write)
     }
 
     /// Everything that comes until the server's orderly end, or why there was none.

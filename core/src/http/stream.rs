@@ -236,6 +236,7 @@ impl StreamInfo {
             started_at: begun.started_at
                 - begun.started.saturating_duration_since(connection.accepted),
             dynamic_metadata: connection.dynamic_metadata.clone(),
+            downstream_transport_failure: connection.transport_failure.clone(),
             ..begun
         }
     }

@@ -51,6 +51,8 @@ pub struct ConnectionInfo {
     pub requested_application_protocols: Vec<Box<str>>,
     /// `tls` where a ClientHello was found, else `raw_buffer`.
     pub transport_protocol: &'static str,
+    /// What a listener filter that looked for a ClientHello has found instead.
+    pub transport_failure: Option<Rc<str>>,
 }
 
 impl ConnectionInfo {
@@ -71,6 +73,7 @@ impl ConnectionInfo {
             tls_fingerprints: None,
             requested_application_protocols: Vec::new(),
             transport_protocol: "raw_buffer",
+            transport_failure: None,
         }
     }
 

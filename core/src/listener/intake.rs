@@ -126,7 +126,10 @@ impl Intake {
                     accepted.input = input;
                     self.looked_at(accepted, origin);
                 }
-                Ok(None) => {}
+                Ok(None) => {
+                    let failure = connection.transport_failure.take();
+                    connection.note(|record| record.downstream_transport_failure = failure);
+                }
                 Err(_) => self.worker.stats().connection_panics.inc(),
             }
         });
@@ -274,15 +277,14 @@ impl Intake {
             Err(failure) => failure,
         };
         tracing::debug!(listener = listener.name, ?failure, "no TLS session");
-        let mut end = End::Remote;
-        if deadline.fired() {
-            let stats = listener.stats.of(worker.id);
-            stats.downstream_cx_transport_socket_connect_timeout.inc();
-            end = End::Local;
+        let timed_out = deadline.fired();
+        if timed_out {
+            listener.stats.of(worker.id).downstream_cx_transport_socket_connect_timeout.inc();
         }
+        let refused = timed_out.then_some(Refused::BY_TIMEOUT);
         let transport_failure = failure.into_reason();
-        let unserved = Unserved { info, tls: None, refused: None, transport_failure };
-        self.count_unserved(unserved, chain, end);
+        let unserved = Unserved { info, tls: None, refused, transport_failure };
+        self.count_unserved(unserved, chain, if timed_out { End::Local } else { End::Remote });
         None
     }
 

@@ -45,6 +45,12 @@ pub struct Refused {
     pub details: &'static str,
 }
 
+impl Refused {
+    /// `transport_socket_connect_timeout` has passed.
+    pub const BY_TIMEOUT: Self =
+        Self { delay: None, flag: None, details: "transport socket timeout was reached" };
+}
+
 impl NetworkFilter {
     /// Compiles `config` for `workers` workers.
     pub fn new(config: &config::NetworkFilter, workers: usize) -> Self {

@@ -100,16 +100,19 @@ impl Stream {
         self.reading.take(self.shared().read(buffer)).await
     }
 
-    /// The same while `patience` lasts; `None` where it has ended and nothing has come.
+    /// The same while `patience` lasts; `None` where it has ended and nothing has come. Once the socket has
+    /// [stopped blocking](Stream::stop_blocking) on io_uring, that is at once.
     pub async fn read_patiently(
         &self,
         buffer: Buffer,
         patience: &Patience,
     ) -> (Option<io::Result<usize>>, Buffer) {
         let read = self.shared().cancelable_read(buffer, patience.handle());
-        match self.reading.take(read).await {
-            (Err(error), buffer) if error.raw_os_error() == Some(libc::ECANCELED) => (None, buffer),
-            (result, buffer) => (Some(result), buffer),
+        let (result, buffer) = self.reading.take(read).await;
+        match result {
+            Err(error) if error.raw_os_error() == Some(libc::ECANCELED) => (None, buffer),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => (None, buffer),
+            result => (Some(result), buffer),
         }
     }
 
@@ -123,6 +126,11 @@ impl Stream {
             match result {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), outgoing.buffer),
                 Ok(count) => outgoing.sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Err(error) = self.wait_writable_in_turn().await {
+                        return (Err(error), outgoing.buffer);
+                    }
+                }
                 Err(error) => return (Err(error), outgoing.buffer),
             }
         }
@@ -142,6 +150,23 @@ impl Stream {
         // SAFETY: `readable` takes a shared reference; see `shared` for why that may stand beside
         // an operation in flight.
         unsafe { &*self.inner.get() }.readable(false).await
+    }
+
+    /// The same as an operation among the reads, which gives way to other sockets now and then.
+    pub(super) async fn wait_readable_in_turn(&self) -> io::Result<()> {
+        self.reading.take(self.readable()).await
+    }
+
+    /// Waits until a write would not block, as an operation among the writes.
+    pub(super) async fn wait_writable_in_turn(&self) -> io::Result<()> {
+        // SAFETY: as in `readable`.
+        self.writing.take(unsafe { &*self.inner.get() }.writable(false)).await
+    }
+
+    /// From now on the kernel answers at once where it would wait, which [`Stream::splice`] needs. Of the rest only
+    /// [`Stream::read_patiently`] and [`Stream::write_all`] may be used then. Operations that wait already go on to.
+    pub fn stop_blocking(&self) -> io::Result<()> {
+        Ok(rustix::io::ioctl_fionbio(self, true)?)
     }
 
     /// Nothing is expected of the peer from now on. False where something has come, or its end.

@@ -18,12 +18,13 @@ pub use super::configuration::told;
 use super::args::{Args, Mode};
 use super::configuration::{Written, load, name_node};
 use super::control::{Boot, Control, ServerState};
+use super::descriptors::{self, Descriptors};
 use super::signals::Signals;
 use super::sockets::{BoundAddress, bind_admin, bind_all, transpose};
 use super::tls_upkeep::keep_tls_fresh;
 use super::upkeep::{flush_logs, flush_stats, return_memory};
 use super::worker::{Command, WorkerSeed, run_worker};
-use super::{Compiled, demo, descriptors, drain, log, overload};
+use super::{Compiled, demo, drain, log, overload};
 use crate::access_log::{LogBuffers, LogWriter, OpenError};
 use crate::cluster::{Bells, HostSlots};
 use crate::listener::Handover;
@@ -161,7 +162,7 @@ impl Server {
         // connections from the first one's.
         let admin = bootstrap.admin.as_ref().map(bind_admin).transpose()?;
         let sockets = bind_all(&bootstrap.listeners, workers)?;
-        let client_descriptors = descriptors::for_clients(workers)?;
+        let descriptors = Descriptors::share_out(workers)?;
         let of_listener =
             |bound: &Vec<BoundAddress>| bound.iter().map(|one| one.address.clone()).collect();
         let addresses: Vec<Vec<Address>> = sockets.iter().map(of_listener).collect();
@@ -198,7 +199,7 @@ impl Server {
                 bells: bells.clone(),
                 host_slots: server.host_slots.clone(),
                 handover: handover.clone(),
-                client_descriptors: client_descriptors.clone(),
+                descriptors: descriptors.clone(),
             };
             server.start_worker(seed, mail, ended_sender.clone())?;
         }

@@ -10,6 +10,7 @@ use ringmain_config::overload::OverloadActionKind;
 use ringmain_config::tls::UpstreamTlsContext;
 use tokio::sync::oneshot;
 
+use super::descriptors::Descriptors;
 use super::{Compiled, Dispatcher, ListeningSocket, connection_ids};
 use crate::access_log::LogBuffers;
 use crate::cluster::{Bells, HostSlots, WorkerCluster};
@@ -21,7 +22,7 @@ use crate::listener::{
     Intake,
 };
 use crate::random::Random;
-use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, Timers, Watches};
+use crate::runtime::{self, BufferPool, EnginePlan, Mailbox, SplicePipes, Timers, Watches};
 use crate::stats::scopes::{Http2Stats, WorkerStats};
 use crate::stats::{Handed, WorkerHistograms, WorkerId};
 use crate::transport_socket::tls::{ServerContext, ServerContexts};
@@ -82,8 +83,8 @@ pub struct WorkerSeed {
     pub host_slots: Arc<HostSlots>,
     /// Connections on their way from worker to worker.
     pub handover: Arc<Handover>,
-    /// How many descriptors clients may hold, of all workers.
-    pub client_descriptors: Option<Arc<ConnectionLimit>>,
+    /// What clients and pipes may have of the descriptors.
+    pub descriptors: Descriptors,
 }
 
 /// A worker's own things. `Rc`, `Cell` and `RefCell` inside: no other thread ever sees them.
@@ -99,6 +100,8 @@ pub struct Worker {
     pub watches: Rc<Watches>,
     /// Spare buffers.
     pub buffers: Rc<BufferPool>,
+    /// Pipes for what goes from socket to socket.
+    pub pipes: SplicePipes,
     /// TLS of the filter chains.
     pub server_contexts: ServerContexts,
     /// Latencies.
@@ -135,9 +138,7 @@ const SHRINK_TICKS: u64 = 100;
 
 impl Worker {
     fn new(seed: WorkerSeed) -> Rc<Self> {
-        let WorkerSeed {
-            id, compiled, logs, bells, host_slots, handover, client_descriptors, ..
-        } = seed;
+        let WorkerSeed { id, compiled, logs, bells, host_slots, handover, descriptors, .. } = seed;
         let histograms = Rc::new(WorkerHistograms::new(&compiled.histograms));
         let timers = Timers::new();
         let random = Rc::new(Random::default());
@@ -158,6 +159,7 @@ impl Worker {
             timers,
             watches: Rc::default(),
             buffers,
+            pipes: SplicePipes::new(descriptors.pipes),
             server_contexts,
             histograms,
             logs: RefCell::new(logs),
@@ -167,7 +169,7 @@ impl Worker {
             random,
             connections: Rc::default(),
             drain: DrainDecision::default(),
-            client_descriptors,
+            client_descriptors: descriptors.clients,
             handover,
             clusters,
             bells,
@@ -228,6 +230,7 @@ impl Worker {
             }
             if ticks.is_multiple_of(SHRINK_TICKS) {
                 self.buffers.shrink();
+                self.pipes.shrink();
                 runtime::shrink_rooms();
             }
         })

@@ -26,6 +26,7 @@ pub use self::client_context::ClientContext;
 pub use self::contexts::ServerContexts;
 pub use self::handshake::{HandshakeFailure, accept, connect};
 pub use self::info::TlsInfo;
+pub use self::names::not_tls;
 pub use self::server_context::ServerContext;
 use self::session::Session;
 pub use self::stats::SslStats;
@@ -162,7 +163,8 @@ impl TlsStream {
         let mut session = self.session.borrow_mut();
         let delivered = session.deliver(buffer)?;
         session.release(&self.buffers);
-        if delivered.is_err() {
+        let is_truncated = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+        if delivered.as_ref().is_err_and(|error| !is_truncated(error)) {
             // An alert, where we are the one who found fault.
             let alert = session.outgoing();
             if !self.silent.replace(true) && !self.writing.get() {

@@ -14,7 +14,7 @@ use ringmain::access_log::{LogBuffers, LogWriter};
 use ringmain::cluster::{Bells, Host, HostDescription, HostSet, HostSlots, ToldHosts};
 use ringmain::listener::Handover;
 use ringmain::runtime::{EngineChoice, Post, mailbox, memory, plan};
-use ringmain::server::{Command, Compiled, ListeningSocket, WorkerSeed, run_worker};
+use ringmain::server::{Command, Compiled, Descriptors, ListeningSocket, WorkerSeed, run_worker};
 use ringmain::stats::WorkerId;
 use ringmain_config::LoadOptions;
 
@@ -136,7 +136,7 @@ impl CountedWorker {
             bells: Arc::new(Bells::new(std::iter::once(post.bell()))),
             host_slots: host_slots.clone(),
             handover: Arc::new(Handover::new(std::iter::once(post.bell()))),
-            client_descriptors: None,
+            descriptors: Descriptors { clients: None, pipes: 0 },
         };
         let thread = thread::spawn(move || {
             COUNTED.set(true);

@@ -153,6 +153,37 @@ fn a_connection_that_a_listener_filter_looks_at() {
 }
 
 #[test]
+fn a_connection_without_the_tls_that_is_looked_for() {
+    let looking = |fields: &str| {
+        let chains = "    filter_chains:";
+        let inspector = INSPECTOR.replace("TlsInspector }", &format!("TlsInspector{fields} }}"));
+        logged(&[ECHO], FORMAT, "").replace(chains, &format!("{inspector}{chains}"))
+    };
+    const FIRST: [&str; 8] = [
+        "GET / HTTP/1.1\r\n",
+        "CONNECT a:1 HTTP/1.1\r\n",
+        "nonsense",
+        "\x17\x03\x03\0\x05hello",
+        "\x15\x03\x01\0\x02\x02\x28",
+        "\x16\x03\x01\x7f\x7fhello",
+        "\x16\x03\x01\0\x05\x02\0\0\x01\x03",
+        "\x16\x03\x01\0\x05\x01\0\0\x01\x03",
+    ];
+    same(&looking(""), &Values::new(), |proxy| {
+        for (index, first) in FIRST.iter().enumerate() {
+            visit(proxy, first, first.len());
+            lines(proxy, index + 1, &[]);
+        }
+        lines(proxy, FIRST.len(), &[])
+    });
+    let closing = looking(", close_connection_on_client_hello_parsing_errors: true");
+    same(&closing, &Values::new(), |proxy| {
+        is_closed(proxy, "nonsense");
+        lines(proxy, 1, &[])
+    });
+}
+
+#[test]
 fn a_filter_chooses_connections() {
     let template = logged(&[ECHO], "%RESPONSE_FLAGS% %BYTES_RECEIVED%", "");
     let filter = "    - name: file\n      filter: { log_type_filter: { types: [NotSet] } }";

@@ -150,3 +150,34 @@ fn workers_may_have_equal_shares_of_the_connections() {
         assert_eq!(shares(program, &config, 20), [10, 10], "{program}");
     }
 }
+
+/// Those that another listener has handed over count, though they stay where they are.
+#[test]
+fn shares_are_equal_beside_connections_that_are_handed_over() {
+    let proxy_protocol = r#"use_original_dst: true
+listener_filters:
+- name: proxy_protocol
+  typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol }
+"#;
+    let balanced = config("connection_balance_config: { exact_balance: {} }\n");
+    let (_, balanced) = balanced.split_once("  listeners:\n").expect("a list");
+    let first = config(proxy_protocol).replace("name: in", "name: first");
+    let first = first.replace("stat_prefix: in", "stat_prefix: first");
+    let config = first.replace("{{listener}}", "{{listener_b}}") + balanced;
+    for program in Program::ringmains() {
+        let proxy = Proxy::start_with(program, &config, &Values::new(), &["--concurrency", "2"]);
+        let header = format!("PROXY TCP4 127.0.0.1 127.0.0.1 1 {}\r\n", proxy.port("listener"));
+        let handed_over = |_| {
+            let mut client = Client::connect(proxy.port("listener_b"));
+            client.send(&header);
+            client.send(PING);
+            assert_eq!(client.read_bytes(PING.len()), PING);
+            client
+        };
+        let _handed: Vec<Client> = (0..10).map(handed_over).collect();
+        let _own: Vec<Client> = (0..10).map(|_| connect(&proxy, "listener")).collect();
+        let of_worker = |worker| format!("listener.in.worker_{worker}.downstream_cx_active");
+        let shares = [0, 1].map(|worker| proxy.admin().stat(&of_worker(worker)));
+        assert_eq!(shares, [10, 10], "{program}");
+    }
+}

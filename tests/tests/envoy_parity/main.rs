@@ -39,6 +39,7 @@ mod route_matches;
 mod route_timeouts;
 mod routes;
 mod subsets;
+mod tcp_bulk;
 mod tcp_proxy;
 mod tcp_tunnels;
 mod upgrades;

@@ -37,15 +37,23 @@ fn what_is_no_handshake_ends_the_connection_and_counts_as_with_envoy() {
         &template,
         "%RESPONSE_FLAGS% %DOWNSTREAM_TRANSPORT_FAILURE_REASON% %BYTES_RECEIVED%",
     );
+    let reset = |port| {
+        let mut client = Client::connect(port);
+        client.send("\x16\x03\x01");
+        client.reset();
+    };
     assert_alike(|program| {
         let rig = Rig::start(program, &authority, &template);
         insult(rig.port(), GET.as_bytes(), false);
         insult(rig.port(), &[0; 100], false);
         insult(rig.port(), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", true);
+        insult(rig.port(), b"\x17\x03\x03\x00\x05hello", false);
+        insult(rig.port(), b"\x16\x03\x01\x00\x05\x14\x00\x00\x01\x03", false);
         insult(rig.port(), b"", true);
-        rig.wait_for_ends(4);
+        reset(rig.port());
+        rig.wait_for_ends(7);
         let destroyed = rig.proxy.admin().stat("http.ingress.downstream_cx_destroy_remote");
-        (rig.ssl_stats(), destroyed, connection_lines(&rig.proxy, 4))
+        (rig.ssl_stats(), destroyed, connection_lines(&rig.proxy, 7))
     });
 }
 
@@ -54,6 +62,7 @@ fn a_slow_handshake_is_cut() {
     let authority = authority();
     let template = tls_front(SERVER, "", "", "")
         .replace("      filters:", "      transport_socket_connect_timeout: 0.2s\n      filters:");
+    let template = logged(&template, "%RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS%");
     assert_alike(|program| {
         let rig = Rig::start(program, &authority, &template);
         insult(rig.port(), b"\x16\x03\x01", false);
@@ -64,6 +73,7 @@ fn a_slow_handshake_is_cut() {
         );
         admin.wait_for_stat(&timeouts, 1);
         admin.wait_for_stat("http.ingress.downstream_cx_destroy_local", 1);
+        connection_lines(&rig.proxy, 1)
     });
 }
 

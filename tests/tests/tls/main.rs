@@ -3,9 +3,11 @@
 mod bad_peers;
 mod client_certificates;
 mod downstream;
+mod examples;
 mod ocsp;
 mod reload;
 mod rig;
 mod tools;
+mod truncation;
 mod two_proxies;
 mod upstream;

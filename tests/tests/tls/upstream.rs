@@ -30,22 +30,24 @@ const TRUSTING: &str =
     "validation_context:\n  trusted_ca: { filename: '{{certificates}}/ca.crt' }\n";
 
 /// A server that answers every request on a connection, with TLS.
-struct TlsUpstream {
-    port: u16,
+pub struct TlsUpstream {
+    pub port: u16,
 }
 
 /// How it ends its answers.
 #[derive(Clone, Copy)]
-enum Answer {
+pub enum Answer {
     Whole,
     /// A body that lasts until the end, which comes without close_notify.
     Truncated,
     /// The name that the client has asked for.
     Named,
+    /// The `x-forwarded-proto` of the request.
+    Forwarded,
 }
 
 impl TlsUpstream {
-    fn start(
+    pub fn start(
         authority: &Authority,
         file: &str,
         asks_for_certificate: bool,
@@ -83,15 +85,26 @@ fn serve(mut stream: StreamOwned<ServerConnection, TcpStream>, answer: Answer) {
         if !received.ends_with(b"\r\n\r\n") {
             continue;
         }
-        received.clear();
+        let request = String::from_utf8_lossy(&std::mem::take(&mut received)).into_owned();
         let whole =
             |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         let (text, ends) = match answer {
             Answer::Whole => (whole("ok"), false),
             Answer::Truncated => ("HTTP/1.1 200 OK\r\n\r\nhalf".to_owned(), true),
             Answer::Named => (whole(stream.conn.server_name().unwrap_or("nobody")), false),
+            Answer::Forwarded => {
+                let mut lines = request.lines();
+                let proto = lines.find_map(|line| line.strip_prefix("x-forwarded-proto: "));
+                (whole(proto.unwrap_or("none")), false)
+            }
         };
         if stream.write_all(text.as_bytes()).is_err() || stream.flush().is_err() || ends {
+            return;
+        }
+        if request.contains("connection: close\r\n") {
+            stream.conn.send_close_notify();
+            // A client that has gone needs no last word.
+            let _gone = stream.flush();
             return;
         }
     }

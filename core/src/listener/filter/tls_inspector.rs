@@ -12,7 +12,7 @@ use crate::listener::{ConnectionInfo, TlsFingerprints};
 use crate::server::Worker;
 use crate::stats::scopes::TlsInspectorStats;
 use crate::stats::{HistogramId, HistogramTable, PerWorker, Scope};
-use crate::transport_socket::tls::hex;
+use crate::transport_socket::tls::{hex, not_tls};
 
 /// The compiled filter.
 #[derive(Debug)]
@@ -90,6 +90,7 @@ impl<'f> Looking<'f> {
             }
             Progress::NotTls => {
                 stats.tls_not_found.inc();
+                connection.transport_failure = Some(not_tls(bytes).into());
                 if self.filter.config.closes_on_errors { Verdict::Close } else { CONTINUE }
             }
             Progress::Complete(hello) => {

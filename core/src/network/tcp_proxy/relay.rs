@@ -1,17 +1,27 @@
 //! Moving bytes one way between two connections. What is read is written before more is read, so a
 //! slow receiver slows the sender down.
+//!
+//! Bytes are copied through a buffer. Where many come and both sides are plain, the kernel moves them from socket to
+//! socket ([`Stream::splice`]) until few come.
 
 use std::io;
 use std::net::Shutdown;
 
-use crate::runtime::{Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES};
+use crate::runtime::{
+    Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES, SplicePipes, Stream,
+};
 use crate::transport_socket::Transport;
+
+/// So many bytes in reads of [`SMALL_BUFFER_BYTES`] or more are a bulk transfer.
+const BULK_BYTES: usize = LARGE_BUFFER_BYTES;
 
 /// How a direction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// The sender said so, and the receiver was told.
     Finished,
+    /// The sender's TLS broke off without a last word, and the receiver's, where it has any, did so too.
+    Truncated,
     /// The sender's connection was reset.
     Reset,
     /// The receiver is gone.
@@ -26,6 +36,8 @@ pub struct Relay<'a> {
     pub to: &'a Transport,
     /// Where buffers come from.
     pub buffers: &'a BufferPool,
+    /// Where pipes come from.
+    pub pipes: &'a SplicePipes,
     /// Its read's.
     pub patience: Patience,
     /// Told how many bytes have come.
@@ -39,6 +51,7 @@ impl Relay<'_> {
     /// direction ends other than well, the other one is ended too.
     pub async fn run(&self, first: Buffer) -> End {
         let mut buffer = first;
+        let mut in_bulk = 0;
         let end = loop {
             if buffer.is_empty() {
                 let (read, returned) =
@@ -47,10 +60,7 @@ impl Relay<'_> {
                 match read {
                     Ok(0) => break End::Finished,
                     Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                        break End::Reset;
-                    }
-                    Err(_) => break End::Finished,
+                    Err(error) => break End::of_sender(&error),
                 }
             }
             let count = buffer.len();
@@ -63,10 +73,47 @@ impl Relay<'_> {
             }
             (self.sent)(count as u64);
             buffer = self.fitting(buffer, count);
+            in_bulk = if count < SMALL_BUFFER_BYTES { 0 } else { in_bulk + count };
+            if in_bulk >= BULK_BYTES
+                && let (Transport::Raw(from), Transport::Raw(to)) = (self.from, self.to)
+            {
+                self.buffers.give_back(std::mem::take(&mut buffer));
+                if let Some(end) = self.splice(from, to).await {
+                    break end;
+                }
+                in_bulk = 0;
+            }
         };
         self.buffers.give_back(buffer);
         self.end(end);
         end
+    }
+
+    /// Has the kernel move bytes as long as many come. `None` where few do, or it cannot.
+    async fn splice(&self, from: &Stream, to: &Stream) -> Option<End> {
+        from.stop_blocking().and_then(|()| to.stop_blocking()).ok()?;
+        loop {
+            let mut pipe = match from.splice(self.pipes).await {
+                Ok(pipe) => pipe?,
+                Err(error) => return Some(End::of_sender(&error)),
+            };
+            let count = pipe.len();
+            if count == 0 {
+                self.pipes.give_back(pipe);
+                return Some(End::Finished);
+            }
+            (self.received)(count as u64);
+            while !pipe.is_empty() {
+                match to.write_spliced(&mut pipe).await {
+                    Ok(written) => (self.sent)(written as u64),
+                    Err(_) => return Some(End::ReceiverGone),
+                }
+            }
+            self.pipes.give_back(pipe);
+            if count < SMALL_BUFFER_BYTES {
+                return None;
+            }
+        }
     }
 
     /// A full small buffer makes place for a large one, and back when little comes.
@@ -87,6 +134,7 @@ impl Relay<'_> {
     fn end(&self, end: End) {
         match end {
             End::Finished => self.to.end_writing(),
+            End::Truncated => self.to.break_off_writing(),
             // The receiver is to see the reset, not an end, so its side is not shut down for
             // writing; the read of the other direction ends all the same.
             End::Reset => {
@@ -95,6 +143,17 @@ impl Relay<'_> {
                 self.from.stream().shutdown(Shutdown::Both);
             }
             End::ReceiverGone => self.from.stream().shutdown(Shutdown::Both),
+        }
+    }
+}
+
+impl End {
+    /// By an error of a read.
+    fn of_sender(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset => Self::Reset,
+            io::ErrorKind::UnexpectedEof => Self::Truncated,
+            _ => Self::Finished,
         }
     }
 }

@@ -308,6 +308,7 @@ impl Session<'_> {
             from: &self.downstream,
             to: upstream.transport(),
             buffers: &self.worker.buffers,
+            pipes: &self.worker.pipes,
             patience: Patience::new(&self.worker.timers),
             received: &|count| {
                 idle.restart();
@@ -322,6 +323,7 @@ impl Session<'_> {
             from: upstream.transport(),
             to: &self.downstream,
             buffers: &self.worker.buffers,
+            pipes: &self.worker.pipes,
             patience: Patience::new(&self.worker.timers),
             received: &|count| {
                 idle.restart();
@@ -354,7 +356,8 @@ impl Session<'_> {
         if host == End::Reset && !cut {
             self.flag(ResponseFlag::UpstreamRemoteReset);
         }
-        if !cut && (host == End::Reset || (host == End::Finished && host_is_last.get())) {
+        let host_has_ended = matches!(host, End::Finished | End::Truncated);
+        if !cut && (host == End::Reset || (host_has_ended && host_is_last.get())) {
             upstream.note_remote_close();
         }
     }

@@ -30,6 +30,16 @@ pub enum HandshakeFailure {
 }
 
 impl HandshakeFailure {
+    /// The peer's end came instead of its next message.
+    fn of_end(read: io::Result<usize>) -> Self {
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Self::Failed(names::reset())
+            }
+            _ => Self::Closed,
+        }
+    }
+
     /// What a peer that was there has done wrong.
     pub fn into_reason(self) -> Option<Rc<str>> {
         match self {
@@ -107,7 +117,7 @@ async fn shake_hands(
         let ended = !matches!(result, Ok(1..));
         session.end_read(ended, incoming, buffers);
         if ended {
-            return Err(HandshakeFailure::Closed);
+            return Err(HandshakeFailure::of_end(result));
         }
     }
     let info = TlsInfo::of(session.connection(), observed);

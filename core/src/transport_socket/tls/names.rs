@@ -66,19 +66,71 @@ pub(super) fn failure(error: &Error, refusal: Option<&Refusal>, received: &[u8])
     format!("TLS_error:|{code}:SSL routines:OPENSSL_internal:{name}{detail}:TLS_error_end")
 }
 
+/// The same for a peer that has reset the connection: the number of the system's library and of ECONNRESET.
+pub(super) fn reset() -> String {
+    "TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end"
+        .to_owned()
+}
+
 /// Of the library of SSL routines; a reason is added to it.
 const SSL_LIBRARY: u32 = 0x1000_0000;
 
-/// The reason for a client that speaks HTTP, as BoringSSL knows it.
-fn plaintext(error: &Error, received: &[u8]) -> Option<(u32, &'static str)> {
-    if !matches!(error, Error::InvalidMessage(_)) {
-        return None;
+/// What the TLS inspector says of first bytes that are no ClientHello.
+pub fn not_tls(received: &[u8]) -> String {
+    let (reason, name) = no_hello(received);
+    let code = SSL_LIBRARY + reason;
+    format!("TLS_error|error:{code:08x}:SSL routines:OPENSSL_internal:{name}:TLS_error_end")
+}
+
+fn no_hello(received: &[u8]) -> (u32, String) {
+    /// RFC 8446 §5.1 and §4.
+    const ALERT: u8 = 21;
+    const HANDSHAKE: u8 = 22;
+    const CLIENT_HELLO: u8 = 1;
+    if let Some((reason, name)) = http(received) {
+        return (reason, name.to_owned());
     }
+    let (reason, name) = match received {
+        // A hello of SSL 2.0 that asks for a later version.
+        [(0x80..), _, CLIENT_HELLO, 3, ..] => CLIENT_HELLO_PARSE_FAILED,
+        [ALERT, 3, _, _, _, _, alert, ..] => return alert_reason((*alert).into()),
+        [HANDSHAKE, 3, _, high, low, ..]
+            if usize::from(u16::from_be_bytes([*high, *low])) > RECORD_BYTES_MAX =>
+        {
+            (146, "ENCRYPTED_LENGTH_TOO_LONG")
+        }
+        [HANDSHAKE, 3, _, _, _, CLIENT_HELLO, ..] => CLIENT_HELLO_PARSE_FAILED,
+        [HANDSHAKE, 3, _, _, _, _, ..] => UNEXPECTED_MESSAGE,
+        [_, 3, ..] => UNEXPECTED_RECORD,
+        _ => WRONG_VERSION,
+    };
+    (reason, name.to_owned())
+}
+
+/// The reason for a client that speaks HTTP, where that is what it failed at.
+fn plaintext(error: &Error, received: &[u8]) -> Option<(u32, &'static str)> {
+    matches!(error, Error::InvalidMessage(_)).then(|| http(received)).flatten()
+}
+
+/// The reason for bytes that begin like a request, as BoringSSL knows it.
+fn http(received: &[u8]) -> Option<(u32, &'static str)> {
     let begins = |word: &&str| received.starts_with(word.as_bytes());
     if ["GET ", "POST ", "HEAD ", "PUT "].iter().any(begins) {
         return Some((156, "HTTP_REQUEST"));
     }
     begins(&"CONNE").then_some((155, "HTTPS_PROXY_REQUEST"))
+}
+
+const CLIENT_HELLO_PARSE_FAILED: (u32, &str) = (131, "CLIENTHELLO_PARSE_FAILED");
+const UNEXPECTED_MESSAGE: (u32, &str) = (223, "UNEXPECTED_MESSAGE");
+const UNEXPECTED_RECORD: (u32, &str) = (225, "UNEXPECTED_RECORD");
+const WRONG_VERSION: (u32, &str) = (247, "WRONG_VERSION_NUMBER");
+
+/// The longest record that BoringSSL takes.
+const RECORD_BYTES_MAX: usize = 16 * 1024 + 256 + 64;
+
+fn alert_reason(alert: AlertDescription) -> (u32, String) {
+    (1000 + u32::from(u8::from(alert)), alert_name(alert))
 }
 
 /// The number and the name of BoringSSL's reason that comes nearest to `error`.
@@ -89,7 +141,7 @@ fn reason(error: &Error) -> (u32, String) {
         Error::NoCertificatesPresented => (192, "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
-        ) => (247, "WRONG_VERSION_NUMBER"),
+        ) => WRONG_VERSION,
         Error::InvalidMessage(_) => (137, "DECODE_ERROR"),
         Error::DecryptError => (139, "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"),
         Error::PeerIncompatible(incompatible) => match incompatible {
@@ -97,12 +149,12 @@ fn reason(error: &Error) -> (u32, String) {
             PeerIncompatible::NoKxGroupsInCommon => (1007, "NO_SHARED_GROUP"),
             _ => (240, "UNSUPPORTED_PROTOCOL"),
         },
-        Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
-            (226, "UNEXPECTED_MESSAGE")
-        }
+        Error::InappropriateHandshakeMessage { .. } => UNEXPECTED_MESSAGE,
+        Error::InappropriateMessage { .. } => UNEXPECTED_RECORD,
         Error::NoApplicationProtocol => (307, "NO_APPLICATION_PROTOCOL"),
         Error::AlertReceived(alert) => {
-            return (SSL_LIBRARY + 1000 + u32::from(u8::from(*alert)), alert_name(*alert));
+            let (reason, name) = alert_reason(*alert);
+            return (SSL_LIBRARY + reason, name);
         }
         _ => (134, "CONNECTION_REJECTED"),
     };

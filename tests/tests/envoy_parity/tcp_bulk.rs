@@ -1,0 +1,218 @@
+//! Many bytes on a connection that is passed on as it is: ringmain has the kernel move them (splice), which nobody
+//! is to see.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use ringmain_tests::at_rest::AtRest;
+use ringmain_tests::proxy::{Program, Proxy};
+use ringmain_tests::story::{log_lines, same_with, stats};
+use ringmain_tests::template::{Values, tcp_proxy};
+use ringmain_tests::wait::{PATIENCE, eventually};
+use socket2::SockRef;
+
+use super::network_filters::cluster;
+
+const FORMAT: &str = "%RESPONSE_FLAGS% bytes %BYTES_RECEIVED% %BYTES_SENT% wire %UPSTREAM_WIRE_BYTES_RECEIVED% %UPSTREAM_WIRE_BYTES_SENT%";
+
+const COUNTED: &str = "%5E(tcp%5C.tcp%5C.(downstream_cx|idle)|cluster%5C.up%5C.upstream_cx_(.x_bytes_total|destroy|active|total))";
+
+/// More than what the kernel keeps on the way and than what is copied before it is a bulk.
+const LENGTH: usize = 24 * 1024 * 1024;
+
+/// Bytes of which each piece differs from any other.
+fn bulk() -> Vec<u8> {
+    (0..LENGTH as u32 / 4).flat_map(|index| index.wrapping_mul(0x9e37_79b1).to_be_bytes()).collect()
+}
+
+fn patient(stream: TcpStream) -> TcpStream {
+    stream.set_read_timeout(Some(PATIENCE)).expect("SO_RCVTIMEO");
+    stream.set_write_timeout(Some(PATIENCE)).expect("SO_SNDTIMEO");
+    stream
+}
+
+/// Both ends of a connection through `proxy`: the client's and the host's.
+fn joined(proxy: &Proxy, host: &TcpListener) -> (TcpStream, TcpStream) {
+    let client = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port("listener")));
+    let client = patient(client.expect("the proxy listens"));
+    let (host, _) = host.accept().expect("the proxy connects");
+    (client, patient(host))
+}
+
+/// A host, and what names it.
+fn listening() -> (Values, TcpListener) {
+    let host = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind on loopback");
+    let port = host.local_addr().expect("bound").port();
+    (Values::from([("upstream".into(), port.to_string())]), host)
+}
+
+fn config(fields: &str) -> String {
+    tcp_proxy(&format!("cluster: up\n{fields}"), FORMAT, &cluster("up"))
+}
+
+fn start(program: Program, fields: &str) -> (Proxy, TcpListener) {
+    let (values, host) = listening();
+    (Proxy::start(program, &config(fields), &values), host)
+}
+
+/// Sends all of `bytes` and ends, in a thread; what the other side gets until the end.
+fn pass(from: &TcpStream, to: &TcpStream, bytes: &[u8]) -> Vec<u8> {
+    let (mut from, mut to) = (from.try_clone().expect("a handle"), to);
+    let bytes = bytes.to_vec();
+    let sender = thread::spawn(move || {
+        from.write_all(&bytes).expect("all is taken");
+        from.shutdown(Shutdown::Write).expect("open");
+    });
+    let mut received = Vec::new();
+    to.read_to_end(&mut received).expect("an orderly end");
+    sender.join().expect("all is sent");
+    received
+}
+
+#[test]
+fn each_byte_arrives_once_and_is_counted() {
+    let bulk = bulk();
+    same_with(&config(""), listening, |proxy, host| {
+        let (client, upstream) = joined(proxy, host);
+        assert!(pass(&client, &upstream, &bulk) == bulk, "to the host");
+        // The other way is still open.
+        assert!(pass(&upstream, &client, &bulk) == bulk, "to the client");
+        let port = host.local_addr().expect("bound").port();
+        log_lines(proxy, "tcp.log", 1, &[(port, "<host>")]) + &stats(proxy, COUNTED)
+    });
+}
+
+#[test]
+fn little_follows_much_both_ways_at_once() {
+    let bulk = bulk();
+    for program in Program::ringmains() {
+        let (proxy, host) = start(program, "");
+        let (mut client, mut upstream) = joined(&proxy, &host);
+        for _ in 0..3 {
+            let ends = [&client, &upstream];
+            thread::scope(|scope| {
+                for mut end in ends {
+                    let bulk = &bulk;
+                    scope.spawn(move || end.write_all(bulk).expect("taken"));
+                    scope.spawn(move || {
+                        let mut received = vec![0; LENGTH];
+                        end.read_exact(&mut received).expect("all comes");
+                        assert!(received == *bulk, "{program}");
+                    });
+                }
+            });
+            for _ in 0..100 {
+                client.write_all(b"ping").expect("open");
+                let mut word = [0; 4];
+                upstream.read_exact(&mut word).expect("a word");
+                upstream.write_all(&word).expect("open");
+                client.read_exact(&mut word).expect("a word");
+                assert_eq!(&word, b"ping", "{program}");
+            }
+        }
+    }
+}
+
+/// A receiver that takes nothing holds the sender back, and a pipe is held as long as bytes are in it.
+#[test]
+fn who_takes_nothing_holds_back_who_sends() {
+    let bulk = bulk();
+    for program in Program::ringmains() {
+        let (proxy, host) = start(program, "");
+        let rest = AtRest::of(&proxy);
+        let before = proxy.pipes();
+        let (client, upstream) = joined(&proxy, &host);
+        let receive = thread::scope(|scope| {
+            let sender = scope.spawn(|| pass(&client, &client, &bulk));
+            eventually("a pipe", || (proxy.pipes() > before).then_some(()));
+            assert!(!sender.is_finished(), "{program}");
+            let mut received = Vec::new();
+            (&upstream).read_to_end(&mut received).expect("an orderly end");
+            upstream.shutdown(Shutdown::Write).expect("open");
+            assert!(sender.join().expect("sent").is_empty(), "{program}");
+            received
+        });
+        assert!(receive == bulk, "{program}");
+        drop((client, upstream));
+        rest.wait_for(&proxy);
+    }
+}
+
+/// An urgent byte (RFC 9293 §3.8.5) is taken out of the stream, as where bytes are copied; splice(2) would stop there.
+#[test]
+fn an_urgent_byte_holds_nothing_up() {
+    let bulk = bulk();
+    for program in Program::ringmains() {
+        let (proxy, host) = start(program, "");
+        let (client, mut upstream) = joined(&proxy, &host);
+        let received = thread::scope(|scope| {
+            scope.spawn(|| {
+                let (first, second) = bulk.split_at(LENGTH / 2);
+                (&client).write_all(first).expect("taken");
+                SockRef::from(&client).send_out_of_band(b"!").expect("taken");
+                (&client).write_all(second).expect("taken");
+                client.shutdown(Shutdown::Write).expect("open");
+            });
+            let mut received = Vec::new();
+            upstream.read_to_end(&mut received).expect("an orderly end");
+            received
+        });
+        assert!(received == bulk, "{program}");
+    }
+}
+
+#[test]
+fn a_reset_after_them_reaches_the_other_side() {
+    let bulk = bulk();
+    for program in Program::ringmains() {
+        let (proxy, host) = start(program, "");
+        let rest = AtRest::of(&proxy);
+        for client_goes in [true, false] {
+            let (client, upstream) = joined(&proxy, &host);
+            let (gone, mut left) =
+                if client_goes { (client, upstream) } else { (upstream, client) };
+            let mut received = vec![0; LENGTH];
+            thread::scope(|scope| {
+                scope.spawn(|| (&gone).write_all(&bulk).expect("taken"));
+                left.read_exact(&mut received).expect("all comes");
+            });
+            SockRef::from(&gone).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
+            drop(gone);
+            let end = left.read(&mut received).map_err(|error| error.kind());
+            assert_eq!(end, Err(ErrorKind::ConnectionReset), "{program}");
+        }
+        rest.wait_for(&proxy);
+    }
+}
+
+#[test]
+fn a_connection_that_stands_still_is_ended() {
+    let bulk = bulk();
+    for program in Program::ringmains() {
+        let (proxy, host) = start(program, "idle_timeout: 0.3s");
+        let rest = AtRest::of(&proxy);
+        let (client, upstream) = joined(&proxy, &host);
+        // The host takes nothing: the client cannot send it all.
+        let sent = (&client).write_all(&bulk);
+        assert!(sent.is_err(), "{program}");
+        proxy.admin().wait_for_stat("tcp.tcp.idle_timeout", 1);
+        drop((client, upstream));
+        rest.wait_for(&proxy);
+    }
+}
+
+#[test]
+fn without_descriptors_bytes_are_copied() {
+    let bulk = bulk();
+    for program in Program::ringmains() {
+        let (proxy, host) = start(program, "");
+        let before = proxy.pipes();
+        let (client, upstream) = joined(&proxy, &host);
+        proxy.deny_descriptors();
+        assert!(pass(&client, &upstream, &bulk) == bulk, "{program}");
+        assert_eq!(proxy.pipes(), before, "{program}");
+        proxy.limit_descriptors(1000);
+    }
+}
