@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use ringmain_config::cloud_map_cluster::CloudMapCluster;
 use ringmain_config::cluster::DiscoveryType;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
 
 use self::client::{CloudMapClient, Instance};
 use super::aws::{ApiError, ErrorKind, SharedBudget};
@@ -26,8 +27,8 @@ use crate::server::Control;
 /// need not change it.
 const FULL_POLLS: u64 = 6;
 
-/// How often `stale_seconds` is told.
-const TICK: Duration = Duration::from_secs(1);
+/// How often the hosts are looked at for refused connections.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Starts a poller for each Cloud Map cluster of the configuration.
 pub fn start(control: &Arc<Control>, budget: &SharedBudget, first: &mpsc::Sender<()>) {
@@ -45,19 +46,42 @@ struct Poller {
     control: Arc<Control>,
     cluster: Arc<Cluster>,
     config: CloudMapCluster,
-    client: CloudMapClient,
+    asker: Asker,
     published: Published,
     pace: Pace,
-    polls: u64,
-    revision: Option<i64>,
     said: Option<String>,
     /// Reasons why instances cannot be hosts, each with one of those.
     complaints: BTreeMap<String, String>,
     report: PollerReport,
+    /// What the last list of instances came to.
     rows: Vec<TaskReport>,
     first: Option<oneshot::Sender<()>>,
     /// When the last whole answer came; before the first, when it was first asked for.
     heard: Instant,
+}
+
+/// Asks about one service, poll after poll.
+struct Asker {
+    client: CloudMapClient,
+    polls: u64,
+    revision: Option<i64>,
+}
+
+impl Asker {
+    /// The instances; `None` where nothing has changed and nobody wants to `look_again`.
+    async fn poll(&mut self, look_again: bool) -> Result<Option<Vec<Instance>>, ApiError> {
+        self.client.connect().await?;
+        let revision = self.client.revision().await?;
+        let due = self.polls.is_multiple_of(FULL_POLLS);
+        if self.revision == Some(revision) && !due && !look_again {
+            self.polls += 1;
+            return Ok(None);
+        }
+        let instances = self.client.instances().await?;
+        self.revision = Some(revision);
+        self.polls += 1;
+        Ok(Some(instances))
+    }
 }
 
 impl Poller {
@@ -70,7 +94,11 @@ impl Poller {
     ) -> Self {
         let cluster = control.compiled.clusters[index].clone();
         Self {
-            client: CloudMapClient::new(config.clone(), budget, cluster.clone()),
+            asker: Asker {
+                client: CloudMapClient::new(config.clone(), budget, cluster.clone()),
+                polls: 0,
+                revision: None,
+            },
             published: Published::new(control, index, &config.limits),
             pace: Pace::new(config.limits.refresh_interval),
             report: PollerReport {
@@ -82,8 +110,6 @@ impl Poller {
             control: control.clone(),
             cluster,
             config: config.clone(),
-            polls: 0,
-            revision: None,
             said: None,
             complaints: BTreeMap::new(),
             rows: Vec::new(),
@@ -95,36 +121,43 @@ impl Poller {
     async fn run(mut self) {
         self.published.tell(&self.control).await;
         loop {
+            let begun = Instant::now();
             let result = self.poll().await;
             let pause = self.conclude(result).await;
-            self.wait(pause).await;
+            self.wait(begun, pause).await;
         }
     }
 
-    /// Waits for the next poll.
-    async fn wait(&self, pause: Duration) {
-        let until = Instant::now() + pause;
+    /// Asks once, and keeps an eye on the hosts meanwhile: a call may take seconds.
+    async fn poll(&mut self) -> Result<Option<Vec<Instance>>, ApiError> {
+        let Self { control, asker, published, .. } = self;
+        // What is held or empty is looked at each time, so that time can settle it.
+        let poll = asker.poll(published.stale().is_some());
+        tokio::pin!(poll);
+        loop {
+            tokio::select! {
+                result = &mut poll => return result,
+                () = sleep(TICK) => {
+                    published.find_suspects(control).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for the next poll; a suspect brings it forward.
+    async fn wait(&mut self, begun: Instant, pause: Duration) {
+        let mut until = Instant::now() + pause;
         while Instant::now() < until {
             let left = until.saturating_duration_since(Instant::now());
-            tokio::time::sleep(left.min(TICK)).await;
+            sleep(left.min(TICK)).await;
+            let refusing = self.published.find_suspects(&self.control).await;
+            if !refusing.is_empty()
+                && let Some(gap) = self.pace.shortest_gap()
+            {
+                until = until.min(begun + gap);
+            }
             self.cluster.aws_stats().stale_seconds.set(self.heard.elapsed().as_secs());
         }
-    }
-
-    /// The instances; `None` where nothing has changed.
-    async fn poll(&mut self) -> Result<Option<Vec<Instance>>, ApiError> {
-        self.client.connect().await?;
-        let revision = self.client.revision().await?;
-        let due = self.polls.is_multiple_of(FULL_POLLS);
-        // What is held or empty is looked at each time, so that time can settle it.
-        if self.revision == Some(revision) && !due && self.published.stale().is_none() {
-            self.polls += 1;
-            return Ok(None);
-        }
-        let instances = self.client.instances().await?;
-        self.revision = Some(revision);
-        self.polls += 1;
-        Ok(Some(instances))
     }
 
     async fn conclude(&mut self, result: Result<Option<Vec<Instance>>, ApiError>) -> Duration {
@@ -173,7 +206,7 @@ impl Poller {
             ErrorKind::Throttled(_) => stats.throttled.inc(),
             ErrorKind::Credentials => {
                 stats.credentials_refresh_failure.inc();
-                self.client.disconnect();
+                self.asker.client.disconnect();
             }
             _ => {}
         }
@@ -185,8 +218,9 @@ impl Poller {
         let mut answer = Answer { complete, ..Answer::default() };
         self.rows.clear();
         let mut complaints = BTreeMap::new();
+        let region = self.asker.client.region();
         for instance in instances {
-            let (row, found) = host::judge(instance, &self.config, &self.client.region());
+            let (row, found) = host::judge(instance, &self.config, &region);
             match found {
                 Some(host) => answer.found.push(host),
                 None => {
@@ -198,10 +232,7 @@ impl Poller {
         }
         self.complain(complaints);
         self.published.apply(&self.control, answer).await;
-        self.published.explain(&mut self.rows, owner);
-        let stats = self.cluster.aws_stats();
-        stats.tasks_seen.set(instances.len() as u64);
-        stats.tasks_ready.set(self.rows.iter().filter(|row| row.in_rotation).count() as u64);
+        self.cluster.aws_stats().tasks_seen.set(instances.len() as u64);
     }
 
     /// Says once of each reason why an instance cannot be a host, and of which one.
@@ -228,8 +259,14 @@ impl Poller {
     }
 
     fn publish(&mut self, pause: Duration) {
+        let mut rows = self.rows.clone();
+        self.published.explain(&mut rows, owner);
+        let stats = self.cluster.aws_stats();
+        stats.tasks_ready.set(rows.iter().filter(|row| row.in_rotation).count() as u64);
+        let unhealthy = rows.iter().filter(|row| row.health_status == "UNHEALTHY");
+        stats.tasks_unhealthy.set(unhealthy.count() as u64);
         let report = &mut self.report;
-        report.region = self.client.region();
+        report.region = self.asker.client.region();
         report.next_poll = unix_now() + pause.as_secs();
         report.interval_ms = u64::try_from(self.pace.interval().as_millis()).unwrap_or(u64::MAX);
         report.expected_calls_per_second =
@@ -239,9 +276,8 @@ impl Poller {
             tasks_of: format!("service {}", self.config.service),
             hosts: self.published.count(),
             stale: self.published.stale().map(str::to_owned),
-            tasks: self.rows.clone(),
+            tasks: rows,
         }];
-        let stats = self.cluster.aws_stats();
         stats.expected_calls_per_minute.set((report.expected_calls_per_second * 60.0) as u64);
         stats.last_success_unix.set(report.last_success);
         let key = format!("cloud_map {} {}", report.source, self.cluster.config.name);

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use ringmain_config::aws::DiscoveryLimits;
 use ringmain_config::cluster::HealthStatus;
 
-use super::membership::{Answer, Guard, Membership, Outcome};
+use super::membership::{Answer, Guard, Membership, Outcome, owner};
 use super::ramp::Ramp;
 use super::report::TaskReport;
 use super::snapshot;
-use super::suspects::Suspects;
-use crate::cluster::{Cluster, HostDescription};
+use super::suspects::{Refusals, Suspects};
+use crate::cluster::{Cluster, Host, HostDescription};
 use crate::server::Control;
 
 /// The hosts of one cluster as the workers know them.
@@ -24,6 +24,7 @@ pub struct Published {
     membership: Membership,
     /// Out of the rotation, whatever the membership says of them.
     pub suspects: Suspects,
+    refusals: Refusals,
     stale: Option<&'static str>,
     /// How long a change of weights takes.
     ramps_over: Option<Duration>,
@@ -44,6 +45,7 @@ impl Published {
             stale: (!restored.is_empty()).then_some("from the snapshot of an earlier run"),
             membership: Membership::new(guard, restored),
             suspects: Suspects::default(),
+            refusals: Refusals::default(),
             limits: limits.clone(),
             cluster,
             ramps_over: None,
@@ -54,11 +56,6 @@ impl Published {
     /// Has changes of weights take so long.
     pub fn ramping_over(self, interval: Duration) -> Self {
         Self { ramps_over: Some(interval), ..self }
-    }
-
-    /// Index of the cluster.
-    pub fn index(&self) -> usize {
-        self.index
     }
 
     /// How many hosts there are.
@@ -128,6 +125,34 @@ impl Published {
         self.ramp.take_if(|ramp| ramp.is_over());
     }
 
+    /// Looks for hosts that have refused connections since the last look and takes them out of the
+    /// rotation, and puts those back that were out for long enough; the owners of those that have refused.
+    pub async fn find_suspects(&mut self, control: &Control) -> Vec<String> {
+        let now = Instant::now();
+        let expired = self.suspects.expire(now);
+        let hosts = control.hosts(self.index);
+        let failing = self.refusals.look(&hosts);
+        for host in &failing {
+            let suspects = &mut self.suspects;
+            let serves =
+                |other: &&Arc<Host>| other.is_healthy() && !suspects.contains(&other.identity);
+            // Were all suspect, none would be worth more than another.
+            if hosts.hosts.iter().filter(serves).count() > 1 && !suspects.contains(&host.identity) {
+                tracing::warn!(
+                    cluster = self.cluster.config.name,
+                    host = host.identity,
+                    address = host.address_text,
+                    "host is suspect: it refused a connection"
+                );
+                suspects.add(&host.identity, now);
+            }
+        }
+        if expired || !failing.is_empty() {
+            self.tell(control).await;
+        }
+        failing.iter().map(|host| owner(&host.identity).to_owned()).collect()
+    }
+
     fn begin_ramp(&mut self, control: &Control) {
         let Some(over) = self.ramps_over else { return };
         let next = self.membership.hosts();
@@ -162,7 +187,10 @@ impl Published {
                 rows.push(TaskReport { id: id.to_owned(), reason, ..TaskReport::default() });
                 rows.len() - 1
             });
-            if !rows[at].in_rotation && host.health_status == HealthStatus::Healthy {
+            if self.suspects.contains(&host.identity) && rows[at].in_rotation {
+                rows[at].in_rotation = false;
+                rows[at].reason = "out: suspect, it refused a connection".to_owned();
+            } else if !rows[at].in_rotation && host.health_status == HealthStatus::Healthy {
                 rows[at].keep(&host);
             }
         }

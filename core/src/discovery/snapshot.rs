@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ringmain_config::bootstrap::Locality;
+use ringmain_config::cluster::HealthStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -30,6 +31,8 @@ struct SavedHost {
     region: String,
     zone: String,
     metadata: std::collections::BTreeMap<String, Value>,
+    #[serde(default)]
+    unhealthy: bool,
 }
 
 /// Writes the hosts of `cluster`, whole or not at all.
@@ -75,13 +78,16 @@ impl SavedHost {
             region: host.locality.region.clone(),
             zone: host.locality.zone.clone(),
             metadata: host.metadata.clone(),
+            unhealthy: host.health_status == HealthStatus::Unhealthy,
         })
     }
 
     fn into_host(self) -> HostDescription {
-        let Self { identity, address, weight, region, zone, metadata } = self;
+        let Self { identity, address, weight, region, zone, metadata, unhealthy } = self;
+        let host = HostDescription::new(address);
         let locality = Locality { region, zone, sub_zone: String::new() };
-        HostDescription { identity, weight, locality, metadata, ..HostDescription::new(address) }
+        let health_status = if unhealthy { HealthStatus::Unhealthy } else { host.health_status };
+        HostDescription { identity, weight, locality, metadata, health_status, ..host }
     }
 }
 
@@ -99,6 +105,7 @@ mod tests {
             weight: 3,
             locality: Locality { zone: "a".into(), ..Locality::default() },
             metadata: [("ecs.family".to_owned(), Value::from("web"))].into(),
+            health_status: HealthStatus::Unhealthy,
             ..HostDescription::new(std::net::SocketAddr::from(([10, 0, 0, 1], 80)))
         }];
         assert_eq!(load(&path, "web").expect("no file is no fault"), []);

@@ -4,8 +4,11 @@
 //!
 //! Pure: time is handed in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::cluster::{Host, HostSet};
 
 /// As long as Envoy ejects an outlier at first.
 const SUSPECT_MAX: Duration = Duration::from_secs(30);
@@ -36,6 +39,28 @@ impl Suspects {
         let before = self.0.len();
         self.0.retain(|_, since| now.saturating_duration_since(*since) < SUSPECT_MAX);
         self.0.len() < before
+    }
+}
+
+/// Failed connections of each host as last seen, by the host's id.
+#[derive(Debug, Default)]
+pub struct Refusals(HashMap<u64, u64>);
+
+impl Refusals {
+    /// Those of `hosts` that have refused connections since the last look.
+    pub fn look<'h>(&mut self, hosts: &'h HostSet) -> Vec<&'h Arc<Host>> {
+        let failing = hosts.hosts.iter().filter(|host| self.has_grown(host)).collect();
+        if self.0.len() > hosts.hosts.len() {
+            let there: HashSet<u64> = hosts.hosts.iter().map(|host| host.id).collect();
+            self.0.retain(|id, _| there.contains(id));
+        }
+        failing
+    }
+
+    fn has_grown(&mut self, host: &Host) -> bool {
+        let failures = host.stats.iter().map(|stats| stats.cx_connect_fail.value()).sum();
+        let before = self.0.insert(host.id, failures);
+        before.unwrap_or_default() < failures
     }
 }
 

@@ -8,7 +8,7 @@ use ringmain_tests::proxy::{Engine, Program, Proxy};
 use ringmain_tests::template::Values;
 use ringmain_tests::wait::eventually;
 
-use crate::rig::{config, on_each_engine, upstream};
+use crate::rig::{SUSPECT, config, on_each_engine, upstream};
 
 const HOSTS: &str = "cluster.backend.membership_total";
 const SUCCESS: &str = "cluster.backend.cloud_map.poll_success";
@@ -82,6 +82,36 @@ fn hosts_are_the_instances_and_failures_take_none_away() {
         assert!(clusters.contains("::zone::eu-west-1c\n"), "{clusters}");
         let report = admin.get("/ecs").text();
         assert!(report.contains("cloud_map::web.internal::eu-west-1"), "{report}");
+    });
+}
+
+#[test]
+fn an_instance_that_refuses_connections_is_out_though_cloud_map_names_it() {
+    on_each_engine(|engine| {
+        let (one, two) = (upstream(), upstream());
+        let (aws, address) = (FakeAws::start(Vec::new()), one.address());
+        aws.change(|world| {
+            world.instances = vec![("a".into(), address), ("b".into(), two.address())];
+        });
+        let proxy = start(engine, &aws.url());
+        let admin = proxy.admin();
+        admin.wait_for_stat(HOSTS, 2);
+        let load = Load::start(proxy.port("listener"), 2);
+        load.wait_for(20);
+        drop(one);
+        let row = format!("backend::{address}::{SUSPECT}\n");
+        eventually("a suspect", || admin.get("/clusters").text().contains(&row).then_some(()));
+        eventually("why it is out", || {
+            let out = "weight=1 out: suspect, it refused a connection";
+            admin.get("/ecs").text().contains(out).then_some(())
+        });
+        aws.change(|world| {
+            world.instances.remove(0);
+            world.revision += 1;
+        });
+        admin.wait_for_stat(HOSTS, 1);
+        load.wait_for(20);
+        load.finish();
     });
 }
 

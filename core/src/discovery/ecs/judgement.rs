@@ -44,7 +44,7 @@ pub fn judge(
     judgement.answer.empty_is_meant = empty_is_meant(config, inventory);
     for (arn, known) in &inventory.tasks {
         if known.belongs_to(&config.tasks_of) {
-            judgement.task(arn, known, config, inventory, suspects, begun);
+            judgement.task(arn, known, config, inventory, begun);
         }
     }
     judgement.weigh(config, inventory, suspects);
@@ -65,7 +65,6 @@ impl Judgement {
         known: &KnownTask,
         config: &EcsCluster,
         inventory: &Inventory,
-        suspects: &Suspects,
         begun: Instant,
     ) {
         let mut row = TaskReport { id: id_of(arn).to_owned(), ..TaskReport::default() };
@@ -106,7 +105,7 @@ impl Judgement {
         match (standing, address) {
             (Standing::Ready | Standing::Unhealthy, Ok((address, definition))) => {
                 let healthy = standing == Standing::Ready;
-                self.host(row, task, definition, instance, config, suspects, address, healthy);
+                self.host(row, task, definition, instance, config, address, healthy);
             }
             (Standing::Ready | Standing::Unhealthy, Err(unreachable)) => {
                 if let Unreachable::Never(message) = &unreachable {
@@ -134,22 +133,16 @@ impl Judgement {
         definition: &TaskDefinition,
         instance: Option<&Instance>,
         config: &EcsCluster,
-        suspects: &Suspects,
         address: SocketAddr,
         healthy: bool,
     ) {
-        let identity = identity(task, address);
-        let suspect = suspects.contains(&identity);
         row.address = Some(address.to_string());
-        row.in_rotation = healthy && !suspect;
-        if healthy && suspect {
-            row.reason = "out: suspect, it refused a connection".to_owned();
-        }
+        row.in_rotation = healthy;
         // Its replacements come before it goes: prefer those.
         let weight = if instance.is_some_and(|instance| instance.draining) { 1 } else { PREFERRED };
         row.weight = weight;
         self.answer.found.push(HostDescription {
-            identity,
+            identity: identity(task, address),
             weight,
             // A suspect is out for now, by `Published`, and in again when that ends, whoever answers.
             health_status: match healthy {
@@ -340,12 +333,10 @@ mod tests {
     }
 
     #[test]
-    fn a_suspect_is_as_healthy_as_ecs_says_though_it_is_out() {
+    fn a_suspect_is_as_healthy_as_ecs_says() {
         let mut suspects = Suspects::default();
         suspects.add(&format!("{ARN}#80"), Instant::now());
         let judgement = judge(&config(), &inventory(), &suspects, true, Instant::now());
         assert_eq!(judgement.answer.found[0].health_status, HealthStatus::Healthy);
-        assert!(!judgement.tasks[0].in_rotation);
-        assert!(judgement.tasks[0].reason.starts_with("out: suspect"));
     }
 }

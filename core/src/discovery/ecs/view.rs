@@ -1,7 +1,7 @@
 //! A cluster of the configuration as an ECS poller serves it: its membership, its suspects, its
 //! stats and what the log says of it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::inventory::Inventory;
 use super::judgement::{Judgement, judge, task_id};
 use super::poller::unix_now;
-use crate::cluster::{Cluster, Host, HostSet};
+use crate::cluster::Cluster;
 use crate::discovery::membership::owner;
 use crate::discovery::publish::Published;
 use crate::discovery::report::{ClusterReport, TaskReport};
@@ -24,8 +24,6 @@ pub struct View {
     pub config: EcsCluster,
     cluster: Arc<Cluster>,
     published: Published,
-    /// Failed connections of each host as last seen, by the host's id.
-    failures: HashMap<u64, u64>,
     complaints: BTreeSet<String>,
     /// Dropped when the first whole answer has come.
     first: Option<oneshot::Sender<()>>,
@@ -59,7 +57,6 @@ impl View {
             published,
             config,
             cluster,
-            failures: HashMap::new(),
             complaints: BTreeSet::new(),
             first: Some(first),
             heard: Instant::now(),
@@ -140,49 +137,10 @@ impl View {
         self.published.go_on(control).await;
     }
 
-    /// Looks for hosts that have refused connections since the last look and takes them out of the
-    /// rotation, and puts those back that were out for long enough; the tasks that have refused.
+    /// Takes hosts that refuse connections out of the rotation; the tasks that have refused since the last
+    /// look.
     pub async fn find_suspects(&mut self, control: &Control) -> Vec<String> {
-        let now = Instant::now();
-        let expired = self.published.suspects.expire(now);
-        let hosts = control.hosts(self.published.index());
-        let failing: Vec<&Arc<Host>> =
-            hosts.hosts.iter().filter(|host| self.has_failed_anew(host)).collect();
-        self.forget_counts_of_others(&hosts);
-        let mut tasks = Vec::new();
-        for host in failing {
-            let suspects = &mut self.published.suspects;
-            let serves =
-                |other: &&Arc<Host>| other.is_healthy() && !suspects.contains(&other.identity);
-            // Were all suspect, none would be worth more than another.
-            if hosts.hosts.iter().filter(serves).count() > 1 && !suspects.contains(&host.identity) {
-                tracing::warn!(
-                    cluster = self.cluster.config.name,
-                    task = owner(&host.identity),
-                    address = host.address_text,
-                    "host is suspect: it refused a connection; asking ECS about it"
-                );
-                suspects.add(&host.identity, now);
-            }
-            tasks.push(owner(&host.identity).to_owned());
-        }
-        if expired || !tasks.is_empty() {
-            self.published.tell(control).await;
-        }
-        tasks
-    }
-
-    fn has_failed_anew(&mut self, host: &Host) -> bool {
-        let failures = host.stats.iter().map(|stats| stats.cx_connect_fail.value()).sum();
-        let before = self.failures.insert(host.id, failures);
-        before.unwrap_or_default() < failures
-    }
-
-    fn forget_counts_of_others(&mut self, hosts: &HostSet) {
-        if self.failures.len() > hosts.hosts.len() {
-            let there: HashSet<u64> = hosts.hosts.iter().map(|host| host.id).collect();
-            self.failures.retain(|id, _| there.contains(id));
-        }
+        self.published.find_suspects(control).await
     }
 
     /// For admin.
