@@ -25,6 +25,11 @@ impl<T> Spares<T> {
         taken
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.spare.borrow().is_empty()
+    }
+
     /// Keeps `one` if there are fewer than `max`.
     pub(super) fn give_back(&self, one: T, max: usize) {
         let mut spare = self.spare.borrow_mut();

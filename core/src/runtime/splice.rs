@@ -59,10 +59,15 @@ impl SplicePipes {
         Self { spare: Spares::default(), open: Rc::default(), max }
     }
 
+    /// Whether one may be had, as far as is known without asking the system.
+    pub fn may_lend(&self) -> bool {
+        self.open.get() < self.max || !self.spare.is_empty()
+    }
+
     /// An empty pipe; absent where all are in use, or the system gives none.
     fn take(&self) -> Option<SplicePipe> {
         self.spare.take().or_else(|| {
-            let open = (self.open.get() < self.max).then(|| Open::new(&self.open))?;
+            let open = self.may_lend().then(|| Open::new(&self.open))?;
             let (output, input) =
                 rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
             // A user who may not have as much keeps what the kernel has given.

@@ -75,6 +75,7 @@ impl Relay<'_> {
             buffer = self.fitting(buffer, count);
             in_bulk = if count < SMALL_BUFFER_BYTES { 0 } else { in_bulk + count };
             if in_bulk >= BULK_BYTES
+                && self.pipes.may_lend()
                 && let (Transport::Raw(from), Transport::Raw(to)) = (self.from, self.to)
             {
                 self.buffers.give_back(std::mem::take(&mut buffer));
