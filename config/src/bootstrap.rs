@@ -1,6 +1,5 @@
 //! The root of a file (`envoy.config.bootstrap.v3.Bootstrap`).
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -83,6 +82,11 @@ pub struct Admin {
 
 impl Bootstrap {
     pub(crate) fn from_wire(wire: &wire::Bootstrap, at: &At<'_>) -> Self {
+        let at_runtime = at.field("layered_runtime");
+        let runtime = wire.layered_runtime.as_ref();
+        let runtime = runtime.map(|runtime| Runtime::from_wire(runtime, &at_runtime));
+        let runtime = runtime.unwrap_or_default();
+        at.set_runtime(runtime.clone());
         let flush = wire.stats_flush_interval.as_ref();
         let mut resources = wire.static_resources.clone().unwrap_or_default();
         let resources_at = at.field("static_resources");
@@ -100,14 +104,12 @@ impl Bootstrap {
             .map(|manager| OverloadManager::from_wire(manager, &at.field("overload_manager")));
         let overload_manager = overload_manager.unwrap_or_default();
         let mut listeners = listener::list_from_wire(&resources.listeners, &names, &resources_at);
-        let runtime = wire.layered_runtime.as_ref().map(|runtime| {
-            // From the file, so that a limit of a listener with an error is not a second finding.
-            let names: HashSet<_> = resources.listeners.iter().map(|of| of.name.as_str()).collect();
-            Runtime::from_wire(runtime, &names, &at.field("layered_runtime"))
-        });
-        let runtime = runtime.unwrap_or_default();
         for listener in &mut listeners {
-            listener.connection_limit = runtime.listener_connection_limit(&listener.name);
+            listener.connection_limit = at.runtime().listener_connection_limit(&listener.name);
+        }
+        let of_runtime = at.runtime().max_downstream_connections();
+        if let Some(runtime) = &wire.layered_runtime {
+            at.runtime().warn_of_no_effect(runtime, &at_runtime);
         }
         Self {
             node: wire.node.as_ref().map(Node::from_wire).unwrap_or_default(),
@@ -128,7 +130,7 @@ impl Bootstrap {
             ),
             max_downstream_connections: overload_manager
                 .max_active_downstream_connections
-                .or_else(|| runtime.max_downstream_connections()),
+                .or(of_runtime),
             overload_manager,
             runtime,
         }

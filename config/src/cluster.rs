@@ -269,7 +269,7 @@ impl Cluster {
             transport_sockets,
             proxy_protocol,
             auto_sni: options.auto_sni,
-            circuit_breakers: CircuitBreakers::from_wire(wire.circuit_breakers.as_ref()),
+            circuit_breakers: CircuitBreakers::from_wire(wire, at),
         };
         warn_of_pipes(&cluster, at);
         cluster

@@ -30,14 +30,11 @@ impl Fraction {
         Self { numerator: wire.numerator, denominator }
     }
 
-    /// The default value of a fraction that a runtime could override, if there were one.
+    /// What the runtime says, or else the default value.
     pub(crate) fn from_wire(wire: &RuntimeFractionalPercent, at: &At<'_>) -> Self {
-        if !wire.runtime_key.is_empty() {
-            at.field("runtime_key")
-                .warn_once("runtime_key", "'runtime_key' has no effect: there is no runtime");
-        }
-        // The field rules have seen to its presence.
-        Self::of_percent(wire.default_value.unwrap_or_default())
+        // The field rules have seen to the presence of the default.
+        let default = || Self::of_percent(wire.default_value.unwrap_or_default());
+        at.runtime().fraction(&wire.runtime_key).unwrap_or_else(default)
     }
 
     /// The same, or `default` where it is absent.

@@ -10,6 +10,7 @@ use std::fmt::{self, Display, Formatter};
 use prost_reflect::DescriptorPool;
 
 pub(crate) use crate::error::Severity;
+use crate::runtime::{Runtime, RuntimeReader};
 use crate::schema;
 
 /// Errors listed in one run; further ones are counted.
@@ -77,6 +78,7 @@ pub(crate) struct Report {
     warned: RefCell<HashSet<String>>,
     /// For who reads further files; decoded once, and gone with the report.
     schema: OnceCell<DescriptorPool>,
+    runtime: OnceCell<RuntimeReader>,
 }
 
 impl Report {
@@ -216,6 +218,17 @@ impl<'a> At<'a> {
     /// Envoy's schema.
     pub(crate) fn schema(&self) -> &DescriptorPool {
         self.report.schema.get_or_init(schema::decode)
+    }
+
+    /// What `layered_runtime` says, nothing until it was read.
+    pub(crate) fn runtime(&self) -> &RuntimeReader {
+        self.report.runtime.get_or_init(RuntimeReader::default)
+    }
+
+    /// Has all that is read from now on find `runtime`.
+    pub(crate) fn set_runtime(&self, runtime: Runtime) {
+        let first = self.report.runtime.set(RuntimeReader::new(runtime));
+        debug_assert!(first.is_ok(), "the runtime is read before all that may ask for it");
     }
 
     /// Reports a bad value.

@@ -23,7 +23,7 @@ pub enum AccessLogFilter {
     Traceable,
     /// `runtime_filter`.
     Runtime {
-        /// `percent_sampled`, default none.
+        /// `percent_sampled`, default none. A runtime value stands for its numerator.
         percent_sampled: Fraction,
         /// `use_independent_randomness`, default false: the number is the beginning of
         /// `x-request-id`, so that all logs keep the same requests.
@@ -65,8 +65,8 @@ pub enum AccessLogFilter {
 pub struct Comparison {
     /// `op`, default EQ.
     pub op: ComparisonOp,
-    /// `value.default_value`.
-    pub value: u32,
+    /// `value`.
+    pub value: u64,
 }
 
 /// `envoy.config.accesslog.v3.ComparisonFilter.Op`.
@@ -85,7 +85,7 @@ pub enum ComparisonOp {
 impl Comparison {
     /// Whether `number` is as the comparison wants it.
     pub fn holds(self, number: u64) -> bool {
-        let value = self.value.into();
+        let value = self.value;
         match self.op {
             ComparisonOp::Equal => number == value,
             ComparisonOp::GreaterOrEqual => number >= value,
@@ -96,16 +96,15 @@ impl Comparison {
 
     fn from_wire(wire: Option<&wire::ComparisonFilter>, at: &At<'_>) -> Option<Self> {
         let wire = wire?;
-        let at = at.field("comparison");
         let value = wire.value.as_ref()?;
-        warn_of_runtime_key(&value.runtime_key, &at.field("value"));
         let op = match wire.op() {
             Op::Eq => ComparisonOp::Equal,
             Op::Ge => ComparisonOp::GreaterOrEqual,
             Op::Le => ComparisonOp::LessOrEqual,
             Op::Ne => ComparisonOp::NotEqual,
         };
-        Some(Self { op, value: value.default_value })
+        let of_runtime = at.runtime().integer(&value.runtime_key);
+        Some(Self { op, value: of_runtime.unwrap_or(value.default_value.into()) })
     }
 }
 
@@ -169,9 +168,12 @@ impl AccessLogFilter {
     }
 
     fn runtime(wire: &wire::RuntimeFilter, at: &At<'_>) -> Self {
-        warn_of_runtime_key(&wire.runtime_key, at);
+        let mut percent_sampled = Fraction::of_percent(wire.percent_sampled.unwrap_or_default());
+        if let Some(numerator) = at.runtime().integer_u32(&wire.runtime_key) {
+            percent_sampled.numerator = numerator;
+        }
         Self::Runtime {
-            percent_sampled: Fraction::of_percent(wire.percent_sampled.unwrap_or_default()),
+            percent_sampled,
             use_independent_randomness: wire.use_independent_randomness,
         }
     }
@@ -185,13 +187,6 @@ impl AccessLogFilter {
             matcher,
             match_if_key_not_found: wire.match_if_key_not_found.is_none_or(|found| found.value),
         })
-    }
-}
-
-fn warn_of_runtime_key(key: &str, at: &At<'_>) {
-    if !key.is_empty() {
-        let at = at.field("runtime_key");
-        at.warn_once("runtime_key", "'runtime_key' has no effect: there is no runtime");
     }
 }
 

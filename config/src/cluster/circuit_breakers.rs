@@ -4,6 +4,8 @@ use envoy_types::pb::envoy::config::cluster::v3 as wire;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use wire::circuit_breakers::thresholds;
 
+use crate::report::At;
+
 /// `envoy.config.core.v3.RoutingPriority`: which thresholds a request counts towards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RoutingPriority {
@@ -27,7 +29,8 @@ impl RoutingPriority {
     }
 }
 
-/// `envoy.config.cluster.v3.CircuitBreakers`, by routing priority.
+/// `envoy.config.cluster.v3.CircuitBreakers`, by routing priority. The runtime keys
+/// `circuit_breakers.<cluster>.<priority>.<field>` go before what is configured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CircuitBreakers {
     /// Priority DEFAULT.
@@ -91,7 +94,9 @@ impl CircuitBreakers {
         }
     }
 
-    pub(super) fn from_wire(wire: Option<&wire::CircuitBreakers>) -> Self {
+    /// Reads the field `circuit_breakers` of `cluster`.
+    pub(super) fn from_wire(cluster: &wire::Cluster, at: &At<'_>) -> Self {
+        let wire = cluster.circuit_breakers.as_ref();
         let thresholds = |priority: core::RoutingPriority| {
             // Of several for one priority, Envoy takes the first.
             let of_priority = |list: &[wire::circuit_breakers::Thresholds]| {
@@ -99,11 +104,12 @@ impl CircuitBreakers {
             };
             let general = wire.and_then(|wire| of_priority(&wire.thresholds));
             let per_host = wire.and_then(|wire| of_priority(&wire.per_host_thresholds));
+            let general = general.map(|general| Thresholds::from_wire(&general));
             Thresholds {
                 max_connections_per_host: per_host
                     .and_then(|per_host| per_host.max_connections)
                     .map(|max| max.value),
-                ..general.map(|general| Thresholds::from_wire(&general)).unwrap_or_default()
+                ..general.unwrap_or_default().with_runtime(&cluster.name, priority, at)
             }
         };
         Self {
@@ -128,15 +134,52 @@ impl Thresholds {
             max_connections_per_host: None,
         }
     }
+
+    /// Puts what the runtime says of the cluster `name` in place of what is configured.
+    fn with_runtime(self, name: &str, priority: core::RoutingPriority, at: &At<'_>) -> Self {
+        let runtime = at.runtime();
+        let priority = priority.as_str_name().to_ascii_lowercase();
+        let key = |field: &str| format!("circuit_breakers.{name}.{priority}.{field}");
+        let or = |field, configured| runtime.integer_u32(&key(field)).unwrap_or(configured);
+        let (percent, concurrency) =
+            (key("retry_budget.budget_percent"), key("retry_budget.min_retry_concurrency"));
+        let mut retry_budget = self.retry_budget;
+        if runtime.has(&percent) || runtime.has(&concurrency) {
+            let budget = retry_budget.unwrap_or_default();
+            retry_budget = Some(RetryBudget {
+                budget_percent: runtime.double(&percent).unwrap_or(budget.budget_percent),
+                min_retry_concurrency: runtime
+                    .integer_u32(&concurrency)
+                    .unwrap_or(budget.min_retry_concurrency),
+            });
+        }
+        Self {
+            max_connections: or("max_connections", self.max_connections),
+            max_pending_requests: or("max_pending_requests", self.max_pending_requests),
+            max_requests: or("max_requests", self.max_requests),
+            max_retries: or("max_retries", self.max_retries),
+            retry_budget,
+            ..self
+        }
+    }
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { budget_percent: BUDGET_PERCENT, min_retry_concurrency: MIN_RETRY_CONCURRENCY }
+    }
 }
 
 impl RetryBudget {
     fn from_wire(wire: &thresholds::RetryBudget) -> Self {
+        let default = Self::default();
         Self {
-            budget_percent: wire.budget_percent.map_or(BUDGET_PERCENT, |percent| percent.value),
+            budget_percent: wire
+                .budget_percent
+                .map_or(default.budget_percent, |percent| percent.value),
             min_retry_concurrency: wire
                 .min_retry_concurrency
-                .map_or(MIN_RETRY_CONCURRENCY, |min| min.value),
+                .map_or(default.min_retry_concurrency, |min| min.value),
         }
     }
 }

@@ -8,10 +8,12 @@ mod typed;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::cluster::v3 as wire;
+use envoy_types::pb::envoy::config::core::v3::RuntimeDouble;
 use envoy_types::pb::envoy::r#type::v3::Percent;
 
 pub use self::subset::{FallbackPolicy, LbSubsetConfig, LbSubsetSelector, SelectorFallback};
 use crate::report::At;
+use crate::runtime;
 
 const HEALTHY_PANIC_THRESHOLD: u32 = 50;
 const MIN_CLUSTER_SIZE: u64 = 6;
@@ -19,6 +21,7 @@ const MINIMUM_RING_SIZE: u64 = 1024;
 const MAXIMUM_RING_SIZE: u64 = 8 * 1024 * 1024;
 const TABLE_SIZE: u64 = 65_537;
 const CHOICE_COUNT: u32 = 2;
+const AGGRESSION: f64 = 1.0;
 const MIN_WEIGHT_PERCENT: f64 = 10.0;
 
 /// How a cluster's hosts are chosen.
@@ -28,7 +31,8 @@ pub struct LoadBalancing {
     pub policy: LbPolicy,
     /// `lb_subset_config` or the extension `subset`.
     pub subset: Option<LbSubsetConfig>,
-    /// `healthy_panic_threshold` in whole percent, default 50; 0 is off.
+    /// `healthy_panic_threshold` in whole percent, default 50; 0 is off. The runtime key
+    /// `upstream.healthy_panic_threshold` goes before it.
     pub healthy_panic_threshold: u32,
     /// `zone_aware_lb_config` or `locality_weighted_lb_config`.
     pub locality: LocalityLbConfig,
@@ -127,9 +131,11 @@ pub enum LocalityLbConfig {
 /// `ZoneAwareLbConfig`. Without effect unless `cluster_manager.local_cluster_name` is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ZoneAwareLbConfig {
-    /// `routing_enabled` in whole percent, default 100.
+    /// `routing_enabled` in whole percent, default 100. The runtime key `upstream.zone_routing.enabled` goes before
+    /// it.
     pub routing_enabled: u32,
-    /// `min_cluster_size`, default 6 healthy hosts.
+    /// `min_cluster_size`, default 6 healthy hosts. The runtime key `upstream.zone_routing.min_cluster_size` goes
+    /// before it.
     pub min_cluster_size: u64,
     /// `fail_traffic_on_panic`, default false.
     pub fail_traffic_on_panic: bool,
@@ -202,11 +208,22 @@ impl LoadBalancing {
             }
             None => legacy::load_balancing(wire, &common, at),
         };
+        let of_runtime = |key| at.runtime().integer_u32(key);
+        let mut locality = chosen.locality;
+        if let LocalityLbConfig::ZoneAware(zones) = &mut locality {
+            if let Some(percent) = of_runtime("upstream.zone_routing.enabled") {
+                zones.routing_enabled = percent.min(100);
+            }
+            if let Some(size) = of_runtime("upstream.zone_routing.min_cluster_size") {
+                zones.min_cluster_size = size.into();
+            }
+        }
+        let panic_threshold =
+            whole_percent(common.healthy_panic_threshold.as_ref(), HEALTHY_PANIC_THRESHOLD);
         Self {
-            healthy_panic_threshold: whole_percent(
-                common.healthy_panic_threshold.as_ref(),
-                HEALTHY_PANIC_THRESHOLD,
-            ),
+            healthy_panic_threshold: of_runtime("upstream.healthy_panic_threshold")
+                .map_or(panic_threshold, |percent| percent.min(100)),
+            locality,
             ..chosen
         }
     }
@@ -221,6 +238,12 @@ impl LoadBalancing {
 fn whole_percent(wire: Option<&Percent>, default: u32) -> u32 {
     // Saturates, and is small.
     wire.map_or(default, |percent| percent.value.round() as u32)
+}
+
+fn aggression(wire: Option<&RuntimeDouble>, at: &At<'_>) -> f64 {
+    let aggression = runtime::double(wire, AGGRESSION, at);
+    // As in Envoy. The field rules look at the default value only.
+    if aggression > 0.0 { aggression } else { AGGRESSION }
 }
 
 /// The table is walked in steps of any size, which reach every place only if its size is prime.

@@ -4,17 +4,21 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::cluster::v3 as wire;
+use envoy_types::pb::google::protobuf::Duration as WireDuration;
 
 use crate::duration;
 use crate::report::At;
 use crate::wire::or;
 
 const INTERVAL: Duration = Duration::from_secs(10);
+/// The field rules see to it that a field is more than 0, nobody sees to runtime values.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
 const BASE_EJECTION_TIME: Duration = Duration::from_secs(30);
 const MAX_EJECTION_TIME: Duration = Duration::from_secs(300);
 
 /// `envoy.config.cluster.v3.OutlierDetection`. An `enforcing` value is how many of a hundred
-/// findings eject.
+/// findings eject. The runtime keys `outlier_detection.<field>`, with `_ms` behind the names of times, go before what is
+/// configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutlierDetection {
     /// `consecutive_5xx`, default 5.
@@ -92,35 +96,42 @@ pub struct FailurePercentage {
 impl OutlierDetection {
     /// Reads the field `outlier_detection`, at `at`.
     pub(super) fn from_wire(wire: &wire::OutlierDetection, at: &At<'_>) -> Self {
+        macro_rules! number {
+            ($field:ident, $default:literal) => {
+                at.runtime()
+                    .integer_u32(concat!("outlier_detection.", stringify!($field)))
+                    .unwrap_or_else(|| or(wire.$field, $default))
+            };
+        }
         Self {
-            consecutive_5xx: or(wire.consecutive_5xx, 5),
-            enforcing_consecutive_5xx: or(wire.enforcing_consecutive_5xx, 100),
-            consecutive_gateway_failure: or(wire.consecutive_gateway_failure, 5),
-            enforcing_consecutive_gateway_failure: or(
-                wire.enforcing_consecutive_gateway_failure,
-                0,
+            consecutive_5xx: number!(consecutive_5xx, 5),
+            enforcing_consecutive_5xx: number!(enforcing_consecutive_5xx, 100),
+            consecutive_gateway_failure: number!(consecutive_gateway_failure, 5),
+            enforcing_consecutive_gateway_failure: number!(
+                enforcing_consecutive_gateway_failure,
+                0
             ),
             split_external_local_origin_errors: wire.split_external_local_origin_errors,
-            consecutive_local_origin_failure: or(wire.consecutive_local_origin_failure, 5),
-            enforcing_consecutive_local_origin_failure: or(
-                wire.enforcing_consecutive_local_origin_failure,
-                100,
+            consecutive_local_origin_failure: number!(consecutive_local_origin_failure, 5),
+            enforcing_consecutive_local_origin_failure: number!(
+                enforcing_consecutive_local_origin_failure,
+                100
             ),
-            interval: duration::or(wire.interval.as_ref(), INTERVAL, at, "interval"),
+            interval: time("interval", wire.interval.as_ref(), INTERVAL, at).max(INTERVAL_MIN),
             ejection: EjectionLimits::from_wire(wire, at),
             success_rate: SuccessRate {
-                minimum_hosts: or(wire.success_rate_minimum_hosts, 5),
-                request_volume: or(wire.success_rate_request_volume, 100),
-                stdev_factor: or(wire.success_rate_stdev_factor, 1900),
-                enforcing: or(wire.enforcing_success_rate, 100),
-                enforcing_local_origin: or(wire.enforcing_local_origin_success_rate, 100),
+                minimum_hosts: number!(success_rate_minimum_hosts, 5),
+                request_volume: number!(success_rate_request_volume, 100),
+                stdev_factor: number!(success_rate_stdev_factor, 1900),
+                enforcing: number!(enforcing_success_rate, 100),
+                enforcing_local_origin: number!(enforcing_local_origin_success_rate, 100),
             },
             failure_percentage: FailurePercentage {
-                threshold: or(wire.failure_percentage_threshold, 85),
-                minimum_hosts: or(wire.failure_percentage_minimum_hosts, 5),
-                request_volume: or(wire.failure_percentage_request_volume, 50),
-                enforcing: or(wire.enforcing_failure_percentage, 0),
-                enforcing_local_origin: or(wire.enforcing_failure_percentage_local_origin, 0),
+                threshold: number!(failure_percentage_threshold, 85),
+                minimum_hosts: number!(failure_percentage_minimum_hosts, 5),
+                request_volume: number!(failure_percentage_request_volume, 50),
+                enforcing: number!(enforcing_failure_percentage, 0),
+                enforcing_local_origin: number!(enforcing_failure_percentage_local_origin, 0),
             },
             successful_active_health_check_uneject_host: wire
                 .successful_active_health_check_uneject_host
@@ -131,8 +142,7 @@ impl OutlierDetection {
 
 impl EjectionLimits {
     fn from_wire(wire: &wire::OutlierDetection, at: &At<'_>) -> Self {
-        let or_default =
-            |wire: &Option<_>, default, name| duration::or(wire.as_ref(), default, at, name);
+        let or_default = |wire: &Option<_>, default, name| time(name, wire.as_ref(), default, at);
         let base = or_default(&wire.base_ejection_time, BASE_EJECTION_TIME, "base_ejection_time");
         let longest = MAX_EJECTION_TIME.max(base);
         let max = or_default(&wire.max_ejection_time, longest, "max_ejection_time");
@@ -147,8 +157,21 @@ impl EjectionLimits {
                 Duration::ZERO,
                 "max_ejection_time_jitter",
             ),
-            max_ejection_percent: or(wire.max_ejection_percent, 10),
+            max_ejection_percent: at
+                .runtime()
+                .integer_u32("outlier_detection.max_ejection_percent")
+                .unwrap_or_else(|| or(wire.max_ejection_percent, 10))
+                .min(100),
             always_eject_one_host: wire.always_eject_one_host.map(|always| always.value),
         }
+    }
+}
+
+/// The runtime key `outlier_detection.<name>_ms`, else the field, else `default`.
+fn time(name: &str, wire: Option<&WireDuration>, default: Duration, at: &At<'_>) -> Duration {
+    let of_runtime = at.runtime().integer(&format!("outlier_detection.{name}_ms"));
+    match of_runtime {
+        Some(milliseconds) => Duration::from_millis(milliseconds),
+        None => duration::or(wire, default, at, name),
     }
 }

@@ -156,7 +156,7 @@ fn warn_of_older_fields(wire: &wire::Compressor, at: &At<'_>) {
 fn refuse_request_direction(wire: Option<&RequestDirectionConfig>, at: &At<'_>) {
     let Some(wire) = wire else { return };
     let enabled = wire.common_config.as_ref().and_then(|common| common.enabled.as_ref());
-    if is_enabled(enabled) {
+    if is_enabled(enabled, at) {
         let note = Note::from(
             "'request_direction_config' that is enabled is known to Envoy, not supported by ringmain",
         );
@@ -181,7 +181,7 @@ impl ResponseDirection {
     fn new(wire: &CommonDirectionConfig, at: &At<'_>) -> Self {
         let length = wire.min_content_length.map_or(0, |length| length.value);
         Self {
-            enabled: is_enabled(wire.enabled.as_ref()),
+            enabled: is_enabled(wire.enabled.as_ref(), at),
             // As in Envoy, 0 is as good as nothing.
             min_content_length: if length > 0 { length } else { MIN_CONTENT_LENGTH }.into(),
             content_types: ContentTypes::from_wire(wire, at),

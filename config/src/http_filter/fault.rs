@@ -6,6 +6,7 @@ use common::fault_delay::FaultDelaySecifier;
 use common::fault_rate_limit::LimitType;
 use envoy_types::pb::envoy::extensions::filters::common::fault::v3 as common;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3 as wire;
+use envoy_types::pb::envoy::r#type::v3::FractionalPercent;
 use wire::fault_abort::ErrorType;
 
 use crate::duration;
@@ -13,7 +14,8 @@ use crate::fraction::Fraction;
 use crate::matcher::HeaderMatcher;
 use crate::report::At;
 
-/// `envoy.extensions.filters.http.fault.v3.HTTPFault`.
+/// `envoy.extensions.filters.http.fault.v3.HTTPFault`. The runtime keys that its `_runtime` fields name, or Envoy's own
+/// such as `fault.http.abort.abort_percent`, go before what is configured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpFault {
     /// `delay`.
@@ -78,54 +80,87 @@ pub enum AbortError {
 impl HttpFault {
     pub(super) fn from_wire(wire: &wire::HttpFault, at: &At<'_>) -> Self {
         Self {
-            delay: wire.delay.as_ref().and_then(|delay| FaultDelay::from_wire(delay, at)),
-            abort: wire.abort.as_ref().and_then(FaultAbort::from_wire),
-            response_rate_limit: wire
-                .response_rate_limit
-                .as_ref()
-                .and_then(FaultRateLimit::from_wire),
+            delay: FaultDelay::from_wire(wire, at),
+            abort: FaultAbort::from_wire(wire, at),
+            response_rate_limit: FaultRateLimit::from_wire(wire, at),
             upstream_cluster: wire.upstream_cluster.clone(),
             headers: HeaderMatcher::list_from_wire(&wire.headers, "headers", at),
             downstream_nodes: wire.downstream_nodes.clone(),
-            max_active_faults: wire.max_active_faults.map(|max| max.value),
+            max_active_faults: at
+                .runtime()
+                .integer_u32(or(&wire.max_active_faults_runtime, "fault.http.max_active_faults"))
+                .or(wire.max_active_faults.map(|max| max.value)),
         }
     }
 }
 
 impl FaultDelay {
-    fn from_wire(wire: &common::FaultDelay, at: &At<'_>) -> Option<Self> {
+    fn from_wire(fault: &wire::HttpFault, at: &At<'_>) -> Option<Self> {
+        let wire = fault.delay.as_ref()?;
         let fixed_delay = match wire.fault_delay_secifier.as_ref()? {
             FaultDelaySecifier::FixedDelay(fixed) => {
-                Some(duration::or(Some(fixed), Duration::ZERO, &at.field("delay"), "fixed_delay"))
+                let key = or(&fault.delay_duration_runtime, "fault.http.delay.fixed_duration_ms");
+                let of_runtime = at.runtime().integer(key).map(Duration::from_millis);
+                let at = at.field("delay");
+                let of_field = || duration::or(Some(fixed), Duration::ZERO, &at, "fixed_delay");
+                Some(of_runtime.unwrap_or_else(of_field))
             }
             FaultDelaySecifier::HeaderDelay(_) => None,
         };
-        Some(Self { fixed_delay, percentage: percentage(wire.percentage) })
+        let key = or(&fault.delay_percent_runtime, "fault.http.delay.fixed_delay_percent");
+        Some(Self { fixed_delay, percentage: percentage(key, wire.percentage, at) })
     }
 }
 
 impl FaultRateLimit {
-    fn from_wire(wire: &common::FaultRateLimit) -> Option<Self> {
+    fn from_wire(fault: &wire::HttpFault, at: &At<'_>) -> Option<Self> {
+        let wire = fault.response_rate_limit.as_ref()?;
         let fixed_limit_kbps = match wire.limit_type.as_ref()? {
             LimitType::FixedLimit(fixed) => Some(fixed.limit_kbps),
             LimitType::HeaderLimit(_) => None,
         };
-        Some(Self { fixed_limit_kbps, percentage: percentage(wire.percentage) })
+        let key = &fault.response_rate_limit_percent_runtime;
+        let key = or(key, "fault.http.rate_limit.response_percent");
+        Some(Self { fixed_limit_kbps, percentage: percentage(key, wire.percentage, at) })
     }
 }
 
 impl FaultAbort {
-    fn from_wire(wire: &wire::FaultAbort) -> Option<Self> {
+    fn from_wire(fault: &wire::HttpFault, at: &At<'_>) -> Option<Self> {
+        let wire = fault.abort.as_ref()?;
         let error = match wire.error_type.as_ref()? {
-            ErrorType::HttpStatus(status) => AbortError::HttpStatus(u16::try_from(*status).ok()?),
-            ErrorType::GrpcStatus(status) => AbortError::GrpcStatus(*status),
+            ErrorType::HttpStatus(status) => {
+                let key = or(&fault.abort_http_status_runtime, "fault.http.abort.http_status");
+                let of_runtime = at.runtime().integer_u32(key);
+                AbortError::HttpStatus(http_status(of_runtime.unwrap_or(*status), key, at)?)
+            }
+            ErrorType::GrpcStatus(status) => {
+                let key = or(&fault.abort_grpc_status_runtime, "fault.http.abort.grpc_status");
+                AbortError::GrpcStatus(at.runtime().integer_u32(key).unwrap_or(*status))
+            }
             ErrorType::HeaderAbort(_) => AbortError::Header,
         };
-        let percentage = percentage(wire.percentage);
+        let key = or(&fault.abort_percent_runtime, "fault.http.abort.abort_percent");
+        let percentage = percentage(key, wire.percentage, at);
         Some(Self { error, percentage, response_body: wire.response_body.clone() })
     }
 }
 
-fn percentage(wire: Option<envoy_types::pb::envoy::r#type::v3::FractionalPercent>) -> Fraction {
-    wire.map_or(Fraction::NONE, Fraction::of_percent)
+/// A status that a response can have. The field rules have seen to that of `http_status` only.
+fn http_status(status: u32, key: &str, at: &At<'_>) -> Option<u16> {
+    let status_of_response = u16::try_from(status).ok().filter(|of| (200..600).contains(of));
+    if status_of_response.is_none() {
+        at.error(format!("runtime key '{key}': {status} is no status of a response, 200 to 599"));
+    }
+    status_of_response
+}
+
+fn percentage(key: &str, wire: Option<FractionalPercent>, at: &At<'_>) -> Fraction {
+    let of_field = || wire.map_or(Fraction::NONE, Fraction::of_percent);
+    at.runtime().fraction(key).unwrap_or_else(of_field)
+}
+
+/// The runtime key that is configured, or Envoy's own.
+fn or<'a>(key: &'a str, default: &'a str) -> &'a str {
+    if key.is_empty() { default } else { key }
 }

@@ -25,7 +25,7 @@ pub struct ConnectionLimit {
 impl ConnectionLimit {
     pub(super) fn from_wire(wire: wire::ConnectionLimit, at: &At<'_>) -> Self {
         Self {
-            enabled: is_enabled(wire.runtime_enabled.as_ref()),
+            enabled: is_enabled(wire.runtime_enabled.as_ref(), at),
             delay: duration::or_off(wire.delay.as_ref(), None, at, "delay"),
             // The field rules have seen to its presence.
             max_connections: wire.max_connections.map_or(1, |max| max.value),

@@ -26,7 +26,7 @@ impl LocalRateLimit {
         // The field rules have seen to its presence.
         let bucket = wire.token_bucket.as_ref()?;
         Some(Self {
-            enabled: is_enabled(wire.runtime_enabled.as_ref()),
+            enabled: is_enabled(wire.runtime_enabled.as_ref(), at),
             token_bucket: TokenBucket::from_wire(bucket, &at.field("token_bucket")),
             share_key: wire.share_key,
             stat_prefix: wire.stat_prefix,

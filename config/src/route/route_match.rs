@@ -27,7 +27,7 @@ pub struct RouteMatch {
     pub cookies: Vec<CookieMatcher>,
     /// `grpc`: only gRPC requests.
     pub grpc: bool,
-    /// `runtime_fraction.default_value`; there is no runtime to override it.
+    /// `runtime_fraction`.
     pub runtime_fraction: Option<Fraction>,
     /// `tls_context`.
     pub tls_context: TlsContextMatch,

@@ -40,7 +40,7 @@ pub enum RandomValue {
 pub struct ClusterWeight {
     /// `name` or `cluster_header`.
     pub cluster: ClusterReference,
-    /// `weight`; 0 takes no requests.
+    /// `weight`, or what the runtime has under `<runtime_key_prefix>.<name>`; 0 takes no requests.
     pub weight: u32,
     /// `metadata_match`, on top of the route's.
     pub metadata_match: Option<MatchCriteria>,
@@ -67,7 +67,12 @@ impl WeightedClusters {
             .iter()
             .enumerate()
             .map(|(index, cluster)| {
-                ClusterWeight::from_wire(cluster, criteria, scope, &at_list.index(index))
+                let at = at_list.index(index);
+                let mut cluster = ClusterWeight::from_wire(cluster, criteria, scope, &at)?;
+                if let Some(weight) = runtime_weight(wire, index, &at) {
+                    cluster.weight = weight;
+                }
+                Some(cluster)
             })
             .collect();
         let random_value = match &wire.random_value_specifier {
@@ -90,6 +95,15 @@ impl WeightedClusters {
         }
         None
     }
+}
+
+/// The weight under `<runtime_key_prefix>.<name>`.
+fn runtime_weight(wire: &wire::WeightedCluster, index: usize, at: &At<'_>) -> Option<u32> {
+    let (prefix, name) = (&wire.runtime_key_prefix, &wire.clusters[index].name);
+    if prefix.is_empty() {
+        return None;
+    }
+    at.runtime().integer_u32(&format!("{prefix}.{name}"))
 }
 
 impl ClusterWeight {

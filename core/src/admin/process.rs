@@ -7,7 +7,6 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use ringmain_config::runtime::Layer;
 use serde_json::json;
 
 use super::respond;
@@ -31,9 +30,11 @@ pub async fn memory() -> Response {
 pub async fn runtime(State(control): State<Arc<Control>>) -> Response {
     let runtime = &control.boot.runtime;
     let entry = |key: &str| {
-        let of_layer = |layer: &Layer| layer.values.get(key).cloned().unwrap_or_default();
-        let values: Vec<_> = runtime.layers.iter().map(of_layer).collect();
-        let entry = json!({ "final_value": runtime.value(key), "layer_values": values });
+        let values = runtime.layers.iter().map(|layer| layer.values.get(key));
+        let values: Vec<_> = values.map(|value| value.map_or("", |value| &value.text)).collect();
+        // A layer that takes a value away by an empty one is not told, as in Envoy.
+        let last = values.iter().rev().find(|value| !value.is_empty()).copied().unwrap_or_default();
+        let entry = json!({ "final_value": last, "layer_values": values });
         (key.to_owned(), entry)
     };
     let entries: serde_json::Map<_, _> = runtime.keys().map(entry).collect();

@@ -8,8 +8,13 @@ use crate::template::{self, Values, indented};
 pub fn bootstrap(cases: &[Case]) -> String {
     let listeners: String = cases.iter().map(listener).collect();
     let clusters: String = cases.iter().map(clusters).collect();
+    let layers: String = cases.iter().map(layer).collect();
+    let runtime = match layers.is_empty() {
+        true => String::new(),
+        false => format!("layered_runtime:\n  layers:\n{}", indented(&layers, 2)),
+    };
     format!(
-        "admin:
+        "{runtime}admin:
   address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{admin}}}} }} }}
 static_resources:
   listeners:
@@ -18,6 +23,13 @@ static_resources:
         indented(&listeners, 2),
         indented(&clusters, 2)
     )
+}
+
+fn layer(case: &Case) -> String {
+    if case.static_layer.is_empty() {
+        return String::new();
+    }
+    format!("- name: {}\n  static_layer:\n{}", case.name, indented(&case.static_layer, 4))
 }
 
 fn listener(case: &Case) -> String {

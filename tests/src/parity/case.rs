@@ -8,6 +8,7 @@ use crate::upstream::{Reply, ok};
 #[derive(Debug, Clone)]
 pub struct Case {
     pub(super) name: &'static str,
+    pub(super) static_layer: String,
     pub(super) hcm: String,
     pub(super) http_filters: String,
     pub(super) access_logs: String,
@@ -28,6 +29,7 @@ pub struct Case {
 pub fn case(name: &'static str) -> Case {
     Case {
         name,
+        static_layer: String::new(),
         hcm: String::new(),
         http_filters: String::new(),
         access_logs: String::new(),
@@ -59,6 +61,12 @@ impl Case {
     /// `{{scratch}}/{{name}}.json` are observed.
     pub fn access_logs(mut self, list: &str) -> Self {
         list.clone_into(&mut self.access_logs);
+        self
+    }
+
+    /// Runtime values in a layer of the case's own; keys are those of the whole file.
+    pub fn static_layer(mut self, values: &str) -> Self {
+        values.clone_into(&mut self.static_layer);
         self
     }
 

@@ -38,6 +38,7 @@ mod rewrites;
 mod route_matches;
 mod route_timeouts;
 mod routes;
+mod runtime;
 mod subsets;
 mod tcp_bulk;
 mod tcp_proxy;

@@ -7,11 +7,12 @@ use wire::cluster::{CommonLbConfig, LbConfig, LbPolicy as WirePolicy, SlowStartC
 
 use super::{
     ConsistentHashing, HashFunction, LbPolicy, LbSubsetConfig, LeastRequest, LoadBalancing,
-    LocalityLbConfig, MIN_CLUSTER_SIZE, SlowStart, ZoneAwareLbConfig, maglev, min_weight_percent,
-    ring_hash, whole_percent,
+    LocalityLbConfig, MIN_CLUSTER_SIZE, SlowStart, ZoneAwareLbConfig, aggression, maglev,
+    min_weight_percent, ring_hash, whole_percent,
 };
 use crate::duration;
 use crate::report::At;
+use crate::runtime;
 
 pub(super) fn load_balancing(
     wire: &wire::Cluster,
@@ -46,7 +47,7 @@ fn policy(wire: &wire::Cluster, at: &At<'_>) -> LbPolicy {
         (WirePolicy::LeastRequest, Some(LbConfig::LeastRequestLbConfig(config))) => {
             let at = at.field("least_request_lb_config");
             LbPolicy::LeastRequest(
-                least_request(config),
+                least_request(config, &at),
                 slow_start(config.slow_start_config.as_ref(), &at),
             )
         }
@@ -95,14 +96,15 @@ fn option_name(config: &LbConfig) -> &'static str {
     }
 }
 
-fn least_request(wire: &wire::cluster::LeastRequestLbConfig) -> LeastRequest {
+fn least_request(wire: &wire::cluster::LeastRequestLbConfig, at: &At<'_>) -> LeastRequest {
     let default = LeastRequest::default();
     LeastRequest {
         choice_count: wire.choice_count.map_or(default.choice_count, |count| count.value),
-        active_request_bias: wire
-            .active_request_bias
-            .as_ref()
-            .map_or(default.active_request_bias, |bias| bias.default_value),
+        active_request_bias: runtime::double(
+            wire.active_request_bias.as_ref(),
+            default.active_request_bias,
+            at,
+        ),
         full_scan: false,
     }
 }
@@ -112,7 +114,7 @@ fn slow_start(wire: Option<&SlowStartConfig>, at: &At<'_>) -> Option<SlowStart> 
     let at = at.field("slow_start_config");
     Some(SlowStart {
         window: duration::or_off(wire.slow_start_window.as_ref(), None, &at, "slow_start_window")?,
-        aggression: wire.aggression.as_ref().map_or(1.0, |aggression| aggression.default_value),
+        aggression: aggression(wire.aggression.as_ref(), &at),
         min_weight_percent: min_weight_percent(wire.min_weight_percent.as_ref()),
     })
 }

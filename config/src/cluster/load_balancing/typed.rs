@@ -18,11 +18,12 @@ use policies::subset::v3::Subset;
 
 use super::{
     ConsistentHashing, HashFunction, LbPolicy, LbSubsetConfig, LeastRequest, LoadBalancing,
-    LocalityLbConfig, MIN_CLUSTER_SIZE, SlowStart, ZoneAwareLbConfig, maglev, min_weight_percent,
-    ring_hash, whole_percent,
+    LocalityLbConfig, MIN_CLUSTER_SIZE, SlowStart, ZoneAwareLbConfig, aggression, maglev,
+    min_weight_percent, ring_hash, whole_percent,
 };
 use crate::duration;
 use crate::report::At;
+use crate::runtime;
 use crate::wire::unpack;
 
 pub(super) fn load_balancing(wire: &LoadBalancingPolicy, at: &At<'_>) -> LoadBalancing {
@@ -77,7 +78,7 @@ fn policy_and_locality(any: &Any, at: &At<'_>) -> Option<(LbPolicy, LocalityLbCo
     }
     if let Some(wire) = unpack::<WireLeastRequest>(any) {
         let slow_start = slow_start(wire.slow_start_config.as_ref(), at);
-        let policy = LbPolicy::LeastRequest(least_request(&wire), slow_start);
+        let policy = LbPolicy::LeastRequest(least_request(&wire, at), slow_start);
         return Some((policy, locality(wire.locality_lb_config.as_ref())));
     }
     if let Some(wire) = unpack::<Random>(any) {
@@ -116,14 +117,15 @@ fn of_ring_hash(wire: &WireRingHash, at: &At<'_>) -> LbPolicy {
 }
 
 #[allow(deprecated, reason = "`enable_full_scan` still counts")]
-fn least_request(wire: &WireLeastRequest) -> LeastRequest {
+fn least_request(wire: &WireLeastRequest, at: &At<'_>) -> LeastRequest {
     let default = LeastRequest::default();
     LeastRequest {
         choice_count: wire.choice_count.map_or(default.choice_count, |count| count.value),
-        active_request_bias: wire
-            .active_request_bias
-            .as_ref()
-            .map_or(default.active_request_bias, |bias| bias.default_value),
+        active_request_bias: runtime::double(
+            wire.active_request_bias.as_ref(),
+            default.active_request_bias,
+            at,
+        ),
         full_scan: wire.selection_method() == SelectionMethod::FullScan
             || wire.enable_full_scan.is_some_and(|full_scan| full_scan.value),
     }
@@ -134,7 +136,7 @@ fn slow_start(wire: Option<&SlowStartConfig>, at: &At<'_>) -> Option<SlowStart> 
     let at = at.field("slow_start_config");
     Some(SlowStart {
         window: duration::or_off(wire.slow_start_window.as_ref(), None, &at, "slow_start_window")?,
-        aggression: wire.aggression.as_ref().map_or(1.0, |aggression| aggression.default_value),
+        aggression: aggression(wire.aggression.as_ref(), &at),
         min_weight_percent: min_weight_percent(wire.min_weight_percent.as_ref()),
     })
 }

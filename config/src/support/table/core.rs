@@ -30,8 +30,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.core.v3.RuntimeFeatureFlag",
-        supported: "default_value",
-        harmless: "runtime_key",
+        supported: "default_value runtime_key",
         ..NONE
     },
     Message {

@@ -93,11 +93,10 @@ pub(super) const MESSAGES: &[Message] = &[
     Message {
         name: "envoy.extensions.filters.http.fault.v3.HTTPFault",
         supported: "delay abort response_rate_limit upstream_cluster headers downstream_nodes \
-                    max_active_faults",
-        harmless: "delay_percent_runtime abort_percent_runtime delay_duration_runtime \
-                   abort_http_status_runtime max_active_faults_runtime \
-                   response_rate_limit_percent_runtime abort_grpc_status_runtime \
-                   disable_downstream_cluster_stats",
+                    max_active_faults delay_percent_runtime abort_percent_runtime \
+                    delay_duration_runtime abort_http_status_runtime max_active_faults_runtime \
+                    response_rate_limit_percent_runtime abort_grpc_status_runtime",
+        harmless: "disable_downstream_cluster_stats",
         ..NONE
     },
     Message {

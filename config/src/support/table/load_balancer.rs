@@ -64,9 +64,7 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.core.v3.RuntimeDouble",
-        supported: "default_value",
-        // A static runtime holds no such value.
-        harmless: "runtime_key",
+        supported: "default_value runtime_key",
         ..NONE
     },
     Message { name: "envoy.config.cluster.v3.LoadBalancingPolicy", supported: "policies", ..NONE },

@@ -96,8 +96,8 @@ pub(super) const MESSAGES: &[Message] = &[
     },
     Message {
         name: "envoy.config.route.v3.WeightedCluster",
-        supported: "clusters header_name use_hash_policy",
-        harmless: "runtime_key_prefix total_weight",
+        supported: "clusters header_name use_hash_policy runtime_key_prefix",
+        harmless: "total_weight",
         ..NONE
     },
     Message {
