@@ -29,6 +29,7 @@ pub mod match_criteria;
 pub mod matcher;
 pub mod metadata;
 pub mod network_filter;
+pub mod number;
 pub mod original_ip_detection;
 pub mod overload;
 pub mod proxy_protocol;

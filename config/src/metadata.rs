@@ -68,12 +68,13 @@ pub fn decode_value(bytes: &[u8]) -> Option<Value> {
     pb::Value::decode(bytes).ok().map(|wire| json_value(&wire))
 }
 
-/// Beyond this a number is written with an exponent.
-const WHOLE_MAX: f64 = 1e16;
+/// Up to here a whole number is exact as a double.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// A number as Envoy writes it: whole where it is whole.
+/// A number in the one form in which it is compared: whole where it is whole. -0 is not.
 pub fn json_number(value: f64) -> Value {
-    if value.fract() == 0.0 && value.abs() < WHOLE_MAX {
+    let is_negative_zero = value == 0.0 && value.is_sign_negative();
+    if value.fract() == 0.0 && value.abs() <= WHOLE_MAX && !is_negative_zero {
         #[expect(clippy::cast_possible_truncation, reason = "whole and within bounds")]
         return Value::from(value as i64);
     }

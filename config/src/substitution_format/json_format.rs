@@ -4,7 +4,7 @@ use envoy_types::pb::google::protobuf as pb;
 use pb::value::Kind;
 
 use super::{FormatPart, Formatters, SubstitutionFormat};
-use crate::metadata::json_number;
+use crate::number;
 use crate::report::At;
 
 /// A JSON value, ready to be written.
@@ -44,7 +44,7 @@ impl JsonFormat {
         Some(match &wire.kind {
             None | Some(Kind::NullValue(_)) => Self::Null,
             Some(Kind::BoolValue(value)) => Self::Literal(value.to_string()),
-            Some(Kind::NumberValue(value)) => Self::Literal(json_number(*value).to_string()),
+            Some(Kind::NumberValue(value)) => Self::Literal(number::shortest(*value)),
             Some(Kind::StringValue(text)) => {
                 let format = SubstitutionFormat::parse_with_at(text, formatters, at)?;
                 match &format.parts[..] {

@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use ringmain_config::filter_chain::FilterChain;
 use ringmain_config::metadata::Metadata;
+use ringmain_config::number::write_json;
 use ringmain_config::substitution_format::{
     Clock, FilterStateForm, GrpcStatusForm, MetadataPath, MetadataSource, Operator,
 };
@@ -188,7 +189,7 @@ impl<'a> Evaluator<'a> {
             out.extend_from_slice(text.as_bytes());
             return Some(Kind::Text);
         }
-        serde_json::to_writer(&mut *out, value).ok()?;
+        write_json(value, out).ok()?;
         Some(Kind::Json)
     }
 
