@@ -19,7 +19,7 @@ fn start(program: Program, template: &str, upstream_port: u16) -> Proxy {
 #[test]
 fn grpc_of_every_kind() {
     let server = Server::start("grpc_server.py");
-    for program in Program::ringmains() {
+    for program in [Program::ringmains(), vec![Program::Envoy]].concat() {
         let proxy = start(program, &front_proxy("", "timeout: 0s", HTTP2), server.port());
         let port = proxy.port("listener").to_string();
         assert_eq!(python::run("grpc_client.py", &[&port]), "done\n", "{program}");

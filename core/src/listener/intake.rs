@@ -333,8 +333,9 @@ impl Intake {
     }
 
     fn serve_http2(self: Rc<Self>, begun: downstream_h2::Begun, counted: Counted) {
+        let connection = begun.begin();
         runtime::spawn(async move {
-            if runtime::catch_panic(downstream_h2::serve(begun)).await.is_err() {
+            if runtime::catch_panic(connection.serve()).await.is_err() {
                 self.worker.stats().connection_panics.inc();
             }
             drop(counted);

@@ -97,13 +97,30 @@ enum Turn {
     End(Result<(), Ended>),
 }
 
-/// Serves a connection until either side ends it.
-pub async fn serve(begun: Begun) {
-    let (io, handle) = memory_io(begun.record.worker.buffers.clone());
-    let (connection, input) = Connection::new(begun, handle);
-    let connection = Rc::new(connection);
-    // The driving half first: what it has read makes room for what the other receives.
-    join(connection.drive(io), connection.receive(input)).await;
+impl Begun {
+    /// Makes it ready to be served, in memory of its own: a task would keep room for each form that it takes.
+    pub fn begin(self) -> Beginning {
+        let (io, handle) = memory_io(self.record.worker.buffers.clone());
+        let (connection, input) = Connection::new(self, handle);
+        Beginning { connection: Rc::new(connection), io, input }
+    }
+}
+
+/// A connection about to be served.
+#[derive(Debug)]
+pub struct Beginning {
+    connection: Rc<Connection>,
+    io: MemoryIo<Buffer>,
+    input: Buffer,
+}
+
+impl Beginning {
+    /// Serves the connection until either side ends it.
+    pub async fn serve(self) {
+        let Self { connection, io, input } = self;
+        // The driving half first: what it has read makes room for what the other receives.
+        join(connection.drive(io), connection.receive(input)).await;
+    }
 }
 
 impl Connection {
