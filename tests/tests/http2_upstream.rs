@@ -528,6 +528,32 @@ fn responses_are_as_envoys() {
     );
 }
 
+/// The `h2` crate takes them away and shows nobody, so they reach no client; Envoy resets the stream.
+#[test]
+fn pseudo_headers_where_none_belong_are_taken_away() {
+    const ASK: [&str; 1] = ["GET / HTTP/1.1\r\nhost: a.example\r\nte: trailers\r\n\r\n"];
+    let in_head: fn(&mut Peer, &Request) = |peer, request| {
+        let fields = [(":status", "200"), (":path", "/x"), ("x-a", "b")];
+        peer.send(headers(request.stream, &fields, END_STREAM));
+    };
+    let in_trailers: fn(&mut Peer, &Request) = |peer, request| {
+        peer.send(headers(request.stream, &[(":status", "200")], 0));
+        peer.send(data(request.stream, "ok", 0));
+        peer.send(headers(request.stream, &[(":status", "500"), ("x-a", "b")], END_STREAM));
+    };
+    let opening = Opening::default();
+    for script in [in_head, in_trailers] {
+        let refused = outcome(Program::Envoy, "", &opening, script, &ASK);
+        assert!(refused.contains("upstream_rq_tx_reset: 1\n"), "{refused}");
+        for program in Program::ringmains() {
+            let taken = outcome(program, "", &opening, script, &ASK);
+            assert!(taken.starts_with("HTTP/1.1 200 OK\n"), "{program}: {taken}");
+            assert!(!taken.contains("/x") && !taken.contains("500"), "{program}: {taken}");
+            assert!(taken.contains("200 - via_upstream HTTP/2"), "{program}: {taken}");
+        }
+    }
+}
+
 #[test]
 fn resets_are_answered_as_envoy_does() {
     let opening = Opening::default();
