@@ -466,7 +466,61 @@ fn a_response_whose_end_waits_behind_its_body_is_given_up() {
     }
 }
 
-/// As much of a window as there is, again and again: the body comes whole, its end with the last of it.
+/// The client leaves while the last of the response waits for a window: it has not been served.
+#[test]
+fn a_client_that_leaves_before_the_last_of_a_response_is_told_of() {
+    const BODY_BYTES: usize = 100_000;
+    const WINDOW: usize = 65_535;
+    for program in both() {
+        let (long, short) = (long_response(BODY_BYTES), ok());
+        let rig = Rig::start(program, vec![long.clone(), long, short]);
+        let waiting = || {
+            let mut client = H2Client::open(rig.port());
+            client.request(1, &GET);
+            let mut received = 0;
+            while received < WINDOW {
+                let frame = client.read_slowly_until(|it| it.kind == kind::DATA);
+                received += frame.expect("more of the body").payload.len();
+            }
+            client
+        };
+        let mut resetting = waiting();
+        resetting.send(reset(1, code::CANCEL));
+        rig.wait_for_stat("http2.rx_reset", 1);
+        waiting().close();
+        for ending in [" 200 DR http2.remote_reset ", " 200 DC downstream_remote_disconnect "] {
+            ringmain_tests::wait::eventually("a log line", || {
+                rig.proxy.file("access.log").contains(ending).then_some(())
+            });
+        }
+        rig.wait_for_stat("http.ingress.downstream_rq_active", 0);
+        assert_eq!(rig.ask(&GET).status(), Some(200), "{program}");
+    }
+}
+
+/// The client takes back the window that it has granted, once the responses are over for us.
+#[test]
+fn responses_whose_window_is_taken_back_are_given_up() {
+    const STREAMS: u32 = 60;
+    const BODY_BYTES: usize = 200_000;
+    for program in Program::ringmains() {
+        let replies = vec![long_response(BODY_BYTES)];
+        let rig = Rig::with(program, replies, "stream_idle_timeout: 5s", "");
+        let mut client = H2Client::open_with(rig.port(), &[(4, BODY_BYTES as u32)]);
+        client.send(window_update(0, i32::MAX as u32 - 65_535));
+        for index in 0..STREAMS {
+            client.request(2 * index + 1, &GET);
+        }
+        rig.upstream.wait_for_requests(STREAMS as usize);
+        rig.wait_for_stat("http.ingress.downstream_rq_2xx", STREAMS.into());
+        client.send(settings(&[(4, 0)]));
+        assert!(client.is_ended(), "{program}");
+        rig.wait_for_stat("http2.tx_flush_timeout", 1);
+        rig.wait_for_stat("http.ingress.downstream_cx_active", 0);
+    }
+}
+
+/// As much of a window as there is, again and again: the body comes whole, and its end behind it.
 #[test]
 fn a_body_is_longer_than_its_window() {
     const BODY_BYTES: usize = 200_000;
@@ -481,7 +535,7 @@ fn a_body_is_longer_than_its_window() {
                 client.read_slowly_until(|it| it.kind == kind::DATA).expect("more of the body");
             received += frame.payload.len();
             ended = frame.ends_stream();
-            assert!(!frame.payload.is_empty(), "{program}");
+            assert!(ended || !frame.payload.is_empty(), "{program}");
             let taken = u32::try_from(frame.payload.len()).expect("a frame's length");
             client.send([window_update(0, taken), window_update(1, taken)].concat());
         }

@@ -3,7 +3,8 @@
 
 use ringmain_tests::h2_client::{GET, H2Client, POST};
 use ringmain_tests::h2_frame::{
-    END_HEADERS, END_STREAM, code, data, frame, headers, kind, reset, settings, window_update,
+    END_HEADERS, END_STREAM, Frame, code, data, frame, headers, kind, reset, settings,
+    window_update,
 };
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy};
@@ -205,6 +206,31 @@ fn rapid_resets() {
         }
         let upstream = rig.assert_ends(client);
         assert!(upstream <= 500, "{}: {upstream}", rig.program);
+    });
+}
+
+/// The same once the first byte of the response has come: all of it has been asked for, and lies there.
+#[test]
+fn resets_of_responses_that_wait_for_room() {
+    const AT_ONCE: usize = 20;
+    on_each_engine(|rig| {
+        let mut client = H2Client::open_with(rig.proxy.port("listener"), &[(4, 1)]);
+        let mut first = 1;
+        let goaway = loop {
+            let streams = (first..).step_by(2).take(AT_ONCE);
+            streams.clone().for_each(|stream| client.request(stream, &GET));
+            let is_answer = |frame: &Frame| matches!(frame.kind, kind::DATA | kind::GOAWAY);
+            let mut answers = (0..AT_ONCE).map_while(|_| client.read_slowly_until(is_answer));
+            if let Some(goaway) = answers.find(|frame| frame.kind == kind::GOAWAY) {
+                break goaway;
+            }
+            streams.for_each(|stream| client.send(reset(stream, code::CANCEL)));
+            first += 2 * AT_ONCE as u32;
+            assert!(first < 4000, "{}: it goes on", rig.program);
+        };
+        assert_eq!(goaway.payload[4..8], ENHANCE_YOUR_CALM.to_be_bytes(), "{}", rig.program);
+        drop(client);
+        rig.assert_forgets();
     });
 }
 

@@ -30,7 +30,7 @@ use crate::listener::ConnectionSlot;
 use crate::runtime::{self, Buffer, Deadline, Event, Interrupt, Notify, Patience, join};
 use crate::stats::scopes::HttpStats;
 use crate::transport_socket::Transport;
-use framing::Framing;
+use framing::{Framing, Tails};
 use limits::PrematureResets;
 use outgoing::Outgoing;
 pub use stream::{ClientState, Stream};
@@ -84,6 +84,7 @@ pub struct Connection {
     remote_ended: Cell<bool>,
     changed: Event,
     framing: Framing,
+    tails: Tails,
     /// Wakes the driving half to tell those who wait for frames.
     turn_asked: Notify,
 }
@@ -152,6 +153,10 @@ impl Connection {
             remote_ended: Cell::new(false),
             changed: Event::default(),
             framing: Framing::default(),
+            tails: Tails::new(
+                Deadline::new(timers, transport.stream(), Shutdown::Both),
+                record.manager.config.stream_idle_timeout,
+            ),
             turn_asked: Notify::default(),
             transport,
             read_deadline,
@@ -183,7 +188,7 @@ impl Connection {
                 None => break,
             }
         }
-        self.remote_ended.set(!self.read_deadline.fired());
+        self.remote_ended.set(!self.read_deadline.fired() && !self.tails.are_too_old());
         self.io.end_input();
     }
 
@@ -407,6 +412,9 @@ impl Connection {
     /// does not destroy what is on its way to it.
     fn close(&self) {
         self.over.set(true);
+        if self.tails.are_too_old() {
+            self.record.worker.http2_stats().tx_flush_timeout.inc();
+        }
         self.framing.tell(true);
         self.changed.notify();
         if self.remote_ended.get() {

@@ -7,16 +7,22 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use super::ClientState;
-use crate::runtime::Notify;
+use crate::runtime::{Deadline, Notify};
+
+/// So many pieces of a stream lie in the crate at most.
+pub(super) const PIECES_MAX: u32 = 8;
 
 /// The pieces of one stream's body that are not in frames.
 #[derive(Debug, Default)]
 pub(super) struct Unframed {
     pieces: Cell<u32>,
-    /// Some of them has gone into a frame.
-    progress: Cell<bool>,
+    /// When some of them has gone into a frame.
+    progress: Cell<Option<Instant>>,
+    /// Nobody waits for them any more: they are a tail.
+    left: Cell<bool>,
     /// The stream waits until nothing of it lies in the crate.
     awaited: Cell<bool>,
     told: Notify,
@@ -29,26 +35,31 @@ impl Unframed {
     }
 
     /// Some of a piece is framed.
-    pub(super) fn note_progress(&self) {
-        self.progress.set(true);
+    pub(super) fn note_progress(&self, now: Instant) {
+        self.progress.set(Some(now));
     }
 
-    /// Whether that was so since the last call.
-    pub(super) fn take_progress(&self) -> bool {
+    /// When that was so for the last time since the last call.
+    pub(super) fn take_progress(&self) -> Option<Instant> {
         self.progress.take()
+    }
+
+    /// Whether the stream is over for us.
+    pub(super) fn is_left(&self) -> bool {
+        self.left.get()
     }
 
     /// All of a piece is framed, or the crate has forgotten it.
     pub(super) fn remove_piece(&self) {
         self.pieces.set(self.pieces.get() - 1);
-        if self.pieces.get() == 0 {
+        if self.pieces.get() < PIECES_MAX {
             self.told.notify();
         }
     }
 
-    /// Ready when there is no piece.
-    pub(super) fn poll_none(&self, context: &mut Context<'_>) -> Poll<()> {
-        while self.pieces.get() > 0 {
+    /// Ready when there are fewer pieces than `count`, which is [`PIECES_MAX`] at most.
+    pub(super) fn poll_fewer(&self, context: &mut Context<'_>, count: u32) -> Poll<()> {
+        while self.pieces.get() >= count {
             if self.told.poll_notified(context).is_pending() {
                 return Poll::Pending;
             }
@@ -60,6 +71,50 @@ impl Unframed {
     pub(super) fn tell(&self) {
         self.awaited.set(false);
         self.told.notify();
+    }
+}
+
+/// What streams that are over have left in the crate. The client had room for it then, but may take that back
+/// (RFC 9113 §6.9.2), and the crate would let it lie for ever.
+#[derive(Debug)]
+pub(super) struct Tails {
+    pieces: Cell<u32>,
+    /// Ends the connection.
+    deadline: Deadline,
+    limit: Option<Duration>,
+}
+
+impl Tails {
+    /// They may lie for `limit` without progress.
+    pub(super) fn new(deadline: Deadline, limit: Option<Duration>) -> Self {
+        Self { pieces: Cell::new(0), deadline, limit }
+    }
+
+    /// A stream is over for us.
+    pub(super) fn leave(&self, unframed: &Unframed) {
+        unframed.left.set(true);
+        if unframed.pieces.get() > 0 {
+            self.pieces.set(self.pieces.get() + unframed.pieces.get());
+            self.deadline.arm(self.limit);
+        }
+    }
+
+    /// Some of a piece is framed.
+    pub(super) fn note_progress(&self) {
+        self.deadline.arm(self.limit);
+    }
+
+    /// All of a piece is.
+    pub(super) fn remove_piece(&self) {
+        self.pieces.set(self.pieces.get() - 1);
+        if self.pieces.get() == 0 {
+            self.deadline.disarm();
+        }
+    }
+
+    /// Whether they have lain for too long.
+    pub(super) fn are_too_old(&self) -> bool {
+        self.deadline.fired()
     }
 }
 
@@ -151,16 +206,18 @@ mod tests {
     #[test]
     fn pieces_are_awaited_and_tell_of_progress() {
         let unframed = Unframed::default();
-        let is_none = || unframed.poll_none(&mut Context::from_waker(Waker::noop())).is_ready();
-        assert!(is_none());
+        let is_fewer_than =
+            |count| unframed.poll_fewer(&mut Context::from_waker(Waker::noop()), count).is_ready();
+        assert!(is_fewer_than(1));
         unframed.add_piece();
         unframed.add_piece();
-        unframed.note_progress();
+        let now = Instant::now();
+        unframed.note_progress(now);
         unframed.remove_piece();
-        assert!(!is_none());
-        assert!(unframed.take_progress() && !unframed.take_progress());
+        assert!(!is_fewer_than(1) && is_fewer_than(2));
+        assert_eq!((unframed.take_progress(), unframed.take_progress()), (Some(now), None));
         unframed.remove_piece();
-        assert!(is_none());
+        assert!(is_fewer_than(1));
     }
 
     #[test]

@@ -4,22 +4,25 @@ use std::rc::Rc;
 
 use bytes::Buf;
 
-use super::ClientState;
+use super::{ClientState, Connection};
 use crate::runtime::Buffer;
-use crate::server::Worker;
 
 /// The piece; when all of it has been framed the stream is told, and its buffer goes back to the worker's pool.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     buffer: Buffer,
-    worker: Rc<Worker>,
+    connection: Rc<Connection>,
     stream: Rc<ClientState>,
 }
 
 impl Outgoing {
-    pub(super) fn new(buffer: Buffer, worker: &Rc<Worker>, stream: &Rc<ClientState>) -> Self {
+    pub(super) fn new(
+        buffer: Buffer,
+        connection: &Rc<Connection>,
+        stream: &Rc<ClientState>,
+    ) -> Self {
         stream.unframed.add_piece();
-        Self { buffer, worker: worker.clone(), stream: stream.clone() }
+        Self { buffer, connection: connection.clone(), stream: stream.clone() }
     }
 }
 
@@ -34,13 +37,21 @@ impl Buf for Outgoing {
 
     fn advance(&mut self, count: usize) {
         self.buffer.consume(count);
-        self.stream.unframed.note_progress();
+        let unframed = &self.stream.unframed;
+        match unframed.is_left() {
+            true => self.connection.tails.note_progress(),
+            false => unframed.note_progress(self.connection.record.worker.timers.latest_now()),
+        }
     }
 }
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        self.stream.unframed.remove_piece();
-        self.worker.buffers.give_back(std::mem::take(&mut self.buffer));
+        let unframed = &self.stream.unframed;
+        unframed.remove_piece();
+        if unframed.is_left() {
+            self.connection.tails.remove_piece();
+        }
+        self.connection.record.worker.buffers.give_back(std::mem::take(&mut self.buffer));
     }
 }

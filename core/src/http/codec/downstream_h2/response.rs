@@ -1,12 +1,13 @@
 //! The response as HTTP/2 sends it.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use ringmain_proto_codec::HeaderMap;
 use ringmain_proto_codec::h1::ResponseHead;
 
+use super::framing::PIECES_MAX;
 use super::{Outgoing, Stream};
 use crate::http::codec::body::Ending;
 use crate::http::codec::downstream::{After, Gone};
@@ -54,33 +55,46 @@ impl Stream {
     }
 
     /// Sends the next piece of the body when the client has room for some of it. The rest lies in the crate, as
-    /// it is, until there is room for that. It is waited for before anything is sent behind it, and where
-    /// nothing is: the crate itself would let it lie for ever.
+    /// it is, until there is room for that, and is waited for before anything is sent behind it. So is the end, if it
+    /// cannot go with its piece: once it has that, the crate tells of no reset any more, and lets the rest lie for ever.
     pub async fn send_data(
         &self,
         piece: Buffer,
         ending: Option<Ending<'_>>,
     ) -> (Result<(), Gone>, Buffer) {
         let bytes = piece.len();
-        let room = match bytes {
-            0 => self.await_framed().await.map(|()| 0),
-            _ => self.await_room(bytes).await,
+        let mut fits = false;
+        if bytes > 0 {
+            let Ok(room) = self.await_room(bytes).await else {
+                return (self.too_slow(ending.is_some()), piece);
+            };
+            fits = room >= bytes;
+            let ends = fits && ending.is_some_and(|Ending { trailers }| trailers.is_none());
+            let given = self.give_to_crate(piece, ends);
+            if ends || given.is_err() {
+                return (given, Buffer::default());
+            }
+        }
+        let sent = match ending {
+            Some(ending) => self.send_end(ending, fits).await,
+            None => Ok(()),
         };
-        let Ok(room) = room else { return (self.too_slow(ending.is_some()), piece) };
-        let trailers = ending.and_then(|Ending { trailers }| trailers);
-        let ends = ending.is_some() && trailers.is_none();
-        if piece.is_empty() && !ends {
-            return (self.send_trailers(trailers), piece);
-        }
-        let mut sent = self.give_to_crate(piece, ends).and_then(|()| self.send_trailers(trailers));
-        if sent.is_ok() && ending.is_some() && room < bytes && self.await_framed().await.is_err() {
-            sent = self.too_slow(true);
-        }
         (sent, Buffer::default())
     }
 
+    /// Sends the end of the response, at once where all before it `fits` what the client has room for.
+    async fn send_end(&self, ending: Ending<'_>, fits: bool) -> Result<(), Gone> {
+        if !fits && self.await_framed().await.is_err() {
+            return self.too_slow(true);
+        }
+        match ending.trailers {
+            Some(trailers) => self.send_trailers(trailers),
+            None => self.give_to_crate(Buffer::default(), true),
+        }
+    }
+
     fn give_to_crate(&self, piece: Buffer, ends: bool) -> Result<(), Gone> {
-        let piece = Outgoing::new(piece, &self.connection.record.worker, &self.client);
+        let piece = Outgoing::new(piece, &self.connection, &self.client);
         self.inner.borrow_mut().send_data(piece, ends).map_err(|_| Gone)
     }
 
@@ -95,17 +109,17 @@ impl Stream {
         Ok(())
     }
 
-    fn send_trailers(&self, trailers: Option<&HeaderMap>) -> Result<(), Gone> {
-        let Some(trailers) = trailers else { return Ok(()) };
+    fn send_trailers(&self, trailers: &HeaderMap) -> Result<(), Gone> {
         self.inner.borrow_mut().send_trailers(trailers).map_err(|_| Gone)?;
         self.connection.framing.add_head(self.client.stream);
         Ok(())
     }
 
     /// Waits until the client has room for some of `bytes`, and what was sent before is on its way: for how
-    /// many.
+    /// many. Nor do more pieces lie in the crate than few: the least of them holds a whole buffer.
     async fn await_room(&self, bytes: usize) -> Result<usize, Gone> {
         self.await_client(|context| {
+            ready!(self.client.unframed.poll_fewer(context, PIECES_MAX));
             self.inner.borrow_mut().poll_room(context, bytes).map_err(|_| Gone)
         })
         .await
@@ -113,7 +127,7 @@ impl Stream {
 
     /// Waits until all that was sent of the body is on its way.
     async fn await_framed(&self) -> Result<(), Gone> {
-        self.await_client(|context| self.client.unframed.poll_none(context).map(Ok)).await
+        self.await_client(|context| self.client.unframed.poll_fewer(context, 1).map(Ok)).await
     }
 
     /// Waits for what the client grants, as long as `stream_idle_timeout` never passes without some of the
@@ -126,9 +140,11 @@ impl Stream {
         let mut armed = false;
         let granted = poll_fn(|context| {
             while self.wake.poll_notified(context).is_ready() {}
-            if self.send_deadline.fired() && self.client.unframed.take_progress() {
+            if self.send_deadline.fired()
+                && let (Some(progress), Some(limit)) = (self.client.unframed.take_progress(), limit)
+            {
                 self.send_deadline.take_fired();
-                armed = false;
+                self.send_deadline.arm_at(progress + limit);
             }
             if self.client.is_gone() || self.send_deadline.fired() {
                 return Poll::Ready(Err(Gone));

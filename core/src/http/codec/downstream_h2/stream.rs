@@ -99,6 +99,7 @@ pub(super) async fn serve(
     drop(head);
     let after = stream.watched(stream.answer(crumbs, &mut exchange)).await;
     stream.end(after, &mut exchange).await;
+    connection.tails.leave(&stream.client.unframed);
     worker.exchanges.give_back(exchange);
 }
 
