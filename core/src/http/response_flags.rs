@@ -20,10 +20,10 @@ pub enum ResponseFlag {
     UpstreamRetryLimitExceeded,
     /// `UH`.
     NoHealthyUpstream,
+    /// `UO`. Of a retry that the breaker refuses it is set before what the attempt failed of.
+    UpstreamOverflow,
     /// `UF`.
     UpstreamConnectionFailure,
-    /// `UO`.
-    UpstreamOverflow,
     /// `NR`.
     NoRouteFound,
     /// `UT`.
@@ -63,8 +63,8 @@ const NAMES: [(ResponseFlag, &str, &str); 23] = [
     (ResponseFlag::DurationTimeout, "DT", "DurationTimeout"),
     (ResponseFlag::UpstreamRetryLimitExceeded, "URX", "UpstreamRetryLimitExceeded"),
     (ResponseFlag::NoHealthyUpstream, "UH", "NoHealthyUpstream"),
-    (ResponseFlag::UpstreamConnectionFailure, "UF", "UpstreamConnectionFailure"),
     (ResponseFlag::UpstreamOverflow, "UO", "UpstreamOverflow"),
+    (ResponseFlag::UpstreamConnectionFailure, "UF", "UpstreamConnectionFailure"),
     (ResponseFlag::NoRouteFound, "NR", "NoRouteFound"),
     (ResponseFlag::UpstreamRequestTimeout, "UT", "UpstreamRequestTimeout"),
     (ResponseFlag::LocalReset, "LR", "LocalReset"),

@@ -457,6 +457,7 @@ impl UpstreamRequest<'_, '_> {
                     self.exchange.info.flags.set(ResponseFlag::UpstreamOverflow);
                     return None;
                 }
+                self.retry.begin_again();
                 stats.upstream_rq_retry.inc();
                 self.groups.count(|group| group.upstream_rq_retry.inc());
                 Some(match wait {

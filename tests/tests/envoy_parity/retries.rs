@@ -425,6 +425,11 @@ fn budgets_and_waits() {
             .upstream(ok())
             .ask(GET)
             .shows("attempts 2"),
+        policy("no_retry_of_a_closed_connection", "retry_on: reset")
+            .cluster("circuit_breakers: { thresholds: [{ max_retries: 0 }] }")
+            .upstream(closing())
+            .ask(GET)
+            .shows("UO,UC"),
         case("retries_of_high_priority")
             .routes(on_high)
             .cluster("circuit_breakers: { thresholds: [{ max_retries: 0 }, { priority: HIGH, max_retries: 1 }] }")

@@ -164,7 +164,6 @@ impl<'a> RetryState<'a> {
     fn again(&mut self, headers: Option<&HeaderMap>) -> Verdict {
         let Some(left) = self.left.checked_sub(1) else { return Verdict::LimitExceeded };
         self.left = left;
-        self.retried = true;
         let asked = self.policy.and_then(|policy| policy.rate_limited.as_ref()).zip(headers);
         let random = &mut rand::rng();
         Verdict::Again(
@@ -174,6 +173,11 @@ impl<'a> RetryState<'a> {
                 })
                 .map_or_else(|| Wait::Exponential(self.back_off.next(random)), Wait::RateLimited),
         )
+    }
+
+    /// The attempt that a verdict asked for may be made: the breaker allows it.
+    pub fn begin_again(&mut self) {
+        self.retried = true;
     }
 
     /// Remembers where an attempt went, for `previous_hosts` and `previous_priorities`.
@@ -292,6 +296,8 @@ mod tests {
         let policy = policy("5xx", 2);
         let mut state = RetryState::new(Some(&policy), &HeaderMap::new());
         assert!(matches!(state.judge_response(&response(503)), Verdict::Again(_)));
+        assert!(!state.retried());
+        state.begin_again();
         assert!(matches!(state.judge_reset(ResetReason::Reset), Verdict::Again(_)));
         assert_eq!(state.judge_response(&response(503)), Verdict::LimitExceeded);
         assert_eq!(state.judge_response(&response(200)), Verdict::Final { retried: true });
