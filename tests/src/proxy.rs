@@ -90,9 +90,14 @@ fn without_an_account(mut command: Command) -> Command {
 
 /// Ringmain under a seccomp filter that denies io_uring, as a container's default profile does.
 pub fn denying_io_uring() -> Command {
-    let mut command = Command::new("python3");
-    command.args(["-c", include_str!("deny_io_uring.py")]).arg(ringmain());
-    command
+    denying("io_uring", &Command::new(ringmain()))
+}
+
+/// `command` under a seccomp filter that denies `calls`.
+fn denying(calls: &str, command: &Command) -> Command {
+    let mut denying = Command::new("python3");
+    denying.args(["-c", include_str!("deny.py"), calls]);
+    running(denying, command)
 }
 
 impl Display for Program {
@@ -143,6 +148,13 @@ impl Proxy {
         values: &Values,
     ) -> Self {
         let command = with_descriptors(count, &program.command());
+        Self::start_command(program, command, template, values, &["--concurrency", "1"])
+    }
+
+    /// Starts one worker of `program` that may not splice(2).
+    #[track_caller]
+    pub fn start_denying_splice(program: Program, template: &str, values: &Values) -> Self {
+        let command = denying("splice", &program.command());
         Self::start_command(program, command, template, values, &["--concurrency", "1"])
     }
 
@@ -289,11 +301,16 @@ fn with_ports(template: &str, values: &Values, scratch: &Path) -> Values {
 fn with_descriptors(count: u64, command: &Command) -> Command {
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &count.to_string()]);
-    limited.arg(command.get_program()).args(command.get_args());
+    running(limited, command)
+}
+
+/// `wrapper`, which runs its last arguments, with `command` as those.
+fn running(mut wrapper: Command, command: &Command) -> Command {
+    wrapper.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
-        limited.env(name, value.unwrap_or_default());
+        wrapper.env(name, value.unwrap_or_default());
     }
-    limited
+    wrapper
 }
 
 /// Runs ringmain to its end with an open-file limit of `count`.

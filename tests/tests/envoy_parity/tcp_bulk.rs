@@ -188,18 +188,23 @@ fn a_reset_after_them_reaches_the_other_side() {
 }
 
 #[test]
-fn a_connection_that_stands_still_is_ended() {
+fn a_limit_ends_a_connection_that_stands_still() {
     let bulk = bulk();
-    for program in Program::ringmains() {
-        let (proxy, host) = start(program, "idle_timeout: 0.3s");
-        let rest = AtRest::of(&proxy);
-        let (client, upstream) = joined(&proxy, &host);
-        // The host takes nothing: the client cannot send it all.
-        let sent = (&client).write_all(&bulk);
-        assert!(sent.is_err(), "{program}");
-        proxy.admin().wait_for_stat("tcp.tcp.idle_timeout", 1);
-        drop((client, upstream));
-        rest.wait_for(&proxy);
+    for limit in ["idle_timeout", "max_downstream_connection_duration"] {
+        for program in Program::ringmains() {
+            for client_sends in [true, false] {
+                let (proxy, host) = start(program, &format!("{limit}: 0.3s"));
+                let rest = AtRest::of(&proxy);
+                let (client, upstream) = joined(&proxy, &host);
+                let mut sender = if client_sends { &client } else { &upstream };
+                // The other side takes nothing: it cannot send it all.
+                assert!(sender.write_all(&bulk).is_err(), "{program} {limit}");
+                proxy.admin().wait_for_stat(&format!("tcp.tcp.{limit}"), 1);
+                proxy.admin().wait_for_stat("cluster.up.upstream_cx_active", 0);
+                drop((client, upstream));
+                rest.wait_for(&proxy);
+            }
+        }
     }
 }
 
@@ -214,5 +219,20 @@ fn without_descriptors_bytes_are_copied() {
         assert!(pass(&client, &upstream, &bulk) == bulk, "{program}");
         assert_eq!(proxy.pipes(), before, "{program}");
         proxy.limit_descriptors(1000);
+    }
+}
+
+/// As under a sandbox that allows only what it knows: nothing is cut off.
+#[test]
+fn where_splice_is_denied_bytes_are_copied() {
+    let bulk = bulk();
+    for program in Program::ringmains() {
+        let (values, host) = listening();
+        let proxy = Proxy::start_denying_splice(program, &config(""), &values);
+        let before = proxy.pipes();
+        let (client, upstream) = joined(&proxy, &host);
+        assert!(pass(&client, &upstream, &bulk) == bulk, "{program}, to the host");
+        assert!(proxy.pipes() > before, "{program}: it was tried");
+        assert!(pass(&upstream, &client, &bulk) == bulk, "{program}, to the client");
     }
 }

@@ -8,7 +8,8 @@ use std::io;
 use std::net::Shutdown;
 
 use crate::runtime::{
-    Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES, SplicePipes, Stream,
+    Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES, SplicePipe, SplicePipes,
+    Stream,
 };
 use crate::transport_socket::Transport;
 
@@ -105,8 +106,9 @@ impl Relay<'_> {
             }
             (self.received)(count as u64);
             while !pipe.is_empty() {
-                match to.write_spliced(&mut pipe).await {
-                    Ok(written) => (self.sent)(written as u64),
+                match to.write_spliced(&mut pipe, self.pipes).await {
+                    Ok(Some(written)) => (self.sent)(written as u64),
+                    Ok(None) => return self.copy_rest(pipe, to).await.err(),
                     Err(_) => return Some(End::ReceiverGone),
                 }
             }
@@ -115,6 +117,22 @@ impl Relay<'_> {
                 return None;
             }
         }
+    }
+
+    /// Writes what is in `pipe` by copying it.
+    async fn copy_rest(&self, mut pipe: SplicePipe, to: &Stream) -> Result<(), End> {
+        let mut buffer = self.buffers.large();
+        if pipe.empty_into(&mut buffer).is_err() {
+            // The receiver lacks bytes that nobody has any more.
+            return Err(End::Reset);
+        }
+        let count = buffer.len();
+        let (written, buffer) = to.write_all(buffer).await;
+        self.buffers.give_back(buffer);
+        self.pipes.give_back(pipe);
+        written.map_err(|_| End::ReceiverGone)?;
+        (self.sent)(count as u64);
+        Ok(())
     }
 
     /// A full small buffer makes place for a large one, and back when little comes.
@@ -154,7 +172,15 @@ impl End {
         match error.kind() {
             io::ErrorKind::ConnectionReset => Self::Reset,
             io::ErrorKind::UnexpectedEof => Self::Truncated,
-            _ => Self::Finished,
+            // What Envoy, too, passes on as an end: a peer that has fallen silent or speaks no TLS, and our own cut.
+            io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::InvalidData => Self::Finished,
+            // Ours: what the sender would still say is lost.
+            _ => Self::Reset,
         }
     }
 }

@@ -1,11 +1,12 @@
-"""Runs a program under a seccomp filter that denies io_uring, as a container's default profile does.
+"""Runs a program under a seccomp filter that denies it some system calls, as a container's profile does.
 
-Usage: deny_io_uring.py PROGRAM ARGUMENT...
+Usage: deny.py io_uring|splice PROGRAM ARGUMENT...
 """
 
 import ctypes
 import errno
 import os
+import platform
 import struct
 import sys
 
@@ -19,21 +20,25 @@ LOAD_WORD = 0x20
 JUMP_IF_GREATER_OR_EQUAL = 0x35
 JUMP_IF_GREATER = 0x25
 RETURN = 0x06
-# The same on every architecture.
-IO_URING_SETUP = 425
-IO_URING_REGISTER = 427
+# The first and the last number of what is denied.
+CALLS = {
+    # io_uring_setup to io_uring_register, the same on every architecture.
+    "io_uring": (425, 427),
+    "splice": (275, 275) if platform.machine() == "x86_64" else (76, 76),
+}
 
 
 def instruction(code, k, if_true=0, if_false=0):
     return struct.pack("HBBI", code, if_true, if_false, k)
 
 
+first, last = CALLS[sys.argv[1]]
 # seccomp_data begins with the number of the system call.
 FILTER = b"".join(
     [
         instruction(LOAD_WORD, 0),
-        instruction(JUMP_IF_GREATER_OR_EQUAL, IO_URING_SETUP, 0, 2),
-        instruction(JUMP_IF_GREATER, IO_URING_REGISTER, 1, 0),
+        instruction(JUMP_IF_GREATER_OR_EQUAL, first, 0, 2),
+        instruction(JUMP_IF_GREATER, last, 1, 0),
         instruction(RETURN, SECCOMP_RET_ERRNO | errno.EPERM),
         instruction(RETURN, SECCOMP_RET_ALLOW),
     ]
@@ -54,4 +59,4 @@ libc = ctypes.CDLL(None, use_errno=True)
 program = Program(len(FILTER) // 8, FILTER)
 call(libc, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 call(libc, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
-os.execv(sys.argv[1], sys.argv[1:])
+os.execv(sys.argv[2], sys.argv[2:])
