@@ -42,6 +42,7 @@ pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnect
         max_duration: deadline(),
         idle: deadline(),
         until: Cell::default(),
+        max_until: Cell::default(),
         downstream: transport,
         named: cluster,
         exchange: RefCell::new(exchange),
@@ -96,6 +97,8 @@ struct Session<'a> {
     idle: Deadline,
     /// When the first of both passes, as long as nothing moves.
     until: Cell<Option<Instant>>,
+    /// When `max_downstream_connection_duration` passes.
+    max_until: Cell<Option<Instant>>,
     /// The cluster that a filter before has named.
     named: Option<Rc<str>>,
     /// The record, as of a stream. It is never borrowed across a wait.
@@ -134,8 +137,9 @@ impl Session<'_> {
         let idle = self.proxy.config.idle_timeout;
         self.max_duration.arm(max_duration);
         self.idle.arm(idle);
-        let shorter = max_duration.into_iter().chain(idle).min();
-        self.until.set(shorter.map(|limit| self.worker.timers.latest_now() + limit));
+        let after = |limit| self.worker.timers.latest_now() + limit;
+        self.max_until.set(max_duration.map(after));
+        self.until.set(max_duration.into_iter().chain(idle).min().map(after));
     }
 
     /// Whether a limit has ended it.
@@ -256,20 +260,31 @@ impl Session<'_> {
             self.log(AccessLogType::TcpUpstreamConnected);
         }
         let timers = &self.worker.timers;
-        let limit = self.proxy.config.idle_timeout;
         match upstream {
             Upstream::Bytes(connection) => {
                 let stream = connection.transport().stream();
                 let host = Deadline::new(timers, stream, Shutdown::Both);
-                let idle = Idle::new(limit, [&self.idle, &host]);
+                let idle = self.idle(&host);
                 self.watched(self.relay_both(input, &connection, &idle)).await;
             }
             Upstream::Tunnel(tunnel) => {
-                let idle = Idle::new(limit, [&self.idle, tunnel.deadline()]);
+                let idle = self.idle(tunnel.deadline());
                 let ended = self.watched(self.relay_tunnel(input, &tunnel, &idle)).await;
                 tunnel.finish(ended);
             }
         }
+    }
+
+    /// Has `host` end the host's side when the client's ends by a limit.
+    fn idle<'a>(&'a self, host: &'a Deadline) -> Idle<'a> {
+        let idle = Idle {
+            limit: self.proxy.config.idle_timeout,
+            max_until: self.max_until.get(),
+            client: &self.idle,
+            host,
+        };
+        idle.restart();
+        idle
     }
 
     /// Writes log lines from time to time, as long as bytes move.
@@ -336,9 +351,6 @@ impl Session<'_> {
         };
         let from_client = async {
             let end = upward.run(input).await;
-            if self.has_expired() {
-                upstream.transport().stream().shutdown(Shutdown::Both);
-            }
             host_is_last.set(false);
             end
         };
@@ -400,20 +412,22 @@ fn write_log(worker: &Worker, proxy: &TcpProxy, exchange: &Exchange, log_type: A
     }
 }
 
-/// Ends both sides when nothing has gone either way for `idle_timeout`.
+/// Ends both sides when nothing has gone either way for `idle_timeout`, and the host's with the client's when
+/// `max_downstream_connection_duration` has passed: a host that takes nothing would hold the client's end back.
 struct Idle<'a> {
     limit: Option<Duration>,
-    deadlines: [&'a Deadline; 2],
+    max_until: Option<Instant>,
+    client: &'a Deadline,
+    host: &'a Deadline,
 }
 
-impl<'a> Idle<'a> {
-    fn new(limit: Option<Duration>, deadlines: [&'a Deadline; 2]) -> Self {
-        let idle = Self { limit, deadlines };
-        idle.restart();
-        idle
-    }
-
+impl Idle<'_> {
     fn restart(&self) {
-        self.deadlines.iter().for_each(|deadline| deadline.arm(self.limit));
+        self.client.arm(self.limit);
+        let idle_until = self.limit.map(|limit| self.host.latest_now() + limit);
+        match idle_until.into_iter().chain(self.max_until).min() {
+            Some(moment) => self.host.arm_at(moment),
+            None => self.host.disarm(),
+        }
     }
 }
