@@ -141,4 +141,12 @@ impl Transport {
         }
         self.stream().reset_on_close();
     }
+
+    /// Resets the connection at once, without a last word of TLS.
+    pub fn reset(&self) {
+        if let Self::Tls(tls) = self {
+            tls.keep_silent();
+        }
+        self.stream().reset();
+    }
 }

@@ -212,6 +212,15 @@ impl Stream {
         let _refused = rustix::net::sockopt::set_socket_linger(self, Some(Duration::ZERO));
     }
 
+    /// Resets the connection at once, and ends the operations in flight. A socket that knows no reset is shut down.
+    pub fn reset(&self) {
+        // connect(2) to no address (AF_UNSPEC) is what dissolves a TCP connection. Unlike a shutdown it tells the peer
+        // of no end, and unlike a close it does not wait for who uses the socket.
+        if rustix::net::connect_unspec(self).is_err() {
+            self.shutdown(Shutdown::Both);
+        }
+    }
+
     /// Whether the peer has closed its side.
     pub fn is_peer_gone(&self) -> bool {
         let mut polled = [PollFd::new(self, PollFlags::RDHUP)];

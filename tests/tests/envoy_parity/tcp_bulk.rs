@@ -19,6 +19,8 @@ const FORMAT: &str = "%RESPONSE_FLAGS% bytes %BYTES_RECEIVED% %BYTES_SENT% wire 
 
 const COUNTED: &str = "%5E(tcp%5C.tcp%5C.(downstream_cx|idle)|cluster%5C.up%5C.upstream_cx_(.x_bytes_total|destroy|active|total))";
 
+const DESTROYED: &str = "%5Ecluster%5C.up%5C.upstream_cx_destroy";
+
 /// More than what the kernel keeps on the way and than what is copied before it is a bulk.
 const LENGTH: usize = 24 * 1024 * 1024;
 
@@ -69,6 +71,15 @@ fn pass(from: &TcpStream, to: &TcpStream, bytes: &[u8]) -> Vec<u8> {
     to.read_to_end(&mut received).expect("an orderly end");
     sender.join().expect("all is sent");
     received
+}
+
+/// Sends `bytes` again and again until that fails: how much the kernel keeps on the way depends on the system.
+fn send_until_error(mut to: &TcpStream, bytes: &[u8]) -> ErrorKind {
+    loop {
+        if let Err(error) = to.write_all(bytes) {
+            return error.kind();
+        }
+    }
 }
 
 #[test]
@@ -187,6 +198,31 @@ fn a_reset_after_them_reaches_the_other_side() {
     }
 }
 
+/// Who sends and is held back learns it, too, and whose reset it was is logged.
+#[test]
+fn a_reset_amid_them_reaches_who_sends() {
+    let bulk = bulk();
+    let config = tcp_proxy("cluster: up", "%RESPONSE_FLAGS%", &cluster("up"));
+    for client_sends in [true, false] {
+        same_with(&config, listening, |proxy, host| {
+            let (client, upstream) = joined(proxy, host);
+            let (sender, mut receiver) =
+                if client_sends { (client, upstream) } else { (upstream, client) };
+            let error = thread::scope(|scope| {
+                let sending = scope.spawn(|| send_until_error(&sender, &bulk));
+                receiver.read_exact(&mut vec![0; LENGTH / 2]).expect("some of it");
+                SockRef::from(&receiver).set_linger(Some(Duration::ZERO)).expect("SO_LINGER");
+                drop(receiver);
+                sending.join().expect("no panic")
+            });
+            // After an orderly end it would be a broken pipe.
+            assert_eq!(error, ErrorKind::ConnectionReset);
+            let port = host.local_addr().expect("bound").port();
+            log_lines(proxy, "tcp.log", 1, &[(port, "<host>")]) + &stats(proxy, DESTROYED)
+        });
+    }
+}
+
 #[test]
 fn a_limit_ends_a_connection_that_stands_still() {
     let bulk = bulk();
@@ -196,9 +232,9 @@ fn a_limit_ends_a_connection_that_stands_still() {
                 let (proxy, host) = start(program, &format!("{limit}: 0.3s"));
                 let rest = AtRest::of(&proxy);
                 let (client, upstream) = joined(&proxy, &host);
-                let mut sender = if client_sends { &client } else { &upstream };
-                // The other side takes nothing: it cannot send it all.
-                assert!(sender.write_all(&bulk).is_err(), "{program} {limit}");
+                // The other side takes nothing.
+                let error = send_until_error(if client_sends { &client } else { &upstream }, &bulk);
+                assert_ne!(error, ErrorKind::WouldBlock, "{program} {limit}");
                 proxy.admin().wait_for_stat(&format!("tcp.tcp.{limit}"), 1);
                 proxy.admin().wait_for_stat("cluster.up.upstream_cx_active", 0);
                 drop((client, upstream));

@@ -4,6 +4,7 @@
 //! Bytes are copied through a buffer. Where many come and both sides are plain, the kernel moves them from socket to
 //! socket ([`Stream::splice`]) until few come.
 
+use std::cell::Cell;
 use std::io;
 use std::net::Shutdown;
 
@@ -25,6 +26,8 @@ pub enum End {
     Truncated,
     /// The sender's connection was reset.
     Reset,
+    /// The receiver's connection was reset.
+    ReceiverReset,
     /// The receiver is gone.
     ReceiverGone,
 }
@@ -45,6 +48,10 @@ pub struct Relay<'a> {
     pub received: &'a dyn Fn(u64),
     /// Told how many bytes have gone on.
     pub sent: &'a dyn Fn(u64),
+    /// Whether we have ended both sides, so that errors tell nothing of the peers.
+    pub is_cut: &'a dyn Fn() -> bool,
+    /// Of both directions: how the one ended that did first.
+    pub first_end: &'a Cell<Option<End>>,
 }
 
 impl Relay<'_> {
@@ -69,8 +76,8 @@ impl Relay<'_> {
             let (written, returned) = self.to.write_all(buffer).await;
             buffer = returned;
             buffer.clear();
-            if written.is_err() {
-                break End::ReceiverGone;
+            if let Err(error) = written {
+                break self.end_of_receiver(&error);
             }
             (self.sent)(count as u64);
             buffer = self.fitting(buffer, count);
@@ -87,6 +94,8 @@ impl Relay<'_> {
             }
         };
         self.buffers.give_back(buffer);
+        let end = if (self.is_cut)() { end.without_reset() } else { end };
+        self.first_end.set(self.first_end.get().or(Some(end)));
         self.end(end);
         end
     }
@@ -109,7 +118,7 @@ impl Relay<'_> {
                 match to.write_spliced(&mut pipe, self.pipes).await {
                     Ok(Some(written)) => (self.sent)(written as u64),
                     Ok(None) => return self.copy_rest(pipe, to).await.err(),
-                    Err(_) => return Some(End::ReceiverGone),
+                    Err(error) => return Some(self.end_of_receiver(&error)),
                 }
             }
             self.pipes.give_back(pipe);
@@ -130,7 +139,7 @@ impl Relay<'_> {
         let (written, buffer) = to.write_all(buffer).await;
         self.buffers.give_back(buffer);
         self.pipes.give_back(pipe);
-        written.map_err(|_| End::ReceiverGone)?;
+        written.map_err(|error| self.end_of_receiver(&error))?;
         (self.sent)(count as u64);
         Ok(())
     }
@@ -150,19 +159,34 @@ impl Relay<'_> {
         }
     }
 
+    /// By an error of a write.
+    fn end_of_receiver(&self, error: &io::Error) -> End {
+        match error.kind() {
+            // The kernel tells a reset once. Where that was to the other direction's read, whose turn is still to come,
+            // the pipe is broken here; after an end of the receiver's that direction has ended.
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+                if self.first_end.get().is_none() =>
+            {
+                End::ReceiverReset
+            }
+            _ => End::ReceiverGone,
+        }
+    }
+
     fn end(&self, end: End) {
         match end {
             End::Finished => self.to.end_writing(),
             End::Truncated => self.to.break_off_writing(),
-            // The receiver is to see the reset, not an end, so its side is not shut down for
-            // writing; the read of the other direction ends all the same.
-            End::Reset => {
-                self.to.reset_on_close();
-                self.to.stream().shutdown(Shutdown::Read);
-                self.from.stream().shutdown(Shutdown::Both);
-            }
+            End::Reset => self.pass_reset_on(self.from, self.to),
+            End::ReceiverReset => self.pass_reset_on(self.to, self.from),
             End::ReceiverGone => self.from.stream().shutdown(Shutdown::Both),
         }
+    }
+
+    /// `from` was reset: `to` is to see that, not an end. Both directions end.
+    fn pass_reset_on(&self, from: &Transport, to: &Transport) {
+        to.reset();
+        from.stream().shutdown(Shutdown::Both);
     }
 }
 
@@ -181,6 +205,20 @@ impl End {
             | io::ErrorKind::InvalidData => Self::Finished,
             // Ours: what the sender would still say is lost.
             _ => Self::Reset,
+        }
+    }
+
+    /// Whether the other side is told by a reset.
+    pub fn is_reset(self) -> bool {
+        matches!(self, Self::Reset | Self::ReceiverReset)
+    }
+
+    /// The same where a reset is our own doing.
+    fn without_reset(self) -> Self {
+        match self {
+            Self::Reset => Self::Finished,
+            Self::ReceiverReset => Self::ReceiverGone,
+            end => end,
         }
     }
 }

@@ -319,6 +319,10 @@ impl Session<'_> {
     async fn relay_both(&self, input: Buffer, upstream: &TcpConnection, idle: &Idle<'_>) {
         let cluster_stats = self.upstream_cluster().stats();
         let host_is_last = Cell::new(false);
+        let first_end = Cell::new(None);
+        let is_cut = || {
+            first_end.get().is_some_and(End::is_reset) || self.has_expired() || upstream.is_cut()
+        };
         let upward = Relay {
             from: &self.downstream,
             to: upstream.transport(),
@@ -333,6 +337,8 @@ impl Session<'_> {
                 idle.restart();
                 cluster_stats.upstream_cx_tx_bytes_total.add(count);
             },
+            is_cut: &is_cut,
+            first_end: &first_end,
         };
         let downward = Relay {
             from: upstream.transport(),
@@ -348,6 +354,8 @@ impl Session<'_> {
                 idle.restart();
                 self.count_sent(count);
             },
+            is_cut: &is_cut,
+            first_end: &first_end,
         };
         let from_client = async {
             let end = upward.run(input).await;
@@ -364,12 +372,14 @@ impl Session<'_> {
             end
         };
         let (client, host) = join(from_client, from_host).await;
-        let cut = self.has_expired() || client == End::Reset || upstream.is_cut();
-        if host == End::Reset && !cut {
+        let client_reset = client == End::Reset || host == End::ReceiverReset;
+        let host_reset = host == End::Reset || client == End::ReceiverReset;
+        let cut = self.has_expired() || client_reset || upstream.is_cut();
+        if host_reset && !cut {
             self.flag(ResponseFlag::UpstreamRemoteReset);
         }
         let host_has_ended = matches!(host, End::Finished | End::Truncated);
-        if !cut && (host == End::Reset || (host_has_ended && host_is_last.get())) {
+        if !cut && (host_reset || (host_has_ended && host_is_last.get())) {
             upstream.note_remote_close();
         }
     }
