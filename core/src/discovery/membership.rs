@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::HostDescription;
 
-/// What one poll said. A host's [`owner`] is its task or instance.
+/// What one poll said. A host's owner is its task or instance.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     /// The hosts that it named, in rotation or unhealthy.

@@ -65,7 +65,7 @@ impl Timers {
         })
     }
 
-    /// The time at the last sweep: at most [`SWEEP_MAX`] ago, unless the worker was held up, and free to ask.
+    /// The time at the last sweep: at most two [`TICK`]s ago, unless the worker was held up, and free to ask.
     pub fn coarse_now(&self) -> Instant {
         self.epoch + Duration::from_millis(self.swept_ms.get())
     }
