@@ -32,8 +32,8 @@ pub fn outgoing_socket(
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP));
     let socket = socket.map_err(ConnectError::Failed)?;
-    let (source, socket_options) = options.bind.towards(address);
-    set_options(&socket, address, options, socket_options).map_err(local)?;
+    let (source, prebind) = options.bind.towards(address);
+    set_options(&socket, address, options, prebind).map_err(local)?;
     if let Some(source) = source {
         bind(&socket, source).map_err(|error| ConnectError::Local(Some(told(source, &error))))?;
     }
@@ -45,7 +45,7 @@ fn set_options(
     socket: &Socket,
     address: SocketAddr,
     options: &ConnectOptions,
-    socket_options: &[SocketOption],
+    prebind: &[SocketOption],
 ) -> io::Result<()> {
     match (options.bind.freebind, address.is_ipv6()) {
         (Some(on), false) => socket.set_freebind_v4(on)?,
@@ -53,9 +53,9 @@ fn set_options(
         (None, _) => {}
     }
     if let Some(keepalive) = options.tcp_keepalive {
-        super::socket_options::set_keepalive(socket, keepalive)?;
+        socket_options::set_keepalive(socket, keepalive)?;
     }
-    super::socket_options::set_all(socket, socket_options, SocketState::Prebind)
+    socket_options::set_all(socket, prebind, SocketState::Prebind)
 }
 
 /// Where the kernel is to choose the port, it does so when the socket connects: then connections to

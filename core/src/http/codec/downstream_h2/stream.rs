@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -97,7 +97,7 @@ pub(super) async fn serve(
     let stream = Stream::new(connection, inner);
     let crumbs = stream.begin(&head, &mut exchange);
     drop(head);
-    let after = stream.watched(stream.answer(crumbs, &mut exchange)).await;
+    let after = stream.watched(pin!(stream.answer(crumbs, &mut exchange))).await;
     stream.end(after, &mut exchange).await;
     connection.tails.leave(&stream.client.unframed);
     worker.exchanges.give_back(exchange);
@@ -201,9 +201,9 @@ impl Stream {
         }
     }
 
-    /// Does `part` of the work, and notes meanwhile when the client resets the stream.
-    async fn watched<T>(&self, part: impl Future<Output = T>) -> T {
-        let mut part = pin!(part);
+    /// Does `part` of the work, and notes meanwhile when the client resets the stream. It is pinned where it lies: to
+    /// hand it over would copy all of it, and keep room for it twice.
+    async fn watched<T>(&self, mut part: Pin<&mut impl Future<Output = T>>) -> T {
         poll_fn(|context| {
             self.note_reset(context);
             part.as_mut().poll(context)
@@ -253,7 +253,7 @@ impl Stream {
         }
         if self.connection.record.manager.recorded.wire_bytes {
             if after != After::Abort && !self.client.is_gone() {
-                self.watched(self.connection.all_framed(&self.client)).await;
+                self.watched(pin!(self.connection.all_framed(&self.client))).await;
             }
             self.note_wire_bytes(exchange);
         }
