@@ -8,6 +8,7 @@ mod cell;
 mod grpc_calls;
 mod histogram;
 mod log_linear;
+mod pause;
 mod recorder;
 mod response_codes;
 mod scope;
@@ -21,6 +22,7 @@ pub use histogram::{
     Handed, HistogramCollector, HistogramId, HistogramTable, Recorded, WorkerHistograms,
 };
 pub use log_linear::{Bin, Histogram};
+pub use pause::{Pauses, counting_pauses};
 pub use response_codes::ResponseCodes;
 pub use scope::{Scope, StatName};
 pub use snapshot::{AdminStats, Baseline, Stat, snapshot};

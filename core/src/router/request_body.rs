@@ -22,6 +22,7 @@ use crate::http::exchange::WholeBody;
 use crate::http::filter::GrpcCall;
 use crate::http::local_reply::{self, LocalReply};
 use crate::runtime::{Buffer, BufferPool, Event, LARGE_BUFFER_BYTES};
+use crate::stats::counting_pauses;
 
 /// How the request's body ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -426,9 +427,12 @@ impl RequestBody {
             Piece::Data { buffer, last } => (buffer, last),
             Piece::Wait | Piece::Nothing => (Buffer::default(), false),
         };
+        let pauses = [downstream.stats().reading_pauses(), upstream.cluster().stats().backlogs()];
         loop {
             let outgoing = Outgoing { head: head.take(), piece, last };
-            let (sent, returned) = self.write(outgoing, upstream, sending, timeouts).await;
+            let write = self.write(outgoing, upstream, sending, timeouts);
+            let is_held_back = || upstream.is_held_back();
+            let (sent, returned) = counting_pauses(write, is_held_back, pauses).await;
             pool.give_back(returned);
             if sent && last {
                 sending.whole.set(true);

@@ -20,6 +20,7 @@ use crate::http::local_reply::{self, LocalReply};
 use crate::http::response_headers::prepare_response;
 use crate::http::stream::millis;
 use crate::runtime::Buffer;
+use crate::stats::counting_pauses;
 
 /// What became of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +158,7 @@ async fn relay_rest(
     request: &RequestBody,
     timeouts: &StreamTimeouts,
 ) -> Rest {
+    let pauses = [upstream.cluster().stats().reading_pauses()];
     loop {
         timeouts.arm_response(upstream.deadline());
         let leaves_http = exchange.leaves_http();
@@ -170,7 +172,9 @@ async fn relay_rest(
         let trailers = exchange.response_trailers.as_deref();
         let ending = is_last.then_some(Ending { trailers });
         let pace = exchange.filters.pace.as_deref();
-        let (sent, spare) = downstream.send_data(pace, data, ending).await;
+        let sending = downstream.send_data(pace, data, ending);
+        let is_held_back = || downstream.is_held_back();
+        let (sent, spare) = counting_pauses(sending, is_held_back, pauses).await;
         downstream.worker.buffers.give_back(spare);
         if sent.is_err() {
             return Rest::ClientGone;

@@ -1,7 +1,7 @@
 //! Connected sockets: reading and writing whole buffers.
 #![allow(unsafe_code)]
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -29,11 +29,17 @@ pub struct Stream {
     inner: UnsafeCell<TcpStream>,
     reading: Turn,
     writing: Turn,
+    held_back: Cell<bool>,
 }
 
 impl Stream {
     pub(super) fn new(inner: TcpStream) -> Self {
-        Self { inner: UnsafeCell::new(inner), reading: Turn::default(), writing: Turn::default() }
+        Self {
+            inner: UnsafeCell::new(inner),
+            reading: Turn::default(),
+            writing: Turn::default(),
+            held_back: Cell::default(),
+        }
     }
 
     /// Connects to `address` by a socket as `options` have it, giving up after `timeout`. They say
@@ -125,8 +131,12 @@ impl Stream {
             outgoing = returned;
             match result {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), outgoing.buffer),
-                Ok(count) => outgoing.sent += count,
+                Ok(count) => {
+                    outgoing.sent += count;
+                    self.note_held_back(outgoing.sent < length);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.note_held_back(true);
                     if let Err(error) = self.wait_writable_in_turn().await {
                         return (Err(error), outgoing.buffer);
                     }
@@ -135,6 +145,15 @@ impl Stream {
             }
         }
         (Ok(()), outgoing.buffer)
+    }
+
+    /// Whether a write under way waits for the peer: the kernel has not taken all of it.
+    pub fn is_held_back(&self) -> bool {
+        self.held_back.get()
+    }
+
+    pub(super) fn note_held_back(&self, held_back: bool) {
+        self.held_back.set(held_back);
     }
 
     /// Sends what the kernel takes of `bytes` at once. Not beside a write in flight, whose bytes these

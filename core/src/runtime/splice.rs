@@ -197,6 +197,7 @@ impl Stream {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     pipe.held -= count;
+                    self.note_held_back(!pipe.is_empty());
                     return Ok(Some(count));
                 }
                 Err(error) => error,
@@ -208,6 +209,7 @@ impl Stream {
                         // The socket has room, it is said, so what lacks is the kernel's memory.
                         sleep(TICK).await;
                     }
+                    self.note_held_back(true);
                     self.wait_writable_in_turn().await?;
                 }
                 Failure::Refusal => {

@@ -31,10 +31,7 @@ pub const CLUSTER: Names = Names {
         default.total_match_count original_dst_host_invalid \
         upstream_cx_connect_with_0_rtt upstream_cx_http3_total \
         upstream_cx_max_duration_reached upstream_cx_pool_overflow \
-        upstream_cx_preconnect_skipped upstream_flow_control_backed_up_total \
-        upstream_flow_control_drained_total upstream_flow_control_paused_reading_total \
-        upstream_flow_control_resumed_reading_total upstream_http3_broken \
-        upstream_rq_0rtt \
+        upstream_cx_preconnect_skipped upstream_http3_broken upstream_rq_0rtt \
         upstream_rq_maintenance_mode upstream_rq_rx_reset_no_error",
     gauges: "circuit_breakers.default.cx_pool_open circuit_breakers.high.cx_pool_open \
         lb_subsets_active max_host_weight upstream_cx_rx_bytes_buffered \
@@ -119,8 +116,7 @@ pub const ROUTER: Names = Names {
 /// `tcp.<stat_prefix>.`
 pub const TCP_PROXY: Names = Names {
     counters: "downstream_cx_drain_close downstream_cx_overload_close \
-        downstream_flow_control_paused_reading_total \
-        downstream_flow_control_resumed_reading_total early_data_received_count_total \
+        early_data_received_count_total \
         route_delayed_total upstream_flush_total",
     gauges: "downstream_cx_rx_bytes_buffered downstream_cx_tx_bytes_buffered \
         upstream_flush_active",

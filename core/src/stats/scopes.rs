@@ -1,6 +1,6 @@
 //! The names of each subsystem's stats, exactly as Envoy prints them behind the scope's prefix.
 
-use super::{Counter, Kind, Reading, stats_block};
+use super::{Counter, Kind, Pauses, Reading, stats_block};
 
 stats_block! {
     /// `listener.<address>.`
@@ -78,6 +78,8 @@ stats_block! {
             downstream_cx_total,
             downstream_cx_tx_bytes_total,
             downstream_cx_upgrades_total,
+            downstream_flow_control_paused_reading_total,
+            downstream_flow_control_resumed_reading_total,
             downstream_rq_failed_path_normalization,
             downstream_rq_header_timeout,
             downstream_rq_http1_total,
@@ -115,6 +117,16 @@ stats_block! {
             downstream_cx_ssl_active,
             downstream_cx_upgrades_active,
             downstream_rq_active,
+        }
+    }
+}
+
+impl HttpStats {
+    /// Times that a client is not read because the host takes nothing.
+    pub fn reading_pauses(&self) -> Pauses<'_> {
+        Pauses {
+            begun: &self.downstream_flow_control_paused_reading_total,
+            over: &self.downstream_flow_control_resumed_reading_total,
         }
     }
 }
@@ -181,10 +193,22 @@ stats_block! {
             downstream_cx_rx_bytes_total,
             downstream_cx_total,
             downstream_cx_tx_bytes_total,
+            downstream_flow_control_paused_reading_total,
+            downstream_flow_control_resumed_reading_total,
             idle_timeout,
             max_downstream_connection_duration,
         }
         gauges {}
+    }
+}
+
+impl TcpProxyStats {
+    /// Times that the client is not read because the host takes nothing.
+    pub fn reading_pauses(&self) -> Pauses<'_> {
+        Pauses {
+            begun: &self.downstream_flow_control_paused_reading_total,
+            over: &self.downstream_flow_control_resumed_reading_total,
+        }
     }
 }
 
@@ -213,6 +237,10 @@ stats_block! {
             upstream_cx_rx_bytes_total,
             upstream_cx_total,
             upstream_cx_tx_bytes_total,
+            upstream_flow_control_backed_up_total,
+            upstream_flow_control_drained_total,
+            upstream_flow_control_paused_reading_total,
+            upstream_flow_control_resumed_reading_total,
             retry_or_shadow_abandoned,
             upstream_internal_redirect_failed_total,
             upstream_internal_redirect_succeeded_total,
@@ -242,6 +270,24 @@ stats_block! {
             upstream_cx_active,
             upstream_rq_active,
             upstream_rq_pending_active,
+        }
+    }
+}
+
+impl ClusterStats {
+    /// Times that a host is not read because the client takes nothing.
+    pub fn reading_pauses(&self) -> Pauses<'_> {
+        Pauses {
+            begun: &self.upstream_flow_control_paused_reading_total,
+            over: &self.upstream_flow_control_resumed_reading_total,
+        }
+    }
+
+    /// Times that a host takes nothing of a request.
+    pub fn backlogs(&self) -> Pauses<'_> {
+        Pauses {
+            begun: &self.upstream_flow_control_backed_up_total,
+            over: &self.upstream_flow_control_drained_total,
         }
     }
 }

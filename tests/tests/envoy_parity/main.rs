@@ -10,6 +10,7 @@ mod connections;
 mod differences;
 mod direct_responses;
 mod filter_chains;
+mod flow_control;
 mod forwarding;
 mod header_mutations;
 mod headers;

@@ -53,7 +53,7 @@ fn config(fields: &str) -> String {
     template::tcp_proxy(fields, FORMAT, &rest)
 }
 
-/// Not `upstream_flush` and `downstream_flow_control`, which tell of buffers that ringmain does not have.
+/// Not `upstream_flush`, which tells of buffers that ringmain does not have, nor what `flow_control.rs` looks at.
 const COUNTED: &str = "%5E(tcp%5C.tcp%5C.(downstream_cx|idle|max)|listener%5C.in%5C.|cluster%5C.(good|narrow|refused|silent|empty)%5C.upstream_(cx|rq)_(total|active|destroy|connect|none|overflow|pending_total|pending_f|cancelled))";
 
 /// Plays with an upstream of this script; the story ends with `logged` log lines and the stats.

@@ -254,6 +254,14 @@ impl<'a> Downstream<'a> {
         }
     }
 
+    /// Whether what is being sent waits for the client, which takes nothing.
+    pub fn is_held_back(&self) -> bool {
+        match self.codec {
+            Codec::Http1(connection) => connection.stream().is_held_back(),
+            Codec::Http2(stream) => stream.held_back.get(),
+        }
+    }
+
     /// The rest of the response will not come: the client must see that.
     pub async fn break_off(&self) {
         match self.codec {

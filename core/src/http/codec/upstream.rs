@@ -12,7 +12,7 @@ use super::body::Ending;
 use super::upstream_h1::H1Stream;
 use super::upstream_h2::H2Stream;
 use super::upstream_tunnel::TunnelStream;
-use crate::cluster::WorkerHost;
+use crate::cluster::{WorkerCluster, WorkerHost};
 use crate::http::exchange::Exchange;
 use crate::http::header_bytes;
 use crate::http::stream::UpstreamConnectionInfo;
@@ -106,6 +106,15 @@ impl UpstreamStream {
             Self::H1(stream) => stream.connection().host(),
             Self::H2(stream) => stream.connection().host(),
             Self::Tunnel(stream) => stream.connection().host(),
+        }
+    }
+
+    /// The cluster of that host.
+    pub fn cluster(&self) -> &WorkerCluster {
+        match self {
+            Self::H1(stream) => stream.connection().cluster(),
+            Self::H2(stream) => stream.connection().cluster(),
+            Self::Tunnel(stream) => stream.connection().cluster(),
         }
     }
 
@@ -208,6 +217,15 @@ impl UpstreamStream {
                 (sent.map_err(|_| SendFailed), piece)
             }
             Self::Tunnel(stream) => stream.send(piece, ending).await,
+        }
+    }
+
+    /// Whether what is being sent waits for the host, which takes nothing.
+    pub fn is_held_back(&self) -> bool {
+        match self {
+            Self::H1(stream) => stream.connection().stream().is_held_back(),
+            Self::H2(stream) => stream.is_held_back(),
+            Self::Tunnel(stream) => stream.connection().transport().stream().is_held_back(),
         }
     }
 

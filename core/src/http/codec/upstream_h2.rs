@@ -30,6 +30,8 @@ pub struct H2Stream {
     /// Told when the stream is to end: by its deadline, because the client has gone, or by
     /// [`Self::abort`].
     interrupt: Rc<Notify>,
+    /// Whether what is sent waits for the host to grant room.
+    held_back: Cell<bool>,
     /// Whether an interim response was told of.
     interim: Cell<bool>,
     has_body: Cell<bool>,
@@ -53,6 +55,7 @@ impl H2Stream {
             slot,
             stream: RefCell::default(),
             unopened: Cell::default(),
+            held_back: Cell::default(),
             interim: Cell::default(),
             has_body: Cell::default(),
             left: RefCell::default(),
@@ -142,10 +145,17 @@ impl H2Stream {
         if self.interrupt.is_told(context) {
             return Poll::Ready(Err(StreamFailure::ConnectionEnded));
         }
-        match &mut *self.stream.borrow_mut() {
+        let sent = match &mut *self.stream.borrow_mut() {
             Some(stream) => stream.poll_send(context, data, ends),
             None => Poll::Ready(Err(StreamFailure::ConnectionEnded)),
-        }
+        };
+        self.held_back.set(sent.is_pending());
+        sent
+    }
+
+    /// Whether a piece waits for the host to grant room.
+    pub fn is_held_back(&self) -> bool {
+        self.held_back.get()
     }
 
     /// Gives the stream up.

@@ -5,6 +5,7 @@
 //! socket ([`Stream::splice`]) until few come.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::io;
 use std::net::Shutdown;
 
@@ -12,6 +13,7 @@ use crate::runtime::{
     Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES, SplicePipe, SplicePipes,
     Stream,
 };
+use crate::stats::{Pauses, counting_pauses};
 use crate::transport_socket::Transport;
 
 /// So many bytes in reads of [`SMALL_BUFFER_BYTES`] or more are a bulk transfer.
@@ -44,6 +46,8 @@ pub struct Relay<'a> {
     pub pipes: &'a SplicePipes,
     /// Its read's.
     pub patience: Patience,
+    /// Counts the times that the sender is not read because the receiver takes nothing.
+    pub pauses: Pauses<'a>,
     /// Told how many bytes have come.
     pub received: &'a dyn Fn(u64),
     /// Told how many bytes have gone on.
@@ -73,7 +77,7 @@ impl Relay<'_> {
             }
             let count = buffer.len();
             (self.received)(count as u64);
-            let (written, returned) = self.to.write_all(buffer).await;
+            let (written, returned) = self.counted(self.to.write_all(buffer)).await;
             buffer = returned;
             buffer.clear();
             if let Err(error) = written {
@@ -115,7 +119,7 @@ impl Relay<'_> {
             }
             (self.received)(count as u64);
             while !pipe.is_empty() {
-                match to.write_spliced(&mut pipe, self.pipes).await {
+                match self.counted(to.write_spliced(&mut pipe, self.pipes)).await {
                     Ok(Some(written)) => (self.sent)(written as u64),
                     Ok(None) => return self.copy_rest(pipe, to).await.err(),
                     Err(error) => return Some(self.end_of_receiver(&error)),
@@ -128,6 +132,11 @@ impl Relay<'_> {
         }
     }
 
+    /// A write to the receiver.
+    fn counted<F: Future>(&self, write: F) -> impl Future<Output = F::Output> {
+        counting_pauses(write, || self.to.stream().is_held_back(), [self.pauses])
+    }
+
     /// Writes what is in `pipe` by copying it.
     async fn copy_rest(&self, mut pipe: SplicePipe, to: &Stream) -> Result<(), End> {
         let mut buffer = self.buffers.large();
@@ -136,7 +145,7 @@ impl Relay<'_> {
             return Err(End::Reset);
         }
         let count = buffer.len();
-        let (written, buffer) = to.write_all(buffer).await;
+        let (written, buffer) = self.counted(to.write_all(buffer)).await;
         self.buffers.give_back(buffer);
         self.pipes.give_back(pipe);
         written.map_err(|error| self.end_of_receiver(&error))?;

@@ -329,6 +329,7 @@ impl Session<'_> {
             buffers: &self.worker.buffers,
             pipes: &self.worker.pipes,
             patience: Patience::new(&self.worker.timers),
+            pauses: self.stats().reading_pauses(),
             received: &|count| {
                 idle.restart();
                 self.count_received(count);
@@ -346,6 +347,7 @@ impl Session<'_> {
             buffers: &self.worker.buffers,
             pipes: &self.worker.pipes,
             patience: Patience::new(&self.worker.timers),
+            pauses: cluster_stats.reading_pauses(),
             received: &|count| {
                 idle.restart();
                 cluster_stats.upstream_cx_rx_bytes_total.add(count);

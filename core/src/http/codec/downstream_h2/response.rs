@@ -150,6 +150,7 @@ impl Stream {
                 return Poll::Ready(Err(Gone));
             }
             let granted = granted(context);
+            self.held_back.set(granted.is_pending());
             if granted.is_pending() && !armed {
                 armed = true;
                 self.client.unframed.take_progress();

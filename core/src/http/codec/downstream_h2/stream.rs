@@ -40,6 +40,8 @@ pub struct Stream {
     pub(super) trailers: RefCell<Option<Box<HeaderMap>>>,
     /// The rest of the request is not wanted.
     pub(super) stopped: Cell<bool>,
+    /// Whether what is sent waits for the client to grant room.
+    pub(in crate::http::codec) held_back: Cell<bool>,
     /// Whether what goes over the stream is no HTTP any more.
     pub(super) tunnel: Cell<bool>,
 }
@@ -115,6 +117,7 @@ impl Stream {
             wake,
             trailers: RefCell::default(),
             stopped: Cell::new(false),
+            held_back: Cell::new(false),
             tunnel: Cell::new(false),
             connection: connection.clone(),
         }

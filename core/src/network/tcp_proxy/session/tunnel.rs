@@ -21,6 +21,7 @@ use crate::outlier_detection::Outcome;
 use crate::pool::{self, Acquire, AcquireFailure, ConnectFailure, TcpFailure};
 use crate::router::{ActiveRequest, Direction, put_headers};
 use crate::runtime::{Buffer, Deadline, Patience, join};
+use crate::stats::counting_pauses;
 use crate::transport_socket::TransportOptions;
 
 /// A request whose answer lets bytes pass.
@@ -259,6 +260,7 @@ impl Session<'_> {
         idle: &Idle<'_>,
     ) -> (Buffer, bool) {
         let (buffers, patience) = (&self.worker.buffers, Patience::new(&self.worker.timers));
+        let (upstream, pauses) = (&tunnel.upstream, [self.stats().reading_pauses()]);
         let mut buffer = input;
         loop {
             if buffer.is_empty() {
@@ -276,7 +278,9 @@ impl Session<'_> {
             }
             idle.restart();
             self.count_received(buffer.len() as u64);
-            let (sent, returned) = tunnel.upstream.send(None, buffer, None).await;
+            let sending = upstream.send(None, buffer, None);
+            let is_held_back = || upstream.is_held_back();
+            let (sent, returned) = counting_pauses(sending, is_held_back, pauses).await;
             buffer = returned;
             buffer.clear();
             if sent.is_err() {
@@ -292,11 +296,14 @@ impl Session<'_> {
         idle: &Idle<'_>,
     ) -> Result<(), ResponseFailure> {
         let upstream = &tunnel.upstream;
+        let pauses = [upstream.cluster().stats().reading_pauses()];
         let mut next = upstream.first_piece();
         loop {
             let Piece { data, is_last } = next?;
             let count = data.len() as u64;
-            let (written, data) = self.downstream.write_all(data).await;
+            let writing = self.downstream.write_all(data);
+            let is_held_back = || self.downstream.stream().is_held_back();
+            let (written, data) = counting_pauses(writing, is_held_back, pauses).await;
             self.worker.buffers.give_back(data);
             if written.is_err() {
                 tunnel.abort();
