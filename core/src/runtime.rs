@@ -20,6 +20,7 @@ mod notify;
 mod panic;
 mod pipe;
 mod roomy;
+mod sleep;
 mod socket;
 mod socket_options;
 mod spares;
@@ -42,6 +43,7 @@ pub use notify::{Interrupt, Notify};
 pub use panic::catch_panic;
 pub use pipe::{is_listened_at, like_tcp, local_address, system_name};
 pub use roomy::shrink_rooms;
+pub use sleep::sleep;
 pub use socket::{Stream, closed_or_readable};
 pub use splice::{SplicePipe, SplicePipes};
 pub use timer::{Deadline, Patience, TICK, Timers};
@@ -83,16 +85,11 @@ pub async fn run_unless<F: Future, R>(
 ) -> Result<F::Output, R> {
     let mut future = std::pin::pin!(future);
     loop {
-        if let Ok(output) = monoio::time::timeout(TICK, future.as_mut()).await {
+        if let Ok(output) = sleep::timeout(TICK, future.as_mut()).await {
             return Ok(output);
         }
         if let Some(reason) = given_up() {
             return Err(reason);
         }
     }
-}
-
-/// Sleeps at least `duration` on this worker.
-pub async fn sleep(duration: Duration) {
-    monoio::time::sleep(duration).await;
 }

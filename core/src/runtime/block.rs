@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// with it, as those of handshakes.
 pub(super) const OWN_PAGES_BYTES: usize = 12 * 1024;
 /// The smallest page there is. Long blocks begin with a page, wherever they are.
-pub(super) const PAGE_BYTES: usize = 4096;
+const PAGE_BYTES: usize = 4096;
 /// What shorter blocks are aligned to.
 const ALIGNMENT: usize = 16;
 
@@ -67,11 +67,6 @@ impl Block {
     /// Its first byte.
     pub(super) fn start(&self) -> NonNull<u8> {
         self.start
-    }
-
-    /// How many bytes long it is.
-    pub(super) fn len(&self) -> usize {
-        self.length
     }
 }
 

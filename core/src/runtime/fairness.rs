@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use super::TICK;
+use super::{TICK, sleep};
 
 /// Operations in a row that may complete at once.
 const AT_ONCE_MAX: u32 = 64;
@@ -81,7 +81,7 @@ impl<F: Future> Future for Counted<'_, F> {
 async fn give_way() {
     let is_late = TICKED.get().is_some_and(|ticked| ticked.elapsed() > TICK * 2);
     if is_late {
-        monoio::time::sleep(Duration::from_millis(1)).await;
+        sleep(Duration::from_millis(1)).await;
     } else {
         yield_now().await;
     }

@@ -15,7 +15,7 @@ use rustix::net::{SocketAddrAny, SocketAddrUnix};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::connect::{ConnectError, without_number};
-use super::{TICK, engine};
+use super::{TICK, engine, sleep};
 
 /// The name in `path` as the system takes it: one that begins with `@` is no file, but lies in the
 /// abstract namespace (unix(7)).
@@ -63,7 +63,7 @@ pub(super) async fn connect(path: &str) -> Result<TcpStream, ConnectError> {
             let told = format!("immediate connect error: {why}|remote address:{path}");
             return Err(ConnectError::NoPipe(told));
         }
-        monoio::time::sleep(TICK).await;
+        sleep(TICK).await;
     }
     let connected = || {
         // As in `Listener::new`.

@@ -1,7 +1,7 @@
 //! Large tasks in rooms of their own.
 //!
-//! The task that serves a connection holds all that a request in flight may need. It lives in a
-//! [`Block`], which the next such task uses again; what lies on the heap is a pointer to it.
+//! The task that serves a connection of HTTP/1 or a stream of HTTP/2 holds all that a request in flight may need.
+//! It lives in a [`Block`], which the next such task uses again; what lies on the heap is a pointer to it.
 #![allow(unsafe_code)]
 
 use std::future::Future;
@@ -9,9 +9,14 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::block::{Block, OWN_PAGES_BYTES, PAGE_BYTES};
+use super::block::{Block, OWN_PAGES_BYTES};
 use super::spares::Spares;
 
+/// All rooms are so large, so that each is good for any task.
+const ROOM_BYTES: usize = OWN_PAGES_BYTES;
+/// What the future of a task is aligned to at most: one that is aligned further the compiler builds elsewhere, and
+/// copies all of it.
+const ALIGNMENT_MAX: usize = 16;
 /// Spare rooms kept per worker.
 const SPARE_MAX: usize = 512;
 
@@ -30,10 +35,8 @@ impl<F> Roomy<F> {
     /// which is empty until it is polled.
     #[inline]
     pub(super) fn new(make: impl FnOnce() -> F) -> Self {
-        const { assert!(align_of::<F>() <= PAGE_BYTES) };
-        let bytes = size_of::<F>().max(OWN_PAGES_BYTES);
-        let spare = SPARE.with(Spares::take).filter(|spare| spare.len() >= bytes);
-        let room = spare.unwrap_or_else(|| Block::new(bytes));
+        const { assert!(size_of::<F>() <= ROOM_BYTES && align_of::<F>() <= ALIGNMENT_MAX) };
+        let room = SPARE.with(Spares::take).unwrap_or_else(|| Block::new(ROOM_BYTES));
         // SAFETY: the room is large enough and aligned for it, and nothing else lives there.
         unsafe { room.start().cast::<F>().write(make()) };
         Self { room, future: PhantomData }

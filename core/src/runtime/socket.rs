@@ -21,7 +21,7 @@ use socket2::{SockRef, Socket};
 use super::buffer::Outgoing;
 use super::connect::{ConnectError, outgoing_socket};
 use super::fairness::Turn;
-use super::{Buffer, Patience, engine, pipe};
+use super::{Buffer, Patience, engine, pipe, sleep};
 
 /// A connected TCP or Unix socket. Reads and writes may run at the same time, one of each.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Stream {
                 Address::Pipe(path) => pipe::connect(path).await.map(Self::new),
             }
         };
-        let connected = monoio::time::timeout(timeout, connecting).await;
+        let connected = sleep::timeout(timeout, connecting).await;
         connected.map_err(|_| ConnectError::TimedOut)?
     }
 

@@ -364,10 +364,8 @@ impl Connection {
         self.slot.set_idle(false);
         self.idle.disarm();
         let connection = self.clone();
-        runtime::spawn(async move {
-            // Some ten kilobytes, built where they stay: a task's own future is moved when it is spawned.
-            let served = Box::pin(stream::serve(&connection, incoming));
-            if runtime::catch_panic(served).await.is_err() {
+        runtime::spawn_large(|| async move {
+            if runtime::catch_panic(stream::serve(&connection, incoming)).await.is_err() {
                 connection.record.worker.stats().connection_panics.inc();
             }
             connection.end_stream();
