@@ -13,6 +13,7 @@ mod help;
 mod home;
 mod listeners;
 mod logging;
+mod places;
 mod process;
 mod prometheus;
 mod respond;

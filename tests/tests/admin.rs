@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ringmain_tests::client::Client;
-use ringmain_tests::message::Message;
+use ringmain_tests::message::{End, Message};
 use ringmain_tests::normalize;
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy};
@@ -351,6 +351,24 @@ fn clients_that_do_not_read_hold_nothing_up() {
         proxy.terminate();
         assert_eq!(proxy.wait_exit().code(), Some(0), "{program}");
         drop(slow);
+    }
+}
+
+/// They could keep a readiness probe out otherwise.
+#[test]
+fn clients_that_ask_nothing_keep_nobody_out() {
+    for program in Program::ringmains() {
+        let served = Served::by(program);
+        let admin = served.proxy.admin();
+        let mut silent: Vec<Client> = (0..300).map(|_| Client::connect(admin.port())).collect();
+        for client in &mut silent {
+            client.send("GET /ready HTTP/1.1\r\n");
+        }
+        assert_eq!(admin.get("/ready").status(), Some(200), "{program}");
+        assert_ne!(silent[0].read_to_end().1, End::TimedOut, "{program}: the oldest is closed");
+        drop(silent);
+        // Who asks.
+        admin.wait_for_stat("http.admin.downstream_cx_active", 1);
     }
 }
 

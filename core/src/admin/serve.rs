@@ -1,4 +1,4 @@
-//! The admin connections: few at a time, none for ever, so that a slow client costs little.
+//! The admin connections: few at a time, none for ever, so that a slow client costs little, and many keep nobody out.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,18 +9,17 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Socket};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
+use super::places::{Places, TakenPlace};
 use crate::runtime;
 use crate::server::Control;
 
-/// Connections served at once; others wait to be accepted. Each may hold one answer in memory.
-const CONNECTIONS_MAX: usize = 64;
 /// How long a client may take to send a request's head, or to take more of an answer.
 const CLIENT_LIMIT: Duration = Duration::from_secs(30);
 /// How long accepting pauses when the process is out of descriptors.
@@ -59,15 +58,17 @@ impl Listener {
 pub async fn accept(control: Arc<Control>, listener: Listener, routes: Router) {
     let counted = axum::middleware::from_fn_with_state(control.clone(), count_request);
     let routes = routes.layer(counted);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Places::default());
     loop {
-        let place = places.clone().acquire_owned().await.expect("nobody closes the semaphore");
         match listener.accept().await {
             Ok(stream) => {
+                let place = Places::take(&places).await;
                 let (control, routes) = (control.clone(), routes.clone());
                 tokio::spawn(async move {
-                    serve(&control, stream, routes).await;
-                    drop(place);
+                    tokio::select! {
+                        () = serve(&control, stream, routes, &place) => {}
+                        () = place.lost() => {}
+                    }
                 });
             }
             Err(error) => {
@@ -78,7 +79,7 @@ pub async fn accept(control: Arc<Control>, listener: Listener, routes: Router) {
     }
 }
 
-async fn serve(control: &Control, stream: TcpStream, routes: Router) {
+async fn serve(control: &Control, stream: TcpStream, routes: Router, place: &TakenPlace) {
     let _counted = Counted::new(control);
     // Answers are small or come in one piece: waiting for more to send gains nothing.
     let _not_supported = stream.set_nodelay(true);
@@ -86,7 +87,15 @@ async fn serve(control: &Control, stream: TcpStream, routes: Router) {
     stream.set_write_timeout(Some(CLIENT_LIMIT));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(CLIENT_LIMIT);
-    let service = TowerToHyperService::new(routes);
+    let routes = TowerToHyperService::new(routes);
+    let service = service_fn(|request| {
+        let (answering, answer) = (place.answer(), routes.call(request));
+        async move {
+            let response = answer.await;
+            drop(answering);
+            response
+        }
+    });
     // A client that goes away or is too slow is no event.
     let _ended = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).await;
 }

@@ -86,15 +86,17 @@ impl Framing {
     }
 }
 
-/// RFC 9110 §8.6: `1*DIGIT`, here without needless zeros, which some read as octal.
+/// RFC 9110 §8.6: `1*DIGIT`, here without needless zeros, which some read as octal, and no more than who counts in
+/// signed numbers reads alike.
 fn parse_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || (value.len() > 1 && value[0] == b'0') {
         return None;
     }
-    value.iter().try_fold(0u64, |length, byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+    let length = value.iter().try_fold(0i64, |length, byte| {
+        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
         length.checked_mul(10)?.checked_add(digit)
-    })
+    })?;
+    u64::try_from(length).ok()
 }
 
 #[cfg(test)]
@@ -106,8 +108,8 @@ mod tests {
     fn a_length_is_plain_decimal() {
         assert_eq!(parse_length(b"0"), Some(0));
         assert_eq!(parse_length(b"5"), Some(5));
-        assert_eq!(parse_length(b"18446744073709551615"), Some(u64::MAX));
-        let bad: [&[u8]; 13] = [
+        assert_eq!(parse_length(b"9223372036854775807"), Some(u64::MAX / 2));
+        let bad: [&[u8]; 14] = [
             b"",
             b" 5",
             b"5 ",
@@ -119,6 +121,7 @@ mod tests {
             b"5,5",
             b"5, 5",
             b"05",
+            b"9223372036854775808",
             b"18446744073709551616",
             b"99999999999999999999999",
         ];

@@ -35,6 +35,7 @@ fn lengths() {
         bad("RFC 9110 §8.6: whitespace within", "content-length: 5 0"),
         bad("RFC 9110 §8.6: letters", "content-length: five"),
         bad("RFC 9110 §8.6: nothing", "content-length:"),
+        bad("RFC 9110 §8.6: below zero to some", "content-length: 9223372036854775808"),
         bad("RFC 9110 §8.6: too big", "content-length: 18446744073709551616"),
         bad("RFC 9110 §8.6: leading zeros", "content-length: 05"),
         bad("§6.3: a list of unlike ones", "content-length: 5, 6"),
