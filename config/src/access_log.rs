@@ -13,7 +13,7 @@ use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
 };
 use wire::access_log::ConfigType;
 
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::substitution_format::{SubstitutionFormat, SubstitutionFormatString};
 use crate::wire::unpack;
 
@@ -58,7 +58,7 @@ impl AccessLog {
 
     fn from_wire(wire: &wire::AccessLog, at: &At<'_>) -> Option<Self> {
         let Some(ConfigType::TypedConfig(any)) = &wire.config_type else {
-            at.error_at_key("'typed_config' is required");
+            at.error_at_key(Note::typed_config_required());
             return None;
         };
         let filter = match &wire.filter {

@@ -176,7 +176,10 @@ impl EndpointAddress {
             return None;
         }
         if !is_dns_name(host) {
-            at.error(format!("'{host}' is neither a DNS name nor an IP address"));
+            at.error(
+                Note::from(format!("'{host}' is neither a DNS name nor an IP address"))
+                    .help("write the name without scheme, port or path"),
+            );
             return None;
         }
         Some(Self::Name { host: host.to_owned(), port })
@@ -187,7 +190,10 @@ impl EndpointAddress {
 fn connected_pipe(pipe: &wire::Pipe, at: &At<'_>) -> Option<Arc<str>> {
     let at = at.field("pipe");
     if pipe.mode != 0 {
-        at.field("mode").warn("only listeners set the mode of a Unix socket");
+        at.field("mode").warn(
+            Note::from("only listeners set the mode of a Unix socket")
+                .help("remove it, or set it where the socket listens"),
+        );
     }
     pipe_path(&pipe.path, &at.field("path"))
 }
@@ -229,23 +235,33 @@ fn port_of(socket: &wire::SocketAddress) -> Option<u16> {
 
 fn pipe_path(path: &str, at: &At<'_>) -> Option<Arc<str>> {
     if path.len() >= PIPE_PATH_BYTES {
-        at.error(format!(
-            "'{path}' has {} bytes; the name of a Unix socket has at most {}",
-            path.len(),
-            PIPE_PATH_BYTES - 1
-        ));
+        at.error(
+            Note::from(format!(
+                "'{path}' has {} bytes; the name of a Unix socket has at most {}",
+                path.len(),
+                PIPE_PATH_BYTES - 1
+            ))
+            .help("use a shorter path, or an abstract name, which begins with '@'"),
+        );
         return None;
     }
     if path.contains('\0') {
-        at.error("the name of a Unix socket must not hold a zero byte");
+        at.error(
+            Note::from("the name of a Unix socket must not hold a zero byte")
+                .help("an abstract name is written with '@' in front"),
+        );
         return None;
     }
     Some(path.into())
 }
 
 fn parse_ip(text: &str, at: &At<'_>) -> Option<IpAddr> {
-    text.parse().map_err(|_| at.error(format!("malformed IP address: {text}"))).ok()
+    text.parse()
+        .map_err(|_| at.error(Note::from(format!("malformed IP address: {text}")).help(IP_ADDRESS)))
+        .ok()
 }
+
+const IP_ADDRESS: &str = "write such as 192.0.2.1 or 2001:db8::1, without port or brackets";
 
 /// RFC 1035 §2.3.4 lengths; any letters but those that could not be meant.
 fn is_dns_name(name: &str) -> bool {

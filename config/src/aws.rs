@@ -80,7 +80,10 @@ impl AwsAccess {
             );
         }
         if self.external_id.is_some() && self.role_arn.is_none() {
-            at.field("external_id").error_at_key("an external id goes with a 'role_arn' only");
+            at.field("external_id").error_at_key(
+                Note::from("an external id goes with a 'role_arn' only")
+                    .help("add the 'role_arn' that asks for it, or remove 'external_id'"),
+            );
         }
     }
 }

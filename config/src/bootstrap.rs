@@ -12,7 +12,7 @@ use crate::cluster::{BindConfig, Cluster, ClusterNames};
 use crate::duration;
 use crate::listener::{self, Listener};
 use crate::overload::OverloadManager;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::runtime::Runtime;
 use crate::tls::Secrets;
 
@@ -182,7 +182,10 @@ impl Admin {
     #[allow(deprecated, reason = "`access_log_path` is common in files")]
     fn from_wire(wire: &wire::Admin, at: &At<'_>) -> Option<Self> {
         if wire.address.is_none() {
-            at.warn("there is no admin listener without an 'address'");
+            at.warn(
+                Note::from("there is no admin listener without an 'address'")
+                    .help("add admin: { address: ... }, or remove 'admin'"),
+            );
             return None;
         }
         let mut access_log = AccessLog::list_from_wire(&wire.access_log, at);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 
 use crate::field_rules::RuleBook;
-use crate::report::{At, Path};
+use crate::report::{At, Note, Path};
 use crate::support::{Gate, Verdict};
 use crate::text::Opened;
 
@@ -84,7 +84,11 @@ impl Check<'_> {
             self.ignored.push(at.path());
         }
         if verdict == Verdict::Enter && is_deprecated(field) {
-            at.warn_once(field.full_name(), format!("'{}' is deprecated by Envoy", field.name()));
+            let (name, message) = (field.name(), field.parent_message());
+            let note = Note::from(format!("'{name}' is deprecated by Envoy"));
+            let help =
+                format!("Envoy's documentation of {} says what to use instead", message.name());
+            at.warn_once(field.full_name(), note.help(help));
         }
         verdict
     }
@@ -118,7 +122,12 @@ impl Check<'_> {
         let opened = self.opened;
         let content = match opened.open(any) {
             Some(Ok(content)) => content,
-            Some(Err(_)) => return at.error("nested too deeply"),
+            Some(Err(_)) => {
+                return at.error(
+                    Note::from("nested too deeply")
+                        .help("take levels out; protobuf reads a hundred"),
+                );
+            }
             None => {
                 if holder.is_none_or(|holder| holder.full_name() != MAY_BE_EMPTY) {
                     at.error_at_key("'@type' is missing");

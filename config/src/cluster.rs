@@ -162,8 +162,9 @@ impl<'a> ClusterNames<'a> {
 
     /// What to say of a name that is not among them, where `user` has it for a `purpose`.
     pub(crate) fn unknown(&self, user: &str, purpose: &str, name: &str) -> Note {
+        let near = did_you_mean(name, self.0.keys().copied());
         Note::from(format!("{user}: unknown {purpose} '{name}'"))
-            .help(did_you_mean(name, self.0.keys().copied()))
+            .help(near.unwrap_or_else(|| "add it to 'static_resources.clusters'".to_owned()))
     }
 }
 
@@ -179,8 +180,11 @@ impl Cluster {
         let mut clusters = Vec::with_capacity(wire.len());
         for (index, wire) in wire.iter().enumerate() {
             let at = at.index(index);
-            if names.insert(wire.name.as_str(), index).is_some() {
-                at.field("name").error(format!("duplicate cluster '{}'", wire.name));
+            if let Some(first) = names.insert(wire.name.as_str(), index) {
+                at.field("name").error(
+                    Note::from(format!("duplicate cluster '{}'", wire.name))
+                        .help(format!("clusters[{first}] has this name; rename one of them")),
+                );
             }
             clusters.push(Self::from_wire(wire, bind, &at));
         }
@@ -194,27 +198,40 @@ impl Cluster {
         let discovery = DiscoveryType::from_wire(wire, at);
         let dns = matches!(discovery, DiscoveryType::Dns(_));
         if discovery.aws_limits().is_some() && wire.load_assignment.is_some() {
-            at.field("load_assignment").error_at_key("the hosts are found by 'cluster_type'");
+            at.field("load_assignment").error_at_key(
+                Note::from("the hosts are found by 'cluster_type'").help(
+                    "remove 'load_assignment', or find its hosts by 'type: STATIC' or 'STRICT_DNS'",
+                ),
+            );
         }
         if let DiscoveryType::Dns(options) = &discovery
             && options.is_logical
             && !has_one_endpoint(wire.load_assignment.as_ref())
         {
-            at.field("load_assignment").error_at_key(
-                "LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint",
-            );
+            let note = Note::from(
+                "LOGICAL_DNS clusters must have a single locality_lb_endpoint \
+                 and a single lb_endpoint",
+            )
+            .help("for several names, set 'type: STRICT_DNS'");
+            at.field("load_assignment").error_at_key(note);
         }
         let load_balancing = LoadBalancing::from_wire(wire, at);
         if discovery.aws_limits().is_some() && load_balancing.is_locality_weighted() {
-            at.error_at_key("the localities of hosts found by 'cluster_type' have no weights");
+            at.error_at_key(
+                Note::from("the localities of hosts found by 'cluster_type' have no weights")
+                    .help("remove 'locality_weighted_lb_config'"),
+            );
         }
         let connect_timeout = wire.connect_timeout.as_ref();
         let common_lb = wire.common_lb_config.as_ref();
         let (transport_sockets, proxy_protocol) = TransportSockets::from_wire(wire, at);
         if proxy_protocol.is_some() && !wire.health_checks.is_empty() {
-            at.field("health_checks").error_at_key(
-                "health checks through the PROXY protocol are known to Envoy, not supported by ringmain",
-            );
+            let note = Note::from(
+                "health checks through the PROXY protocol are known to Envoy, \
+                 not supported by ringmain",
+            )
+            .help("remove 'health_checks', or the PROXY protocol");
+            at.field("health_checks").error_at_key(note);
         }
         let is_raw = |socket| matches!(socket, &UpstreamTransportSocket::RawBuffer);
         if matches!(options.upstream_protocol, UpstreamProtocol::Auto(_))
@@ -283,9 +300,12 @@ fn warn_of_pipes(cluster: &Cluster, at: &At<'_>) {
     if !cluster.connect_options.is_plain()
         && addresses.any(|address| matches!(address, EndpointAddress::Pipe(_)))
     {
-        at.warn(
-            "'upstream_bind_config' and 'tcp_keepalive' have no effect on hosts with Unix sockets",
-        );
+        let note = Note::from(
+            "'upstream_bind_config' and 'tcp_keepalive' have no effect on \
+             hosts with Unix sockets",
+        )
+        .help("remove them");
+        at.warn(note);
     }
 }
 
@@ -303,9 +323,10 @@ fn check_snapshot_paths(clusters: &[Cluster], at: &At<'_>) {
         if let Some(other) = paths.insert(path, &cluster.name) {
             let at = at.index(index);
             let at = at.field("cluster_type");
-            at.field("typed_config")
-                .field("snapshot_path")
-                .error(format!("'{}' is the snapshot of cluster '{other}'", path.display()));
+            at.field("typed_config").field("snapshot_path").error(
+                Note::from(format!("'{}' is the snapshot of cluster '{other}'", path.display()))
+                    .help("give each cluster a 'snapshot_path' of its own"),
+            );
         }
     }
 }
@@ -348,7 +369,7 @@ impl DiscoveryType {
                 match &custom.typed_config {
                     Some(typed_config) => Self::custom(typed_config, &at),
                     None => {
-                        at.error_at_key("'typed_config' is required");
+                        at.error_at_key(Note::typed_config_required());
                         Self::Static
                     }
                 }

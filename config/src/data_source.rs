@@ -3,15 +3,15 @@
 
 use std::env;
 use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
 
 use envoy_types::pb::envoy::config::core::v3 as wire;
 use wire::data_source::Specifier;
 
 pub(crate) use wire::DataSource;
 
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// The greatest content read from a file, in bytes; far above what any field takes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -26,7 +26,10 @@ pub(crate) fn read(wire: &wire::DataSource, at: &At<'_>) -> Option<Vec<u8>> {
             let value = env::var_os(name);
             if value.is_none() {
                 let at = at.field("environment_variable");
-                at.error(format!("environment variable '{name}' is not set"));
+                at.error(
+                    Note::from(format!("environment variable '{name}' is not set"))
+                        .help("set it for the process, or use 'inline_string'"),
+                );
             }
             value.map(|value| value.into_encoded_bytes())
         }
@@ -61,12 +64,28 @@ pub(crate) fn file(wire: &DataSource) -> Option<PathBuf> {
     }
 }
 
+fn cure(path: &str, error: &io::Error) -> Option<String> {
+    match (error.kind(), env::current_dir()) {
+        (ErrorKind::NotFound, Ok(here)) if Path::new(path).is_relative() => {
+            Some(format!("the path begins where ringmain was started, in {}", here.display()))
+        }
+        (ErrorKind::NotFound, _) => Some("put the file there, or write where it is".to_owned()),
+        (ErrorKind::PermissionDenied, _) => {
+            Some("let the user that ringmain runs as read it".to_owned())
+        }
+        _ => None,
+    }
+}
+
 fn read_file(path: &str, at: &At<'_>) -> Option<Vec<u8>> {
     let mut content = Vec::new();
     let read =
         File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut content));
     match read {
-        Err(error) => at.error(format!("cannot read '{path}': {error}")),
+        Err(error) => {
+            let note = Note::from(format!("cannot read '{path}': {error}"));
+            at.error(note.help_if_known(cure(path, &error)));
+        }
         Ok(_) if content.len() as u64 > FILE_BYTES_MAX => {
             at.error(format!("'{path}' is larger than {FILE_BYTES_MAX} bytes"));
         }

@@ -136,7 +136,9 @@ impl TasksOf {
 impl PortChoice {
     fn from_wire(wire: &wire::EcsCluster, at: &At<'_>) -> Self {
         if wire.port.is_some() && !wire.port_name.is_empty() {
-            at.field("port_name").error_at_key("'port' and 'port_name' exclude each other");
+            at.field("port_name").error_at_key(
+                Note::from("'port' and 'port_name' exclude each other").help("remove one of them"),
+            );
         }
         Self {
             container_name: optional(&wire.container_name),
@@ -153,8 +155,10 @@ fn region(wire: &wire::EcsCluster, at: &At<'_>) -> Option<String> {
     if let (Some(region), Some(of_arn)) = (&region, of_arn)
         && region != of_arn
     {
-        at.field("region")
-            .error(format!("'{region}' is not the region of the cluster's ARN, '{of_arn}'"));
+        at.field("region").error(
+            Note::from(format!("'{region}' is not the region of the cluster's ARN, '{of_arn}'"))
+                .help("remove 'region': the ARN tells it"),
+        );
     }
     region.or_else(|| of_arn.map(str::to_owned))
 }

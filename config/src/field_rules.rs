@@ -11,6 +11,7 @@ use prost_reflect::{
 };
 use regex::Regex;
 
+use crate::header_mutation::no_header_name;
 use crate::report::{At, Note};
 
 /// `validate.KnownRegex.HTTP_HEADER_NAME`; the other one is HTTP_HEADER_VALUE.
@@ -101,9 +102,8 @@ impl FieldRules {
         let value = message.get_field(&self.field);
         for rule in &self.rules {
             if let Err(broken) = rule.check(&value, &at) {
-                let note = Note::from(broken);
                 return if present {
-                    at.error(note)
+                    at.error(broken)
                 } else {
                     at.error_at_key(Note::from(format!("'{}' is required", self.field.name())))
                 };
@@ -216,7 +216,7 @@ fn entry_kinds(kind: &Kind) -> (Kind, Kind) {
 
 impl Rule {
     /// Says how `value` breaks the rule. Breaches within lists and maps are reported here.
-    fn check(&self, value: &Value, at: &At<'_>) -> Result<(), String> {
+    fn check(&self, value: &Value, at: &At<'_>) -> Result<(), Note> {
         let scalar = held(value);
         let text = scalar.as_str().unwrap_or_default();
         let bytes = || scalar.as_bytes().map_or(text.len(), |bytes| bytes.len()) as u64;
@@ -227,7 +227,7 @@ impl Rule {
         let length = || text.chars().count() as u64;
         match self {
             Self::Required => Ok(()),
-            Self::LengthMin(1) if length() == 0 => Err("must not be empty".to_owned()),
+            Self::LengthMin(1) if length() == 0 => Err(Note::from("must not be empty")),
             Self::LengthMin(min) => at_least(length(), *min, "characters"),
             Self::LengthMax(max) => at_most(length(), *max, "characters"),
             Self::BytesMin(min) => at_least(bytes(), *min, "bytes"),
@@ -241,11 +241,12 @@ impl Rule {
             Self::Pattern(regex) => require(regex.is_match(text), || {
                 format!("'{}' does not match the pattern {regex}", text)
             }),
-            Self::HeaderName { strict } => require(is_header_name(text, *strict), || {
-                format!("'{}' is no valid header name", text.escape_debug())
-            }),
+            Self::HeaderName { strict } => {
+                require(is_header_name(text, *strict), || no_header_name(text))
+            }
             Self::HeaderValue { strict } => require(is_header_value(text, *strict), || {
-                format!("'{}' is no valid header value", text.escape_debug())
+                Note::from(format!("'{}' is no valid header value", text.escape_debug()))
+                    .help("a value has neither line breaks nor other control characters")
             }),
             Self::In(values) => require(values.contains(&scalar), || {
                 let values: Vec<_> = values.iter().map(shown).collect();
@@ -298,20 +299,20 @@ fn check_part(rules: &[Rule], value: &Value, at: &At<'_>) {
     }
 }
 
-fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(otherwise()) }
+fn require<N: Into<Note>>(holds: bool, otherwise: impl FnOnce() -> N) -> Result<(), Note> {
+    if holds { Ok(()) } else { Err(otherwise().into()) }
 }
 
-fn at_least(count: u64, min: u64, what: &str) -> Result<(), String> {
+fn at_least(count: u64, min: u64, what: &str) -> Result<(), Note> {
     require(count >= min, || format!("must have at least {min} {what}, has {count}"))
 }
 
-fn at_most(count: u64, max: u64, what: &str) -> Result<(), String> {
+fn at_most(count: u64, max: u64, what: &str) -> Result<(), Note> {
     require(count <= max, || format!("must have at most {max} {what}, has {count}"))
 }
 
 impl Comparison {
-    fn check(self, value: &Value, bound: &Value) -> Result<(), String> {
+    fn check(self, value: &Value, bound: &Value) -> Result<(), Note> {
         let (Some(number), Some(limit)) = (number(value), number(bound)) else { return Ok(()) };
         let (holds, words) = match self {
             Self::Greater => (number > limit, "greater than"),

@@ -10,7 +10,7 @@ use crate::duration;
 use crate::filter_chain_match::{FilterChainMatch, report_overlaps};
 use crate::metadata::Metadata;
 use crate::network_filter::NetworkFilters;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::transport_socket::DownstreamTransportSocket;
 
 /// What happens to a connection's bytes (`envoy.config.listener.v3.FilterChain`).
@@ -56,7 +56,7 @@ impl FilterChains {
         at: &At<'_>,
     ) -> Option<Self> {
         if wire.filter_chains.is_empty() && wire.default_filter_chain.is_none() {
-            at.error_at_key("no filter chains specified");
+            at.error_at_key(Note::from("no filter chains specified").help("add 'filter_chains'"));
             return None;
         }
         let list_at = at.field("filter_chains");

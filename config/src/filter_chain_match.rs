@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::config::listener::v3 as wire;
 use wire::filter_chain_match::ConnectionSourceType as WireSourceType;
 
 use crate::address::CidrRange;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// What a connection must be like; the fields are looked at in this order, and once a value is found
 /// for one of them there is no way back to another.
@@ -193,8 +193,10 @@ pub(crate) fn report_overlaps<'a>(
         let match_at = at.field("filter_chain_match");
         let at = if *chain == FilterChainMatch::default() { &at } else { &match_at };
         at.error_at_key(match owner == index {
-            true => "a combination of values is named twice".to_owned(),
-            false => format!("filter_chains[{owner}] matches the same connections"),
+            true => Note::from("a combination of values is named twice")
+                .help("remove the value that stands twice"),
+            false => Note::from(format!("filter_chains[{owner}] matches the same connections"))
+                .help("let a value of the one differ, or put both into one chain"),
         });
     }
 }

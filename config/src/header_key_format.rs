@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::extensions::http::header_formatters::preserve_case::
 use preserve_case::PreserveCaseFormatterConfig;
 use preserve_case::preserve_case_formatter_config::FormatterTypeOnEnvoyHeaders;
 
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// `header_key_format`.
@@ -44,7 +44,11 @@ impl HeaderKeyFormat {
                 let Some(any) = &formatter.typed_config else { return Self::LowerCase };
                 let Some(config) = unpack::<PreserveCaseFormatterConfig>(any) else {
                     let at = at.field("stateful_formatter");
-                    at.field("typed_config").error_at_key("this formats no names of headers");
+                    let note = Note::from("this formats no names of headers").help(
+                        "use envoy.extensions.http.header_formatters.preserve_case.v3.\
+                         PreserveCaseFormatterConfig",
+                    );
+                    at.field("typed_config").error_at_key(note);
                     return Self::LowerCase;
                 };
                 let others = config.formatter_type_on_envoy_headers();

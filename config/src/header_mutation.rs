@@ -3,7 +3,7 @@
 use envoy_types::pb::envoy::config::core::v3 as wire;
 use wire::header_value_option::HeaderAppendAction;
 
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::substitution_format::SubstitutionFormat;
 
 /// One level's `*_headers_to_add` and `*_headers_to_remove`.
@@ -96,7 +96,10 @@ impl HeaderValueOption {
 fn append_action(wire: &wire::HeaderValueOption, at: &At<'_>) -> AppendAction {
     if let Some(append) = wire.append {
         if wire.append_action != 0 {
-            at.field("append").error_at_key("'append' cannot be set together with 'append_action'");
+            at.field("append").error_at_key(
+                Note::from("'append' cannot be set together with 'append_action'")
+                    .help("remove one of the two"),
+            );
         }
         return if append.value {
             AppendAction::AppendIfExistsOrAdd
@@ -116,14 +119,24 @@ fn append_action(wire: &wire::HeaderValueOption, at: &At<'_>) -> AppendAction {
 pub(crate) fn mutable_name(name: &str, done: &str, at: &At<'_>) -> Option<String> {
     let name = name.to_ascii_lowercase();
     if name.starts_with(':') || name == "host" {
-        at.error(format!("'{name}' must not be {done}: neither ':' headers nor host may be"));
+        let note = format!("'{name}' must not be {done}: neither ':' headers nor host may be");
+        at.error(Note::from(note).help(match done {
+            "modified" => "a route's rewrites change path and host",
+            _ => "leave it out",
+        }));
         return None;
     }
     if !name.bytes().all(is_token_byte) {
-        at.error(format!("'{}' is no valid header name", name.escape_debug()));
+        at.error(no_header_name(&name));
         return None;
     }
     Some(name)
+}
+
+/// What to say of a `name` that no header can have.
+pub(crate) fn no_header_name(name: &str) -> Note {
+    Note::from(format!("'{}' is no valid header name", name.escape_debug()))
+        .help("a name has letters, digits and any of !#$%&'*+-.^_`|~")
 }
 
 /// Whether a byte may stand in a header name (RFC 9110 §5.6.2, `tchar`).

@@ -27,8 +27,8 @@ use crate::http_filter::{HttpFilter, Mutation, warn_of_filters_without_effect};
 use crate::http2_protocol_options::Http2ProtocolOptions;
 use crate::local_reply_config::LocalReplyConfig;
 use crate::original_ip_detection::OriginalIpDetection;
-use crate::report::At;
-use crate::route::{RouteConfiguration, ScopedRoutes};
+use crate::report::{At, Note};
+use crate::route::{RouteConfiguration, ScopedRoutes, TakenFromHosts};
 use crate::upgrade_configs::UpgradeConfigs;
 use crate::wire::unpack;
 
@@ -180,11 +180,16 @@ impl HttpConnectionManager {
         let http_filters =
             HttpFilter::list_from_wire(&wire.http_filters, &at.field("http_filters"));
         let specifier = wire.route_specifier.as_ref();
-        let routes = RouteSpecifier::from_wire(specifier, clusters, &http_filters, at);
+        let strip_host_port = StripHostPort::from_wire(wire, at);
+        let taken = TakenFromHosts {
+            ignored_port: false,
+            any_port: strip_host_port == StripHostPort::Any,
+            trailing_dot: wire.strip_trailing_host_dot,
+        };
+        let routes = RouteSpecifier::from_wire(specifier, clusters, &http_filters, taken, at);
         if let Some(routes) = &routes {
             warn_of_filters_without_effect(&http_filters, routes, &at.field("http_filters"));
         }
-        let strip_host_port = StripHostPort::from_wire(wire, at);
         Some(Self {
             stat_prefix: wire.stat_prefix.clone(),
             codec_type: match wire.codec_type() {
@@ -312,21 +317,25 @@ impl RouteSpecifier {
         wire: Option<&WireRoutes>,
         clusters: &ClusterNames<'_>,
         filters: &[HttpFilter],
+        taken: TakenFromHosts,
         at: &At<'_>,
     ) -> Option<Self> {
         match wire {
             Some(WireRoutes::RouteConfig(routes)) => {
                 let at = at.field("route_config");
-                let routes = RouteConfiguration::from_wire(routes, clusters, filters, &at);
+                let routes = RouteConfiguration::from_wire(routes, clusters, filters, taken, &at);
                 Some(Self::RouteConfig(Box::new(routes)))
             }
             Some(WireRoutes::ScopedRoutes(routes)) => {
                 let at = at.field("scoped_routes");
-                let routes = ScopedRoutes::from_wire(routes, clusters, filters, &at)?;
+                let routes = ScopedRoutes::from_wire(routes, clusters, filters, taken, &at)?;
                 Some(Self::ScopedRoutes(Box::new(routes)))
             }
             _ => {
-                at.error_at_key("'route_config' is required");
+                at.error_at_key(
+                    Note::from("'route_config' is required")
+                        .help("add 'route_config' with 'virtual_hosts', or 'scoped_routes'"),
+                );
                 None
             }
         }
@@ -339,23 +348,28 @@ fn router_from_wire(filters: &[wire::HttpFilter], at: &At<'_>) -> Option<Router>
     let mut router = None;
     for (index, filter) in filters.iter().enumerate() {
         let Some(ConfigType::TypedConfig(any)) = &filter.config_type else {
-            at.index(index)
-                .error(format!("'typed_config' is required for filter '{}'", filter.name));
+            at.index(index).error(Note::typed_config_required());
             return None;
         };
         // One of another type is there only if the user wants it ignored.
         let Some(found) = unpack::<router::Router>(any) else { continue };
         if index + 1 < filters.len() {
-            at.index(index).error(format!(
-                "terminal filter '{}' must be the last filter in an HTTP filter chain",
-                filter.name
-            ));
+            at.index(index).error(
+                Note::from(format!(
+                    "terminal filter '{}' must be the last filter in an HTTP filter chain",
+                    filter.name
+                ))
+                .help("move it to the end of 'http_filters'"),
+            );
             return None;
         }
         router = Some(Router { suppress_envoy_headers: found.suppress_envoy_headers });
     }
     if router.is_none() {
-        at.error_at_key("the last HTTP filter must be the router");
+        at.error_at_key(Note::from("the last HTTP filter must be the router").help(
+            "add { name: envoy.filters.http.router, typed_config: { \"@type\": \
+             type.googleapis.com/envoy.extensions.filters.http.router.v3.Router } } at the end",
+        ));
     }
     router
 }
@@ -365,9 +379,12 @@ fn flushes_on_new_request(wire: &wire::HttpConnectionManager, at: &At<'_>) -> bo
     let older = wire.flush_access_log_on_new_request;
     let Some(options) = &wire.access_log_options else { return older };
     if older {
-        at.field("flush_access_log_on_new_request").error_at_key(
-            "'flush_access_log_on_new_request' cannot be set together with 'access_log_options'",
-        );
+        let note = Note::from(
+            "'flush_access_log_on_new_request' cannot be set together with \
+             'access_log_options'",
+        )
+        .help("remove one of the two");
+        at.field("flush_access_log_on_new_request").error_at_key(note);
     }
     options.flush_access_log_on_new_request
 }
@@ -413,7 +430,9 @@ fn early_header_mutations(wire: &wire::HttpConnectionManager, at: &At<'_>) -> Ve
                 let at = at.field("mutations");
                 mutations.extend(Mutation::list_from_wire(&early.mutations, &at));
             }
-            None => at.error_at_key("this changes no headers early"),
+            None => at.error_at_key(Note::from("this changes no headers early").help(
+                "use envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            )),
         }
     }
     mutations

@@ -49,7 +49,7 @@ pub use self::set_filter_state::{FilterStateValue, ObjectFactory, SetFilterState
 pub use self::set_metadata::{MetadataEntry, SetMetadata};
 pub(crate) use self::without_effect::warn as warn_of_filters_without_effect;
 use crate::header_mutation::HeaderValueOption;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// `envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter`, but the router.
@@ -113,16 +113,21 @@ impl HttpFilter {
                 |config: &HttpFilterConfig| matches!(config, HttpFilterConfig::GrpcStats(_));
             if counts_calls(&config) && list.iter().any(|other: &Self| counts_calls(&other.config))
             {
-                at.field("typed_config").error_at_key(
-                    "a second filter of this kind, which counts every call once more, is known to Envoy, not \
-                     supported by ringmain",
-                );
+                let note = Note::from(
+                    "a second filter of this kind, which counts every call \
+                     once more, is known to Envoy, not supported by ringmain",
+                )
+                .help("keep one of them");
+                at.field("typed_config").error_at_key(note);
             }
             if !names.insert(filter.name.as_str()) {
-                at.field("name").warn(format!(
-                    "filter name '{}' is used twice; routes speak to both of that name",
-                    filter.name
-                ));
+                at.field("name").warn(
+                    Note::from(format!(
+                        "filter name '{}' is used twice; routes speak to both of that name",
+                        filter.name
+                    ))
+                    .help("give each filter a name of its own"),
+                );
             }
             list.push(Self { index, name: filter.name.clone(), disabled: filter.disabled, config });
         }

@@ -13,7 +13,7 @@ use crate::filter_chain::FilterChains;
 use crate::listen_socket::ListenSocket;
 use crate::listener_filter::ListenerFilter;
 use crate::metadata::Metadata;
-use crate::report::At;
+use crate::report::{At, Note};
 
 const BUFFER_LIMIT_BYTES: u32 = 1024 * 1024;
 const LISTENER_FILTERS_TIMEOUT: Duration = Duration::from_secs(15);
@@ -95,12 +95,19 @@ pub(crate) fn list_from_wire(
         let at = at.index(index);
         let Some(listener) = Listener::from_wire(wire, clusters, &at) else { continue };
         if !names.insert(listener.name.clone()) {
-            at.field("name").error(format!("duplicate listener name '{}'", listener.name));
+            at.field("name").error(
+                Note::from(format!("duplicate listener name '{}'", listener.name))
+                    .help("rename one of them"),
+            );
         }
         for address in listener.sockets.iter().map(|socket| &socket.address) {
             // Port 0 is another port each time.
             if address.port() != Some(0) && !addresses.insert(address.clone()) {
-                at.field("address").error_at_key(format!("duplicate address {address}"));
+                let note = Note::from(format!("duplicate address {address}")).help(
+                    "a listener has an address of its own; put the filter chains of both \
+                     into one listener",
+                );
+                at.field("address").error_at_key(note);
             }
         }
         listeners.push(listener);
@@ -176,7 +183,8 @@ fn warn_of_options_without_effect(wire: &wire::Listener, sockets: &[ListenSocket
     ];
     let warn = |fields: &[(&str, bool)], why: &str| {
         for (name, _) in fields.iter().filter(|(_, is_set)| *is_set) {
-            at.field(name).warn(format!("'{name}' has no effect: {why}"));
+            at.field(name)
+                .warn(Note::from(format!("'{name}' has no effect: {why}")).help("remove it"));
         }
     };
     if wire.bind_to_port.is_some_and(|on| !on.value) {

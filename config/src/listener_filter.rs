@@ -12,7 +12,7 @@ use extensions::tls_inspector::v3::TlsInspector as WireTlsInspector;
 use wire::listener_filter::ConfigType;
 
 use crate::proxy_protocol::PassThroughTlvs;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// Where `rules` put what they find, if they do not say.
@@ -85,7 +85,7 @@ impl ListenerFilter {
 
     fn from_wire(wire: &wire::ListenerFilter, at: &At<'_>) -> Option<Self> {
         let Some(ConfigType::TypedConfig(any)) = &wire.config_type else {
-            at.error("'typed_config' is required");
+            at.error(Note::typed_config_required());
             return None;
         };
         if let Some(wire) = unpack::<WireTlsInspector>(any) {

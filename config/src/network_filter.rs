@@ -17,7 +17,7 @@ pub use self::local_ratelimit::LocalRateLimit;
 pub use self::rbac::RbacFilter;
 pub use self::terminal::TerminalFilter;
 use crate::cluster::ClusterNames;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// A filter that lets a connection pass or not, by its `typed_config` type.
@@ -52,7 +52,10 @@ impl NetworkFilters {
     ) -> Option<Self> {
         let at = at.field("filters");
         let Some((last, before)) = wire.split_last() else {
-            at.error_at_key("a chain without network filters serves nothing");
+            at.error_at_key(
+                Note::from("a chain without network filters serves nothing")
+                    .help("end the chain with an HttpConnectionManager or a TcpProxy"),
+            );
             return None;
         };
         let read = |(index, filter)| NetworkFilter::from_wire(filter, &at.index(index));
@@ -65,11 +68,17 @@ impl NetworkFilters {
 impl NetworkFilter {
     fn from_wire(wire: &wire::Filter, at: &At<'_>) -> Option<Self> {
         let Some(any) = typed_config(wire) else {
-            at.error("'typed_config' is required");
+            at.error(Note::typed_config_required());
             return None;
         };
         if terminal::is_terminal(any) {
-            at.error(format!("terminal filter '{}' must be the last of its chain", wire.name));
+            at.error(
+                Note::from(format!(
+                    "terminal filter '{}' must be the last of its chain",
+                    wire.name
+                ))
+                .help("move it to the end of 'filters'"),
+            );
             return None;
         }
         let at = at.field("typed_config");

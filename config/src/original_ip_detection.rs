@@ -8,7 +8,7 @@ use wire::custom_header::v3::CustomHeaderConfig;
 use wire::xff::v3::XffConfig;
 
 use crate::address::CidrRange;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// One of `original_ip_detection_extensions`.
@@ -56,9 +56,12 @@ impl OriginalIpDetection {
             ("xff_num_trusted_hops", wire.xff_num_trusted_hops > 0),
         ] {
             if is_set {
-                at.error_at_key(format!(
-                    "'original_ip_detection_extensions' cannot be set together with '{field}'"
-                ));
+                at.error_at_key(
+                    Note::from(format!(
+                        "'original_ip_detection_extensions' cannot be set together with '{field}'"
+                    ))
+                    .help("remove one of the two"),
+                );
             }
         }
         let extensions = extensions.iter().enumerate();
@@ -74,7 +77,9 @@ impl OriginalIpDetection {
         } else if let Some(wire) = unpack(any) {
             Some(Self::CustomHeader(CustomHeaderDetection::from_wire(&wire)))
         } else {
-            at.error_at_key("this finds no client's address");
+            at.error_at_key(Note::from("this finds no client's address").help(
+                "use the Xff or CustomHeader of envoy.extensions.http.original_ip_detection",
+            ));
             None
         }
     }
@@ -85,7 +90,10 @@ impl XffDetection {
         let cidrs = wire.xff_trusted_cidrs.as_ref().map_or(&[][..], |trusted| &trusted.cidrs);
         if wire.xff_num_trusted_hops > 0 && wire.xff_trusted_cidrs.is_some() {
             at.field("xff_trusted_cidrs").error_at_key(
-                "'xff_trusted_cidrs' cannot be set together with 'xff_num_trusted_hops'",
+                Note::from(
+                    "'xff_trusted_cidrs' cannot be set together with 'xff_num_trusted_hops'",
+                )
+                .help("remove one of the two"),
             );
         }
         let cidrs_at = at.field("xff_trusted_cidrs");

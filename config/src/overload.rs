@@ -11,7 +11,7 @@ use wire::resource_monitor::ConfigType;
 use wire::trigger::TriggerOneof;
 
 use crate::duration;
-use crate::report::At;
+use crate::report::{At, Note, did_you_mean};
 use crate::wire::unpack;
 
 /// The names by which Envoy finds a monitor, beside the type of its configuration.
@@ -124,6 +124,13 @@ impl OverloadActionKind {
 const ENVOYS_ALONE: [&str; 2] =
     ["envoy.overload_actions.reduce_timeouts", "envoy.overload_actions.reset_high_memory_stream"];
 
+/// What to say of a `name` that is none of an action.
+fn known(name: &str) -> String {
+    let names = OverloadActionKind::ALL.map(OverloadActionKind::name);
+    did_you_mean(name, names.into_iter())
+        .unwrap_or_else(|| format!("supported: {}", names.join(", ")))
+}
+
 impl ResourceMonitor {
     /// Envoy's name.
     pub fn name(self) -> &'static str {
@@ -150,7 +157,7 @@ impl Level {
                 let (from, to) = (scaled.scaling_threshold, scaled.saturation_threshold);
                 if from >= to {
                     at.field("scaled").error_at_key(
-                        "'scaling_threshold' has to be less than 'saturation_threshold'",
+                        "'scaling_threshold' must be less than 'saturation_threshold'",
                     );
                     return None;
                 }
@@ -188,7 +195,7 @@ impl OverloadManager {
         for (index, monitor) in wire.iter().enumerate() {
             let at = at.index(index);
             let Some(ConfigType::TypedConfig(any)) = &monitor.config_type else {
-                at.error_at_key("'typed_config' is required");
+                at.error_at_key(Note::typed_config_required());
                 continue;
             };
             // Other types have not passed the gate.
@@ -207,12 +214,18 @@ impl OverloadManager {
                     continue;
                 };
             if monitor.name != name {
-                at.field("name").error(format!(
-                    "no resource monitor of that name, is '{}'; this type's is '{name}'",
-                    monitor.name
-                ));
+                at.field("name").error(
+                    Note::from(format!(
+                        "no resource monitor of that name, is '{}'; this type's is '{name}'",
+                        monitor.name
+                    ))
+                    .help("write the name that belongs to the type"),
+                );
             } else if is_another {
-                at.field("name").error(format!("duplicate resource monitor '{name}'"));
+                at.field("name").error(
+                    Note::from(format!("duplicate resource monitor '{name}'"))
+                        .help("remove one of the two"),
+                );
             }
         }
     }
@@ -233,7 +246,10 @@ impl OverloadManager {
         for (index, action) in wire.iter().enumerate() {
             let at = at.index(index);
             if seen.insert(action.name.as_str(), index).is_some() {
-                at.field("name").error(format!("duplicate overload action '{}'", action.name));
+                at.field("name").error(
+                    Note::from(format!("duplicate overload action '{}'", action.name))
+                        .help("put the triggers of both into one action"),
+                );
             }
             if let Some(action) = self.action(action, &at) {
                 self.actions.push(action);
@@ -244,10 +260,11 @@ impl OverloadManager {
     fn action(&self, wire: &wire::OverloadAction, at: &At<'_>) -> Option<OverloadAction> {
         let kind = OverloadActionKind::ALL.into_iter().find(|kind| kind.name() == wire.name);
         if kind.is_none() {
-            at.field("name").error(match ENVOYS_ALONE.contains(&wire.name.as_str()) {
+            let note = match ENVOYS_ALONE.contains(&wire.name.as_str()) {
                 true => format!("'{}' is known to Envoy, not supported by ringmain", wire.name),
                 false => format!("there is no overload action '{}'", wire.name),
-            });
+            };
+            at.field("name").error(Note::from(note).help(known(&wire.name)));
         }
         let triggers_at = at.field("triggers");
         let triggers = wire.triggers.iter().enumerate().filter_map(|(index, trigger)| {
@@ -267,8 +284,12 @@ impl OverloadManager {
             let limits_by_itself =
                 name == DOWNSTREAM_CONNECTIONS && self.max_active_downstream_connections.is_some();
             at.field("name").error(match limits_by_itself {
-                true => format!("'{name}' limits connections by itself and triggers no action"),
-                false => format!("there is no resource monitor '{name}'"),
+                true => Note::from(format!(
+                    "'{name}' limits connections by itself and triggers no action"
+                ))
+                .help("remove the trigger"),
+                false => Note::from(format!("there is no resource monitor '{name}'"))
+                    .help("name one of 'resource_monitors'"),
             });
         }
         found

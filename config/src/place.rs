@@ -94,7 +94,14 @@ pub(crate) fn locate(
     };
     let steps = &path.0;
     if let Some(node) = find(document, steps, anchor) {
-        return located(node, true);
+        let character = match anchor {
+            Anchor::Character(character) => document.character(node, character, lines),
+            _ => None,
+        };
+        return match character {
+            Some(place) => Located { place, width: 1, whole: true },
+            None => located(node, true),
+        };
     }
     // A field that is missing is shown at the key of what it is missing from.
     let shorter = (1..steps.len()).rev().find_map(|end| find(document, &steps[..end], Anchor::Key));
@@ -116,7 +123,8 @@ fn find(document: &Document<'_>, steps: &[Step], anchor: Anchor) -> Option<NodeI
             (Step::Field(_) | Step::Key(_), Content::Map(entries)) => {
                 let second = is_last && anchor == Anchor::SecondKey;
                 let (key, value) = entry(document, entries, step, usize::from(second))?;
-                if is_last && anchor != Anchor::Value { key } else { value }
+                let is_of_key = matches!(anchor, Anchor::Key | Anchor::SecondKey);
+                if is_last && is_of_key { key } else { value }
             }
             _ => return None,
         };
@@ -199,6 +207,25 @@ mod tests {
         assert_eq!(located("é", Anchor::Value), (1, 8, 3));
         assert_eq!(located("b", Anchor::Key), (2, 2, 3));
         assert_eq!(located("b", Anchor::Value), (2, 7, 1));
+    }
+
+    #[test]
+    fn finds_a_character_within_a_text() {
+        let text = "é: [ab(, 'a''b(', \"\\\\d\\x41(\", a(\n  b]\nf: |\n  a(\n";
+        let document = Document::parse(text, false).unwrap();
+        let lines = Lines::new(text);
+        let place = |steps: &[Step], character| {
+            let path = Path(steps.to_vec());
+            let located = locate(&document, &lines, &path, Anchor::Character(character));
+            (located.place.line, located.place.column)
+        };
+        let item = |index| [field("é"), Step::Index(index)];
+        assert_eq!(place(&item(0), 2), (1, 7));
+        assert_eq!(place(&item(1), 3), (1, 15));
+        assert_eq!(place(&item(2), 3), (1, 27));
+        // What is written over several lines is shown at its beginning.
+        assert_eq!(place(&item(3), 3), (1, 31));
+        assert_eq!(place(&[field("f")], 1), (3, 4));
     }
 
     #[test]

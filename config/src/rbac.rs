@@ -17,7 +17,7 @@ pub use self::match_tree::{
 pub use self::permission::Permission;
 pub use self::principal::Principal;
 use crate::matcher::MetadataMatcher;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// What decides: policies, or a tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,8 +78,10 @@ impl Rules {
             return Some(Self::Policies(Rbac::from_wire(rules?, &at.field(rules_name))));
         };
         if rules.is_some() {
-            at.field(rules_name)
-                .warn(format!("'{rules_name}' has no effect beside '{matcher_name}'"));
+            at.field(rules_name).warn(
+                Note::from(format!("'{rules_name}' has no effect beside '{matcher_name}'"))
+                    .help("keep one of the two"),
+            );
         }
         MatchTree::from_wire(matcher, &at.field(matcher_name)).map(Self::Matcher)
     }

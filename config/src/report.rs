@@ -56,6 +56,8 @@ pub(crate) enum Anchor {
     SecondKey,
     /// The value.
     Value,
+    /// A character of the text that is the value, from 0.
+    Character(usize),
 }
 
 /// Something found at a path, not yet at a place in the text.
@@ -126,8 +128,8 @@ impl Report {
         };
         count.set(count.get() + 1);
         if count.get() <= limit {
-            let Note { message, help, can_be_ignored } = note;
-            let path = at.path();
+            let Note { message, help, character, can_be_ignored } = note;
+            let (path, anchor) = (at.path(), character.map_or(anchor, Anchor::Character));
             let finding = Finding { severity, path, anchor, message, help, can_be_ignored };
             self.findings.borrow_mut().push(finding);
         }
@@ -139,10 +141,17 @@ impl Report {
 pub(crate) struct Note {
     message: String,
     help: Option<String>,
+    character: Option<usize>,
     can_be_ignored: bool,
 }
 
 impl Note {
+    /// Says that an extension is lacking.
+    pub(crate) fn typed_config_required() -> Self {
+        let help = "write typed_config: { \"@type\": type.googleapis.com/envoy..., ... }";
+        Self::from("'typed_config' is required").help(help)
+    }
+
     /// Says that the user may have it ignored.
     pub(crate) fn can_be_ignored(mut self) -> Self {
         self.can_be_ignored = true;
@@ -150,15 +159,26 @@ impl Note {
     }
 
     /// Adds the cure.
-    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
-        self.help = help.into();
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        self.help_if_known(Some(help.into()))
+    }
+
+    /// Adds the cure, where one is known.
+    pub(crate) fn help_if_known(mut self, help: Option<String>) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// Points to a character of the value, counted from 0, instead of all of it.
+    pub(crate) fn at_character(mut self, character: usize) -> Self {
+        self.character = Some(character);
         self
     }
 }
 
 impl<T: Into<String>> From<T> for Note {
     fn from(message: T) -> Self {
-        Self { message: message.into(), help: None, can_be_ignored: false }
+        Self { message: message.into(), help: None, character: None, can_be_ignored: false }
     }
 }
 

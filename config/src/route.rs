@@ -58,6 +58,7 @@ pub use self::action::Action;
 pub use self::cluster_specifier::{ClusterName, ClusterReference, ClusterSpecifier};
 pub use self::direct_response::DirectResponse;
 pub use self::domain::Domain;
+pub(crate) use self::domain::TakenFromHosts;
 pub use self::entry::Route;
 pub use self::hash_policy::{HashCookie, HashPolicy, HashSource};
 pub use self::hedge_policy::HedgePolicy;
@@ -116,7 +117,7 @@ struct Scope<'a> {
     /// The HTTP filters of the connection manager.
     filters: &'a [HttpFilter],
     validate_clusters: bool,
-    ignores_ports: bool,
+    taken: TakenFromHosts,
     direct_response_body_bytes_max: usize,
 }
 
@@ -131,13 +132,14 @@ impl RouteConfiguration {
         wire: &wire::RouteConfiguration,
         clusters: &ClusterNames<'_>,
         filters: &[HttpFilter],
+        taken: TakenFromHosts,
         at: &At<'_>,
     ) -> Self {
         let scope = Scope {
             clusters,
             filters,
             validate_clusters: wire.validate_clusters.is_none_or(|validate| validate.value),
-            ignores_ports: wire.ignore_port_in_host_matching,
+            taken: TakenFromHosts { ignored_port: wire.ignore_port_in_host_matching, ..taken },
             direct_response_body_bytes_max: wire
                 .max_direct_response_body_size_bytes
                 .map_or(MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES, |max| max.value)

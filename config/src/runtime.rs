@@ -14,7 +14,7 @@ use wire::runtime_layer::LayerSpecifier;
 
 pub use self::value::RuntimeValue;
 use crate::fraction::Fraction;
-use crate::report::At;
+use crate::report::{At, Note, did_you_mean};
 
 /// The older way to limit the connections of all listeners.
 const MAX_CONNECTIONS: &str = "overload.global_downstream_max_connections";
@@ -46,13 +46,21 @@ impl Runtime {
         for (index, layer) in wire.layers.iter().enumerate() {
             let at = at.index(index);
             if !names.insert(&layer.name) {
-                at.field("name").error(format!("duplicate layer name '{}'", layer.name));
+                at.field("name").error(
+                    Note::from(format!("duplicate layer name '{}'", layer.name))
+                        .help("rename one of them"),
+                );
             }
             let mut values = BTreeMap::new();
             flatten(layer, &at, &mut |key, value, at| match RuntimeValue::from_wire(value) {
                 Some(value) => _ = values.insert(key.to_owned(), value),
                 None => {
-                    at.error(format!("runtime key '{key}' needs a number, a boolean or text"));
+                    at.error(
+                        Note::from(format!(
+                            "runtime key '{key}' needs a number, a boolean or text"
+                        ))
+                        .help("write a list as an entry for each key"),
+                    );
                 }
             });
             layers.push(Layer { name: layer.name.clone(), values });
@@ -193,19 +201,33 @@ impl RuntimeReader {
             key.strip_prefix(LISTENER_PREFIX).and_then(|rest| rest.strip_suffix(LISTENER_SUFFIX));
         let no_effect = format!("runtime key '{key}' has no effect");
         match (self.asked.borrow().get(key), listener) {
-            (None, Some(name)) => at.warn(format!("{no_effect}: there is no listener '{name}'")),
-            (None, None) => at.warn(no_effect),
+            (None, Some(name)) => at.warn(
+                Note::from(format!("{no_effect}: there is no listener '{name}'"))
+                    .help("name a listener of 'static_resources'"),
+            ),
+            (None, None) => {
+                let asked = self.asked.borrow();
+                let near = did_you_mean(key, asked.keys().map(String::as_str));
+                let note = Note::from(no_effect);
+                at.warn(
+                    note.help(near.unwrap_or_else(|| "nothing asks for it: remove it".to_owned())),
+                );
+            }
             (Some(Some(expected)), _) => {
                 let found = match &wire.kind {
                     Some(Kind::StructValue(_)) => "a structure".to_owned(),
                     _ => format!("'{}'", value.text),
                 };
-                at.warn(format!("{no_effect}: {found} is no {expected}"));
+                at.warn(
+                    Note::from(format!("{no_effect}: {found} is no {expected}"))
+                        .help(format!("write a {expected}")),
+                );
             }
-            (Some(None), _) if key == MAX_CONNECTIONS => at.warn(
-                "deprecated by Envoy; use the resource monitor \
-                 'envoy.resource_monitors.global_downstream_max_connections'",
-            ),
+            (Some(None), _) if key == MAX_CONNECTIONS => {
+                at.warn(Note::from("deprecated by Envoy").help(
+                    "use the resource monitor 'envoy.resource_monitors.global_downstream_max_connections'",
+                ));
+            }
             (Some(None), _) => {}
         }
     }

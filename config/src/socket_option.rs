@@ -5,7 +5,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::core::v3 as wire;
 use wire::socket_option::{SocketState as WireState, Value};
 
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// An option for `setsockopt(2)` (`envoy.config.core.v3.SocketOption`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,14 @@ impl SocketOption {
     fn from_wire(wire: &wire::SocketOption, at: &At<'_>) -> Option<Self> {
         let number = |value: i64, name| {
             let number = i32::try_from(value);
-            number.map_err(|_| at.field(name).error(format!("{value} does not fit an int"))).ok()
+            number
+                .map_err(|_| {
+                    at.field(name).error(
+                        Note::from(format!("{value} does not fit an int"))
+                            .help("an int is -2147483648 to 2147483647"),
+                    )
+                })
+                .ok()
         };
         let value = match &wire.value {
             Some(Value::IntValue(value)) => number(*value, "int_value")?.to_ne_bytes().to_vec(),

@@ -14,7 +14,11 @@ mod tls_operator;
 
 use std::fmt::{self, Display, Formatter};
 
+use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
+
+use crate::data_source::{self, DataSource};
 use crate::report::At;
+use crate::text_fault::TextFault;
 
 pub use common_duration::{CommonDuration, DurationUnit, TimePoint};
 pub use format_string::{FormatBody, SubstitutionFormatString};
@@ -45,12 +49,12 @@ pub struct Formatters {
 
 impl SubstitutionFormat {
     /// Parses a format; the error says what is wrong with it, and where.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, TextFault> {
         Self::parse_with(text, Formatters::default())
     }
 
     /// The same, with the operators of `formatters`.
-    pub fn parse_with(text: &str, formatters: Formatters) -> Result<Self, String> {
+    pub fn parse_with(text: &str, formatters: Formatters) -> Result<Self, TextFault> {
         let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -61,16 +65,20 @@ impl SubstitutionFormat {
                 rest = after;
                 continue;
             }
-            let position = text.len() - after.len() - 1;
+            let fault = |message: &str| {
+                let character = text[..text.len() - after.len() - 1].chars().count();
+                let column = character + 1;
+                TextFault::at(character, format!("{message}, in column {column} of the format"))
+            };
             let (command, after) = Command::take(after).ok_or_else(|| {
-                format!("no operator at byte {position} of '{text}'; a percent sign is written %%")
+                fault("no operator")
+                    .help("an operator is %NAME% or %NAME(...)%, a percent sign is %%")
             })?;
             if !literal.is_empty() {
                 parts.push(FormatPart::Literal(std::mem::take(&mut literal)));
             }
-            let column = text[..position].chars().count() + 1;
             let part = command.part(formatters);
-            parts.push(part.map_err(|error| format!("{error}, in column {column} of the format"))?);
+            parts.push(part.map_err(|error| fault(&error).help_if_known(command.help()))?);
             rest = after;
         }
         literal.push_str(rest);
@@ -85,7 +93,26 @@ impl SubstitutionFormat {
     }
 
     pub(crate) fn parse_with_at(text: &str, formatters: Formatters, at: &At<'_>) -> Option<Self> {
-        Self::parse_with(text, formatters).map_err(|error| at.error(error)).ok()
+        Self::parse_with(text, formatters).map_err(|fault| at.error(fault)).ok()
+    }
+
+    /// Reads the format in `source`, which `at` stands for.
+    pub(crate) fn from_source(
+        source: &DataSource,
+        formatters: Formatters,
+        at: &At<'_>,
+    ) -> Option<Self> {
+        let text = data_source::read_text(source, at)?;
+        let fault = match Self::parse_with(&text, formatters) {
+            Ok(format) => return Some(format),
+            Err(fault) => fault,
+        };
+        match source.specifier {
+            Some(Specifier::InlineString(_)) => at.field("inline_string").error(fault),
+            // Its characters are those of another text.
+            _ => at.error(TextFault { character: None, ..fault }),
+        }
+        None
     }
 
     /// Its text, without what operators would add.

@@ -124,7 +124,9 @@ impl Gate<'_> {
         match fields.and_then(|fields| fields.get(field.name())) {
             Some(Support::Supported) => Verdict::Enter,
             Some(Support::Harmless) => {
-                at.warn_once(field.full_name(), format!("'{}' has no effect", field.name()));
+                let note = Note::from(format!("'{}' has no effect", field.name()))
+                    .help("remove it where only ringmain reads the file");
+                at.warn_once(field.full_name(), note);
                 Verdict::CheckOnly
             }
             Some(Support::Limited(allowed)) => {
@@ -139,7 +141,8 @@ impl Gate<'_> {
                 self.refuse(&what, at, Some(format!("supported: {}", allowed.join(", "))))
             }
             None if field.full_name().starts_with(OUR_PACKAGES) => {
-                at.error_at_key(format!("'{}' is not supported yet", field.name()));
+                let note = Note::from(format!("'{}' is not supported yet", field.name()));
+                at.error_at_key(note.help("remove it"));
                 Verdict::Refused
             }
             None => self.refuse(&format!("'{}'", field.name()), at, None),
@@ -171,7 +174,7 @@ impl Gate<'_> {
             at.warn(note(", and ignored as you allowed"));
             return Verdict::Ignored;
         }
-        at.error_at_key(note("").help(help).can_be_ignored());
+        at.error_at_key(note("").help_if_known(help).can_be_ignored());
         Verdict::Refused
     }
 }

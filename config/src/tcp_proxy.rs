@@ -13,7 +13,7 @@ use crate::access_log::AccessLog;
 use crate::cluster::ClusterNames;
 use crate::duration;
 use crate::match_criteria::MatchCriteria;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::route::{BackOff, ClusterName};
 
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -96,7 +96,10 @@ impl TcpProxy {
         let total: u64 = chosen.iter().map(|cluster| u64::from(cluster.weight)).sum();
         let Ok(total_weight) = u32::try_from(total) else {
             let list = at.field("weighted_clusters");
-            list.error(format!("the sum of the weights exceeds {}", u32::MAX));
+            list.error(
+                Note::from(format!("the sum of the weights exceeds {}", u32::MAX))
+                    .help("divide all weights by the same number"),
+            );
             return None;
         };
         let max_duration = wire.max_downstream_connection_duration.as_ref();

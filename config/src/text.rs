@@ -25,7 +25,7 @@ use self::node::Shape;
 pub(crate) use self::opened::Opened;
 pub(crate) use self::scalar::{is_plain_text, is_wrapper};
 pub(crate) use self::syntax_error::SyntaxError;
-use crate::report::Report;
+use crate::report::{Note, Report};
 
 /// What all parts of a walk share.
 struct Reader<'d> {
@@ -58,10 +58,16 @@ pub(crate) fn read(
     let shape = Shape::One(Kind::Message(descriptor.clone()));
     let value = document.root().and_then(|node| reader.value(&shape, node, &root));
     if value.is_none() && report.errors() == 0 {
-        root.error("the configuration is empty");
+        root.error(
+            Note::from("the configuration is empty")
+                .help("write static_resources: { listeners: [...], clusters: [...] }"),
+        );
     }
     if document.has_more {
-        root.warn("only the first of several YAML documents is read, as Envoy does");
+        root.warn(
+            Note::from("only the first of several YAML documents is read, as Envoy does")
+                .help("remove what follows the '---'"),
+        );
     }
     let message = match value {
         Some(Value::Message(message)) => message,

@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as tls;
 use prost::{Message, Name};
 
 use crate::proxy_protocol::UpstreamProxyProtocol;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::tls::{DownstreamTlsContext, UpstreamTlsContext};
 use crate::wire::unpack;
 
@@ -42,12 +42,18 @@ impl DownstreamTransportSocket {
             return Some(Self::Tls(Arc::new(context)));
         }
         if held::<tls::UpstreamTlsContext>(wire).is_some() {
-            typed_at.error(
-                "'UpstreamTlsContext' is for clusters; a filter chain has a 'DownstreamTlsContext'",
-            );
+            let note = Note::from(
+                "'UpstreamTlsContext' is for clusters; a filter chain has a \
+                 'DownstreamTlsContext'",
+            )
+            .help("write DownstreamTlsContext");
+            typed_at.error(note);
         }
         if held::<WireProxyProtocol>(wire).is_some() {
-            typed_at.error("'ProxyProtocolUpstreamTransport' is for clusters");
+            typed_at.error(
+                Note::from("'ProxyProtocolUpstreamTransport' is for clusters")
+                    .help("a listener reads the protocol by the listener filter 'proxy_protocol'"),
+            );
         }
         Some(Self::RawBuffer)
     }
@@ -62,7 +68,12 @@ impl UpstreamTransportSocket {
             return Some(Self::Tls(Arc::new(context)));
         }
         if held::<tls::DownstreamTlsContext>(wire).is_some() {
-            typed_at.error("'DownstreamTlsContext' is for filter chains; a cluster has an 'UpstreamTlsContext'");
+            let note = Note::from(
+                "'DownstreamTlsContext' is for filter chains; a cluster has an \
+                 'UpstreamTlsContext'",
+            )
+            .help("write UpstreamTlsContext");
+            typed_at.error(note);
         }
         Some(Self::RawBuffer)
     }

@@ -4,7 +4,7 @@
 use envoy_types::pb::envoy::config::route::v3::route_action as route;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// What CONNECT is called among upgrades.
 pub const CONNECT: &str = "CONNECT";
@@ -41,10 +41,13 @@ impl UpgradeConfigs {
         Self::from_parts(wire.iter(), at, |wire, at| {
             let terminates_connect = wire.connect_config.is_some();
             if terminates_connect && !wire.upgrade_type.eq_ignore_ascii_case(CONNECT) {
-                at.field("connect_config").error_at_key(format!(
-                    "'connect_config' is for CONNECT only, not for '{}'",
-                    wire.upgrade_type
-                ));
+                at.field("connect_config").error_at_key(
+                    Note::from(format!(
+                        "'connect_config' is for CONNECT only, not for '{}'",
+                        wire.upgrade_type
+                    ))
+                    .help("remove 'connect_config', or set 'upgrade_type: CONNECT'"),
+                );
             }
             UpgradeConfig {
                 upgrade_type: wire.upgrade_type.clone(),
@@ -65,8 +68,10 @@ impl UpgradeConfigs {
             let at = at.index(index);
             let config = read(wire, &at);
             if configs.find(config.upgrade_type.as_bytes()).is_some() {
-                at.field("upgrade_type")
-                    .error(format!("'{}' is configured more than once", config.upgrade_type));
+                at.field("upgrade_type").error(
+                    Note::from(format!("'{}' is configured more than once", config.upgrade_type))
+                        .help("remove one of them"),
+                );
             }
             configs.0.push(config);
         }

@@ -8,7 +8,7 @@ use wire::comparison_filter::Op;
 
 use crate::fraction::Fraction;
 use crate::matcher::{HeaderMatcher, MetadataMatcher};
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `filter_specifier`.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,7 +124,10 @@ impl AccessLogFilter {
             }
             F::NotHealthCheckFilter(_) => Self::NotHealthCheck,
             F::TraceableFilter(_) => {
-                at.field("traceable_filter").warn("no request is traced, so none passes");
+                at.field("traceable_filter").warn(
+                    Note::from("no request is traced, so none passes")
+                        .help("ringmain does not trace; remove the filter"),
+                );
                 Self::Traceable
             }
             F::RuntimeFilter(filter) => Self::runtime(filter, &at.field("runtime_filter")),

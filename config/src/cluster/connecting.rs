@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::cluster::v3 as cluster;
 use envoy_types::pb::envoy::config::core::v3 as wire;
 
 use crate::address::ip_and_port;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::socket_option::{SocketOption, SocketState, TcpKeepalive};
 
 /// What sockets for connections to hosts are like. What is absent is as the system has it.
@@ -101,14 +101,23 @@ impl ExtraSourceAddress {
     ) -> Option<Self> {
         let first = wire.first()?;
         if wire.len() > 1 {
-            at.index(1).error("one extra source address is all that there can be");
+            at.index(1).error(
+                Note::from("one extra source address is all that there can be")
+                    .help("keep the one whose IP version 'source_address' does not have"),
+            );
         }
         let at = at.index(0);
         let address = ip_and_port(first.address.as_ref()?, &at.field("address"))?;
         match source {
-            None => at.error("an extra source address needs a 'source_address' beside it"),
+            None => at.error(
+                Note::from("an extra source address needs a 'source_address' beside it")
+                    .help("add 'source_address' for hosts of the other IP version"),
+            ),
             Some(source) if source.is_ipv4() == address.is_ipv4() => at.error(
-                "'source_address' has the same IP version; an extra one is for hosts of the other",
+                Note::from(
+                    "an extra source address has the other IP version than 'source_address'",
+                )
+                .help("write an IPv6 address beside one of IPv4, or the other way around"),
             ),
             Some(_) => {}
         }
@@ -123,7 +132,12 @@ impl ExtraSourceAddress {
 fn socket_options(wire: &[wire::SocketOption], at: &At<'_>) -> Vec<SocketOption> {
     let options = SocketOption::list_from_wire(wire, at);
     if options.iter().any(|option| option.state != SocketState::Prebind) {
-        at.warn("of sockets that connect only options for STATE_PREBIND are set, as in Envoy");
+        at.warn(
+            Note::from(
+                "of sockets that connect only options for STATE_PREBIND are set, as in Envoy",
+            )
+            .help("set 'state: STATE_PREBIND'"),
+        );
     }
     options
 }

@@ -14,7 +14,7 @@ use wire::cluster::DnsLookupFamily as WireLegacyFamily;
 
 use crate::address::socket_address;
 use crate::duration;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 const DNS_REFRESH_RATE: Duration = Duration::from_secs(5);
@@ -199,11 +199,15 @@ impl DnsResolver {
     fn from_typed(wire: &core::TypedExtensionConfig, at: &At<'_>) -> Self {
         let at = at.field("typed_config");
         let Some(typed_config) = &wire.typed_config else {
-            at.error_at_key("'typed_config' is required");
+            at.error_at_key(Note::typed_config_required());
             return Self::default();
         };
         let Some(config) = unpack::<CaresDnsResolverConfig>(typed_config) else {
-            at.error("it is no DNS resolver");
+            at.error(
+                Note::from("it is no DNS resolver").help(
+                    "use envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+                ),
+            );
             return Self::default();
         };
         let default = Self::default();

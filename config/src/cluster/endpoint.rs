@@ -13,7 +13,7 @@ use crate::address::{Address, EndpointAddress};
 use crate::bootstrap::Locality;
 use crate::fraction::Fraction;
 use crate::metadata::lb_metadata;
-use crate::report::At;
+use crate::report::{At, Note};
 
 const OVERPROVISIONING_FACTOR: u32 = 140;
 
@@ -115,7 +115,10 @@ impl HealthStatus {
 fn drop_overload(policy: Option<&WirePolicy>, at: &At<'_>) -> Fraction {
     let drops = policy.map_or(&[][..], |policy| &policy.drop_overloads);
     if drops.len() > 1 {
-        at.field("drop_overloads").index(1).error("Envoy takes one category of requests to drop");
+        at.field("drop_overloads").index(1).error(
+            Note::from("Envoy takes one category of requests to drop")
+                .help("keep one, with the sum of the percentages"),
+        );
     }
     let share = drops.first().and_then(|first| first.drop_percentage);
     share.map_or(Fraction::NONE, Fraction::of_percent)
@@ -196,7 +199,8 @@ fn health_check_config(
 fn own_address(wire: &endpoint::endpoint::HealthCheckConfig, at: &At<'_>) -> Option<Address> {
     let address = Address::to_connect(wire.address.as_ref()?, &at.field("address"))?;
     if wire.port_value != 0 && address.socket().is_none() {
-        at.field("port_value").error("a Unix socket has no port");
+        at.field("port_value")
+            .error(Note::from("a Unix socket has no port").help("remove 'port_value'"));
         return None;
     }
     Some(address)

@@ -16,7 +16,7 @@ use super::UpstreamProtocol;
 use crate::address::Address;
 use crate::duration;
 use crate::header_mutation::HeaderValueOption;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 const NO_TRAFFIC_INTERVAL: Duration = Duration::from_secs(60);
@@ -122,9 +122,12 @@ impl HealthCheck {
     ) -> Option<Self> {
         let at = at.field("health_checks");
         for index in 1..wire.len() {
-            at.index(index).error(
-                "a cluster has one health check here; Envoy 1.40 takes several, each with a 'name'",
-            );
+            let note = Note::from(
+                "a cluster has one health check here; Envoy 1.40 takes \
+                 several, each with a 'name'",
+            )
+            .help("keep the one that decides");
+            at.index(index).error(note);
         }
         Self::one_from_wire(wire.first()?, protocol, &at.index(0))
     }
@@ -208,7 +211,11 @@ impl HealthChecker {
             WireChecker::GrpcHealthCheck(grpc) => {
                 let at = at.field("grpc_health_check");
                 if matches!(protocol, UpstreamProtocol::Http1) {
-                    at.error_at_key("the cluster must speak HTTP/2, as Envoy demands");
+                    at.error_at_key(
+                        Note::from("the cluster must speak HTTP/2, as Envoy demands").help(
+                            "set http2_protocol_options in the cluster's HttpProtocolOptions",
+                        ),
+                    );
                 }
                 Some(Self::Grpc(GrpcHealthCheck {
                     service_name: grpc.service_name.clone(),
@@ -232,9 +239,10 @@ fn literal_headers(wire: &[wire::HeaderValueOption], at: &At<'_>) -> Vec<HeaderV
         let option = HeaderValueOption::from_wire(wire, &at)?;
         if let Some(operator) = option.value.operators().next() {
             let at = at.field("header");
-            at.field("value").error(format!(
+            let note = format!(
                 "%{operator}% is known to Envoy, not supported by ringmain in a health check"
-            ));
+            );
+            at.field("value").error(Note::from(note).help("write text without operators"));
         }
         Some(option)
     };

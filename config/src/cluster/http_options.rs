@@ -65,7 +65,9 @@ impl AutoSni {
     fn from_wire(wire: &core::UpstreamHttpProtocolOptions, at: &At<'_>) -> Self {
         let header = wire.override_auto_sni_header.to_ascii_lowercase();
         if wire.auto_san_validation && !wire.auto_sni {
-            at.field("auto_san_validation").error_at_key("needs 'auto_sni'");
+            at.field("auto_san_validation").error_at_key(
+                Note::from("needs 'auto_sni'").help("set 'auto_sni: true' beside it"),
+            );
         }
         Self {
             auto_sni: wire.auto_sni,
@@ -143,10 +145,12 @@ impl HttpOptions {
 
 /// Without TLS there is no ALPN to choose by.
 pub(super) fn refuse_auto_config(at: &At<'_>) {
+    let note = Note::from("'auto_config' chooses by ALPN, so the transport socket must be TLS")
+        .help("add a 'transport_socket' with an UpstreamTlsContext, or use 'explicit_http_config'");
     at.field("typed_extension_protocol_options")
         .key(HTTP_PROTOCOL_OPTIONS)
         .field("auto_config")
-        .error_at_key("'auto_config' chooses by ALPN, so the transport socket must be TLS");
+        .error_at_key(note);
 }
 
 /// The options of HTTP/1, wherever they stand.

@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::config::core::v3::RuntimeDouble;
 use envoy_types::pb::envoy::r#type::v3::Percent;
 
 pub use self::subset::{FallbackPolicy, LbSubsetConfig, LbSubsetSelector, SelectorFallback};
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::runtime;
 
 const HEALTHY_PANIC_THRESHOLD: u32 = 50;
@@ -201,8 +201,10 @@ impl LoadBalancing {
         let chosen = match &wire.load_balancing_policy {
             Some(policy) => {
                 if wire.lb_subset_config.is_some() {
-                    at.field("lb_subset_config")
-                        .error_at_key("it has no meaning beside load_balancing_policy");
+                    at.field("lb_subset_config").error_at_key(
+                        Note::from("it has no meaning beside load_balancing_policy")
+                            .help("use the Subset policy within 'load_balancing_policy'"),
+                    );
                 }
                 typed::load_balancing(policy, &at.field("load_balancing_policy"))
             }
@@ -250,7 +252,10 @@ fn aggression(wire: Option<&RuntimeDouble>, at: &At<'_>) -> f64 {
 fn maglev(table_size: Option<u64>, at: &At<'_>) -> Maglev {
     let table_size = table_size.unwrap_or(TABLE_SIZE);
     if !is_prime(table_size) {
-        at.field("table_size").error(format!("{table_size} is no prime number"));
+        at.field("table_size").error(
+            Note::from(format!("{table_size} is no prime number"))
+                .help("such are 251, 2039, 65537"),
+        );
     }
     Maglev { table_size }
 }
@@ -269,10 +274,13 @@ fn ring_hash(
     let minimum_ring_size = minimum.unwrap_or(MINIMUM_RING_SIZE);
     let maximum_ring_size = maximum.unwrap_or(MAXIMUM_RING_SIZE);
     if minimum_ring_size > maximum_ring_size {
-        at.error(format!(
-            "minimum_ring_size ({minimum_ring_size}) exceeds maximum_ring_size \
+        at.error(
+            Note::from(format!(
+                "minimum_ring_size ({minimum_ring_size}) exceeds maximum_ring_size \
              ({maximum_ring_size})"
-        ));
+            ))
+            .help("lower 'minimum_ring_size' or raise 'maximum_ring_size'"),
+        );
     }
     RingHash { hash_function, minimum_ring_size, maximum_ring_size }
 }

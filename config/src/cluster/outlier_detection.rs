@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::cluster::v3 as wire;
 use envoy_types::pb::google::protobuf::Duration as WireDuration;
 
 use crate::duration;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::or;
 
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -147,7 +147,10 @@ impl EjectionLimits {
         let longest = MAX_EJECTION_TIME.max(base);
         let max = or_default(&wire.max_ejection_time, longest, "max_ejection_time");
         if max < base {
-            at.field("max_ejection_time").error("must not be below base_ejection_time");
+            at.field("max_ejection_time").error(
+                Note::from("must not be below base_ejection_time")
+                    .help("raise it, or lower 'base_ejection_time'"),
+            );
         }
         Self {
             base_ejection_time: base,

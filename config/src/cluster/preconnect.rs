@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::config::cluster::v3::cluster as wire;
 use envoy_types::pb::google::protobuf::DoubleValue;
 
 use super::LoadBalancing;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `preconnect_policy`: for how many requests there are connections, as a multiple of those that are
 /// under way.
@@ -30,9 +30,12 @@ impl PreconnectPolicy {
             predictive_ratio: ratio(wire.and_then(|wire| wire.predictive_preconnect_ratio)),
         };
         if policy.predictive_ratio > 1.0 && !balancing.is_predictable() {
-            at.field("preconnect_policy").field("predictive_preconnect_ratio").warn(
-                "no effect: the hosts whose turn is next are known with ROUND_ROBIN and RANDOM, without subsets",
-            );
+            let note = Note::from(
+                "no effect: the hosts whose turn is next are known with \
+                 ROUND_ROBIN and RANDOM, without subsets",
+            )
+            .help("use 'per_upstream_preconnect_ratio', which any policy takes");
+            at.field("preconnect_policy").field("predictive_preconnect_ratio").warn(note);
         }
         policy
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::metadata::{fields_in, fields_of};
 use crate::proxy_protocol::UpstreamProxyProtocol;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::transport_socket::UpstreamTransportSocket;
 
 /// The namespace of the metadata that decides.
@@ -91,9 +91,12 @@ impl TransportSocketMatch {
         }
         let at = at.field("transport_socket");
         if UpstreamProxyProtocol::around(socket, &at).is_some() {
-            at.field("typed_config").error(
-                "the PROXY protocol for some hosts only is known to Envoy, not supported by ringmain",
-            );
+            let note = Note::from(
+                "the PROXY protocol for some hosts only is known to Envoy, not \
+                 supported by ringmain",
+            )
+            .help("put it around the cluster's 'transport_socket'");
+            at.field("typed_config").error(note);
         }
         Some(Self {
             name: wire.name.clone(),

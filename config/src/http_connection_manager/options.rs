@@ -6,7 +6,7 @@ use wire::http_connection_manager::StripPortMode;
 
 use super::non_empty;
 use crate::header_key_format::HeaderKeyFormat;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `path_with_escaped_slashes_action`: what becomes of a path that holds `%2F` or `%5C`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,10 @@ impl StripHostPort {
         let any = matches!(wire.strip_port_mode, Some(StripPortMode::StripAnyHostPort(true)));
         if any && wire.strip_matching_host_port {
             at.field("strip_matching_host_port").error_at_key(
-                "'strip_matching_host_port' cannot be set together with 'strip_any_host_port'",
+                Note::from(
+                    "'strip_matching_host_port' cannot be set together with 'strip_any_host_port'",
+                )
+                .help("remove one of the two"),
             );
         }
         match (any, wire.strip_matching_host_port) {

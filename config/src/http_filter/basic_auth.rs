@@ -6,7 +6,7 @@ use std::fmt::{self, Debug, Formatter};
 use envoy_types::pb::envoy::extensions::filters::http::basic_auth::v3 as wire;
 
 use crate::data_source::{self, DataSource};
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.extensions.filters.http.basic_auth.v3.BasicAuth`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +62,16 @@ impl Users {
                 continue;
             }
             match user(line) {
-                Err(reason) => at.error(format!("line {number}: {reason}")),
+                Err(reason) => at.error(
+                    Note::from(format!("line {number}: {reason}"))
+                        .help("write lines as 'htpasswd -s' does: user:{SHA}hash"),
+                ),
                 Ok((name, hash)) => {
                     if hashes.insert(name.to_owned(), hash.to_owned()).is_some() {
-                        at.error(format!("line {number}: the user is there twice"));
+                        at.error(
+                            Note::from(format!("line {number}: the user is there twice"))
+                                .help("remove one of the lines"),
+                        );
                     }
                 }
             }

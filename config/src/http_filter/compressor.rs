@@ -146,8 +146,10 @@ fn warn_of_older_fields(wire: &wire::Compressor, at: &At<'_>) {
         ("runtime_enabled", wire.runtime_enabled.is_some()),
     ] {
         if is_set {
-            at.field(name)
-                .warn(format!("'{name}' has no effect beside 'response_direction_config'"));
+            at.field(name).warn(
+                Note::from(format!("'{name}' has no effect beside 'response_direction_config'"))
+                    .help("move it into 'response_direction_config'"),
+            );
         }
     }
 }
@@ -199,7 +201,10 @@ impl ContentTypes {
     fn from_wire(wire: &CommonDirectionConfig, at: &At<'_>) -> Self {
         if !wire.content_type_matcher.is_empty() {
             if !wire.content_type.is_empty() {
-                at.field("content_type").warn("no effect beside 'content_type_matcher'");
+                at.field("content_type").warn(
+                    Note::from("no effect beside 'content_type_matcher'")
+                        .help("remove 'content_type'"),
+                );
             }
             let at = at.field("content_type_matcher");
             let matchers = wire.content_type_matcher.iter().enumerate();

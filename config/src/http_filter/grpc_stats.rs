@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use envoy_types::pb::envoy::extensions::filters::http::grpc_stats::v3 as wire;
 use wire::filter_config::PerMethodStatSpecifier;
 
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,10 @@ impl GrpcStats {
             _ => NamedMethods::Listed(HashMap::new()),
         };
         if wire.replace_dots_in_grpc_service_name && !matches!(methods, NamedMethods::All { .. }) {
-            at.field("replace_dots_in_grpc_service_name")
-                .warn("no effect without 'stats_for_all_methods: true', as in Envoy");
+            at.field("replace_dots_in_grpc_service_name").warn(
+                Note::from("no effect without 'stats_for_all_methods: true', as in Envoy")
+                    .help("set 'stats_for_all_methods: true', or remove it"),
+            );
         }
         Self { emit_filter_state: wire.emit_filter_state, methods }
     }

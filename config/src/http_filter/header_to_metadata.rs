@@ -5,7 +5,7 @@ use wire::config as pb;
 
 use crate::header_mutation::mutable_name;
 use crate::matcher::{RegexRewrite, looked_up_name};
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// Where a value goes that names no namespace.
 const OWN_NAMESPACE: &str = "envoy.filters.http.header_to_metadata";
@@ -131,7 +131,8 @@ fn source(wire: &pb::Rule, at: &At<'_>) -> Option<MetadataRuleSource> {
             None
         }
         ("", _) if wire.remove => {
-            at.field("remove").error("a cookie cannot be removed");
+            at.field("remove")
+                .error(Note::from("a cookie cannot be removed").help("remove 'remove'"));
             None
         }
         ("", cookie) => Some(MetadataRuleSource::Cookie(cookie.to_owned())),
@@ -141,7 +142,10 @@ fn source(wire: &pb::Rule, at: &At<'_>) -> Option<MetadataRuleSource> {
         }
         (header, "") => Some(MetadataRuleSource::Header(looked_up_name(header))),
         _ => {
-            at.field("cookie").error("only one of 'header' and 'cookie' may be set");
+            at.field("cookie").error(
+                Note::from("only one of 'header' and 'cookie' may be set")
+                    .help("write a rule for each"),
+            );
             None
         }
     }
@@ -154,8 +158,10 @@ impl MetadataPair {
             None => MetadataPairValue::Fixed(wire.value.clone()),
             Some(regex) => {
                 if !wire.value.is_empty() {
-                    at.field("value")
-                        .error("only one of 'value' and 'regex_value_rewrite' may be set");
+                    at.field("value").error(
+                        Note::from("only one of 'value' and 'regex_value_rewrite' may be set")
+                            .help("remove 'value' to rewrite what the header has"),
+                    );
                 }
                 let rewrite = RegexRewrite::from_wire(regex, &at.field("regex_value_rewrite"))?;
                 MetadataPairValue::Rewritten(rewrite)
@@ -169,8 +175,10 @@ impl MetadataPair {
             at.error("'value' is required: there is no other where the source is missing");
         }
         if wire.regex_value_rewrite.is_some() {
-            at.field("regex_value_rewrite")
-                .warn("there is nothing to rewrite where the source is missing: no effect");
+            at.field("regex_value_rewrite").warn(
+                Note::from("there is nothing to rewrite where the source is missing: no effect")
+                    .help("move it to 'on_header_present'"),
+            );
         }
         Self::with(MetadataPairValue::Fixed(wire.value.clone()), wire)
     }

@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::extensions::filters::http::health_check::v3 as wire;
 
 use crate::duration;
 use crate::matcher::HeaderMatcher;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.extensions.filters.http.health_check.v3.HealthCheck`.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,10 @@ impl HealthCheck {
         let pass_through_mode = wire.pass_through_mode.is_some_and(|passes| passes.value);
         let cache_time = duration::or_off(wire.cache_time.as_ref(), None, at, "cache_time");
         if cache_time.is_some() && !pass_through_mode {
-            at.field("cache_time").error_at_key("'cache_time' needs 'pass_through_mode: true'");
+            at.field("cache_time").error_at_key(
+                Note::from("'cache_time' needs 'pass_through_mode: true'")
+                    .help("set 'pass_through_mode: true', or remove 'cache_time'"),
+            );
         }
         Self {
             pass_through_mode,

@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3 as wi
 
 use crate::fraction::Fraction;
 use crate::header_mutation::HeaderValueOption;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::route::{Entry, RateLimit};
 use crate::token_bucket::TokenBucket;
 
@@ -140,7 +140,10 @@ impl LocalRateLimit {
 fn own_rate_limits(wire: &[route::RateLimit], at: &At<'_>) -> Vec<RateLimit> {
     let at_limits = at.field("rate_limits");
     for (index, _) in wire.iter().enumerate().filter(|(_, limit)| limit.stage.is_some()) {
-        at_limits.index(index).field("stage").error_at_key("'stage' is for rate limits of routes");
+        at_limits.index(index).field("stage").error_at_key(
+            Note::from("'stage' is for rate limits of routes")
+                .help("remove 'stage', or move the limit to a route"),
+        );
     }
     RateLimit::list_from_wire(wire, at)
 }
@@ -154,7 +157,10 @@ impl RateLimitDescriptor {
             let at = at.index(index);
             let entries = entries_from_wire(&wire.entries, &at.field("entries"));
             if !known.insert(entries.clone()) {
-                at.error("another descriptor has the same entries");
+                at.error(
+                    Note::from("another descriptor has the same entries")
+                        .help("remove one of the two"),
+                );
             }
             // The field rules have seen to its presence.
             let Some(bucket) = &wire.token_bucket else { continue };
@@ -170,7 +176,7 @@ fn entries_from_wire(wire: &[common::rate_limit_descriptor::Entry], at: &At<'_>)
         if wire.value.is_empty() {
             let note = "an entry without 'value', which makes a bucket for each value, is known to Envoy, \
                         not supported by ringmain";
-            at.index(index).error(note);
+            at.index(index).error(Note::from(note).help("write an entry for each value"));
         }
         Entry { key: wire.key.clone(), value: wire.value.clone() }
     };

@@ -11,7 +11,7 @@ use super::{
     HttpFilterConfig, LocalRateLimit, Mutations, RbacFilter, SetFilterState, Users,
 };
 use crate::header_mutation::HeaderValueOption;
-use crate::report::At;
+use crate::report::{At, Note, did_you_mean};
 use crate::wire::unpack;
 
 /// All entries of one level, by the names of their filters.
@@ -115,6 +115,8 @@ impl PerRoute {
     }
 }
 
+const UNUSED: &str = "write the 'name' of a filter in 'http_filters', or remove it";
+
 /// Reads the field `typed_per_filter_config` of a level; `filters` are those of the connection manager.
 pub(crate) fn from_wire(
     wire: &HashMap<String, Any>,
@@ -128,9 +130,17 @@ pub(crate) fn from_wire(
         let at = at.key(name);
         let Some(config) = PerFilterConfig::from_wire(any, &at) else { continue };
         match filters.iter().find(|filter| filter.name == *name) {
-            None => at.warn(format!("no HTTP filter has the name '{name}': no effect")),
+            None => {
+                let names = filters.iter().map(|filter| filter.name.as_str());
+                let near = did_you_mean(name, names).unwrap_or_else(|| UNUSED.to_owned());
+                let note = Note::from(format!("no HTTP filter has the name '{name}': no effect"));
+                at.warn(note.help(near));
+            }
             Some(filter) if !config.suits(&filter.config) => {
-                at.warn(format!("filter '{name}' is of another type: no effect"));
+                at.warn(
+                    Note::from(format!("filter '{name}' is of another type: no effect"))
+                        .help("use the per-route message of that filter's type"),
+                );
             }
             Some(_) => {
                 configs.insert(name.clone(), config);

@@ -5,7 +5,7 @@ use envoy_types::pb::google::protobuf::Struct;
 use serde_json::Value;
 
 use crate::metadata::fields_of;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.extensions.filters.http.set_metadata.v3.Config`.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +29,10 @@ impl SetMetadata {
     #[expect(deprecated, reason = "the older fields are common in files")]
     pub(super) fn from_wire(wire: &wire::Config, at: &At<'_>) -> Self {
         if wire.value.is_some() == wire.metadata_namespace.is_empty() {
-            at.warn("'metadata_namespace' and 'value' have no effect without each other");
+            at.warn(
+                Note::from("'metadata_namespace' and 'value' have no effect without each other")
+                    .help("use 'metadata', a list of namespaces and values"),
+            );
         }
         let older = wire.value.iter().filter(|_| !wire.metadata_namespace.is_empty());
         let older = older.map(|value| MetadataEntry {
@@ -46,7 +49,10 @@ impl SetMetadata {
 
 fn entry(wire: &wire::Metadata, at: &At<'_>) -> Option<MetadataEntry> {
     let Some(value) = &wire.value else {
-        at.warn("an entry without 'value' has no effect");
+        at.warn(
+            Note::from("an entry without 'value' has no effect")
+                .help("add 'value' or 'typed_value'"),
+        );
         return None;
     };
     Some(MetadataEntry {

@@ -2,7 +2,7 @@
 
 use super::{HttpFilter, HttpFilterConfig, PerFilterConfig, PerFilterConfigs, PerRoute};
 use crate::http_connection_manager::RouteSpecifier;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::route::RouteConfiguration;
 
 /// Warns of `filters`, which stand in the field `http_filters` that `at` stands for.
@@ -13,16 +13,18 @@ pub(crate) fn warn(filters: &[HttpFilter], routes: &RouteSpecifier, at: &At<'_>)
             continue;
         }
         let mut of_levels = levels(routes).filter_map(|level| level.get(&filter.name));
-        let (has_effect, why) = if filter.disabled {
+        let (has_effect, why, cure) = if filter.disabled {
             let enabled = of_levels.any(|config| !matches!(config, PerFilterConfig::Disabled));
-            (enabled, "is disabled, and no route enables it")
+            (enabled, "is disabled, and no route enables it", "remove it, or 'disabled: true'")
         } else {
             let has_policy =
                 of_levels.any(|config| matches!(config, PerFilterConfig::Own(PerRoute::Cors(_))));
-            (has_policy, "has no policy in 'typed_per_filter_config' of any route")
+            let why = "has no policy in 'typed_per_filter_config' of any route";
+            (has_policy, why, "add a CorsPolicy under the filter's name, or remove the filter")
         };
         if !has_effect {
-            at.index(filter.index).warn(format!("filter '{}' {why}: no effect", filter.name));
+            at.index(filter.index)
+                .warn(Note::from(format!("filter '{}' {why}: no effect", filter.name)).help(cure));
         }
     }
 }

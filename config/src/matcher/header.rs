@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::header_matcher::HeaderMatchSpecifier as Specifier;
 
 use super::{FullRegex, StringMatcher, StringTest};
-use crate::header_mutation::is_token_byte;
+use crate::header_mutation::{is_token_byte, no_header_name};
 use crate::report::At;
 
 /// What a header is held against.
@@ -56,7 +56,7 @@ impl HeaderMatcher {
     pub(crate) fn from_wire(wire: &wire::HeaderMatcher, at: &At<'_>) -> Option<Self> {
         let name = wire.name.to_ascii_lowercase();
         if !name.strip_prefix(':').unwrap_or(&name).bytes().all(is_token_byte) {
-            at.field("name").error(format!("'{}' is no valid header name", name.escape_debug()));
+            at.field("name").error(no_header_name(&name));
             return None;
         }
         Some(Self {

@@ -8,6 +8,7 @@ use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::re2::Translation;
 use crate::report::At;
+use crate::text_fault::TextFault;
 
 /// A regular expression that has to match a whole text, as RE2 reads it. Finding a match takes time
 /// in proportion to the text, whatever the pattern.
@@ -36,8 +37,8 @@ thread_local! {
 }
 
 impl FullRegex {
-    /// Reads a pattern of RE2's syntax; the error says at which of its characters, from 1, it is bad.
-    pub fn new(pattern: &str) -> Result<Self, String> {
+    /// Reads a pattern of RE2's syntax; the error says at which of its characters it is bad.
+    pub fn new(pattern: &str) -> Result<Self, TextFault> {
         let hir = parse(pattern)?;
         let literal_prefix = literal_prefix(&hir);
         let whole = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
@@ -48,7 +49,7 @@ impl FullRegex {
         wire: &envoy_types::pb::envoy::r#type::matcher::v3::RegexMatcher,
         at: &At<'_>,
     ) -> Option<Self> {
-        Self::new(&wire.regex).map_err(|error| at.field("regex").error(error)).ok()
+        Self::new(&wire.regex).map_err(|fault| at.field("regex").error(fault)).ok()
     }
 
     /// As written.
@@ -73,7 +74,7 @@ impl FullRegex {
 }
 
 /// Reads a pattern of RE2's syntax.
-fn parse(pattern: &str) -> Result<Hir, String> {
+fn parse(pattern: &str) -> Result<Hir, TextFault> {
     let translation = Translation::of(pattern);
     regex_syntax::ParserBuilder::new()
         .utf8(false)
@@ -84,12 +85,13 @@ fn parse(pattern: &str) -> Result<Hir, String> {
 
 impl ThreadRegex {
     /// A pattern of RE2's syntax that is looked for anywhere in a text.
-    pub(super) fn new(pattern: &str) -> Result<Self, String> {
+    pub(super) fn new(pattern: &str) -> Result<Self, TextFault> {
         Self::of(&parse(pattern)?)
     }
 
-    fn of(hir: &Hir) -> Result<Self, String> {
-        let regex = Regex::new(&hir.to_string()).map_err(|error| format!("bad regex: {error}"))?;
+    fn of(hir: &Hir) -> Result<Self, TextFault> {
+        let regex = Regex::new(&hir.to_string());
+        let regex = regex.map_err(|error| TextFault::of_all(format!("bad regex: {error}")))?;
         Ok(Self { regex, id: IDS.fetch_add(1, Ordering::Relaxed) })
     }
 
@@ -117,15 +119,33 @@ impl PartialEq for FullRegex {
 
 impl Eq for FullRegex {}
 
-fn describe(error: &regex_syntax::Error, pattern: &str, translation: &Translation) -> String {
+fn describe(error: &regex_syntax::Error, pattern: &str, translation: &Translation) -> TextFault {
     let (span, kind) = match error {
         regex_syntax::Error::Parse(error) => (error.span(), error.kind().to_string()),
         regex_syntax::Error::Translate(error) => (error.span(), error.kind().to_string()),
-        other => return format!("bad regex: {other}"),
+        other => return TextFault::of_all(format!("bad regex: {other}")),
     };
     let at = translation.origin(span.start.offset);
-    let column = pattern[..at].chars().count() + 1;
-    format!("bad regex at its character {column}: {kind}")
+    let character = pattern[..at].chars().count();
+    let message = format!("bad regex at its character {}: {kind}", character + 1);
+    TextFault::at(character, message).help(cure(&pattern[at..]))
+}
+
+/// What would make a good regex of one that is bad where `rest` begins.
+fn cure(rest: &str) -> String {
+    let mut letters = rest.chars();
+    match (letters.next(), letters.next()) {
+        (Some('\\'), Some('0'..='9')) => "RE2's syntax has no back-references".to_owned(),
+        (Some('\\'), _) => "a backslash of the text itself is written \\\\".to_owned(),
+        (Some('('), Some('?')) => {
+            "RE2's syntax has no look-around; of groups it has (...), (?:...), (?i) and (?P<name>...)"
+                .to_owned()
+        }
+        (Some(letter @ ('(' | ')' | '[' | '*' | '+' | '?' | '{')), _) => {
+            format!("where '{letter}' is meant as a letter, write \\{letter}")
+        }
+        _ => "the syntax is RE2's: https://github.com/google/re2/wiki/Syntax".to_owned(),
+    }
 }
 
 /// The bytes that every match of `hir` begins with.
@@ -176,7 +196,7 @@ mod tests {
 
     #[test]
     fn errors_say_where() {
-        let error = |pattern: &str| FullRegex::new(pattern).unwrap_err();
+        let error = |pattern: &str| FullRegex::new(pattern).unwrap_err().to_string();
         assert_eq!(error("/a("), "bad regex at its character 3: unclosed group");
         assert!(error(r"\d\d[z-a]").starts_with("bad regex at its character 6: "));
         assert!(error("é(?=a)").starts_with("bad regex at its character 2: look-around"));

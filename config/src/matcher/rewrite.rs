@@ -5,6 +5,7 @@ use regex::bytes::Captures;
 
 use super::regex::{FullRegex, ThreadRegex};
 use crate::report::At;
+use crate::text_fault::TextFault;
 
 /// `envoy.type.matcher.v3.RegexMatchAndSubstitute`: every match in a text is replaced.
 #[derive(Debug, Clone)]
@@ -27,9 +28,9 @@ impl RegexRewrite {
         let pattern_at = at.field("pattern");
         let regex = &wire.pattern.as_ref()?.regex;
         let pattern =
-            ThreadRegex::new(regex).map_err(|error| pattern_at.field("regex").error(error)).ok()?;
+            ThreadRegex::new(regex).map_err(|fault| pattern_at.field("regex").error(fault)).ok()?;
         let substitution = pieces(&wire.substitution, pattern.groups())
-            .map_err(|error| at.field("substitution").error(error))
+            .map_err(|fault| at.field("substitution").error(fault))
             .ok()?;
         Some(Self { pattern, substitution })
     }
@@ -68,28 +69,34 @@ impl RegexRewrite {
 
 /// The pieces of a substitution, in which a backslash stands before a group's number or another
 /// backslash; there are `groups` groups.
-fn pieces(text: &str, groups: usize) -> Result<Vec<Piece>, String> {
+fn pieces(text: &str, groups: usize) -> Result<Vec<Piece>, TextFault> {
     let mut pieces = Vec::new();
     let mut literal = String::new();
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
+    let mut letters = text.chars().enumerate();
+    while let Some((character, letter)) = letters.next() {
         if letter != '\\' {
             literal.push(letter);
             continue;
         }
-        match letters.next() {
+        match letters.next().map(|(_, letter)| letter) {
             Some('\\') => literal.push('\\'),
             Some(digit @ '0'..='9') => {
                 let group = digit as usize - '0' as usize;
                 if group > groups {
-                    return Err(format!("group \\{group} is not there: the regex has {groups}"));
+                    let message = format!("group \\{group} is not there: the regex has {groups}");
+                    return Err(TextFault::at(character, message)
+                        .help("put what it stands for in parentheses in 'pattern'"));
                 }
                 if !literal.is_empty() {
                     pieces.push(Piece::Literal(std::mem::take(&mut literal)));
                 }
                 pieces.push(Piece::Group(group));
             }
-            _ => return Err("a backslash stands before a digit or another backslash".to_owned()),
+            _ => {
+                let message = "a backslash stands before a digit or another backslash";
+                return Err(TextFault::at(character, message)
+                    .help("write \\1 for the first group, \\\\ for a backslash"));
+            }
         }
     }
     if !literal.is_empty() {
@@ -127,7 +134,10 @@ mod tests {
 
     #[test]
     fn bad_substitutions_are_refused() {
-        assert_eq!(pieces(r"\2", 1).unwrap_err(), r"group \2 is not there: the regex has 1");
+        assert_eq!(
+            pieces(r"\2", 1).unwrap_err().message,
+            r"group \2 is not there: the regex has 1"
+        );
         assert!(pieces(r"\x", 1).is_err() && pieces("a\\", 1).is_err());
     }
 }

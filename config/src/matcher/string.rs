@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3 as wire;
 use wire::string_matcher::MatchPattern;
 
 use super::FullRegex;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// What a string is held against.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +48,8 @@ impl StringMatcher {
             MatchPattern::Contains(text) => StringTest::Contains(case(text)),
             MatchPattern::SafeRegex(regex) => {
                 if wire.ignore_case {
-                    let note =
-                        "'ignore_case' has no effect for safe_regex; write (?i) in the regex";
+                    let note = Note::from("'ignore_case' has no effect for safe_regex")
+                        .help("write (?i) in the regex");
                     at.field("ignore_case").error_at_key(note);
                 }
                 StringTest::Regex(FullRegex::from_wire(regex, &at.field("safe_regex"))?)

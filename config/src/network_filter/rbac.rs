@@ -6,7 +6,7 @@ use envoy_types::pb::envoy::extensions::filters::network::rbac::v3 as wire;
 
 use crate::duration;
 use crate::rbac::Rules;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// Who may connect (`envoy.extensions.filters.network.rbac.v3.RBAC`).
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +29,11 @@ impl RbacFilter {
             let read = Rules::from_wire(rules, matcher, at)?;
             if read.has_headers() {
                 let name = if matcher.1.is_some() { matcher.0 } else { rules.0 };
-                at.field(name).error("there are no headers that network filters could match");
+                at.field(name).error(
+                    Note::from("there are no headers that network filters could match").help(
+                        "match addresses, ports or names of TLS, or use the HTTP filter RBAC",
+                    ),
+                );
             }
             Some(read)
         };

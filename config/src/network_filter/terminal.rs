@@ -12,7 +12,7 @@ use super::typed_config;
 use crate::cluster::ClusterNames;
 use crate::data_source;
 use crate::http_connection_manager::HttpConnectionManager;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::tcp_proxy::TcpProxy;
 use crate::wire::unpack;
 
@@ -59,11 +59,14 @@ impl TerminalFilter {
         at: &At<'_>,
     ) -> Option<Self> {
         let Some(any) = typed_config(wire) else {
-            at.error("'typed_config' is required");
+            at.error(Note::typed_config_required());
             return None;
         };
         let Some(filter) = Wire::of(any) else {
-            at.error("the last network filter must be one that serves the connection");
+            at.error(
+                Note::from("the last network filter must be one that serves the connection")
+                    .help("end the chain with an HttpConnectionManager or a TcpProxy"),
+            );
             return None;
         };
         let at = at.field("typed_config");

@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
 use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
 
 use crate::matcher::looked_up_name;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// An input, by the type of its `typed_config`.
@@ -55,7 +55,10 @@ impl MatchInput {
         ];
         let input = known.into_iter().find_map(|(is_it, input)| is_it.then_some(input));
         if input.is_none() {
-            at.field("typed_config").error("is no input that RBAC can match");
+            at.field("typed_config").error(
+                Note::from("is no input that RBAC can match")
+                    .help("use an input of envoy.extensions.matching.common_inputs"),
+            );
         }
         input
     }

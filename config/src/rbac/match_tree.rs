@@ -19,7 +19,7 @@ use super::Action;
 use super::match_input::MatchInput;
 use crate::address::CidrRange;
 use crate::matcher::StringMatcher;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// Rust types of messages that `envoy-types` lacks.
@@ -187,7 +187,10 @@ fn map_from_wire(wire: &MatchMap, at: &At<'_>) -> Option<BTreeMap<String, OnMatc
 fn ranges_from_wire(custom: &TypedExtensionConfig, at: &At<'_>) -> Option<Vec<RangeMatcher>> {
     let at = at.field("typed_config");
     let Some(wire) = unpack::<lacking::IpMatcher>(custom.typed_config.as_ref()?) else {
-        at.error("a matcher tree takes an xds.type.matcher.v3.IPMatcher");
+        at.error(
+            Note::from("a matcher tree takes an xds.type.matcher.v3.IPMatcher")
+                .help("use exact_match_map, prefix_match_map or an IPMatcher in 'custom_match'"),
+        );
         return None;
     };
     let at = at.field("range_matchers");
@@ -234,7 +237,11 @@ impl OnMatch {
 impl MatchAction {
     fn from_wire(wire: &TypedExtensionConfig, at: &At<'_>) -> Option<Self> {
         let Some(wire) = unpack::<rbac::Action>(wire.typed_config.as_ref()?) else {
-            at.field("typed_config").error("RBAC takes an envoy.config.rbac.v3.Action");
+            let note = Note::from("RBAC takes an envoy.config.rbac.v3.Action").help(
+                "set { \"@type\": type.googleapis.com/envoy.config.rbac.v3.Action, name: \
+                 ..., action: ALLOW }",
+            );
+            at.field("typed_config").error(note);
             return None;
         };
         Some(Self { action: Action::from_wire(wire.action()), name: wire.name })

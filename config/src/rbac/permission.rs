@@ -11,7 +11,7 @@ use wire::permission::Rule;
 use super::{MetadataSource, sourced_metadata};
 use crate::address::CidrRange;
 use crate::matcher::{HeaderMatcher, MetadataMatcher, StringMatcher};
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.config.rbac.v3.Permission`.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,11 +107,20 @@ fn ports_from_wire(wire: Int32Range, at: &At<'_>) -> Option<Range<u32>> {
     let port = |port: i32| u32::try_from(port).ok().filter(|port| *port <= PORTS);
     match (port(wire.start), port(wire.end)) {
         (None, _) => {
-            at.field("start").error(format!("range start {} is out of bounds", wire.start));
+            at.field("start").error(
+                Note::from(format!("range start {} is out of bounds", wire.start))
+                    .help("ports are 0 to 65535"),
+            );
         }
-        (_, None) => at.field("end").error(format!("range end {} is out of bounds", wire.end)),
+        (_, None) => at.field("end").error(
+            Note::from(format!("range end {} is out of bounds", wire.end))
+                .help("the end, which is not of the range, is 65536 at most"),
+        ),
         (Some(start), Some(end)) if start >= end => {
-            at.error(format!("range start {start} must be below range end {end}"));
+            at.error(
+                Note::from(format!("range start {start} must be below range end {end}"))
+                    .help("for one port p, write { start: p, end: p + 1 }"),
+            );
         }
         (Some(start), Some(end)) => return Some(start..end),
     }

@@ -5,7 +5,7 @@ use wire::route_action::ClusterSpecifier as WireSpecifier;
 
 use super::Scope;
 use super::weighted_clusters::WeightedClusters;
-use crate::header_mutation::is_token_byte;
+use crate::header_mutation::{is_token_byte, no_header_name};
 use crate::match_criteria::MatchCriteria;
 use crate::report::At;
 
@@ -84,7 +84,7 @@ impl ClusterName {
 /// The name of a header to look into, in lower case; may be a pseudo-header.
 pub(super) fn header_name(name: &str, at: &At<'_>) -> Option<String> {
     if !name.strip_prefix(':').unwrap_or(name).bytes().all(is_token_byte) {
-        at.error(format!("'{}' is no valid header name", name.escape_debug()));
+        at.error(no_header_name(name));
         return None;
     }
     Some(name.to_ascii_lowercase())

@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 
 use super::Scope;
 use crate::data_source;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.config.route.v3.DirectResponseAction`.
 #[derive(Debug, Clone)]
@@ -28,8 +28,10 @@ impl DirectResponse {
         };
         let bytes_max = scope.direct_response_body_bytes_max;
         if body.len() > bytes_max {
-            at_body
-                .error_at_key(format!("body has {} bytes, at most {bytes_max} may be", body.len()));
+            let note = format!("body has {} bytes, at most {bytes_max} may be", body.len());
+            at_body.error_at_key(Note::from(note).help(
+                "shorten it, or raise 'max_direct_response_body_size_bytes' of the route configuration",
+            ));
         }
         // The field rules have seen to its range.
         Some(Self { status: u16::try_from(wire.status).ok()?, body })

@@ -1,9 +1,9 @@
 //! The domains of virtual hosts.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::Scope;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// One entry of `domains`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,10 +19,12 @@ pub enum Domain {
 }
 
 impl Domain {
-    /// Domains in lower case, none of which may be among `others`, those of other virtual hosts.
+    /// Domains in lower case of the virtual host at `host`, none of which may be among `others`, those of
+    /// the virtual hosts before it.
     pub(super) fn list_from_wire(
         wire: &[String],
-        others: &mut HashSet<String>,
+        host: usize,
+        others: &mut HashMap<String, usize>,
         scope: &Scope<'_>,
         at: &At<'_>,
     ) -> Vec<Self> {
@@ -31,18 +33,25 @@ impl Domain {
         for (index, domain) in wire.iter().enumerate() {
             let domain = domain.to_ascii_lowercase();
             domains.push(Self::new(&domain));
-            if others.contains(&domain) {
-                at.index(index).error(match domain.as_str() {
+            if let Some(first) = others.get(&domain) {
+                let note = Note::from(match domain.as_str() {
                     "*" => "only one virtual host may have the domain '*'".to_owned(),
                     _ => format!("duplicate domain '{domain}'"),
                 });
+                at.index(index).error(match *first == host {
+                    true => note.help("remove one of the two"),
+                    false => note.help(format!(
+                        "virtual_hosts[{first}] has it; remove it here or there, or put the routes of both \
+                         into one"
+                    )),
+                });
             }
-            if scope.ignores_ports && has_port(&domain) {
-                at.index(index).warn(format!(
-                    "'{domain}' is never matched: 'ignore_port_in_host_matching' takes the port away first"
-                ));
+            if let Some((field, what, without)) = scope.taken.from(&domain) {
+                let note =
+                    format!("'{domain}' is never matched: '{field}' takes {what} away first");
+                at.index(index).warn(Note::from(note).help(format!("write '{without}'")));
             }
-            others.insert(domain);
+            others.entry(domain).or_insert(host);
         }
         domains
     }
@@ -61,8 +70,37 @@ impl Domain {
     }
 }
 
-fn has_port(domain: &str) -> bool {
-    domain.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+/// What is taken from hosts before virtual hosts are found by them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TakenFromHosts {
+    /// `ignore_port_in_host_matching` of the route configuration.
+    pub(crate) ignored_port: bool,
+    /// `strip_any_host_port` of the connection manager.
+    pub(crate) any_port: bool,
+    /// `strip_trailing_host_dot` of the connection manager.
+    pub(crate) trailing_dot: bool,
+}
+
+impl TakenFromHosts {
+    /// What of `domain` no host has then: the field that says so, the part, and what is left.
+    fn from(self, domain: &str) -> Option<(&'static str, &'static str, &str)> {
+        let without_port = without_port(domain);
+        match (without_port, domain.strip_suffix('.')) {
+            (Some(rest), _) if self.ignored_port => {
+                Some(("ignore_port_in_host_matching", "the port", rest))
+            }
+            (Some(rest), _) if self.any_port => Some(("strip_any_host_port", "the port", rest)),
+            (_, Some(rest)) if self.trailing_dot => {
+                Some(("strip_trailing_host_dot", "the dot", rest))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn without_port(domain: &str) -> Option<&str> {
+    let (host, port) = domain.rsplit_once(':')?;
+    port.parse::<u16>().is_ok().then_some(host)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{Action, ClusterSpecifier, PathMatch, RouteMatch, Scope, buffer_limit
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
 use crate::metadata::Metadata;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.config.route.v3.Route`.
 #[derive(Debug, Clone)]
@@ -55,7 +55,12 @@ impl Route {
                 None if route.matcher.takes_every_path() => catch_all = Some(index),
                 // Requests to connect have no path.
                 Some(earlier) if route.matcher.path != PathMatch::Connect => {
-                    at.warn(format!("is never reached: routes[{earlier}] takes every request"));
+                    at.warn(
+                        Note::from(format!(
+                            "is never reached: routes[{earlier}] takes every request"
+                        ))
+                        .help(format!("move it before routes[{earlier}], or remove it")),
+                    );
                 }
                 _ => {}
             }

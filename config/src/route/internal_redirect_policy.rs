@@ -9,7 +9,7 @@ use predicates::safe_cross_scheme::v3::SafeCrossSchemeConfig;
 use wire::route_action::InternalRedirectAction;
 
 use crate::header_mutation::mutable_name;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// The only statuses that may be redirects.
@@ -103,7 +103,10 @@ impl RedirectPredicate {
         } else if let Some(allowed) = unpack::<AllowListedRoutesConfig>(any) {
             Some(Self::AllowListedRoutes(allowed.allowed_route_names))
         } else {
-            at.field("typed_config").error_at_key("this is no predicate of internal redirects");
+            at.field("typed_config").error_at_key(
+                Note::from("this is no predicate of internal redirects")
+                    .help("use a message of envoy.extensions.internal_redirect"),
+            );
             None
         }
     }

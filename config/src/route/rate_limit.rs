@@ -10,7 +10,7 @@ use super::{QueryParameterMatcher, Scope};
 use crate::address::CidrRange;
 use crate::http_filter::{HttpFilter, HttpFilterConfig};
 use crate::matcher::HeaderMatcher;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.config.route.v3.RateLimit`: a descriptor, where all of the actions find something.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +102,9 @@ impl RateLimit {
         let reads =
             |filter: &HttpFilter| matches!(filter.config, HttpFilterConfig::LocalRateLimit(_));
         if !wire.is_empty() && !scope.filters.iter().any(reads) {
-            let note = "'rate_limits' has no effect: no HTTP filter limits by it";
+            let note = Note::from("'rate_limits' has no effect: no HTTP filter limits by it").help(
+                "add the filter envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            );
             at.field("rate_limits").warn_once("rate_limits", note);
         }
         Self::list_from_wire(wire, at)

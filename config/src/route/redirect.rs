@@ -7,7 +7,7 @@ use wire::redirect_action::{
 
 use super::{PathRewrite, non_empty};
 use crate::matcher::RegexRewrite;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::substitution_format::SubstitutionFormat;
 
 /// `envoy.config.route.v3.RedirectAction`.
@@ -45,7 +45,10 @@ impl RedirectAction {
 
     pub(super) fn from_wire(wire: &wire::RedirectAction, at: &At<'_>) -> Option<Self> {
         let Ok(port) = u16::try_from(wire.port_redirect) else {
-            at.field("port_redirect").error(format!("{} is no port", wire.port_redirect));
+            at.field("port_redirect").error(
+                Note::from(format!("{} is no port", wire.port_redirect))
+                    .help("ports are 1 to 65535"),
+            );
             return None;
         };
         Some(Self {

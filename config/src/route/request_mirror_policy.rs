@@ -8,7 +8,7 @@ use super::{Scope, non_empty};
 use crate::fraction::Fraction;
 use crate::header_mutation::HeaderValueOption;
 use crate::http_filter::Mutation;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.config.route.v3.RouteAction.RequestMirrorPolicy`.
 #[derive(Debug, Clone)]
@@ -86,8 +86,10 @@ fn cluster(wire: &WirePolicy, scope: &Scope<'_>, at: &At<'_>) -> Option<ClusterR
             header_name(header, &at.field("cluster_header")).map(ClusterReference::Header)
         }
         _ => {
-            at.field("cluster_header")
-                .error_at_key("'cluster_header' cannot be set together with 'cluster'");
+            at.field("cluster_header").error_at_key(
+                Note::from("'cluster_header' cannot be set together with 'cluster'")
+                    .help("remove one of the two"),
+            );
             None
         }
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use wire::retry_host_predicate::ConfigType;
 
 use crate::metadata::lb_metadata;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// A kind of hosts that another one is asked for in place of.
@@ -31,7 +31,7 @@ impl RetryHostPredicate {
             let at = at.index(index);
             // Another type is there only if the user wants it ignored.
             let Some(ConfigType::TypedConfig(any)) = &predicate.config_type else {
-                at.error_at_key("'typed_config' is required");
+                at.error_at_key(Note::typed_config_required());
                 return None;
             };
             if unpack::<PreviousHostsPredicate>(any).is_some() {

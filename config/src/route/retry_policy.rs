@@ -13,7 +13,7 @@ use wire_policy::retry_priority::ConfigType as PriorityConfig;
 use super::RetryHostPredicate;
 use crate::duration;
 use crate::matcher::HeaderMatcher;
-use crate::report::At;
+use crate::report::{At, Note, did_you_mean};
 use crate::wire::unpack;
 
 const BACK_OFF_BASE: Duration = Duration::from_millis(25);
@@ -28,6 +28,8 @@ macro_rules! conditions {
     ($($(#[$doc:meta])* $name:ident = $bit:literal, $text:literal;)*) => {
         impl RetryOn {
             $($(#[$doc])* pub const $name: Self = Self(1 << $bit);)*
+
+            const NAMES: &[&str] = &[$($text),*];
 
             fn named(name: &str) -> Option<Self> {
                 match name {
@@ -202,8 +204,10 @@ impl RetryPolicy {
         let wire = wire?;
         let at = &at.field("retry_policy");
         let retry_on = RetryOn::parse(&wire.retry_on, |name| {
-            at.field("retry_on")
-                .warn(format!("'{name}' is no retry condition of Envoy's; it has no effect"));
+            let note = format!("'{name}' is no retry condition of Envoy's; it has no effect");
+            let near = did_you_mean(name, RetryOn::NAMES.iter().copied());
+            let near = near.unwrap_or_else(|| "remove it".to_owned());
+            at.field("retry_on").warn(Note::from(note).help(near));
         });
         let matchers = |wire, name| HeaderMatcher::list_from_wire(wire, name, at);
         Some(Self {
@@ -252,7 +256,7 @@ impl RetryPolicy {
 /// No other extension passes the support gate.
 fn update_frequency(wire: &wire_policy::RetryPriority, at: &At<'_>) -> Option<usize> {
     let Some(PriorityConfig::TypedConfig(config)) = &wire.config_type else {
-        at.error_at_key("'typed_config' is required");
+        at.error_at_key(Note::typed_config_required());
         return None;
     };
     let config = unpack::<PreviousPrioritiesConfig>(config)?;

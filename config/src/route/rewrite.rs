@@ -9,7 +9,7 @@ use super::PathMatch;
 use super::cluster_specifier::header_name;
 use super::non_empty;
 use crate::matcher::RegexRewrite;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::substitution_format::SubstitutionFormat;
 use crate::support::is_supported_extension;
 use crate::wire::unpack;
@@ -53,8 +53,10 @@ impl PathRewrite {
         ];
         let mut set = set.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| *name);
         if let (Some(first), Some(second)) = (set.next(), set.next()) {
-            at.field(second)
-                .error_at_key(format!("'{second}' cannot be set together with '{first}'"));
+            at.field(second).error_at_key(
+                Note::from(format!("'{second}' cannot be set together with '{first}'"))
+                    .help("remove one of the two"),
+            );
             return None;
         }
         if let Some(regex) = &wire.regex_rewrite {
@@ -79,22 +81,31 @@ fn from_policy(
     at: &At<'_>,
 ) -> Option<RegexRewrite> {
     let Some(any) = &policy.typed_config else {
-        at.error_at_key("'typed_config' is required");
+        at.error_at_key(Note::typed_config_required());
         return None;
     };
     let Some(config) = unpack::<UriTemplateRewriteConfig>(any) else {
         // One that is supported nowhere is there only if the user wants it ignored.
         if is_supported_extension(any) {
-            at.error_at_key("this rewrites no paths");
+            at.error_at_key(Note::from("this rewrites no paths").help(
+                "use envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig",
+            ));
         }
         return None;
     };
     let PathMatch::Template(template) = matched? else {
-        at.error_at_key("a URI template rewrites only what the route matches by a URI template");
+        at.error_at_key(
+            Note::from("a URI template rewrites only what the route matches by a URI template")
+                .help("match by 'path_match_policy', or use 'regex_rewrite'"),
+        );
         return None;
     };
     let rewrite = template.rewritten_to(&config.path_template_rewrite);
-    rewrite.map_err(|error| at.field("path_template_rewrite").error(error)).ok()
+    let told = |error: String| {
+        let help = "it has letters, '/', and {name} for what a variable of the template covers";
+        at.field("path_template_rewrite").error(Note::from(error).help(help));
+    };
+    rewrite.map_err(told).ok()
 }
 
 impl HostRewrite {

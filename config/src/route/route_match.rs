@@ -9,7 +9,7 @@ use wire::route_match::PathSpecifier;
 use super::UriTemplate;
 use crate::fraction::Fraction;
 use crate::matcher::{FullRegex, HeaderMatcher, MetadataMatcher, StringMatcher};
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// `envoy.config.route.v3.RouteMatch`: all of it has to be fulfilled.
@@ -174,7 +174,9 @@ impl PathMatch {
                 Self::from_policy(policy, &at.field("typed_config")).map(Self::Template)
             }
             None => {
-                at.error_at_key("a path specifier is required");
+                at.error_at_key(
+                    Note::from("a path specifier is required").help("add such as prefix: /"),
+                );
                 None
             }
         }
@@ -182,16 +184,24 @@ impl PathMatch {
 
     fn from_policy(policy: &core::TypedExtensionConfig, at: &At<'_>) -> Option<UriTemplate> {
         let Some(any) = &policy.typed_config else {
-            at.error_at_key("'typed_config' is required");
+            at.error_at_key(Note::typed_config_required());
             return None;
         };
         // One of another type is there only if the user wants it ignored.
         let Some(config) = unpack::<UriTemplateMatchConfig>(any) else {
-            at.error_at_key("a path specifier that is supported is required");
+            at.error_at_key(
+                Note::from("a path specifier that is supported is required")
+                    .help("use envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"),
+            );
             return None;
         };
         let template = UriTemplate::new(&config.path_template);
-        template.map_err(|error| at.field("path_template").error(error)).ok()
+        let told = |error: String| {
+            let help =
+                "letters, '*', {name} and {name=pattern} stand between slashes, '**' at the end";
+            at.field("path_template").error(Note::from(error).help(help));
+        };
+        template.map_err(told).ok()
     }
 }
 

@@ -10,11 +10,11 @@ use wire::scoped_routes::scope_key_builder::FragmentBuilder;
 use wire::scoped_routes::scope_key_builder::fragment_builder::Type;
 use wire::scoped_routes::scope_key_builder::fragment_builder::header_value_extractor::ExtractType;
 
-use super::RouteConfiguration;
+use super::{RouteConfiguration, TakenFromHosts};
 use crate::cluster::ClusterNames;
 use crate::http_filter::HttpFilter;
 use crate::matcher::looked_up_name;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes`.
 #[derive(Debug, Clone)]
@@ -66,10 +66,14 @@ impl ScopedRoutes {
         wire: &wire::ScopedRoutes,
         clusters: &ClusterNames<'_>,
         filters: &[HttpFilter],
+        taken: TakenFromHosts,
         at: &At<'_>,
     ) -> Option<Self> {
         if wire.rds_config_source.is_none() {
-            at.error_at_key("'rds_config_source' is required, though inline routes do not use it");
+            at.error_at_key(
+                Note::from("'rds_config_source' is required, though inline routes do not use it")
+                    .help("write rds_config_source: { ads: {} }"),
+            );
         }
         let fragments = wire.scope_key_builder.as_ref().map(|builder| {
             let at = at.field("scope_key_builder");
@@ -95,9 +99,12 @@ impl ScopedRoutes {
             scopes: scopes
                 .filter_map(|(index, scope)| {
                     let at = at.index(index);
-                    let scope = Scope::from_wire(scope, clusters, filters, &at)?;
+                    let scope = Scope::from_wire(scope, clusters, filters, taken, &at)?;
                     if let Some(other) = seen.insert(scope.key.clone(), scope.name.clone()) {
-                        at.field("key").error(format!("scope '{other}' has this key too"));
+                        at.field("key").error(
+                            Note::from(format!("scope '{other}' has this key too"))
+                                .help("give each scope a key of its own"),
+                        );
                     }
                     Some(scope)
                 })
@@ -113,7 +120,9 @@ impl HeaderValueExtractor {
         let extract = match &extractor.extract_type {
             Some(ExtractType::Index(index)) => {
                 if *index > 0 && extractor.element_separator.is_empty() {
-                    let note = "without 'element_separator' there is no element but that at 0";
+                    let note =
+                        Note::from("without 'element_separator' there is no element but that at 0")
+                            .help("add 'element_separator', or write index: 0");
                     at.field("index").error(note);
                 }
                 Extract::Index(*index as usize)
@@ -139,6 +148,7 @@ impl Scope {
         wire: &route::ScopedRouteConfiguration,
         clusters: &ClusterNames<'_>,
         filters: &[HttpFilter],
+        taken: TakenFromHosts,
         at: &At<'_>,
     ) -> Option<Self> {
         let Some(routes) = &wire.route_configuration else {
@@ -157,6 +167,7 @@ impl Scope {
                 routes,
                 clusters,
                 filters,
+                taken,
                 &at.field("route_configuration"),
             ),
         })

@@ -62,7 +62,8 @@ impl UriTemplate {
         }
         let Compiler { regex, variables, .. } = compiler;
         unique(&variables)?;
-        Ok(Self { template: template.to_owned(), regex: FullRegex::new(&regex)?, variables })
+        let regex = FullRegex::new(&regex).map_err(|fault| fault.message)?;
+        Ok(Self { template: template.to_owned(), regex, variables })
     }
 }
 

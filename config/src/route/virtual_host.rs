@@ -1,6 +1,6 @@
 //! Virtual hosts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::iter::once;
 
 use envoy_types::pb::envoy::config::route::v3 as wire;
@@ -13,7 +13,7 @@ use super::{
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
 use crate::metadata::Metadata;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.config.route.v3.VirtualHost`.
 #[derive(Debug, Clone)]
@@ -80,28 +80,32 @@ impl VirtualHost {
         at: &At<'_>,
     ) -> Vec<Self> {
         let at = at.field("virtual_hosts");
-        let (mut names, mut domains) = (HashSet::new(), HashSet::new());
+        let (mut names, mut domains) = (HashSet::new(), HashMap::new());
         let mut hosts = Vec::with_capacity(wire.len());
         for (index, wire) in wire.iter().enumerate() {
             let at = at.index(index);
             if !names.insert(wire.name.as_str()) {
-                at.field("name").warn(format!("virtual host name '{}' is used twice", wire.name));
+                at.field("name").warn(
+                    Note::from(format!("virtual host name '{}' is used twice", wire.name))
+                        .help("give each virtual host a name of its own: stats go by it"),
+                );
             }
-            hosts.push(Self::from_wire(wire, scope, &mut domains, &at));
+            hosts.push(Self::from_wire(wire, index, scope, &mut domains, &at));
         }
         hosts
     }
 
-    pub(super) fn from_wire(
+    fn from_wire(
         wire: &wire::VirtualHost,
+        index: usize,
         scope: &Scope<'_>,
-        domains: &mut HashSet<String>,
+        domains: &mut HashMap<String, usize>,
         at: &At<'_>,
     ) -> Self {
         let (request_headers, response_headers) = header_mutations!(wire, at);
         Self {
             name: wire.name.clone(),
-            domains: Domain::list_from_wire(&wire.domains, domains, scope, at),
+            domains: Domain::list_from_wire(&wire.domains, index, domains, scope, at),
             routes: Route::list_from_wire(&wire.routes, scope, at),
             virtual_clusters: VirtualCluster::list_from_wire(&wire.virtual_clusters, at),
             require_tls: match wire.require_tls() {

@@ -9,7 +9,7 @@ use super::{Scope, non_empty};
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::PerFilterConfigs;
 use crate::match_criteria::MatchCriteria;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `envoy.config.route.v3.WeightedCluster`.
 #[derive(Debug, Clone)]
@@ -87,10 +87,16 @@ impl WeightedClusters {
         let clusters = clusters.into_iter().collect::<Option<Vec<_>>>()?;
         let total: u64 = clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
         match u32::try_from(total) {
-            Ok(0) => at_list.error_at_key("the weights must not all be 0"),
+            Ok(0) => at_list.error_at_key(
+                Note::from("the weights must not all be 0")
+                    .help("give at least one cluster a 'weight' above 0"),
+            ),
             Ok(total_weight) => return Some(Self { clusters, total_weight, random_value }),
             Err(_) => {
-                at_list.error_at_key(format!("the sum of the weights exceeds {}", u32::MAX));
+                at_list.error_at_key(
+                    Note::from(format!("the sum of the weights exceeds {}", u32::MAX))
+                        .help("divide all weights by the same number"),
+                );
             }
         }
         None
@@ -128,8 +134,10 @@ impl ClusterWeight {
                 header_name(header, &at.field("cluster_header")).map(ClusterReference::Header)
             }
             _ => {
-                at.field("cluster_header")
-                    .error_at_key("'cluster_header' cannot be set together with 'name'");
+                at.field("cluster_header").error_at_key(
+                    Note::from("'cluster_header' cannot be set together with 'name'")
+                        .help("remove one of the two"),
+                );
                 None
             }
         };

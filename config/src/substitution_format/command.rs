@@ -11,6 +11,13 @@ use super::time_format::TimeFormat;
 use super::tls_operator::TlsOperator;
 use super::{FormatPart, Formatters};
 use crate::header_mutation::is_token_byte;
+use crate::report::did_you_mean;
+
+/// Operators that take something in parentheses.
+const WITH_PARAMETER: &str = "\
+    CLUSTER_METADATA COMMON_DURATION DYNAMIC_METADATA EMIT_TIME EMIT_TIME_LOCAL ENVIRONMENT FILTER_STATE \
+    GRPC_STATUS METADATA PATH QUERY_PARAM QUERY_PARAMS REQ REQUESTED_SERVER_NAME RESP RESPONSE_CODE_DETAILS \
+    START_TIME START_TIME_LOCAL TRAILER UPSTREAM_FILTER_STATE";
 
 pub(super) struct Command<'t> {
     name: &'t str,
@@ -40,6 +47,26 @@ impl<'t> Command<'t> {
 
     pub(super) fn part(&self, formatters: Formatters) -> Result<FormatPart, String> {
         Ok(FormatPart::Operator { operator: self.operator(formatters)?, max_length: self.length })
+    }
+
+    /// What would make an operator of a command that is none.
+    pub(super) fn help(&self) -> Option<String> {
+        let name = self.name;
+        if PlainOperator::from_name(name).is_some() || absent_operator(name).is_some() {
+            return Some(format!("write %{name}%"));
+        }
+        if is_envoys_alone(name) {
+            return Some("leave the operator out".to_owned());
+        }
+        if matches!(name, "REQ" | "RESP" | "TRAILER" | "REQ_WITHOUT_QUERY") {
+            return Some(format!("write %{name}(name)% or %{name}(name?other-name)%"));
+        }
+        let mut with_parameter = WITH_PARAMETER.split_ascii_whitespace();
+        if with_parameter.clone().any(|known| known == name) {
+            return Some(format!("Envoy's \"Access logging\" says what %{name}(...)% takes"));
+        }
+        let near = did_you_mean(name, PlainOperator::names().chain(&mut with_parameter));
+        near.or_else(|| Some("a percent sign itself is written %%".to_owned()))
     }
 
     fn operator(&self, formatters: Formatters) -> Result<Operator, String> {
@@ -107,7 +134,7 @@ impl<'t> Command<'t> {
                 Err(format!("%{name}% is known to Envoy, not supported by ringmain"))
             }
             "REQ_WITHOUT_QUERY" => Err("%REQ_WITHOUT_QUERY% needs \
-                'envoy.formatter.req_without_query' among the 'formatters'"
+             'envoy.formatter.req_without_query' among the 'formatters'"
                 .to_owned()),
             name => Err(format!("unknown operator %{name}%")),
         }

@@ -9,8 +9,7 @@ use wire::substitution_format_string::Format;
 use super::json_format::JsonFormat;
 use super::operator::Operator;
 use super::{DEFAULT_ACCESS_LOG_FORMAT, Formatters, SubstitutionFormat};
-use crate::data_source;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::unpack;
 
 /// What is written for a stream.
@@ -65,8 +64,7 @@ impl SubstitutionFormatString {
             }
             Format::TextFormatSource(source) => {
                 let at = at.field("text_format_source");
-                let text = data_source::read_text(source, &at)?;
-                FormatBody::Text(SubstitutionFormat::parse_with_at(&text, formatters, &at)?)
+                FormatBody::Text(SubstitutionFormat::from_source(source, formatters, &at)?)
             }
             Format::JsonFormat(json) => {
                 let at = at.field("json_format");
@@ -102,7 +100,10 @@ impl Formatters {
                 formatters.req_without_query = true;
             } else if unpack::<Metadata>(any).is_none() {
                 // The operator of the metadata formatter is one of every format by now.
-                at.index(index).error(format!("'{}' is no formatter", formatter.name));
+                at.index(index).error(
+                    Note::from(format!("'{}' is no formatter", formatter.name))
+                        .help("use a message of envoy.extensions.formatter"),
+                );
             }
         }
         formatters

@@ -147,6 +147,10 @@ const ENVOYS_ALONE: &str = "\
     UPSTREAM_LOCAL_CLOSE_REASON UPSTREAM_METADATA";
 
 impl PlainOperator {
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(name, _)| *name)
+    }
+
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, operator)| *operator)
     }

@@ -9,7 +9,7 @@ fn parsed(text: &str) -> SubstitutionFormat {
 }
 
 fn error(text: &str) -> String {
-    SubstitutionFormat::parse(text).unwrap_err()
+    SubstitutionFormat::parse(text).unwrap_err().message
 }
 
 #[test]
@@ -40,17 +40,16 @@ fn the_default_access_log_format_is_a_format() {
 #[test]
 fn a_lone_percent_sign_is_refused_by_position() {
     for (text, position) in [
-        ("%", 0),
-        ("100%", 3),
-        ("a%b%c", 1),
-        ("%protocol%", 0),
-        ("%REQ(a):%", 0),
-        ("%REQ(a%", 0),
-        ("%REQ(a)b%", 0),
-        ("%REQ(a):99999999999999999999%", 0),
+        ("%", 1),
+        ("100%", 4),
+        ("a%b%c", 2),
+        ("%protocol%", 1),
+        ("%REQ(a):%", 1),
+        ("%REQ(a%", 1),
+        ("%REQ(a)b%", 1),
+        ("%REQ(a):99999999999999999999%", 1),
     ] {
-        let start = format!("no operator at byte {position} of");
-        assert!(error(text).starts_with(&start), "{}", error(text));
+        assert_eq!(error(text), format!("no operator, in column {position} of the format"));
     }
 }
 

@@ -4,7 +4,7 @@
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy as wire;
 
 use crate::header_mutation::HeaderValueOption;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::substitution_format::SubstitutionFormat;
 
 /// The request that opens the tunnel.
@@ -21,7 +21,9 @@ pub struct TunnelingConfig {
 impl TunnelingConfig {
     pub(super) fn from_wire(wire: &wire::TunnelingConfig, at: &At<'_>) -> Option<Self> {
         if !wire.post_path.is_empty() && !wire.use_post {
-            at.field("post_path").error_at_key("needs 'use_post'");
+            at.field("post_path").error_at_key(
+                Note::from("needs 'use_post'").help("set 'use_post: true' beside it"),
+            );
         } else if wire.use_post && !wire.post_path.is_empty() && !wire.post_path.starts_with('/') {
             at.field("post_path").error("must begin with '/'");
         }

@@ -35,18 +35,17 @@ impl Reader<'_> {
             return Some(DynamicMessage::new(descriptor.clone()));
         }
         let Some((type_key, type_value)) = self.entry(entries, &[TYPE]) else {
-            at.error_at_key(
-                Note::from("'@type' is missing").help(
-                    "say the message's type, such as \
-                 type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-                        .to_owned(),
-                ),
-            );
+            at.error_at_key(Note::from("'@type' is missing").help(
+                "say the message's type, such as \
+                 type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+            ));
             return None;
         };
         for entry in entries.chunks_exact(2).filter(|entry| entry[0] != type_key) {
             if self.document.words(entry[0]) == TYPE {
-                at.field(TYPE).error_at_second_key("field '@type' is set twice");
+                at.field(TYPE).error_at_second_key(
+                    Note::from("field '@type' is set twice").help("remove one of the two"),
+                );
                 return None;
             }
         }
@@ -74,7 +73,8 @@ impl Reader<'_> {
             let key = self.document.words(entry[0]);
             if !known.contains(&key) {
                 let help = did_you_mean(key, known.into_iter());
-                at.field(key).error_at_key(Note::from(format!("unknown field '{key}'")).help(help));
+                at.field(key)
+                    .error_at_key(Note::from(format!("unknown field '{key}'")).help_if_known(help));
             }
         }
         let Some((_, url)) = self.entry(entries, &known[1..3]) else {
@@ -164,7 +164,10 @@ impl Reader<'_> {
         match self.pool.get_message_by_name(name) {
             Some(descriptor) => Some((url.into_owned(), descriptor)),
             None => {
-                at.error(Note::from(format!("unknown type '{name}'")).help(help(&self.pool, name)));
+                at.error(
+                    Note::from(format!("unknown type '{name}'"))
+                        .help_if_known(help(&self.pool, name)),
+                );
                 None
             }
         }

@@ -123,6 +123,31 @@ fn number(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// Where the character of that number of a scalar in quotes is written, in characters from the quote;
+/// `None` where that is on another line.
+fn in_quotes(written: &str, number: usize) -> Option<usize> {
+    let mut written = written.chars();
+    let quote = written.next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let mut column = 1;
+    for _ in 0..number {
+        let more = match (quote, written.next()?) {
+            ('\'', '\'') => 1,
+            ('"', '\\') => match written.clone().next()? {
+                'x' => 3,
+                'u' => 5,
+                'U' => 9,
+                _ => 1,
+            },
+            _ => 0,
+        };
+        column += 1 + more;
+        if more > 0 {
+            written.nth(more - 1)?;
+        }
+    }
+    written.next().map(|_| column)
+}
+
 impl<'t> Document<'t> {
     /// Reads the first document of `text`.
     pub(crate) fn parse(text: &'t str, json: bool) -> Result<Self, SyntaxError> {
@@ -230,6 +255,21 @@ impl<'t> Document<'t> {
             None => range,
         };
         (lines.place(written.start), self.text[written].chars().count())
+    }
+
+    /// Where the character of that number, from 0, of a scalar is; `None` where that is written in a way
+    /// that lines and characters do not tell.
+    pub(crate) fn character(&self, id: NodeId, number: usize, lines: &Lines<'_>) -> Option<Place> {
+        let node = self.node(id);
+        if matches!(node.kind, Kind::Plain | Kind::Quoted) {
+            let words = self.words(id);
+            let ends = std::iter::once(words.len());
+            let mut starts = words.char_indices().map(|(start, _)| start).chain(ends);
+            return Some(lines.place(node.range().start + starts.nth(number)?));
+        }
+        let Place { line, column } = node.place().filter(|_| node.kind == Kind::Kept)?;
+        let written: String = lines.line(line).chars().skip(column - 1).collect();
+        Some(Place { line, column: column + in_quotes(&written, number)? })
     }
 
     /// Where the quote before a part of the text is, if that is in quotes.

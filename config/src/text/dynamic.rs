@@ -8,7 +8,7 @@ use super::Reader;
 use super::document::{Content, NodeId};
 use super::node::Shape;
 use super::scalar::Scalar;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::schema;
 
 impl Reader<'_> {
@@ -41,7 +41,9 @@ impl Reader<'_> {
             let at = at.key(key);
             let Some(value) = self.value(&shape, entry[1], &at) else { continue };
             if fields.insert(MapKey::String(key.to_owned()), value).is_some() {
-                at.error_at_second_key(format!("key '{key}' is set twice"));
+                at.error_at_second_key(
+                    Note::from(format!("key '{key}' is set twice")).help("remove one of the two"),
+                );
             }
         }
         let mut message =

@@ -7,7 +7,7 @@ use prost_reflect::{
 use super::Reader;
 use super::document::{Content, NodeId};
 use super::scalar::{Scalar, described};
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::schema;
 
 /// What is wanted.
@@ -49,7 +49,10 @@ impl Reader<'_> {
     /// Reads a value. Yields `None` for an absent one (null) and for a wrong one, which is reported.
     pub(super) fn value(&self, shape: &Shape, node: NodeId, at: &At<'_>) -> Option<Value> {
         if self.document.is_tagged(node) {
-            at.warn_once("YAML tag", "a YAML tag has no effect, as in Envoy");
+            at.warn_once(
+                "YAML tag",
+                Note::from("a YAML tag has no effect, as in Envoy").help("remove it"),
+            );
         }
         match (shape, self.document.content(node)) {
             (Shape::List(kind), Content::List(items)) => Some(self.list(kind, items, at)),

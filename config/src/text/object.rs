@@ -12,6 +12,9 @@ use super::node::Shape;
 use super::scalar::Scalar;
 use crate::report::{At, Note, did_you_mean};
 
+/// Fields that are listed where a key is like none of them.
+const FIELDS_SHOWN_MAX: usize = 8;
+
 impl Reader<'_> {
     /// Reads a message from the keys and values of a mapping.
     pub(super) fn object(
@@ -59,7 +62,10 @@ impl Reader<'_> {
                     if let (Some(map_key), Some(value)) = (map_key.into_map_key(), value)
                         && map.insert(map_key, value).is_some()
                     {
-                        at.error_at_second_key(format!("key '{key}' is set twice"));
+                        at.error_at_second_key(
+                            Note::from(format!("key '{key}' is set twice"))
+                                .help("remove one of the two"),
+                        );
                     }
                 }
                 Err(note) => at.error_at_key(note),
@@ -67,6 +73,16 @@ impl Reader<'_> {
         }
         map
     }
+}
+
+/// What a message has, where a key is like none of it.
+fn fields_of(message: &str, names: &[String]) -> String {
+    let shown = names.len().min(FIELDS_SHOWN_MAX);
+    let more = match names.len() - shown {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{message} has {}{more}", names[..shown].join(", "))
 }
 
 /// A message in the making.
@@ -97,8 +113,9 @@ impl<'a> Object<'a> {
         let Some(field) = field else {
             let names: Vec<_> = descriptor.fields().map(|field| field.name().to_owned()).collect();
             let help = match key {
-                "<<" => Some("neither Envoy nor ringmain merges keys; write the fields out".into()),
-                _ => did_you_mean(key, names.iter().map(String::as_str)),
+                "<<" => "neither Envoy nor ringmain merges keys; write the fields out".to_owned(),
+                _ => did_you_mean(key, names.iter().map(String::as_str))
+                    .unwrap_or_else(|| fields_of(descriptor.name(), &names)),
             };
             let note = Note::from(format!("unknown field '{key}'")).help(help);
             if self.reader.allow_unknown_fields {
@@ -109,7 +126,9 @@ impl<'a> Object<'a> {
             return None;
         };
         if self.seen.contains(&field.number()) {
-            at.error_at_second_key(format!("field '{key}' is set twice"));
+            at.error_at_second_key(
+                Note::from(format!("field '{key}' is set twice")).help("remove one of the two"),
+            );
             return None;
         }
         self.seen.push(field.number());
@@ -122,7 +141,10 @@ impl<'a> Object<'a> {
             return true;
         };
         if let Some((_, other)) = self.chosen.iter().find(|(chosen, _)| *chosen == oneof) {
-            at.error_at_key(format!("'{key}' cannot be set together with '{other}'"));
+            at.error_at_key(
+                Note::from(format!("'{key}' cannot be set together with '{other}'"))
+                    .help("remove one of the two"),
+            );
             return false;
         }
         self.chosen.push((oneof, key));

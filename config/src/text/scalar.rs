@@ -123,7 +123,9 @@ impl Scalar<'_> {
     pub(super) fn convert(&self, kind: &Kind) -> Result<Value, Note> {
         let wrong = || Note::from(format!("expected {}, found {self}", described(kind)));
         match kind {
-            Kind::String => self.text().map(Value::String).map_err(|help| wrong().help(help)),
+            Kind::String => {
+                self.text().map(Value::String).map_err(|help| wrong().help_if_known(help))
+            }
             Kind::Bytes => self.bytes().map(|bytes| Value::Bytes(bytes.into())).ok_or_else(wrong),
             Kind::Bool => self.bool().map(Value::Bool).ok_or_else(wrong),
             Kind::Double => self.float().map(Value::F64).ok_or_else(wrong),

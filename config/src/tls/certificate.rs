@@ -11,7 +11,7 @@ use rustls::sign::{CertifiedKey, SigningKey};
 
 use super::ocsp_staple::{self, OcspStaple};
 use crate::data_source::{self, DataSource};
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// A certificate with its chain and its key, which fit each other.
 #[derive(Clone)]
@@ -33,7 +33,10 @@ impl TlsCertificate {
         if certified_key.keys_match().is_err_and(|error| {
             matches!(error, rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch))
         }) {
-            at.field("private_key").error("the key is not that of 'certificate_chain'");
+            at.field("private_key").error(
+                Note::from("the key is not that of 'certificate_chain'")
+                    .help("name the key that the certificate was made for"),
+            );
             return None;
         }
         let (_, leaf) = x509_parser::parse_x509_certificate(&certified_key.cert[0]).ok()?;
@@ -82,17 +85,27 @@ pub(super) fn read_certificates(
     let certificates = match certificates {
         Ok(certificates) => certificates,
         Err(error) => {
-            at.error(format!("is not PEM: {error}"));
+            at.error(
+                Note::from(format!("is not PEM: {error}"))
+                    .help("a PEM file has lines between BEGIN CERTIFICATE and END CERTIFICATE"),
+            );
             return None;
         }
     };
     if certificates.is_empty() {
-        at.error("holds no PEM certificate");
+        let note = Note::from("holds no PEM certificate").help(
+            "a PEM file has lines between BEGIN CERTIFICATE and END CERTIFICATE; of DER, \
+             openssl x509 -inform der makes one",
+        );
+        at.error(note);
         return None;
     }
     for certificate in &certificates {
         if let Err(error) = x509_parser::parse_x509_certificate(certificate) {
-            at.error(format!("holds what is no X.509 certificate: {error}"));
+            at.error(
+                Note::from(format!("holds what is no X.509 certificate: {error}"))
+                    .help("look at it with openssl x509 -text"),
+            );
             return None;
         }
     }
@@ -108,10 +121,19 @@ fn read_key(wire: &wire::TlsCertificate, at: &At<'_>) -> Option<Arc<dyn SigningK
     let pem = data_source::read(source, &at)?;
     // What the parser says might quote the key.
     let Ok(key) = PrivateKeyDer::from_pem_slice(&pem) else {
-        at.error("holds no PEM private key");
+        at.error(
+            Note::from("holds no PEM private key")
+                .help("a PEM key has lines between BEGIN PRIVATE KEY and END PRIVATE KEY"),
+        );
         return None;
     };
     any_supported_type(&key)
-        .map_err(|_| at.error("is a kind of private key that is not supported"))
+        .map_err(|_| {
+            at.error(
+                Note::from("is a kind of private key that is not supported").help(
+                    "use RSA of 2048 bits or more, ECDSA with P-256, P-384 or P-521, or Ed25519",
+                ),
+            )
+        })
         .ok()
 }

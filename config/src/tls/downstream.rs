@@ -10,7 +10,7 @@ use super::parameters::TlsVersion;
 use super::reloaded;
 use crate::data_source;
 use crate::duration;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// BoringSSL's, which Envoy leaves as it is.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(7200);
@@ -71,7 +71,10 @@ impl DownstreamTlsContext {
         let named = wire.common_tls_context.as_ref();
         let named = named.map_or(0, |common| common.tls_certificate_sds_secret_configs.len());
         if common.tls_certificates.is_empty() && named == 0 {
-            at.error_at_key("no TLS certificates found for server context");
+            at.error_at_key(
+                Note::from("no TLS certificates found for server context")
+                    .help("add 'tls_certificates' to 'common_tls_context'"),
+            );
         }
         let ocsp_staple_policy = OcspStaplePolicy::from_wire(wire.ocsp_staple_policy());
         check_staples(&common, ocsp_staple_policy, at);
@@ -113,9 +116,16 @@ impl OcspStaplePolicy {
 fn check_staples(common: &CommonTlsContext, policy: OcspStaplePolicy, at: &At<'_>) {
     for certificate in common.tls_certificates.iter().filter(|it| it.ocsp_staple.is_none()) {
         if certificate.is_must_staple {
-            at.error("OCSP response is required for must-staple certificate");
+            at.error(
+                Note::from("OCSP response is required for must-staple certificate")
+                    .help("add 'ocsp_staple' to the certificate"),
+            );
         } else if policy == OcspStaplePolicy::MustStaple {
-            at.error("Required OCSP response is missing from TLS context");
+            let note = Note::from("Required OCSP response is missing from TLS context").help(
+                "add 'ocsp_staple' to each certificate, or set 'ocsp_staple_policy: \
+                 LENIENT_STAPLING'",
+            );
+            at.error(note);
         }
     }
 }
@@ -144,7 +154,14 @@ pub(super) fn ticket_keys(wire: &wire::TlsSessionTicketKeys, at: &At<'_>) -> Opt
         let at = at.index(index);
         let key = data_source::read(source, &at)?;
         let length = key.len();
-        key.try_into().map_err(|_| at.error(format!("a key has 80 bytes, not {length}"))).ok()
+        key.try_into()
+            .map_err(|_| {
+                at.error(
+                    Note::from(format!("a key has 80 bytes, not {length}"))
+                        .help("make one with: openssl rand 80"),
+                )
+            })
+            .ok()
     });
     let keys: Vec<_> = keys.collect();
     keys.into_iter().collect()

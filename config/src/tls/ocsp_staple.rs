@@ -12,7 +12,7 @@ use x509_parser::asn1_rs::{Any, Class, FromDer, GeneralizedTime, Tag};
 use x509_parser::prelude::X509Certificate;
 
 use crate::data_source;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `id-pkix-ocsp-basic` (RFC 6960 §4.2.1): 1.3.6.1.5.5.7.48.1.1.
 const BASIC_RESPONSE: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 48, 1, 1];
@@ -40,7 +40,10 @@ impl OcspStaple {
         let Some(source) = &wire.ocsp_staple else { return Some(None) };
         let at = at.field("ocsp_staple");
         if matches!(source.specifier, Some(Specifier::InlineString(_))) {
-            at.error("OCSP staple cannot be provided via inline_string");
+            at.error(
+                Note::from("OCSP staple cannot be provided via inline_string")
+                    .help("use 'filename' or 'inline_bytes'"),
+            );
             return None;
         }
         let response = data_source::read(source, &at)?;
@@ -49,7 +52,10 @@ impl OcspStaple {
         }
         let single = single_response(&response).map_err(|fault| at.error(fault)).ok()?;
         if single.serial_number != leaf.raw_serial() {
-            at.error("OCSP response does not match its TLS certificate");
+            at.error(
+                Note::from("OCSP response does not match its TLS certificate")
+                    .help("fetch the response for this certificate"),
+            );
             return None;
         }
         let next_update = single.next_update;

@@ -65,7 +65,9 @@ impl TlsParameters {
         let minimum = version(wire.tls_minimum_protocol_version()).unwrap_or(TlsVersion::V12);
         let maximum = version(wire.tls_maximum_protocol_version()).unwrap_or(newest);
         if minimum > maximum {
-            at.error_at_key("the least version is above the greatest");
+            at.error_at_key(Note::from("the least version is above the greatest").help(
+                "lower 'tls_minimum_protocol_version' or raise 'tls_maximum_protocol_version'",
+            ));
         }
         let parameters = Self {
             tls_minimum_protocol_version: minimum,
@@ -85,7 +87,10 @@ impl TlsParameters {
         }
         let builder = ServerConfig::builder_with_provider(Arc::new(self.crypto_provider()));
         if let Err(error) = builder.with_protocol_versions(&versions) {
-            at.error_at_key(format!("no handshake is possible: {error}"));
+            at.error_at_key(
+                Note::from(format!("no handshake is possible: {error}"))
+                    .help("add a cipher suite for each version, or narrow the versions"),
+            );
         }
     }
 

@@ -112,6 +112,7 @@ fn find<T>(
     if content.is_none() {
         let message = format!("no {kind} named '{}' in '{path}'", config.name);
         let help = did_you_mean(&config.name, std::iter::once(secret.name.as_str()));
+        let help = help.unwrap_or_else(|| format!("the file holds '{}'", secret.name));
         at.field("name").error(Note::from(message).help(help));
     }
     content
@@ -141,7 +142,12 @@ fn read(path: &str, at: &At<'_>) -> Option<wire::Secret> {
     }
     let count = response.resources.len();
     if count != 1 {
-        at.error(format!("'{path}' holds {count} secrets; a file has to hold one, as in Envoy"));
+        at.error(
+            Note::from(format!(
+                "'{path}' holds {count} secrets; a file has to hold one, as in Envoy"
+            ))
+            .help("write a file for each secret"),
+        );
     }
     response.resources.first().filter(|_| count == 1).and_then(unpack)
 }

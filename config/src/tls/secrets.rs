@@ -60,8 +60,10 @@ impl Secrets {
             Some(Type::GenericSecret(_)) | None => true,
         };
         if !is_new {
-            at.field("name")
-                .error(format!("another secret of its kind is named '{}'", secret.name));
+            at.field("name").error(
+                Note::from(format!("another secret of its kind is named '{}'", secret.name))
+                    .help("rename one of them"),
+            );
         }
     }
 
@@ -124,7 +126,10 @@ impl Secrets {
         let named = &mut context.tls_certificate_sds_secret_configs;
         let at = at.field(FIELD);
         if !context.tls_certificates.is_empty() && !named.is_empty() {
-            at.warn(format!("'{FIELD}' has no effect beside 'tls_certificates'"));
+            at.warn(
+                Note::from(format!("'{FIELD}' has no effect beside 'tls_certificates'"))
+                    .help("keep one of the two"),
+            );
             return named.clear();
         }
         let mut index = 0..;
@@ -179,7 +184,8 @@ fn find<'a, T>(
     if found.is_none() {
         let message = format!("no {kind} named '{}' in 'static_resources.secrets'", config.name);
         let help = did_you_mean(&config.name, named.keys().map(String::as_str));
-        at.field("name").error(Note::from(message).help(help));
+        at.field("name")
+            .error(Note::from(message).help(help.unwrap_or_else(|| "add it".to_owned())));
     }
     found?.as_ref()
 }

@@ -5,7 +5,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3 as wire;
 use super::common::CommonTlsContext;
 use super::parameters::TlsVersion;
 use super::reloaded;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// Longest name that SNI carries here: that of a host.
 const SNI_BYTES_MAX: usize = 255;
@@ -32,22 +32,33 @@ impl UpstreamTlsContext {
             CommonTlsContext::from_wire(wire.common_tls_context.as_ref(), TlsVersion::V12, at)?;
         if common.tls_certificates.len() > 1 {
             let at = at.field("common_tls_context");
-            at.field("tls_certificates")
-                .error_at_key("a client has one certificate, as Envoy demands");
+            at.field("tls_certificates").error_at_key(
+                Note::from("a client has one certificate, as Envoy demands").help("keep one"),
+            );
         }
         if common.tls_certificates.iter().any(|certificate| certificate.ocsp_staple.is_some()) {
-            at.warn("'ocsp_staple' has no effect: a client is not asked for it");
+            at.warn(
+                Note::from("'ocsp_staple' has no effect: a client is not asked for it")
+                    .help("remove it"),
+            );
         }
         if wire.sni.len() > SNI_BYTES_MAX {
             at.field("sni").error(format!("must have at most {SNI_BYTES_MAX} bytes"));
         }
         let verifies = common.validation_context.as_ref().is_some_and(|it| it.asks_anything());
         if !verifies {
-            at.warn("without 'validation_context' the upstream's certificate is not verified");
+            at.warn(
+                Note::from(
+                    "without 'validation_context' the upstream's certificate is not verified",
+                )
+                .help("add 'validation_context' with a 'trusted_ca'"),
+            );
         }
         if wire.auto_sni_san_validation && !verifies {
-            at.field("auto_sni_san_validation")
-                .error_at_key("needs a 'validation_context' with 'trusted_ca'");
+            at.field("auto_sni_san_validation").error_at_key(
+                Note::from("needs a 'validation_context' with 'trusted_ca'")
+                    .help("add it to 'common_tls_context'"),
+            );
         }
         Some(Self {
             common,

@@ -14,7 +14,7 @@ use wire::subject_alt_name_matcher::SanType as WireSanType;
 use super::certificate::read_certificates;
 use crate::data_source::{self, DataSource};
 use crate::matcher::StringMatcher;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// The rules a peer's certificate is held against.
 #[derive(Debug, Clone)]
@@ -89,14 +89,18 @@ impl CertificateValidationContext {
         let mut matchers = typed_matchers(wire, at);
         matchers.extend(untyped_matchers(wire, at));
         if trusted_ca.is_empty() && !matchers.is_empty() {
-            at.error_at_key(
-                "SAN-based verification of peer certificates without trusted CA is insecure and \
-                 not allowed",
-            );
+            let note = Note::from(
+                "SAN-based verification of peer certificates without trusted \
+                 CA is insecure and not allowed",
+            )
+            .help("add 'trusted_ca'");
+            at.error_at_key(note);
         }
         if trusted_ca.is_empty() && wire.allow_expired_certificate {
-            at.field("allow_expired_certificate")
-                .error_at_key("means nothing without 'trusted_ca'");
+            at.field("allow_expired_certificate").error_at_key(
+                Note::from("means nothing without 'trusted_ca'")
+                    .help("add 'trusted_ca', or remove it"),
+            );
         }
         let roots = roots(&trusted_ca, &at.field("trusted_ca"));
         Some(Self {
@@ -149,7 +153,10 @@ fn roots(trusted_ca: &[CertificateDer<'static>], at: &At<'_>) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     for certificate in trusted_ca {
         if let Err(error) = roots.add(certificate.clone()) {
-            at.error(format!("holds a certificate that cannot be trusted: {error}"));
+            at.error(
+                Note::from(format!("holds a certificate that cannot be trusted: {error}"))
+                    .help("a CA's certificate has basicConstraints CA:TRUE"),
+            );
         }
     }
     roots
@@ -206,16 +213,29 @@ fn read_crl(
     let lists = match lists {
         Ok(lists) => lists,
         Err(error) => {
-            at.error(format!("is not PEM: {error}"));
+            at.error(
+                Note::from(format!("is not PEM: {error}"))
+                    .help("a PEM list has lines between BEGIN X509 CRL and END X509 CRL"),
+            );
             return None;
         }
     };
     if lists.is_empty() {
-        at.error("holds no PEM certificate revocation list");
+        at.error(
+            Note::from("holds no PEM certificate revocation list")
+                .help("a PEM list has lines between BEGIN X509 CRL and END X509 CRL"),
+        );
     }
     let parsed: Result<Vec<_>, _> =
         lists.iter().map(|list| OwnedCertRevocationList::from_der(list)).collect();
-    parsed.map_err(|error| at.error(format!("is no usable revocation list: {error}"))).ok()
+    parsed
+        .map_err(|error| {
+            at.error(
+                Note::from(format!("is no usable revocation list: {error}"))
+                    .help("look at it with openssl crl -text"),
+            )
+        })
+        .ok()
 }
 
 fn fingerprints(

@@ -86,12 +86,14 @@ fn errors_of_an_overlay_have_their_place_in_it() {
     );
     assert_eq!(
         told("stats_flush_interval: 1000s"),
-        "--config-yaml:1:1: warning: 'stats_flush_interval' has no effect at stats_flush_interval\n\
+        "--config-yaml:1:1: warning: 'stats_flush_interval' has no effect at stats_flush_interval; \
+         remove it where only ringmain reads the file\n\
          --config-yaml:1:23: error: must be less than 300s, is 1000s at stats_flush_interval"
     );
     assert_eq!(
         told("static_resources: {clusters: [{name: two}, {name: one}]}"),
-        "--config-yaml:1:51: error: duplicate cluster 'one' at static_resources.clusters[1].name"
+        "--config-yaml:1:51: error: duplicate cluster 'one' at static_resources.clusters[1].name; \
+         clusters[0] has this name; rename one of them"
     );
 }
 

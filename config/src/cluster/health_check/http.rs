@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::r#type::v3 as types;
 use super::{literal_headers, payload};
 use crate::header_mutation::{HeaderMutations, mutable_name};
 use crate::matcher::StringMatcher;
-use crate::report::At;
+use crate::report::{At, Note};
 
 const RESPONSE_BUFFER_SIZE: u64 = 1024;
 
@@ -91,9 +91,12 @@ impl HttpHealthCheck {
         let method = method(wire.method());
         let send = payload::one(wire.send.as_ref(), &at.field("send"));
         if wire.send.is_some() && !matches!(method, "POST" | "PUT" | "PATCH" | "OPTIONS") {
-            at.field("send").error_at_key(format!(
-                "a {method} request has no body; POST, PUT, PATCH and OPTIONS may have one"
-            ));
+            at.field("send").error_at_key(
+                Note::from(format!(
+                    "a {method} request has no body; POST, PUT, PATCH and OPTIONS may have one"
+                ))
+                .help("set 'method: POST', or remove what is sent"),
+            );
         }
         let mut expected_statuses = StatusRanges::from_wire(
             &wire.expected_statuses,
@@ -131,7 +134,12 @@ impl HttpHealthCheck {
 /// Envoy sends whatever stands here, also what no server can read.
 fn path(path: &str, at: &At<'_>) -> String {
     if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
-        at.error(format!("'{path}' is no path: it begins with '/' and has neither blanks nor '#'"));
+        at.error(
+            Note::from(format!(
+                "'{path}' is no path: it begins with '/' and has neither blanks nor '#'"
+            ))
+            .help("write '%20' for a blank"),
+        );
     }
     path.to_owned()
 }

@@ -4,7 +4,7 @@
 use envoy_types::pb::envoy::config::core::v3::health_check as wire;
 use wire::payload::Payload;
 
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// The bytes; none where the payload is absent.
 pub(super) fn one(wire: Option<&wire::Payload>, at: &At<'_>) -> Vec<u8> {
@@ -12,8 +12,10 @@ pub(super) fn one(wire: Option<&wire::Payload>, at: &At<'_>) -> Vec<u8> {
         None => Vec::new(),
         Some(Payload::Binary(bytes)) => bytes.clone(),
         Some(Payload::Text(text)) => decode_hex(text).unwrap_or_else(|| {
-            at.field("text")
-                .error(format!("'{text}' is not hexadecimal, two digits for each byte"));
+            at.field("text").error(
+                Note::from(format!("'{text}' is not hexadecimal, two digits for each byte"))
+                    .help("write '70696e67' for 'ping'"),
+            );
             Vec::new()
         }),
     }

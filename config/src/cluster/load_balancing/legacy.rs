@@ -11,7 +11,7 @@ use super::{
     min_weight_percent, ring_hash, whole_percent,
 };
 use crate::duration;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::runtime;
 
 pub(super) fn load_balancing(
@@ -75,10 +75,10 @@ fn policy(wire: &wire::Cluster, at: &At<'_>) -> LbPolicy {
             LbPolicy::RoundRobin(None)
         }
         (policy, Some(config)) => {
-            at.field(option_name(config)).error_at_key(format!(
-                "it has no meaning beside lb_policy {}",
-                policy.as_str_name()
-            ));
+            at.field(option_name(config)).error_at_key(
+                Note::from(format!("it has no meaning beside lb_policy {}", policy.as_str_name()))
+                    .help("remove it, or set the 'lb_policy' that it is for"),
+            );
             LbPolicy::RoundRobin(None)
         }
         // Refused by the gate.

@@ -13,7 +13,7 @@ use wire::subset::{
 
 use crate::match_criteria::MatchCriteria;
 use crate::metadata::fields_of;
-use crate::report::At;
+use crate::report::{At, Note};
 
 /// `LbSubsetConfig`.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,8 +114,10 @@ fn selector(wire: &WireSelector, at: &At<'_>) -> LbSubsetSelector {
     if policy == WireSelectorFallback::KeysSubset {
         check_fallback_keys(&fallback_keys, &keys, at);
     } else if !fallback_keys.is_empty() {
-        at.field("fallback_keys_subset")
-            .error_at_key("it has a meaning only beside 'fallback_policy: KEYS_SUBSET'");
+        at.field("fallback_keys_subset").error_at_key(
+            Note::from("it has a meaning only beside 'fallback_policy: KEYS_SUBSET'")
+                .help("set 'fallback_policy: KEYS_SUBSET', or remove it"),
+        );
     }
     LbSubsetSelector {
         keys,
@@ -142,7 +144,9 @@ fn check_fallback_keys(fallback_keys: &[String], keys: &[String], at: &At<'_>) {
         at.error_at_key("'fallback_keys_subset' is required beside 'fallback_policy: KEYS_SUBSET'");
     } else if let Some(foreign) = fallback_keys.iter().find(|key| !keys.contains(key)) {
         let at = at.field("fallback_keys_subset");
-        at.error_at_key(format!("'{foreign}' is not among 'keys'"));
+        at.error_at_key(
+            Note::from(format!("'{foreign}' is not among 'keys'")).help("name some of 'keys' only"),
+        );
     } else if fallback_keys.len() == keys.len() {
         at.field("fallback_keys_subset")
             .error_at_key("at least one of 'keys' must be missing here");

@@ -22,14 +22,16 @@ use super::{
     min_weight_percent, ring_hash, whole_percent,
 };
 use crate::duration;
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::runtime;
 use crate::wire::unpack;
 
 pub(super) fn load_balancing(wire: &LoadBalancingPolicy, at: &At<'_>) -> LoadBalancing {
     let at = at.field("policies");
     let Some(first) = wire.policies.first() else {
-        at.error_at_key("at least one policy is required");
+        at.error_at_key(Note::from("at least one policy is required").help(
+            "add such as envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin",
+        ));
         return LoadBalancing::default();
     };
     let at = at.index(0);
@@ -38,11 +40,14 @@ pub(super) fn load_balancing(wire: &LoadBalancingPolicy, at: &At<'_>) -> LoadBal
     let extension = first.typed_extension_config.as_ref();
     match extension.and_then(|extension| extension.typed_config.as_ref()) {
         Some(typed_config) => of_extension(typed_config, &at).unwrap_or_else(|| {
-            at.error("it is no load balancing policy");
+            at.error(
+                Note::from("it is no load balancing policy")
+                    .help("use a message of envoy.extensions.load_balancing_policies"),
+            );
             LoadBalancing::default()
         }),
         None => {
-            at.error_at_key("'typed_config' is required");
+            at.error_at_key(Note::typed_config_required());
             LoadBalancing::default()
         }
     }
@@ -65,7 +70,10 @@ fn of_subset(wire: &Subset, at: &At<'_>) -> LoadBalancing {
     let at_within = at.field("subset_lb_policy");
     let within = load_balancing(within, &at_within);
     if within.subset.is_some() {
-        at_within.error_at_key("subsets within subsets are not supported by ringmain");
+        at_within.error_at_key(
+            Note::from("subsets within subsets are not supported by ringmain")
+                .help("put all keys into one Subset policy"),
+        );
     }
     LoadBalancing { subset: Some(LbSubsetConfig::from_wire(wire, at)), ..within }
 }

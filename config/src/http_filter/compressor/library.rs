@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::extensions::compression::brotli::compressor::v3 as brotli;
 use envoy_types::pb::envoy::extensions::compression::gzip::compressor::v3 as gzip;
 
-use crate::report::At;
+use crate::report::{At, Note};
 use crate::wire::{or, unpack};
 
 /// `compressor_library.typed_config`.
@@ -64,7 +64,10 @@ impl CompressorLibrary {
         if let Some(wire) = unpack::<brotli::Brotli>(any) {
             return Some(Self::Brotli(Brotli::from_wire(&wire)));
         }
-        at.field("typed_config").error_at_key("this compresses nothing");
+        at.field("typed_config").error_at_key(
+            Note::from("this compresses nothing")
+                .help("use Gzip or Brotli of envoy.extensions.compression"),
+        );
         None
     }
 
