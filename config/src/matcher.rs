@@ -14,6 +14,7 @@ pub(crate) use self::header::looked_up_name;
 pub use self::header::{HeaderMatcher, HeaderTest};
 pub use self::metadata::{MetadataMatcher, ValueMatcher};
 pub use self::regex::FullRegex;
+pub(crate) use self::regex::Regexes;
 pub(crate) use self::rewrite::Piece;
 pub use self::rewrite::RegexRewrite;
 pub use self::string::{StringMatcher, StringTest};

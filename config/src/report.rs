@@ -10,6 +10,7 @@ use std::fmt::{self, Display, Formatter};
 use prost_reflect::DescriptorPool;
 
 pub(crate) use crate::error::Severity;
+use crate::matcher::Regexes;
 use crate::runtime::{Runtime, RuntimeReader};
 use crate::schema;
 
@@ -81,6 +82,7 @@ pub(crate) struct Report {
     /// For who reads further files; decoded once, and gone with the report.
     schema: OnceCell<DescriptorPool>,
     runtime: OnceCell<RuntimeReader>,
+    regexes: Regexes,
 }
 
 impl Report {
@@ -249,6 +251,11 @@ impl<'a> At<'a> {
     pub(crate) fn set_runtime(&self, runtime: Runtime) {
         let first = self.report.runtime.set(RuntimeReader::new(runtime));
         debug_assert!(first.is_ok(), "the runtime is read before all that may ask for it");
+    }
+
+    /// The regexes read so far.
+    pub(crate) fn regexes(&self) -> &Regexes {
+        &self.report.regexes
     }
 
     /// Reports a bad value.

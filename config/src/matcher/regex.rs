@@ -1,6 +1,8 @@
 //! Regular expressions (`envoy.type.matcher.v3.RegexMatcher`).
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use regex::bytes::Regex;
@@ -14,9 +16,9 @@ use crate::text_fault::TextFault;
 /// in proportion to the text, whatever the pattern.
 #[derive(Debug, Clone)]
 pub struct FullRegex {
-    pattern: String,
+    pattern: Arc<str>,
     whole: ThreadRegex,
-    literal_prefix: Vec<u8>,
+    literal_prefix: Arc<[u8]>,
 }
 
 /// A regular expression as many threads may use it.
@@ -25,7 +27,7 @@ pub struct FullRegex {
 /// own, made when it first asks: threads share nothing that is written.
 #[derive(Debug, Clone)]
 pub(super) struct ThreadRegex {
-    regex: Regex,
+    regex: Arc<Regex>,
     /// The place of this regex in every thread's copies.
     id: usize,
 }
@@ -40,16 +42,16 @@ impl FullRegex {
     /// Reads a pattern of RE2's syntax; the error says at which of its characters it is bad.
     pub fn new(pattern: &str) -> Result<Self, TextFault> {
         let hir = parse(pattern)?;
-        let literal_prefix = literal_prefix(&hir);
+        let literal_prefix = literal_prefix(&hir).into();
         let whole = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
-        Ok(Self { pattern: pattern.to_owned(), whole: ThreadRegex::of(&whole)?, literal_prefix })
+        Ok(Self { pattern: pattern.into(), whole: ThreadRegex::of(&whole)?, literal_prefix })
     }
 
     pub(crate) fn from_wire(
         wire: &envoy_types::pb::envoy::r#type::matcher::v3::RegexMatcher,
         at: &At<'_>,
     ) -> Option<Self> {
-        Self::new(&wire.regex).map_err(|fault| at.field("regex").error(fault)).ok()
+        at.regexes().of(&wire.regex).map_err(|fault| at.field("regex").error(fault)).ok()
     }
 
     /// As written.
@@ -73,6 +75,21 @@ impl FullRegex {
     }
 }
 
+/// The patterns that a load has met, each compiled once: a large file repeats a few.
+#[derive(Debug, Default)]
+pub(crate) struct Regexes(RefCell<HashMap<String, FullRegex>>);
+
+impl Regexes {
+    fn of(&self, pattern: &str) -> Result<FullRegex, TextFault> {
+        if let Some(known) = self.0.borrow().get(pattern) {
+            return Ok(known.clone());
+        }
+        let regex = FullRegex::new(pattern)?;
+        self.0.borrow_mut().insert(pattern.to_owned(), regex.clone());
+        Ok(regex)
+    }
+}
+
 /// Reads a pattern of RE2's syntax.
 fn parse(pattern: &str) -> Result<Hir, TextFault> {
     let translation = Translation::of(pattern);
@@ -92,7 +109,7 @@ impl ThreadRegex {
     fn of(hir: &Hir) -> Result<Self, TextFault> {
         let regex = Regex::new(&hir.to_string());
         let regex = regex.map_err(|error| TextFault::of_all(format!("bad regex: {error}")))?;
-        Ok(Self { regex, id: IDS.fetch_add(1, Ordering::Relaxed) })
+        Ok(Self { regex: Arc::new(regex), id: IDS.fetch_add(1, Ordering::Relaxed) })
     }
 
     /// How many groups there are beside the whole match.
@@ -106,7 +123,7 @@ impl ThreadRegex {
             if copies.len() <= self.id {
                 copies.resize(self.id + 1, None);
             }
-            ask(copies[self.id].get_or_insert_with(|| self.regex.clone()))
+            ask(copies[self.id].get_or_insert_with(|| Regex::clone(&self.regex)))
         })
     }
 }

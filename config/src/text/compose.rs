@@ -7,8 +7,11 @@
 //! - A scalar that reads as it is written is borrowed from the text, so where it lies is its place.
 //! - An error that is raised while any other scalar is read gets that scalar's place.
 //!
+//! Most lists and mappings need not be asked for: where they begin is seen in the text ([`ahead`]).
+//!
 //! An alias is read as what it stands for; it is known by its place, which was seen before.
 
+mod ahead;
 mod visit;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess};
@@ -37,8 +40,16 @@ pub(super) fn compose(text: &str, json: bool) -> Result<Document<'_>, SyntaxErro
     if text.len() > TEXT_BYTES_MAX {
         return Err(SyntaxError::at(Place::START, "the text is longer than 1 GiB"));
     }
+    compose_with(text, json, true).or_else(|_| compose_with(text, json, false))
+}
+
+fn compose_with(text: &str, json: bool, looks_ahead: bool) -> Result<Document<'_>, SyntaxError> {
     let mut composer = Composer {
         document: Document::new(text, json),
+        lines: Lines::new(text),
+        looks_ahead,
+        read_to: None,
+        furthest: 0,
         located: Vec::new(),
         first_key: None,
         depth: 0,
@@ -59,6 +70,13 @@ pub(super) fn compose(text: &str, json: bool) -> Result<Document<'_>, SyntaxErro
 
 struct Composer<'t> {
     document: Document<'t>,
+    lines: Lines<'t>,
+    /// Whether lists and mappings are looked for in the text.
+    looks_ahead: bool,
+    /// The byte behind what was read last, where that is known.
+    read_to: Option<usize>,
+    /// The byte behind the last scalar of all.
+    furthest: usize,
     /// The nodes that hold their place, in the order of the text.
     located: Vec<NodeId>,
     /// The place of the first key. The root begins no later, but its own place is known last.
@@ -112,11 +130,16 @@ impl<'t> Composer<'t> {
             let is_for_anchors = key.tag == Tag::Ignore;
             let key = self.scalar(key);
             if self.first_key.is_none() {
-                let lines = Lines::new(self.document.text());
-                self.first_key = Some(self.document.place(key, &lines).0);
+                self.first_key = Some(self.document.place(key, &self.lines).0);
             }
-            let next = map.next_value_seed(Peek)?;
-            let value = match self.read(next)? {
+            let next = match self.value_ahead(key) {
+                Some(unread) => Err(unread),
+                None => {
+                    let next = map.next_value_seed(Peek)?;
+                    self.read(next)?
+                }
+            };
+            let value = match next {
                 Ok(value) => value,
                 Err(unread) => {
                     self.within.push(Within::Key(key));
@@ -143,23 +166,47 @@ impl<'t> Composer<'t> {
         let id = self.begin(Kind::List, unread)?;
         let mut children = Vec::new();
         for index in 0.. {
-            let Some(next) = list.next_element_seed(Peek)? else { break };
-            let item = match self.read(next)? {
-                Ok(item) => Some(item),
+            let next = match self.item_ahead() {
+                Some(unread) => Err(unread),
+                None => {
+                    let Some(next) = list.next_element_seed(Peek)? else { break };
+                    self.read(next)?
+                }
+            };
+            let item = match next {
+                Ok(item) => item,
                 Err(unread) => {
                     self.within.push(Within::Index(index));
                     let item = list.next_element_seed(Inside { composer: self, unread })?;
                     self.within.pop();
+                    let Some(item) = item else { break };
                     item
                 }
             };
-            if let Some(item) = item {
-                self.adopt(id, item)?;
-                children.push(item);
-            }
+            self.adopt(id, item)?;
+            children.push(item);
         }
         self.end(id, &children);
         Ok(id)
+    }
+
+    /// The value of `key`, if that was read last and a list or mapping is seen to follow.
+    fn value_ahead(&mut self, key: NodeId) -> Option<Unread> {
+        let end = self.read_to.filter(|_| self.looks_ahead)?;
+        let start = self.document.written(key)?.start;
+        self.ahead(ahead::value(self.document.text(), start, end)?)
+    }
+
+    /// The next item of a list, if there is one and it is seen to be a list or mapping.
+    fn item_ahead(&mut self) -> Option<Unread> {
+        let from = self.read_to.filter(|_| self.looks_ahead)?;
+        self.ahead(ahead::item(self.document.text(), from)?)
+    }
+
+    fn ahead(&mut self, at: usize) -> Option<Unread> {
+        let is_bracket = matches!(self.document.text().as_bytes()[at], b'{' | b'[');
+        self.read_to = Some(at + usize::from(is_bracket));
+        Some(Unread { place: self.lines.place(at), tag: Tag::None, is_ahead: true })
     }
 
     /// The node of what is read already: a scalar, or an alias for something seen before.
@@ -183,6 +230,7 @@ impl<'t> Composer<'t> {
     }
 
     fn scalar(&mut self, scalar: Scalar<'t>) -> NodeId {
+        self.read_to = None;
         let Scalar { words, tag } = scalar;
         let mut node = match words {
             Words::AsWritten(words) => self.document.as_written(words),
@@ -195,7 +243,12 @@ impl<'t> Composer<'t> {
             node.kind = Kind::Quoted;
         }
         node.is_tagged = tag == Tag::Other;
-        self.push(node)
+        let id = self.push(node);
+        // What an alias repeats lies before what was read.
+        let written = self.document.written(id).filter(|written| written.start >= self.furthest);
+        self.read_to = written.map(|written| written.end);
+        self.furthest = self.read_to.unwrap_or(self.furthest);
+        id
     }
 
     fn begin<E: Error>(&mut self, kind: Kind, unread: Unread) -> Result<NodeId, E> {
@@ -203,11 +256,17 @@ impl<'t> Composer<'t> {
             return Err(self.fail(unread.place, TOO_DEEP));
         }
         self.depth += 1;
+        if !unread.is_ahead {
+            self.read_to = None;
+        }
         Ok(self.push(unread.node(kind)))
     }
 
     fn end(&mut self, id: NodeId, children: &[NodeId]) {
         self.depth -= 1;
+        if children.is_empty() {
+            self.read_to = None;
+        }
         self.document.close(id, children);
     }
 

@@ -243,6 +243,19 @@ impl<'t> Document<'t> {
         self.node(id).is_tagged
     }
 
+    /// The bytes of a scalar that is a part of the text, with its quotes.
+    pub(super) fn written(&self, id: NodeId) -> Option<Range<usize>> {
+        let node = self.node(id);
+        if !matches!(node.kind, Kind::Plain | Kind::Quoted) || node.len == 0 {
+            return None;
+        }
+        let range = node.range();
+        Some(match self.opening_quote(&range) {
+            Some(quote) => quote..range.end + 1,
+            None => range,
+        })
+    }
+
     /// Where the node begins, and how many characters of that line it takes.
     pub(crate) fn place(&self, id: NodeId, lines: &Lines<'_>) -> (Place, usize) {
         let node = self.node(id);

@@ -101,3 +101,46 @@ fn a_fault_of_the_text_has_its_place() {
     assert_eq!(error.place, Place { line: 2, column: 2 });
     assert!(!error.message.contains("line 2 column 2"), "{}", error.message);
 }
+
+/// The tree with the places of all that is in it.
+fn placed(document: &Document<'_>, id: NodeId, lines: &Lines<'_>, out: &mut String) {
+    let (Place { line, column }, _) = document.place(id, lines);
+    *out += &format!("{line}:{column} {:?}\n", document.words(id));
+    if let Content::List(nodes) | Content::Map(nodes) = document.content(id) {
+        nodes.iter().for_each(|node| placed(document, *node, lines, out));
+        *out += "end\n";
+    }
+}
+
+#[test]
+fn what_is_seen_ahead_is_what_would_be_read() {
+    let all = |text: &str, looks_ahead| {
+        let document = compose_with(text, false, looks_ahead).map_err(|error| error.message)?;
+        let mut out = String::new();
+        if let Some(root) = document.root {
+            placed(&document, root, &Lines::new(text), &mut out);
+        }
+        Ok::<_, String>(out)
+    };
+    for text in [
+        include_str!("../../../tests/loading/front_proxy.yaml"),
+        "a:\n- b\n- c: 1\n  d:\n    e: {f: [g, {h: i}], \"j\": []}\n-\n  k: l\n- - m\n  - n: o\n",
+        "a: # x: y\n  # - z\n  b: {c: d} # {\n  e: [f, [g]] # ]\nh:\n\n  - i # : {\n",
+        "- a:\n- b:\n- c: {}\n- []\n- {d: {}, e: [{}, {f: g}]}\n",
+        "a: &x {b: c}\nd: *x\n&y e: {f: g}\nh: {i: j}\n",
+        "&k a: {b: 1}\n*k : {c: 2}\n",
+        "a: \"b\\n\"\nc: {d: e}\nf: |\n  g: {h}\ni: {j: k}\n",
+        "a: 'b: {c'\nd: x{y\ne:\n  f:g\nh: !t {i: j}\n",
+        "a:\n  b: c\n  d\n",
+        "{\"a\":{\"b\": {\"c\": [{\"d\": 1}, {\"e\":[2]}]}}}",
+    ] {
+        assert_eq!(all(text, true), all(text, false), "{text}");
+    }
+}
+
+#[test]
+fn what_was_taken_for_something_else_is_read_again() {
+    let text = "a:\n  b:\n    c: d\n  ? e\n  : f\n";
+    assert_eq!(tree(text), "{a={b={c=d} e=f}}");
+    assert_eq!(tree("a: >\n  b: c\nd: {e: f}"), "{a=b: c\n d={e=f}}");
+}

@@ -41,6 +41,8 @@ pub(super) enum Words<'t> {
 pub(super) struct Unread {
     pub(super) place: Place,
     pub(super) tag: Tag,
+    /// Whether it was seen in the text, and not asked for.
+    pub(super) is_ahead: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,7 +61,7 @@ impl<'de> DeserializeSeed<'de> for Peek {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Next<'de>, D::Error> {
         deserializer.deserialize_enum("", &[], self).or_else(|error| match unread_at(&error) {
-            Some(place) => Ok(Next::Unread(Unread { place, tag: Tag::None })),
+            Some(place) => Ok(Next::Unread(Unread { place, tag: Tag::None, is_ahead: false })),
             None => Err(error),
         })
     }
@@ -167,6 +169,9 @@ impl<'t> Visitor<'t> for Inside<'_, 't> {
     }
 
     fn visit_unit<E: Error>(self) -> Result<NodeId, E> {
+        if self.unread.is_ahead {
+            return Err(E::custom("nothing, where something was seen"));
+        }
         Ok(self.composer.push(self.unread.node(Kind::Null)))
     }
 
@@ -224,7 +229,7 @@ impl<'t> Visitor<'t> for Root<'_, 't> {
 
 impl Unread {
     /// The root, whose place is not known yet. It is before all others.
-    pub(super) const ROOT: Self = Self { place: Place::START, tag: Tag::None };
+    pub(super) const ROOT: Self = Self { place: Place::START, tag: Tag::None, is_ahead: false };
 
     pub(super) fn node(self, kind: Kind) -> Node {
         Node::at(self.place, kind, self.tag == Tag::Other)
