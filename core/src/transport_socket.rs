@@ -117,6 +117,14 @@ impl Transport {
         }
     }
 
+    /// The same by a system call as far as the peer takes it at once, where there is no TLS.
+    pub async fn write_all_at_once(&self, buffer: Buffer) -> (io::Result<()>, Buffer) {
+        match self {
+            Self::Raw(stream) => stream.write_all_at_once(buffer).await,
+            Self::Tls(tls) => tls.write_all(buffer).await,
+        }
+    }
+
     /// Tells the peer that nothing more is written; it may still be read from.
     pub fn end_writing(&self) {
         match self {

@@ -15,7 +15,8 @@ use monoio::net::TcpStream;
 use ringmain_config::address::Address;
 use ringmain_config::cluster::ConnectOptions;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::SendFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockRef, Socket};
 
 use super::buffer::Outgoing;
@@ -122,10 +123,60 @@ impl Stream {
         }
     }
 
+    /// Waits until something has come, then appends it to the buffer that `buffer` gives, which must have room.
+    /// `Ok(0)` is the peer's end.
+    ///
+    /// For who waits often and long and gets little: the wait holds no memory, so nobody has to end it, and the buffer
+    /// is the one that was used last. It costs a system call where a ring would need none.
+    pub async fn read_when_ready(
+        &self,
+        buffer: impl FnOnce() -> Buffer,
+    ) -> (io::Result<usize>, Buffer) {
+        // An error of a wait is found again by the read.
+        let _read_says_more = self.wait_readable_in_turn().await;
+        let mut buffer = buffer();
+        loop {
+            match self.receive_at_once(&mut buffer) {
+                Err(Errno::AGAIN | Errno::INTR) => {
+                    let _read_says_more = self.wait_readable_in_turn().await;
+                }
+                read => return (read.map_err(Into::into), buffer),
+            }
+        }
+    }
+
+    fn receive_at_once(&self, buffer: &mut Buffer) -> Result<usize, Errno> {
+        let room = buffer.room();
+        let spare = &mut buffer.spare_mut()[..room];
+        let (count, _) = rustix::net::recv(self, spare, RecvFlags::DONTWAIT)?;
+        buffer.extend(count);
+        Ok(count)
+    }
+
     /// Writes all of `buffer`, which comes back as it was.
     pub async fn write_all(&self, buffer: Buffer) -> (io::Result<()>, Buffer) {
-        let length = buffer.len();
-        let mut outgoing = Outgoing { buffer, sent: 0 };
+        self.write_rest(Outgoing { buffer, sent: 0 }).await
+    }
+
+    /// The same by a system call as far as the peer takes it at once: for who goes on only when it has been written.
+    pub async fn write_all_at_once(&self, buffer: Buffer) -> (io::Result<()>, Buffer) {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let sent = match rustix::net::send(self, buffer.bytes(), flags) {
+            Ok(sent) => sent,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(error) => return (Err(error.into()), buffer),
+        };
+        match sent == buffer.len() {
+            true => (Ok(()), buffer),
+            false => {
+                self.note_held_back(true);
+                self.write_rest(Outgoing { buffer, sent }).await
+            }
+        }
+    }
+
+    async fn write_rest(&self, mut outgoing: Outgoing) -> (io::Result<()>, Buffer) {
+        let length = outgoing.buffer.len();
         while outgoing.sent < length {
             let (result, returned) = self.writing.take(self.shared().write(outgoing)).await;
             outgoing = returned;
@@ -173,7 +224,14 @@ impl Stream {
 
     /// The same as an operation among the reads, which gives way to other sockets now and then.
     pub(super) async fn wait_readable_in_turn(&self) -> io::Result<()> {
-        self.reading.take(self.readable()).await
+        let wait = async {
+            if !self.rest() {
+                return Ok(());
+            }
+            // SAFETY: as in `readable`. On epoll the event is proof enough: the kernel has been asked just now.
+            unsafe { &*self.inner.get() }.readable(true).await
+        };
+        self.reading.take(wait).await
     }
 
     /// Waits until a write would not block, as an operation among the writes.
@@ -183,7 +241,8 @@ impl Stream {
     }
 
     /// From now on the kernel answers at once where it would wait, which [`Stream::splice`] needs. Of the rest only
-    /// [`Stream::read_patiently`] and [`Stream::write_all`] may be used then. Operations that wait already go on to.
+    /// reads by [`Stream::read_when_ready`] or [`Stream::read_patiently`] and writes may be used then. Operations that
+    /// wait already go on to.
     pub fn stop_blocking(&self) -> io::Result<()> {
         Ok(rustix::io::ioctl_fionbio(self, true)?)
     }

@@ -29,6 +29,7 @@ const NEVER: u64 = u64::MAX;
 /// How long after the one before a sweep comes at most, else it is late. By so much a deadline that counts from
 /// the last sweep may have been armed later.
 const SWEEP_MAX: Duration = TICK.saturating_mul(2);
+const SWEEP_MAX_MS: u64 = SWEEP_MAX.as_millis() as u64;
 
 #[derive(Debug)]
 struct Slot {
@@ -47,6 +48,8 @@ pub struct Timers {
     epoch: Instant,
     /// The clock at the last sweep, in milliseconds since `epoch`.
     swept_ms: Cell<u64>,
+    /// The same as a moment.
+    swept: Cell<Instant>,
     /// How many there have been.
     sweeps: Cell<u32>,
     slots: RefCell<Slab<Slot>>,
@@ -56,9 +59,11 @@ pub struct Timers {
 impl Timers {
     /// No deadlines yet; the clock starts now.
     pub fn new() -> Rc<Self> {
+        let epoch = Instant::now();
         Rc::new(Self {
-            epoch: Instant::now(),
+            epoch,
             swept_ms: Cell::new(0),
+            swept: Cell::new(epoch),
             sweeps: Cell::new(0),
             slots: RefCell::new(Slab::new()),
             earliest_ms: Cell::new(NEVER),
@@ -67,7 +72,7 @@ impl Timers {
 
     /// The time at the last sweep: at most two [`TICK`]s ago, unless the worker was held up, and free to ask.
     pub fn coarse_now(&self) -> Instant {
-        self.epoch + Duration::from_millis(self.swept_ms.get())
+        self.swept.get()
     }
 
     /// The other bound: now is not later than this. What must not be too short counts from here.
@@ -78,7 +83,8 @@ impl Timers {
     /// Shuts down every socket whose deadline has passed. To be called once a [`TICK`].
     pub fn sweep(&self) {
         let now_ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(NEVER - 1);
-        let due_ms = self.swept_ms.replace(now_ms) + SWEEP_MAX.as_millis() as u64;
+        let due_ms = self.swept_ms.replace(now_ms) + SWEEP_MAX_MS;
+        self.swept.set(self.epoch + Duration::from_millis(now_ms));
         let sweeps = self.sweeps.get();
         self.sweeps.set(sweeps.wrapping_add(1));
         let late_ms = now_ms.saturating_sub(due_ms);
@@ -134,7 +140,7 @@ impl Deadline {
     /// Fires `after` from now; replaces what was armed. `None` disarms.
     pub fn arm(&self, after: Option<Duration>) {
         match after {
-            Some(after) => self.arm_at(self.latest_now() + after),
+            Some(after) => self.arm_after(self.timers.swept_ms.get() + SWEEP_MAX_MS, after),
             None => self.disarm(),
         }
     }
@@ -146,8 +152,13 @@ impl Deadline {
 
     /// Fires at `moment`, or as much later as the worker was held up; replaces what was armed.
     pub fn arm_at(&self, moment: Instant) {
-        let at_ms = u64::try_from(moment.saturating_duration_since(self.timers.epoch).as_millis())
-            .map_or(NEVER - 1, |at_ms| at_ms + 1);
+        self.arm_after(0, moment.saturating_duration_since(self.timers.epoch));
+    }
+
+    /// Fires `after` from `from_ms`, which is as `Slot::at_ms`.
+    fn arm_after(&self, from_ms: u64, after: Duration) {
+        let after_ms = u64::try_from(after.as_millis()).unwrap_or(NEVER);
+        let at_ms = from_ms.saturating_add(after_ms).saturating_add(1).min(NEVER - 1);
         self.set(at_ms);
         self.timers.earliest_ms.set(self.timers.earliest_ms.get().min(at_ms));
     }

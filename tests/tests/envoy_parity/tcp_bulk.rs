@@ -1,6 +1,7 @@
 //! Many bytes on a connection that is passed on as it is: ringmain has the kernel move them (splice), which nobody
 //! is to see.
 
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
@@ -21,12 +22,21 @@ const COUNTED: &str = "%5E(tcp%5C.tcp%5C.(downstream_cx|idle)|cluster%5C.up%5C.u
 
 const DESTROYED: &str = "%5Ecluster%5C.up%5C.upstream_cx_destroy";
 
-/// More than what the kernel keeps on the way and than what is copied before it is a bulk.
+/// More than what is copied before it is a bulk, and than what the kernel keeps on the way by default.
 const LENGTH: usize = 24 * 1024 * 1024;
 
 /// Bytes of which each piece differs from any other.
 fn bulk() -> Vec<u8> {
     (0..LENGTH as u32 / 4).flat_map(|index| index.wrapping_mul(0x9e37_79b1).to_be_bytes()).collect()
+}
+
+/// More than the kernel keeps of what goes one way through the proxy: in the buffers of four sockets and in a pipe.
+fn kept_max() -> usize {
+    let buffer_max = |name: &str| -> usize {
+        let sizes = fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).expect("tcp(7)");
+        sizes.split_whitespace().last().and_then(|max| max.parse().ok()).expect("its maximum")
+    };
+    2 * (buffer_max("tcp_wmem") + buffer_max("tcp_rmem")) + (1 << 20)
 }
 
 fn patient(stream: TcpStream) -> TcpStream {
@@ -129,7 +139,7 @@ fn little_follows_much_both_ways_at_once() {
 /// A receiver that takes nothing holds the sender back, and a pipe is held as long as bytes are in it.
 #[test]
 fn who_takes_nothing_holds_back_who_sends() {
-    let bulk = bulk();
+    let bulk = bulk().repeat(kept_max().div_ceil(LENGTH));
     for program in Program::ringmains() {
         let (proxy, host) = start(program, "");
         let rest = AtRest::of(&proxy);

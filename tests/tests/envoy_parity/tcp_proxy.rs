@@ -140,10 +140,13 @@ fn a_half_close_is_passed_on() {
         read_to_end(&mut client, story);
         client.send("more");
     });
-    tell("cluster: good", &[ok()], 1, |proxy, _, story| {
+    tell("cluster: good", &[ok()], 1, |proxy, upstream, story| {
         let mut client = connect(proxy);
         client.send(GET);
         client.half_close();
+        *story += &client.read_response().expect("an answer").to_string();
+        // Which waits for the client's end to get there.
+        upstream.close_connections();
         read_to_end(&mut client, story);
     });
 }

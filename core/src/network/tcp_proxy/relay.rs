@@ -62,46 +62,57 @@ impl Relay<'_> {
     /// Moves `first`, which came before, and everything that comes until the sender ends. When the
     /// direction ends other than well, the other one is ended too.
     pub async fn run(&self, first: Buffer) -> End {
-        let mut buffer = first;
+        let mut piece = first;
         let mut in_bulk = 0;
         let end = loop {
-            if buffer.is_empty() {
-                let (read, returned) =
-                    self.from.read_lazily(buffer, self.buffers, &self.patience).await;
-                buffer = returned;
+            if piece.is_empty() {
+                let (read, received) = self.receive(in_bulk > 0).await;
+                piece = received;
                 match read {
                     Ok(0) => break End::Finished,
                     Ok(_) => {}
                     Err(error) => break End::of_sender(&error),
                 }
             }
-            let count = buffer.len();
+            let count = piece.len();
             (self.received)(count as u64);
-            let (written, returned) = self.counted(self.to.write_all(buffer)).await;
-            buffer = returned;
-            buffer.clear();
+            let (written, returned) = self.counted(self.to.write_all_at_once(piece)).await;
+            self.buffers.give_back(returned);
+            piece = Buffer::default();
             if let Err(error) = written {
                 break self.end_of_receiver(&error);
             }
             (self.sent)(count as u64);
-            buffer = self.fitting(buffer, count);
             in_bulk = if count < SMALL_BUFFER_BYTES { 0 } else { in_bulk + count };
             if in_bulk >= BULK_BYTES
                 && self.pipes.may_lend()
                 && let (Transport::Raw(from), Transport::Raw(to)) = (self.from, self.to)
             {
-                self.buffers.give_back(std::mem::take(&mut buffer));
                 if let Some(end) = self.splice(from, to).await {
                     break end;
                 }
                 in_bulk = 0;
             }
         };
-        self.buffers.give_back(buffer);
+        self.buffers.give_back(piece);
         let end = if (self.is_cut)() { end.without_reset() } else { end };
         self.first_end.set(self.first_end.get().or(Some(end)));
         self.end(end);
         end
+    }
+
+    /// The next piece. Where the last one filled a small buffer, there is a large one for it.
+    async fn receive(&self, in_bulk: bool) -> (io::Result<usize>, Buffer) {
+        match self.from {
+            Transport::Raw(stream) => {
+                let buffer = || if in_bulk { self.buffers.large() } else { self.buffers.small() };
+                stream.read_when_ready(buffer).await
+            }
+            Transport::Tls(_) => {
+                let buffer = if in_bulk { self.buffers.large() } else { Buffer::default() };
+                self.from.read_lazily(buffer, self.buffers, &self.patience).await
+            }
+        }
     }
 
     /// Has the kernel move bytes as long as many come. `None` where few do, or it cannot.
@@ -151,21 +162,6 @@ impl Relay<'_> {
         written.map_err(|error| self.end_of_receiver(&error))?;
         (self.sent)(count as u64);
         Ok(())
-    }
-
-    /// A full small buffer makes place for a large one, and back when little comes.
-    fn fitting(&self, buffer: Buffer, count: usize) -> Buffer {
-        match buffer.capacity() {
-            SMALL_BUFFER_BYTES if count == SMALL_BUFFER_BYTES => {
-                self.buffers.give_back(buffer);
-                self.buffers.large()
-            }
-            LARGE_BUFFER_BYTES if count < SMALL_BUFFER_BYTES => {
-                self.buffers.give_back(buffer);
-                Buffer::default()
-            }
-            _ => buffer,
-        }
     }
 
     /// By an error of a write.

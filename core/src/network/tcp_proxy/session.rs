@@ -282,6 +282,7 @@ impl Session<'_> {
             max_until: self.max_until.get(),
             client: &self.idle,
             host,
+            restarted: Cell::default(),
         };
         idle.restart();
         idle
@@ -431,12 +432,18 @@ struct Idle<'a> {
     max_until: Option<Instant>,
     client: &'a Deadline,
     host: &'a Deadline,
+    /// What the deadlines' clock said then.
+    restarted: Cell<Option<Instant>>,
 }
 
 impl Idle<'_> {
     fn restart(&self) {
+        let now = self.host.latest_now();
+        if self.restarted.replace(Some(now)) == Some(now) {
+            return;
+        }
         self.client.arm(self.limit);
-        let idle_until = self.limit.map(|limit| self.host.latest_now() + limit);
+        let idle_until = self.limit.map(|limit| now + limit);
         match idle_until.into_iter().chain(self.max_until).min() {
             Some(moment) => self.host.arm_at(moment),
             None => self.host.disarm(),
