@@ -171,7 +171,13 @@ fn compile(message: &DynamicMessage, kind: &Kind) -> (Vec<Rule>, bool) {
 fn rule(name: &str, value: &Value, kind: &Kind, strict: bool) -> Option<Rule> {
     let count = || value.as_u64().expect("a count in the rules");
     let text = || value.as_str().expect("text in the rules").to_owned();
-    let list = || value.as_list().expect("a list in the rules").to_vec();
+    // The rules name values of enums by plain numbers.
+    let constant = |value: &Value| match value.as_i32() {
+        Some(number) if matches!(kind, Kind::Enum(_)) => Value::EnumNumber(number),
+        _ => value.clone(),
+    };
+    let list =
+        || value.as_list().expect("a list in the rules").iter().map(constant).collect::<Vec<_>>();
     let nested = |kind: Kind| compile(value.as_message().expect("rules in the rules"), &kind).0;
     Some(match name {
         "required" => return (value.as_bool() == Some(true)).then_some(Rule::Required),
@@ -190,7 +196,7 @@ fn rule(name: &str, value: &Value, kind: &Kind, strict: bool) -> Option<Rule> {
         "well_known_regex" => Rule::HeaderValue { strict },
         "in" => Rule::In(list()),
         "not_in" => Rule::NotIn(list()),
-        "const" => Rule::In(vec![value.clone()]),
+        "const" => Rule::In(vec![constant(value)]),
         "gt" => Rule::Bound(Comparison::Greater, value.clone()),
         "gte" => Rule::Bound(Comparison::GreaterOrEqual, value.clone()),
         "lt" => Rule::Bound(Comparison::Less, value.clone()),

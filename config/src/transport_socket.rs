@@ -36,6 +36,7 @@ pub enum UpstreamTransportSocket {
 impl DownstreamTransportSocket {
     /// Reads the field `transport_socket`, at `at`.
     pub(crate) fn from_wire(wire: Option<&core::TransportSocket>, at: &At<'_>) -> Option<Self> {
+        require_type(wire, at)?;
         let typed_at = at.field("typed_config");
         if let Some(context) = held::<tls::DownstreamTlsContext>(wire) {
             let context = DownstreamTlsContext::from_wire(&context, &typed_at)?;
@@ -62,6 +63,7 @@ impl DownstreamTransportSocket {
 impl UpstreamTransportSocket {
     /// Reads the field `transport_socket`, at `at`.
     pub(crate) fn from_wire(wire: Option<&core::TransportSocket>, at: &At<'_>) -> Option<Self> {
+        require_type(wire, at)?;
         let typed_at = at.field("typed_config");
         if let Some(context) = held::<tls::UpstreamTlsContext>(wire) {
             let context = UpstreamTlsContext::from_wire(&context, &typed_at)?;
@@ -93,6 +95,15 @@ impl UpstreamProxyProtocol {
             UpstreamTransportSocket::from_wire(inner, &at.field("transport_socket"))?,
         ))
     }
+}
+
+/// The name alone chooses no transport socket: bytes would travel in plain where it speaks of TLS.
+fn require_type(wire: Option<&core::TransportSocket>, at: &At<'_>) -> Option<()> {
+    if wire.is_some_and(|socket| socket.config_type.is_none()) {
+        at.error(Note::typed_config_required());
+        return None;
+    }
+    Some(())
 }
 
 /// The configuration in `wire`, if it is a `T`.

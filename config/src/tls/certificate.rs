@@ -121,10 +121,11 @@ fn read_key(wire: &wire::TlsCertificate, at: &At<'_>) -> Option<Arc<dyn SigningK
     let pem = data_source::read(source, &at)?;
     // What the parser says might quote the key.
     let Ok(key) = PrivateKeyDer::from_pem_slice(&pem) else {
-        at.error(
-            Note::from("holds no PEM private key")
-                .help("a PEM key has lines between BEGIN PRIVATE KEY and END PRIVATE KEY"),
-        );
+        let is_encrypted = memchr::memmem::find(&pem, b"ENCRYPTED").is_some();
+        at.error(Note::from("holds no PEM private key").help(match is_encrypted {
+            true => "it is encrypted; openssl pkey writes it in plain",
+            false => "a PEM key has lines between BEGIN PRIVATE KEY and END PRIVATE KEY",
+        }));
         return None;
     };
     any_supported_type(&key)

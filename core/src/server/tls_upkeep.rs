@@ -143,6 +143,7 @@ impl Files {
             Err(error) => {
                 tracing::error!(
                     error,
+                    files = ?self.paths,
                     "certificates have changed and cannot be used; the old stay"
                 );
                 control.tls_stats.certificate_reload_failure.inc();
