@@ -1,6 +1,7 @@
 //! Where ringmain is meant to differ from Envoy, and why. Each entry is proven: both sides must do
 //! exactly what it says.
 
+mod connections;
 mod files;
 mod streams;
 
