@@ -1,6 +1,8 @@
 //! The header names that rules speak of, as an enum: looked up once per received field, compared as
 //! numbers from then on. Names are lower case, as HTTP/2 has them and Envoy writes them.
 
+use http::HeaderName;
+
 macro_rules! known_headers {
     ($($variant:ident = $text:literal,)+) => {
         /// A header name with a meaning to the proxy; pseudo-headers (RFC 9113 §8.3) come first.
@@ -12,6 +14,7 @@ macro_rules! known_headers {
 
         const ALL: &[KnownHeader] = &[$(KnownHeader::$variant,)+];
         const TEXTS: &[&str] = &[$($text,)+];
+        static HTTP_NAMES: [HeaderName; KnownHeader::COUNT] = [$(http_name($text),)+];
     };
 }
 
@@ -149,10 +152,20 @@ impl KnownHeader {
         TEXTS[self as usize]
     }
 
+    /// The name as the `http` crate has it, which pseudo-headers have not.
+    pub(crate) fn http_name(self) -> Option<HeaderName> {
+        (!self.is_pseudo()).then(|| HTTP_NAMES[self as usize].clone())
+    }
+
     /// Whether this is a pseudo-header, which HTTP/1 writes in the start line or as `host`.
     pub const fn is_pseudo(self) -> bool {
         (self as u8) <= (Self::Protocol as u8)
     }
+}
+
+const fn http_name(text: &'static str) -> HeaderName {
+    // Nobody asks for that of a pseudo-header.
+    HeaderName::from_static(if text.as_bytes()[0] == b':' { "pseudo-header" } else { text })
 }
 
 /// No name has this slot of the table.
@@ -191,6 +204,8 @@ mod tests {
     fn every_name_is_found_by_its_text() {
         for known in ALL {
             assert_eq!(KnownHeader::from_bytes(known.as_str().as_bytes()), Some(*known));
+            let http_name = (!known.is_pseudo()).then(|| HeaderName::from_static(known.as_str()));
+            assert_eq!(known.http_name(), http_name);
             assert_eq!(known.as_str(), known.as_str().to_ascii_lowercase());
         }
     }

@@ -1,6 +1,6 @@
 //! Field sections between our map and the `http` crate's, which `h2` speaks.
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use h2::ext::Protocol;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
@@ -47,32 +47,29 @@ pub(super) fn request(headers: &HeaderMap) -> Option<Request<()>> {
 
 /// The fields without what belongs to one connection. All values share one allocation.
 pub(super) fn fields(headers: &HeaderMap) -> http::HeaderMap {
-    let passing = || {
-        headers.fields().filter(|field| {
-            field.known.is_none_or(|known| {
-                !CONNECTION_FIELDS.contains(&known)
-                    // RFC 9113 §8.2.2: the one value that is allowed.
-                    && (known != KnownHeader::Te || field.value.eq_ignore_ascii_case(b"trailers"))
-            })
-        })
-    };
-    let mut text = Vec::with_capacity(passing().map(|field| field.value.len()).sum());
-    for field in passing() {
-        text.extend_from_slice(field.value);
-    }
-    let text = Bytes::from(text);
+    let bytes = headers.fields().map(|field| field.value.len()).sum();
+    let mut values = BytesMut::with_capacity(bytes);
     let mut fields = http::HeaderMap::with_capacity(headers.len());
-    let mut start = 0;
-    for field in passing() {
-        let end = start + field.value.len();
-        let value = HeaderValue::from_maybe_shared(text.slice(start..end));
-        start = end;
+    for field in headers.fields() {
+        let name = match field.known {
+            Some(known) if belongs_to_connection(known, field.value) => continue,
+            Some(known) => known.http_name(),
+            None => HeaderName::from_bytes(field.name).ok(),
+        };
+        values.extend_from_slice(field.value);
+        let value = HeaderValue::from_maybe_shared(values.split().freeze());
         // What is neither a name nor a value was refused when it came in.
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(field.name), value) {
+        if let (Some(name), Ok(value)) = (name, value) {
             fields.append(name, value);
         }
     }
     fields
+}
+
+fn belongs_to_connection(known: KnownHeader, value: &[u8]) -> bool {
+    CONNECTION_FIELDS.contains(&known)
+        // RFC 9113 §8.2.2: the one value that is allowed.
+        || known == KnownHeader::Te && !value.eq_ignore_ascii_case(b"trailers")
 }
 
 /// Adds `fields` to `headers`.
