@@ -33,6 +33,9 @@ const WRITTEN_PER_BYTE_MAX: usize = 2;
 /// The preface, SETTINGS, the requests and what their body takes.
 const WRITTEN_FIRST_MAX: usize = 1024;
 
+/// What bodies are sent in.
+type Body = &'static [u8];
+
 /// Checks `bytes` as all that a host sends, in one piece and in small ones.
 pub fn check(bytes: &[u8]) {
     for piece in [bytes.len().max(1), 7] {
@@ -46,7 +49,7 @@ pub fn check(bytes: &[u8]) {
 fn drive<'a>(pieces: &mut impl Iterator<Item = &'a [u8]>) -> usize {
     let (io, handle) = memory_io(Rc::new(HeapBuffers));
     let mut context = Context::from_waker(Waker::noop());
-    let mut connecting = pin!(client::connect::<Vec<u8>>(io, &OPTIONS));
+    let mut connecting = pin!(client::connect::<Vec<u8>, Body>(io, &OPTIONS));
     let Poll::Ready(Ok((mut requests, mut connection))) = connecting.as_mut().poll(&mut context)
     else {
         panic!("a client begins at once")
@@ -66,7 +69,7 @@ fn drive<'a>(pieces: &mut impl Iterator<Item = &'a [u8]>) -> usize {
 
 /// A request, and how far its response has come.
 struct Exchange {
-    stream: ClientStream,
+    stream: ClientStream<Body>,
     head: ResponseHead,
     is_head: bool,
     awaited: Awaited,
@@ -81,7 +84,7 @@ enum Awaited {
 
 impl Exchange {
     /// The body of a POST has begun, and does not end.
-    fn begin(requests: &mut ClientHandle, method: &[u8]) -> Self {
+    fn begin(requests: &mut ClientHandle<Body>, method: &[u8]) -> Self {
         let mut headers = HeaderMap::default();
         for (name, value) in [
             (KnownHeader::Method, method),
@@ -94,8 +97,7 @@ impl Exchange {
         let head = RequestHead::new(&headers).expect("a head");
         let mut stream = requests.request(head, method != b"POST").expect("few are open");
         if method == b"POST" {
-            let mut context = Context::from_waker(Waker::noop());
-            let _sent: Poll<_> = stream.poll_send(&mut context, b"body", false);
+            let _sent = stream.send_data(b"body", false);
         }
         let head = ResponseHead::default();
         Self { stream, head, is_head: method == b"HEAD", awaited: Awaited::Head }

@@ -112,10 +112,10 @@ fn by_name(headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 /// A client and a server on one connection in memory.
 struct Pair {
-    client: ClientConnection<Vec<u8>>,
+    client: ClientConnection<Vec<u8>, Body>,
     /// The connection ends with it.
-    _requests: ClientHandle,
-    stream: client::ClientStream,
+    _requests: ClientHandle<Body>,
+    stream: client::ClientStream<Body>,
     server: ServerConnection<Vec<u8>, Body>,
     ends: [MemoryIoHandle<Vec<u8>>; 2],
 }

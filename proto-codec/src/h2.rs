@@ -9,5 +9,6 @@ mod frame_scanner;
 mod header_conversion;
 pub mod io;
 pub mod ping;
+mod room;
 pub mod server;
 pub mod stream_meter;

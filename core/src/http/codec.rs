@@ -7,6 +7,7 @@ pub mod downstream_h1;
 pub mod downstream_h2;
 pub mod h2_keepalive;
 mod h2_output;
+pub mod lent_piece;
 mod paced_response;
 pub mod upstream;
 pub mod upstream_h1;

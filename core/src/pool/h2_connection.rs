@@ -18,6 +18,7 @@ use ringmain_proto_codec::h2::stream_meter::{ClientMeter, StreamBytes};
 use super::UpstreamConnection;
 use super::permit::RequestPermit;
 use crate::http::codec::h2_keepalive::Keepalive;
+use crate::http::codec::lent_piece::LentPiece;
 use crate::runtime::{self, Buffer, Patience, join};
 use crate::server::Worker;
 
@@ -29,7 +30,7 @@ pub struct H2Connection {
     worker: Rc<Worker>,
     connection: Box<UpstreamConnection>,
     /// Opens streams; gone once no more are to be opened.
-    handle: RefCell<Option<ClientHandle>>,
+    handle: RefCell<Option<ClientHandle<LentPiece>>>,
     streams: Cell<usize>,
     idle_since: Cell<Instant>,
     /// `connection_keepalive`.
@@ -135,7 +136,7 @@ impl H2Connection {
     /// in which bytes go.
     async fn serve(
         self: Rc<Self>,
-        frames: ClientConnection<Buffer>,
+        frames: ClientConnection<Buffer, LentPiece>,
         bytes: MemoryIoHandle<Buffer>,
     ) {
         let move_bytes = join(self.receive(&bytes), self.send(&bytes));
@@ -149,7 +150,7 @@ impl H2Connection {
     }
 
     /// Lets the codec work.
-    async fn handle(&self, mut frames: ClientConnection<Buffer>) {
+    async fn handle(&self, mut frames: ClientConnection<Buffer, LentPiece>) {
         let ended = poll_fn(|context| match frames.poll(context) {
             Poll::Ready(ended) => Poll::Ready(ended),
             Poll::Pending => self.poll_silent(context).map(|()| Ok(())),
@@ -290,7 +291,11 @@ impl H2Slot {
     }
 
     /// Sends the request's head. `ends` where neither body nor trailers follow.
-    pub fn request(&self, head: RequestHead, ends: bool) -> Result<ClientStream, StreamFailure> {
+    pub fn request(
+        &self,
+        head: RequestHead,
+        ends: bool,
+    ) -> Result<ClientStream<LentPiece>, StreamFailure> {
         let mut handle = self.connection.handle.borrow_mut();
         // Gone: a GOAWAY has come since there was room.
         let stream = handle.as_mut().ok_or(StreamFailure::Refused)?.request(head, ends);
@@ -314,13 +319,13 @@ impl H2Slot {
 
 impl H2Slot {
     /// What has gone over `stream`, which is this one's.
-    pub fn wire_bytes(&self, stream: &ClientStream) -> StreamBytes {
+    pub fn wire_bytes(&self, stream: &ClientStream<LentPiece>) -> StreamBytes {
         let meter = self.connection.meter.as_ref();
         meter.map(|meter| meter.borrow().streams.bytes(stream.id())).unwrap_or_default()
     }
 
     /// `stream`, which is this one's, is over.
-    pub fn forget(&self, stream: &ClientStream) {
+    pub fn forget(&self, stream: &ClientStream<LentPiece>) {
         if let Some(meter) = &self.connection.meter {
             meter.borrow_mut().streams.end(stream.id());
         }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream, client};
 use http::{Method, StatusCode};
@@ -12,6 +12,7 @@ use http::{Method, StatusCode};
 use super::header_conversion;
 use super::io::MemoryIo;
 use super::ping::Pings;
+use super::room::poll_room;
 use crate::h1::{BodyLength, RequestKind, ResponseHead, Version};
 use crate::limits::HeadLimits;
 use crate::{HeaderMap, KnownHeader};
@@ -45,14 +46,15 @@ pub enum StreamFailure {
     ConnectionEnded,
 }
 
-/// Drives a connection's frames; ends with the connection.
+/// Drives a connection's frames; ends with the connection. `D` is what bodies are sent in.
 #[derive(Debug)]
-pub struct ClientConnection<B: AsRef<[u8]>>(Box<client::Connection<MemoryIo<B>, Bytes>>);
+pub struct ClientConnection<B: AsRef<[u8]>, D: Buf + 'static>(
+    Box<client::Connection<MemoryIo<B>, D>>,
+);
 
 /// Opens streams on a connection, which ends when this and all streams are dropped.
-#[derive(Debug)]
-pub struct ClientHandle {
-    requests: client::SendRequest<Bytes>,
+pub struct ClientHandle<D: Buf> {
+    requests: client::SendRequest<D>,
     streams_max: usize,
 }
 
@@ -70,8 +72,8 @@ impl RequestHead {
 
 /// One request.
 #[derive(Debug)]
-pub struct ClientStream {
-    sending: SendStream<Bytes>,
+pub struct ClientStream<D: Buf> {
+    sending: SendStream<D>,
     awaited: client::ResponseFuture,
     receiving: Option<RecvStream>,
     /// The protocol that was asked for.
@@ -91,10 +93,10 @@ pub enum ReceivedHead {
 }
 
 /// Begins a connection over `io`.
-pub async fn connect<B: AsRef<[u8]>>(
+pub async fn connect<B: AsRef<[u8]>, D: Buf + 'static>(
     io: MemoryIo<B>,
     options: &ClientOptions,
-) -> Result<(ClientHandle, ClientConnection<B>), StreamFailure> {
+) -> Result<(ClientHandle<D>, ClientConnection<B, D>), StreamFailure> {
     let streams_max = options.max_concurrent_streams as usize;
     let handshake = client::Builder::new()
         .initial_window_size(options.initial_stream_window_size)
@@ -109,7 +111,7 @@ pub async fn connect<B: AsRef<[u8]>>(
     Ok((ClientHandle { requests, streams_max }, ClientConnection(Box::new(connection))))
 }
 
-impl<B: AsRef<[u8]>> ClientConnection<B> {
+impl<B: AsRef<[u8]>, D: Buf + 'static> ClientConnection<B, D> {
     /// The connection's pings; given once.
     pub fn pings(&mut self) -> Option<Pings> {
         self.0.ping_pong().map(Pings::new)
@@ -122,7 +124,7 @@ impl<B: AsRef<[u8]>> ClientConnection<B> {
     }
 }
 
-impl ClientHandle {
+impl<D: Buf> ClientHandle<D> {
     /// How many streams may be open at once now; `None` where no more will be opened.
     pub fn streams_max(&mut self) -> Option<usize> {
         match self.requests.poll_ready(&mut Context::from_waker(Waker::noop())) {
@@ -140,7 +142,7 @@ impl ClientHandle {
         &mut self,
         head: RequestHead,
         ends: bool,
-    ) -> Result<ClientStream, StreamFailure> {
+    ) -> Result<ClientStream<D>, StreamFailure> {
         let protocol = head.0.extensions().get::<Protocol>().cloned();
         let request = match *head.0.method() {
             _ if protocol.is_some() => RequestKind::Upgrade,
@@ -163,44 +165,36 @@ impl ClientHandle {
     }
 }
 
-impl ClientStream {
+impl<D: Buf> ClientStream<D> {
     /// Its number on the connection.
     pub fn id(&self) -> u32 {
         self.awaited.stream_id().as_u32()
     }
 
-    /// Sends as much of `data` as the peer has room for; how much that was. With the last of it the
-    /// request ends where it `ends`.
-    pub fn poll_send(
+    /// Ready when the peer has room for some of `bytes`, and all that was sent before is on its way: for how
+    /// many.
+    pub fn poll_room(
         &mut self,
         context: &mut Context<'_>,
-        data: &[u8],
-        ends: bool,
+        bytes: usize,
     ) -> Poll<Result<usize, StreamFailure>> {
-        self.sending.reserve_capacity(data.len());
-        loop {
-            let room = self.sending.capacity().min(data.len());
-            if room > 0 {
-                let part = Bytes::copy_from_slice(&data[..room]);
-                let sent = self.sending.send_data(part, ends && room == data.len());
-                return Poll::Ready(sent.map(|()| room).map_err(|error| failure(&error)));
-            }
-            match self.sending.poll_capacity(context) {
-                Poll::Ready(Some(Ok(_))) => {}
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(failure(&error))),
-                Poll::Ready(None) => return Poll::Ready(Err(StreamFailure::RemoteReset)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
+        poll_room(&mut self.sending, context, bytes).map(|room| match room {
+            Some(room) => room.map_err(|error| failure(&error)),
+            None => Err(StreamFailure::RemoteReset),
+        })
     }
 
-    /// Ends the request behind the last of its data.
-    pub fn end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), StreamFailure> {
-        let ended = match trailers {
-            Some(trailers) => self.sending.send_trailers(header_conversion::fields(trailers)),
-            None => self.sending.send_data(Bytes::new(), true),
-        };
-        ended.map_err(|error| failure(&error))
+    /// Sends a piece of the request's body, the last one where `ends`. What the peer has no room for waits in
+    /// memory, so [`Self::poll_room`] comes first. The piece is dropped once all of it is in frames, or the stream
+    /// is over.
+    pub fn send_data(&mut self, data: D, ends: bool) -> Result<(), StreamFailure> {
+        self.sending.send_data(data, ends).map_err(|error| failure(&error))
+    }
+
+    /// Ends the request with `trailers`.
+    pub fn send_trailers(&mut self, trailers: &HeaderMap) -> Result<(), StreamFailure> {
+        let fields = header_conversion::fields(trailers);
+        self.sending.send_trailers(fields).map_err(|error| failure(&error))
     }
 
     /// Gives the stream up; the peer is told.

@@ -11,6 +11,7 @@ use http::{Method, Response, StatusCode};
 use super::header_conversion;
 use super::io::{MemoryIo, OUTPUT_BYTES_MAX};
 use super::ping::Pings;
+use super::room::poll_room;
 use crate::h1::{BodyLength, RequestHead, ResponseHead, Version, is_authority};
 use crate::{HeaderMap, KnownHeader};
 
@@ -349,16 +350,10 @@ impl<D: Buf> ServerStream<D> {
         let Sending::Body(body) = &mut self.sending else {
             return Poll::Ready(Err(Ended::ConnectionEnded));
         };
-        body.reserve_capacity(bytes);
-        while body.capacity() == 0 {
-            match body.poll_capacity(context) {
-                Poll::Ready(Some(Ok(_))) => {}
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(ended(&error))),
-                Poll::Ready(None) => return Poll::Ready(Err(Ended::RemoteReset)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        Poll::Ready(Ok(body.capacity()))
+        poll_room(body, context, bytes).map(|room| match room {
+            Some(room) => room.map_err(|error| ended(&error)),
+            None => Err(Ended::RemoteReset),
+        })
     }
 
     /// Sends a piece of the response's body, the last one where `ends`. What the peer has no room

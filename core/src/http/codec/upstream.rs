@@ -213,7 +213,7 @@ impl UpstreamStream {
                 (sent.map_err(|_| SendFailed), piece)
             }
             Self::H2(stream) => {
-                let sent = stream.send(head, piece.bytes(), ending).await;
+                let (sent, piece) = stream.send(head, piece, ending).await;
                 (sent.map_err(|_| SendFailed), piece)
             }
             Self::Tunnel(stream) => stream.send(piece, ending).await,

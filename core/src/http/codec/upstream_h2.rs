@@ -12,6 +12,7 @@ use ringmain_proto_codec::h2::client::{ClientStream, ReceivedHead, StreamFailure
 use ringmain_proto_codec::limits::HeadLimits;
 
 use super::body::Ending;
+use super::lent_piece::{Lent, LentPiece};
 use super::upstream::{OutgoingHead, Piece, ResponseFailure, is_told};
 use crate::pool::{H2Slot, UpstreamConnection};
 use crate::runtime::{Buffer, Deadline, Interrupt, Notify, SMALL_BUFFER_BYTES};
@@ -23,7 +24,7 @@ use crate::stats::scopes::ClusterStats;
 pub struct H2Stream {
     worker: Rc<Worker>,
     slot: H2Slot,
-    stream: RefCell<Option<ClientStream>>,
+    stream: RefCell<Option<ClientStream<LentPiece>>>,
     /// Why there is no stream, where it could not be opened.
     unopened: Cell<Option<StreamFailure>>,
     deadline: Deadline,
@@ -93,33 +94,61 @@ impl H2Stream {
     }
 
     /// Sends `head`, where it has not been sent, a piece of the body as the host has room for it, and
-    /// the end behind it where `ending` says so.
+    /// the end behind it where `ending` says so. The piece comes back as it was.
     pub async fn send(
         &self,
         head: Option<OutgoingHead>,
-        piece: &[u8],
+        piece: Buffer,
         ending: Option<Ending<'_>>,
-    ) -> Result<(), StreamFailure> {
-        let ends = ending.is_some_and(|ending| ending.trailers.is_none());
-        if let Some(head) = head {
-            self.open(head, ends && piece.is_empty())?;
-        } else if ends && piece.is_empty() {
-            return self.end(None);
+    ) -> (Result<(), StreamFailure>, Buffer) {
+        let trailers = ending.and_then(|ending| ending.trailers);
+        let ends = ending.is_some() && trailers.is_none();
+        let is_empty = piece.is_empty();
+        // An end alone has a frame of its own, unless it goes with the head.
+        let ends_alone = is_empty && ends && head.is_none();
+        if let Some(head) = head
+            && let Err(failure) = self.open(head, ends && is_empty)
+        {
+            return (Err(failure), piece);
         }
-        let mut left = piece;
-        while !left.is_empty() {
-            let count = poll_fn(|context| self.poll_send(context, left, ends)).await?;
-            left = &left[count..];
-        }
-        match ending.and_then(|ending| ending.trailers) {
-            Some(trailers) => self.end(Some(trailers)),
-            None => Ok(()),
+        let (sent, piece) = match ends_alone || !is_empty {
+            true => self.send_piece(piece, ends).await,
+            false => (Ok(()), piece),
+        };
+        match trailers {
+            Some(trailers) if sent.is_ok() => {
+                (self.with_stream(|stream| stream.send_trailers(trailers)), piece)
+            }
+            _ => (sent, piece),
         }
     }
 
-    fn end(&self, trailers: Option<&HeaderMap>) -> Result<(), StreamFailure> {
+    /// Sends a piece once the host has room for some of it, and waits until all of it is on its way.
+    async fn send_piece(&self, piece: Buffer, ends: bool) -> (Result<(), StreamFailure>, Buffer) {
+        let bytes = piece.len();
+        let fits = match bytes {
+            // An end needs no room.
+            0 => true,
+            _ => match poll_fn(|context| self.poll_room(context, bytes)).await {
+                Ok(room) => room >= bytes,
+                Err(failure) => return (Err(failure), piece),
+            },
+        };
+        let lent = Lent::new(piece);
+        let sent = match self.with_stream(|stream| stream.send_data(lent.piece(), ends)) {
+            Ok(()) => poll_fn(|context| self.poll_framed(context, &lent, fits)).await,
+            failed => failed,
+        };
+        self.held_back.set(false);
+        (sent, lent.take())
+    }
+
+    fn with_stream(
+        &self,
+        act: impl FnOnce(&mut ClientStream<LentPiece>) -> Result<(), StreamFailure>,
+    ) -> Result<(), StreamFailure> {
         match &mut *self.stream.borrow_mut() {
-            Some(stream) => stream.end(trailers),
+            Some(stream) => act(stream),
             None => Err(StreamFailure::ConnectionEnded),
         }
     }
@@ -136,21 +165,36 @@ impl H2Stream {
         Ok(())
     }
 
-    fn poll_send(
+    fn poll_room(
         &self,
         context: &mut Context<'_>,
-        data: &[u8],
-        ends: bool,
+        bytes: usize,
     ) -> Poll<Result<usize, StreamFailure>> {
         if self.interrupt.is_told(context) {
             return Poll::Ready(Err(StreamFailure::ConnectionEnded));
         }
-        let sent = match &mut *self.stream.borrow_mut() {
-            Some(stream) => stream.poll_send(context, data, ends),
+        let room = match &mut *self.stream.borrow_mut() {
+            Some(stream) => stream.poll_room(context, bytes),
             None => Poll::Ready(Err(StreamFailure::ConnectionEnded)),
         };
-        self.held_back.set(sent.is_pending());
-        sent
+        self.held_back.set(room.is_pending());
+        room
+    }
+
+    fn poll_framed(
+        &self,
+        context: &mut Context<'_>,
+        lent: &Rc<Lent>,
+        fits: bool,
+    ) -> Poll<Result<(), StreamFailure>> {
+        if self.interrupt.is_told(context) {
+            return Poll::Ready(Err(StreamFailure::ConnectionEnded));
+        }
+        self.held_back.set(!fits);
+        lent.poll_returned(context).map(|all| match all {
+            true => Ok(()),
+            false => Err(StreamFailure::RemoteReset),
+        })
     }
 
     /// Whether a piece waits for the host to grant room.
