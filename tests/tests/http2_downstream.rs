@@ -513,7 +513,12 @@ fn responses_whose_window_is_taken_back_are_given_up() {
         }
         rig.upstream.wait_for_requests(STREAMS as usize);
         rig.wait_for_stat("http.ingress.downstream_rq_2xx", STREAMS.into());
-        client.send(settings(&[(4, 0)]));
+        let received = "http.ingress.downstream_cx_rx_bytes_total";
+        let before = rig.proxy.admin().stat(received);
+        let frame = settings(&[(4, 0)]);
+        client.send(&frame);
+        // Reading makes room for what is to lie.
+        rig.wait_for_stat(received, before + frame.len() as u64);
         assert!(client.is_ended(), "{program}");
         rig.wait_for_stat("http2.tx_flush_timeout", 1);
         rig.wait_for_stat("http.ingress.downstream_cx_active", 0);

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use ringmain_tests::client::Client;
+use ringmain_tests::h2_client::{self, H2Client};
 use ringmain_tests::h2_frame::{
-    END_STREAM, Frame, code, data, goaway, headers, kind, reset, settings,
+    END_STREAM, Frame, code, data, goaway, headers, kind, reset, settings, window_update,
 };
 use ringmain_tests::h2_upstream::{H2Upstream, HTTP2, Opening, Peer, Request};
 use ringmain_tests::message::Message;
@@ -210,6 +211,86 @@ fn a_client_that_leaves_resets_its_stream_alone() {
         rig.settle();
         assert_eq!(rig.stat("upstream_cx_destroy"), 0, "{program}");
         assert_eq!(rig.stat("upstream_rq_cancelled"), 0, "{program}");
+    }
+}
+
+/// The host takes two requests at once, and no second connection may be opened: a third one waits until
+/// the client gives up one of them.
+#[test]
+fn a_reset_on_a_full_connection_makes_room_for_who_waits() {
+    let breaker =
+        format!("circuit_breakers: {{ thresholds: [{{ max_connections: 1 }}] }}\n{HTTP2}");
+    for program in [Program::ringmains(), vec![Program::Envoy]].concat() {
+        let opening = Opening { first: settings(&[(3, 2)]), polite: true };
+        let upstream = H2Upstream::start_with(opening, |_, _| {});
+        let rig = Rig::with(program, ["", "", &breaker], upstream);
+        let mut client = H2Client::open(rig.proxy.port("listener"));
+        client.request(1, &h2_client::GET);
+        rig.upstream.wait_for(kind::HEADERS, 1);
+        client.request(3, &h2_client::GET);
+        rig.upstream.wait_for(kind::HEADERS, 2);
+        client.request(5, &h2_client::GET);
+        rig.wait_for("upstream_rq_pending_active", 1);
+        client.send(reset(1, code::CANCEL));
+        rig.upstream.wait_for(kind::HEADERS, 3);
+        assert_eq!(rig.upstream.count(kind::RST_STREAM), 1, "{program}");
+        for stream in [3, 5] {
+            rig.upstream.send(headers(stream, OK, 0));
+            rig.upstream.send(data(stream, "ok", END_STREAM));
+            let outcome = client.outcome(stream);
+            assert_eq!((outcome.ended, &outcome.body[..]), (true, &b"ok"[..]), "{program}");
+        }
+        rig.settle();
+        rig.wait_for("http2.streams_active", 0);
+        for (stat, value) in [
+            ("upstream_cx_total", 1),
+            ("upstream_cx_destroy", 0),
+            ("upstream_rq_total", 3),
+            ("upstream_rq_completed", 2),
+            ("upstream_rq_tx_reset", 1),
+            ("http2.tx_reset", 1),
+        ] {
+            assert_eq!(rig.stat(stat), value, "{program}: {stat}");
+        }
+        let admin = rig.proxy.admin();
+        admin.wait_for_stat("http.ingress.downstream_rq_active", 0);
+        assert_eq!(admin.stat("http.ingress.downstream_rq_rx_reset"), 1, "{program}");
+        assert_eq!(admin.stat("http2.rx_reset"), 1, "{program}");
+    }
+}
+
+/// One response that its client does not read takes up all that the connection may have on its way: the
+/// others wait, until its client gives it up.
+#[test]
+fn a_reset_gives_its_part_of_the_connections_window_back() {
+    const WINDOW: usize = 65_535;
+    let windows = "{ initial_stream_window_size: 65535, initial_connection_window_size: 65535 }";
+    let cluster = HTTP2.replace("{}", windows);
+    for program in Program::ringmains() {
+        let upstream = H2Upstream::start(|peer, request| {
+            peer.send(headers(request.stream, &[(":status", "200")], 0));
+            if request.number == 0 {
+                let body = "a".repeat(WINDOW);
+                body.as_bytes().chunks(16_384).for_each(|it| peer.send(data(1, it, 0)));
+            }
+        });
+        let rig = Rig::with(program, ["", "", &cluster], upstream);
+        // SETTINGS_INITIAL_WINDOW_SIZE.
+        let mut client = H2Client::open_with(rig.proxy.port("listener"), &[(4, 0)]);
+        client.request(1, &h2_client::GET);
+        client.read_slowly_until(|it| it.kind == kind::HEADERS);
+        rig.proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 1);
+        client.request(3, &h2_client::GET);
+        client.read_slowly_until(|it| it.kind == kind::HEADERS);
+        assert_eq!(rig.upstream.count(kind::WINDOW_UPDATE), 0, "{program}");
+        client.send(reset(1, code::CANCEL));
+        rig.upstream.wait_for(kind::WINDOW_UPDATE, 1);
+        let body = "b".repeat(WINDOW);
+        body.as_bytes().chunks(16_384).for_each(|it| rig.upstream.send(data(3, it, 0)));
+        rig.upstream.send(data(3, "", END_STREAM));
+        client.send(window_update(3, 65_535));
+        assert_eq!(client.outcome(3).body.len(), WINDOW, "{program}");
+        rig.settle();
     }
 }
 

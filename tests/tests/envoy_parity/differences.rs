@@ -3,6 +3,7 @@
 
 mod connections;
 mod files;
+mod http2;
 mod streams;
 
 use ringmain_tests::client::Client;

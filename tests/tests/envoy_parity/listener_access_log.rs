@@ -99,6 +99,32 @@ fn a_connection_of_http() {
 }
 
 #[test]
+fn a_connection_of_http_that_breaks_the_rules() {
+    let format = "%ACCESS_LOG_TYPE% %RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS%";
+    // Nobody answers before the body has come.
+    let buffer = "http_filters: [{ name: buffer, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer, max_request_bytes: 100 } }, ";
+    let buffering = HTTP.replace("http_filters: [", buffer);
+    let http2 =
+        |frames: &str| format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0{frames}");
+    let priority = "\0\0\x05\x02\0\0\0\0\x01\0\0\0\0\x10";
+    for sent in [
+        "GET / HTTP/1.1\r\nhost a\r\n\r\n".into(),
+        "GET /\x01 HTTP/1.1\r\nhost: a\r\n\r\n".into(),
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nx\r\n".into(),
+        // DATA on stream 0.
+        http2("\0\0\0\0\0\0\0\0\0"),
+        http2(&priority.repeat(300)),
+    ] {
+        same(&logged(&[&buffering], format, ""), &Values::new(), |proxy| {
+            is_closed(proxy, &sent);
+            let line = lines(proxy, 1, &[]);
+            assert!(line.contains("DPE"), "{sent:?}: {line}");
+            line
+        });
+    }
+}
+
+#[test]
 fn a_connection_that_a_tcp_proxy_serves() {
     let format = format!("{FORMAT} {UPSTREAM}");
     let set_up = || {
