@@ -43,12 +43,6 @@ pub enum AccessLogSink {
 }
 
 impl AccessLog {
-    /// A file with Envoy's default format.
-    pub(crate) fn to_file(path: &str) -> Self {
-        let format = SubstitutionFormatString::default_access_log();
-        Self { filter: None, sink: AccessLogSink::File(path.into()), format }
-    }
-
     /// Reads the field `access_log`.
     pub(crate) fn list_from_wire(wire: &[wire::AccessLog], at: &At<'_>) -> Vec<Self> {
         let at = at.field("access_log");

@@ -6,7 +6,6 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::bootstrap::v3 as wire;
 use envoy_types::pb::envoy::config::core::v3 as core;
 
-use crate::access_log::AccessLog;
 use crate::address::{Address, pipe_mode};
 use crate::cluster::{BindConfig, Cluster, ClusterNames};
 use crate::duration;
@@ -76,8 +75,6 @@ pub struct Admin {
     pub address: Address,
     /// `address.pipe.mode`; 0 leaves the permissions of the file as the process's mask has it.
     pub pipe_mode: u32,
-    /// `access_log`.
-    pub access_log: Vec<AccessLog>,
 }
 
 impl Bootstrap {
@@ -179,7 +176,6 @@ impl Locality {
 }
 
 impl Admin {
-    #[allow(deprecated, reason = "`access_log_path` is common in files")]
     fn from_wire(wire: &wire::Admin, at: &At<'_>) -> Option<Self> {
         if wire.address.is_none() {
             at.warn(
@@ -188,11 +184,7 @@ impl Admin {
             );
             return None;
         }
-        let mut access_log = AccessLog::list_from_wire(&wire.access_log, at);
-        if !wire.access_log_path.is_empty() {
-            access_log.push(AccessLog::to_file(&wire.access_log_path));
-        }
         let address = Address::from_wire(wire.address.as_ref(), &at.field("address"))?;
-        Some(Self { address, pipe_mode: pipe_mode(wire.address.as_ref()), access_log })
+        Some(Self { address, pipe_mode: pipe_mode(wire.address.as_ref()) })
     }
 }

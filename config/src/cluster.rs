@@ -55,7 +55,6 @@ use crate::transport_socket::UpstreamTransportSocket;
 use crate::wire::unpack;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const BUFFER_LIMIT_BYTES: u32 = 1024 * 1024;
 
 /// `envoy.config.cluster.v3.Cluster`.
 #[derive(Debug, Clone)]
@@ -76,8 +75,6 @@ pub struct Cluster {
     pub wait_for_warm_on_init: bool,
     /// `load_assignment`.
     pub load_assignment: LoadAssignment,
-    /// `per_connection_buffer_limit_bytes`, default 1 MiB.
-    pub per_connection_buffer_limit_bytes: u32,
     /// `typed_extension_protocol_options` -> `common_http_protocol_options.idle_timeout`, default
     /// 1 h; `None` is off.
     pub idle_timeout: Option<Duration>,
@@ -259,9 +256,6 @@ impl Cluster {
                 dns,
                 &at.field("load_assignment"),
             ),
-            per_connection_buffer_limit_bytes: wire
-                .per_connection_buffer_limit_bytes
-                .map_or(BUFFER_LIMIT_BYTES, |limit| limit.value),
             idle_timeout: options.idle_timeout,
             max_requests_per_connection: options
                 .max_requests_per_connection

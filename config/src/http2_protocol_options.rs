@@ -1,5 +1,7 @@
 //! HTTP/2 with clients (`envoy.config.core.v3.Http2ProtocolOptions`).
 
+use std::time::Duration;
+
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::google::protobuf::UInt32Value;
 
@@ -30,6 +32,12 @@ pub struct Http2ProtocolOptions {
     pub max_outbound_control_frames: u32,
     /// `connection_keepalive`, default none.
     pub connection_keepalive: Option<ConnectionKeepalive>,
+    /// The runtime key `overload.premature_reset_total_stream_count`, default 500: of how many streams half may
+    /// be reset too early.
+    pub premature_reset_streams: u64,
+    /// The runtime key `overload.premature_reset_min_stream_lifetime_seconds`, default 1 s: a stream that is
+    /// reset before is reset too early.
+    pub premature_reset_lifetime: Duration,
 }
 
 impl Http2ProtocolOptions {
@@ -39,6 +47,7 @@ impl Http2ProtocolOptions {
         let number = |field: fn(&core::Http2ProtocolOptions) -> Option<UInt32Value>, default| {
             wire.and_then(field).map_or(default, |number| number.value)
         };
+        let of_runtime = |key| at.runtime().integer(&format!("overload.premature_reset_{key}"));
         Self {
             hpack_table_size: number(|wire| wire.hpack_table_size, 4096),
             max_concurrent_streams: number(|wire| wire.max_concurrent_streams, 1024),
@@ -65,6 +74,10 @@ impl Http2ProtocolOptions {
             ),
             max_outbound_control_frames: number(|wire| wire.max_outbound_control_frames, 1000),
             connection_keepalive: ConnectionKeepalive::from_wire(keepalive, &at),
+            premature_reset_streams: of_runtime("total_stream_count").unwrap_or(500),
+            premature_reset_lifetime: Duration::from_secs(
+                of_runtime("min_stream_lifetime_seconds").unwrap_or(1),
+            ),
         }
     }
 }

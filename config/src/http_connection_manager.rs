@@ -23,12 +23,13 @@ use crate::access_log::AccessLog;
 use crate::address::CidrRange;
 use crate::cluster::ClusterNames;
 use crate::duration;
+use crate::fraction::Fraction;
 use crate::http_filter::{HttpFilter, Mutation, warn_of_filters_without_effect};
 use crate::http2_protocol_options::Http2ProtocolOptions;
 use crate::local_reply_config::LocalReplyConfig;
 use crate::original_ip_detection::OriginalIpDetection;
 use crate::report::{At, Note};
-use crate::route::{RouteConfiguration, ScopedRoutes, TakenFromHosts};
+use crate::route::{BackOff, RouteConfiguration, ScopedRoutes, TakenFromHosts};
 use crate::upgrade_configs::UpgradeConfigs;
 use crate::wire::unpack;
 
@@ -161,10 +162,25 @@ pub enum RouteSpecifier {
 }
 
 /// `envoy.extensions.filters.http.router.v3.Router`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Router {
     /// `suppress_envoy_headers`, default false.
     pub suppress_envoy_headers: bool,
+    /// The runtime key `upstream.use_retry`, default all: how many of the attempts that would be made again are.
+    pub use_retry: Fraction,
+    /// By the runtime key `upstream.base_retry_backoff_ms`: the waits of requests whose route has no
+    /// `retry_policy`.
+    pub retry_back_off: BackOff,
+}
+
+impl Default for Router {
+    fn default() -> Self {
+        Self {
+            suppress_envoy_headers: false,
+            use_retry: Fraction::ALL,
+            retry_back_off: BackOff::default(),
+        }
+    }
 }
 
 impl HttpConnectionManager {
@@ -363,7 +379,11 @@ fn router_from_wire(filters: &[wire::HttpFilter], at: &At<'_>) -> Option<Router>
             );
             return None;
         }
-        router = Some(Router { suppress_envoy_headers: found.suppress_envoy_headers });
+        router = Some(Router {
+            suppress_envoy_headers: found.suppress_envoy_headers,
+            use_retry: at.runtime().fraction("upstream.use_retry").unwrap_or(Fraction::ALL),
+            retry_back_off: BackOff::of_runtime(&at),
+        });
     }
     if router.is_none() {
         at.error_at_key(Note::from("the last HTTP filter must be the router").help(

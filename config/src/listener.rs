@@ -15,7 +15,6 @@ use crate::listener_filter::ListenerFilter;
 use crate::metadata::Metadata;
 use crate::report::{At, Note};
 
-const BUFFER_LIMIT_BYTES: u32 = 1024 * 1024;
 const LISTENER_FILTERS_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A listening address and what serves it (`envoy.config.listener.v3.Listener`).
@@ -27,8 +26,6 @@ pub struct Listener {
     pub sockets: Vec<ListenSocket>,
     /// `stat_prefix`; absent means that stats carry the address.
     pub stat_prefix: Option<String>,
-    /// `per_connection_buffer_limit_bytes`, default 1 MiB.
-    pub per_connection_buffer_limit_bytes: u32,
     /// `tcp_backlog_size`; absent means the kernel's `somaxconn`.
     pub tcp_backlog_size: Option<u32>,
     /// `tcp_fast_open_queue_length`; absent leaves the option alone.
@@ -126,9 +123,6 @@ impl Listener {
             name: if wire.name.is_empty() { address.to_string() } else { wire.name.clone() },
             sockets,
             stat_prefix: Some(wire.stat_prefix.clone()).filter(|prefix| !prefix.is_empty()),
-            per_connection_buffer_limit_bytes: wire
-                .per_connection_buffer_limit_bytes
-                .map_or(BUFFER_LIMIT_BYTES, |limit| limit.value),
             tcp_backlog_size: wire.tcp_backlog_size.map(|size| size.value),
             tcp_fast_open_queue_length: wire.tcp_fast_open_queue_length.map(|length| length.value),
             freebind: wire.freebind.map(|on| on.value),

@@ -40,6 +40,10 @@ pub struct Layer {
 impl Runtime {
     /// Reads `layered_runtime`, which `at` stands for.
     pub(crate) fn from_wire(wire: &wire::LayeredRuntime, at: &At<'_>) -> Self {
+        if wire.layers.is_empty() {
+            let note = "without 'layers' Envoy makes one that the admin changes; ringmain has none";
+            at.warn(Note::from(note).help("write the values into a 'static_layer'"));
+        }
         let at = at.field("layers");
         let mut names = HashSet::new();
         let mut layers = Vec::with_capacity(wire.layers.len());

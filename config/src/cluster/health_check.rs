@@ -67,6 +67,10 @@ pub struct Intervals {
     pub interval_jitter: Duration,
     /// `interval_jitter_percent`, default 0: up to so much longer, in percent of the pause.
     pub interval_jitter_percent: u32,
+    /// The runtime key `health_check.min_interval`, default 0: no pause is shorter.
+    pub least: Duration,
+    /// The runtime key `health_check.max_interval`, default no limit: no pause is longer.
+    pub greatest: Duration,
 }
 
 /// `http_health_check`, `tcp_health_check` or `grpc_health_check`.
@@ -165,6 +169,7 @@ impl HealthCheck {
 impl Intervals {
     fn from_wire(wire: &wire::HealthCheck, at: &At<'_>) -> Self {
         let or = |wire: &Option<_>, default, name| duration::or(wire.as_ref(), default, at, name);
+        let of_runtime = |key| at.runtime().integer(key).map(Duration::from_millis);
         let interval = or(&wire.interval, Duration::ZERO, "interval");
         let unhealthy_interval = or(&wire.unhealthy_interval, interval, "unhealthy_interval");
         let no_traffic_interval =
@@ -190,6 +195,8 @@ impl Intervals {
             ),
             interval_jitter: or(&wire.interval_jitter, Duration::ZERO, "interval_jitter"),
             interval_jitter_percent: wire.interval_jitter_percent,
+            least: of_runtime("health_check.min_interval").unwrap_or(Duration::ZERO),
+            greatest: of_runtime("health_check.max_interval").unwrap_or(Duration::MAX),
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::wire::unpack;
 const BACK_OFF_BASE: Duration = Duration::from_millis(25);
 /// `max_interval` is this many times `base_interval` where it is not given.
 const BACK_OFF_MAX_FACTOR: u32 = 10;
+/// Envoy counts in milliseconds and takes what is less for one.
+const BACK_OFF_LEAST: Duration = Duration::from_millis(1);
 const RATE_LIMITED_MAX_INTERVAL: Duration = Duration::from_secs(300);
 /// A set of `retry_on` conditions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -265,9 +267,17 @@ fn update_frequency(wire: &wire_policy::RetryPriority, at: &At<'_>) -> Option<us
 
 impl BackOff {
     fn from_wire(wire: Option<&wire_policy::RetryBackOff>, at: &At<'_>) -> Self {
-        let Some(wire) = wire else { return Self::default() };
+        let Some(wire) = wire else { return Self::of_runtime(at) };
         let at = at.field("retry_back_off");
         Self::between(wire.base_interval.as_ref(), wire.max_interval.as_ref(), &at)
+    }
+
+    /// Where nothing else says how long to wait: by the runtime key `upstream.base_retry_backoff_ms`.
+    pub(crate) fn of_runtime(at: &At<'_>) -> Self {
+        let base = at.runtime().integer("upstream.base_retry_backoff_ms");
+        let base =
+            base.map_or(BACK_OFF_BASE, |base| Duration::from_millis(base).max(BACK_OFF_LEAST));
+        Self { base, max: base.saturating_mul(BACK_OFF_MAX_FACTOR) }
     }
 
     /// `envoy.config.core.v3.BackoffStrategy`.
@@ -277,11 +287,9 @@ impl BackOff {
 
     fn between(base: Option<&WireDuration>, max: Option<&WireDuration>, at: &At<'_>) -> Self {
         let interval = |value, name| duration::or_off(value, None, at, name);
-        // Envoy counts in milliseconds and takes what is less for one.
-        let least = Duration::from_millis(1);
-        let base = interval(base, "base_interval").unwrap_or(BACK_OFF_BASE).max(least);
-        let max =
-            interval(max, "max_interval").map_or(base * BACK_OFF_MAX_FACTOR, |max| max.max(least));
+        let base = interval(base, "base_interval").unwrap_or(BACK_OFF_BASE).max(BACK_OFF_LEAST);
+        let max = interval(max, "max_interval")
+            .map_or(base * BACK_OFF_MAX_FACTOR, |max| max.max(BACK_OFF_LEAST));
         if max < base {
             at.field("max_interval").error("'max_interval' must not be less than 'base_interval'");
         }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ringmain_config::access_log::AccessLogSink;
 use ringmain_config::address::EndpointAddress;
 use ringmain_config::bootstrap::Bootstrap;
 use ringmain_config::cluster::{DiscoveryType, DnsLookupFamily, HealthStatus};
@@ -71,8 +70,6 @@ fn a_small_file_has_envoys_defaults() {
 fn the_listener_side_of_a_front_proxy() {
     let bootstrap = loaded(FRONT_PROXY);
     assert_eq!(bootstrap.node.locality.zone, "eu-west-1a");
-    let admin = bootstrap.admin.as_ref().unwrap();
-    assert_eq!(admin.access_log[0].sink, AccessLogSink::File("/dev/null".into()));
     let listener = &bootstrap.listeners[0];
     assert_eq!(listener.sockets[0].address.to_string(), "0.0.0.0:8080");
     assert_eq!(listener.traffic_direction, TrafficDirection::Inbound);

@@ -30,7 +30,10 @@ pub fn base(intervals: &Intervals, last: LastCheck) -> Duration {
     }
 }
 
-/// `pause` with the jitter of `intervals`.
+/// No pause is shorter, whatever the file says.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// `pause` with the jitter of `intervals`, within their limits.
 pub fn jittered(
     intervals: &Intervals,
     pause: Duration,
@@ -39,7 +42,10 @@ pub fn jittered(
     let percent = u128::from(intervals.interval_jitter_percent);
     let by_percent = pause.as_millis().saturating_mul(percent) / 100;
     let by_percent = below(u64::try_from(by_percent).unwrap_or(u64::MAX), random());
-    pause.saturating_add(by_percent).saturating_add(within(intervals.interval_jitter, random()))
+    let pause = pause.saturating_add(by_percent);
+    let pause = pause.saturating_add(within(intervals.interval_jitter, random()));
+    // Of two limits that contradict each other the least one counts, as in Envoy.
+    pause.min(intervals.greatest).max(intervals.least).max(LEAST)
 }
 
 /// A random duration below `limit`, in whole milliseconds.
@@ -66,6 +72,8 @@ mod tests {
             no_traffic_healthy_interval: of(6),
             interval_jitter: Duration::ZERO,
             interval_jitter_percent: 0,
+            least: Duration::ZERO,
+            greatest: Duration::MAX,
         }
     }
 
@@ -105,5 +113,24 @@ mod tests {
         assert_eq!(with(0, 500, 499), 10_499);
         assert_eq!(with(10, 500, 1499), 10_000 + 499 + 499);
         assert_eq!(with(u32::MAX, u64::MAX, 0), 10_000);
+    }
+
+    #[test]
+    fn the_least_and_the_greatest_pause_count_with_the_jitter() {
+        let pause = |least, greatest| {
+            let (least, greatest) = (Duration::from_millis(least), Duration::from_millis(greatest));
+            let intervals = Intervals {
+                interval_jitter: Duration::from_millis(100),
+                least,
+                greatest,
+                ..intervals()
+            };
+            jittered(&intervals, Duration::from_secs(1), || 50).as_millis()
+        };
+        assert_eq!(pause(0, 2000), 1050);
+        assert_eq!(pause(1500, 2000), 1500);
+        assert_eq!(pause(0, 1020), 1020);
+        assert_eq!(pause(1500, 10), 1500);
+        assert_eq!(pause(0, 0), 1);
     }
 }

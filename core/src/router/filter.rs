@@ -361,7 +361,7 @@ fn plan<'a>(
     let virtual_host = &manager.routes.virtual_host(found).config;
     let policy = action.retry_policy.as_ref().or(virtual_host.retry_policy.as_ref());
     let headers = &mut exchange.request.headers;
-    let retry = RetryState::new(policy, headers);
+    let retry = RetryState::new(policy, headers, &manager.config.router);
     let hedges = hedges(action, virtual_host, headers);
     let timeout_is_no_content = headers.contains(KnownHeader::XEnvoyUpstreamRqTimeoutAltResponse);
     for name in CONSUMED {

@@ -457,6 +457,10 @@ impl UpstreamRequest<'_, '_> {
                     self.exchange.info.flags.set(ResponseFlag::UpstreamOverflow);
                     return None;
                 }
+                if !self.retry.is_used() {
+                    self.retrying = None;
+                    return None;
+                }
                 self.retry.begin_again();
                 stats.upstream_rq_retry.inc();
                 self.groups.count(|group| group.upstream_rq_retry.inc());

@@ -129,6 +129,18 @@ fn faults_and_breakers_by_envoys_keys() {
         fault("known_status", "abort: { http_status: 503 }")
             .static_layer("fault.http.abort: { abort_percent: { numerator: 1000000, denominator: MILLION }, http_status: 418 }")
             .shows("HTTP/1.1 418"),
+        case("no_retries")
+            .static_layer("upstream.use_retry: 0")
+            .routes("- match: { prefix: / }\n  route: { cluster: '{{cluster}}', retry_policy: { retry_on: 5xx, num_retries: 2 } }")
+            .upstream(reply("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"))
+            .ask(GET)
+            .shows("HTTP/1.1 503"),
+        case("some_retries")
+            .static_layer("upstream: { use_retry: 100, base_retry_backoff_ms: 1 }")
+            .routes("- match: { prefix: / }\n  route: { cluster: '{{cluster}}', retry_policy: { retry_on: 5xx, num_retries: 2 } }")
+            .upstream(reply("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"))
+            .ask(GET)
+            .shows("URX"),
         case("no_requests")
             .static_layer("circuit_breakers: { no_requests_cluster: { default: { max_requests: 0 } } }")
             .cluster("circuit_breakers: { thresholds: [{ max_requests: 5 }] }")

@@ -145,7 +145,9 @@ impl Connection {
             within_fields: Cell::new(false),
             wake,
             streams: Cell::new(0),
-            premature_resets: PrematureResets::default(),
+            premature_resets: PrematureResets::among(
+                record.manager.config.http2.premature_reset_streams,
+            ),
             keepalive: OnceCell::new(),
             flood: Cell::new(None),
             draining: Cell::new(false),

@@ -3,7 +3,9 @@
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use ringmain_config::route::{BackOff, RetryHostPredicate, RetryOn, RetryPolicy};
+use ringmain_config::fraction::Fraction;
+use ringmain_config::http_connection_manager::Router;
+use ringmain_config::route::{RetryHostPredicate, RetryOn, RetryPolicy};
 use ringmain_proto_codec::h1::ResponseHead;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use serde_json::Value;
@@ -44,6 +46,7 @@ pub struct RetryState<'a> {
     on: RetryOn,
     left: u32,
     back_off: ExponentialBackOff,
+    use_retry: Fraction,
     asked_codes: SmallVec<[u16; 4]>,
     /// `x-envoy-retriable-header-names`, lower case.
     asked_headers: Vec<String>,
@@ -59,7 +62,7 @@ pub struct RetryState<'a> {
 impl<'a> RetryState<'a> {
     /// By the route's policy and what the request's `x-envoy-retry-*` and `x-envoy-max-retries`
     /// headers add to it.
-    pub fn new(policy: Option<&'a RetryPolicy>, headers: &HeaderMap) -> Self {
+    pub fn new(policy: Option<&'a RetryPolicy>, headers: &HeaderMap, router: &Router) -> Self {
         let mut on = policy.map(|policy| policy.retry_on).unwrap_or_default();
         for name in [KnownHeader::XEnvoyRetryOn, KnownHeader::XEnvoyRetryGrpcOn] {
             if let Some(list) = text(headers, name) {
@@ -83,12 +86,13 @@ impl<'a> RetryState<'a> {
                 asked_headers.extend(names.filter(|name| !name.is_empty()));
             }
         }
-        let back_off = policy.map_or_else(BackOff::default, |policy| policy.back_off);
+        let back_off = policy.map_or(router.retry_back_off, |policy| policy.back_off);
         Self {
             policy,
             on,
             left,
             back_off: ExponentialBackOff::new(&back_off),
+            use_retry: router.use_retry,
             asked_codes,
             asked_headers,
             tried: SmallVec::new(),
@@ -106,6 +110,11 @@ impl<'a> RetryState<'a> {
     /// The body is too large to be kept, or the response has begun: from now on never.
     pub fn abandon(&mut self) {
         self.on = RetryOn::default();
+    }
+
+    /// Whether the next attempt is of those that are made.
+    pub fn is_used(&self) -> bool {
+        self.use_retry.includes(rand::random())
     }
 
     /// Whether the attempt under way is not the first.
@@ -285,7 +294,7 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_again_without_a_policy() {
-        let mut state = RetryState::new(None, &HeaderMap::new());
+        let mut state = RetryState::new(None, &HeaderMap::new(), &Router::default());
         assert!(!state.is_on());
         assert_eq!(state.judge_response(&response(503)), Verdict::Final { retried: false });
         assert_eq!(state.judge_reset(ResetReason::Reset), Verdict::Final { retried: false });
@@ -294,7 +303,7 @@ mod tests {
     #[test]
     fn retries_run_out() {
         let policy = policy("5xx", 2);
-        let mut state = RetryState::new(Some(&policy), &HeaderMap::new());
+        let mut state = RetryState::new(Some(&policy), &HeaderMap::new(), &Router::default());
         assert!(matches!(state.judge_response(&response(503)), Verdict::Again(_)));
         assert!(!state.retried());
         state.begin_again();
@@ -310,7 +319,7 @@ mod tests {
         headers.append_known(KnownHeader::XEnvoyRetriableStatusCodes, b"404, 418");
         headers.append_known(KnownHeader::XEnvoyMaxRetries, b"1");
         let policy = policy("5xx", 3);
-        let mut state = RetryState::new(Some(&policy), &headers);
+        let mut state = RetryState::new(Some(&policy), &headers, &Router::default());
         assert!(matches!(state.judge_response(&response(418)), Verdict::Again(_)));
         assert_eq!(state.judge_response(&response(500)), Verdict::LimitExceeded);
     }
@@ -326,15 +335,15 @@ mod tests {
         let policy = RetryPolicy { retriable_request_headers: vec![method], ..policy("5xx", 1) };
         let mut headers = HeaderMap::new();
         headers.append_known(KnownHeader::Method, b"POST");
-        assert!(!RetryState::new(Some(&policy), &headers).is_on());
+        assert!(!RetryState::new(Some(&policy), &headers, &Router::default()).is_on());
         headers.set(KnownHeader::Method, b"GET");
-        assert!(RetryState::new(Some(&policy), &headers).is_on());
+        assert!(RetryState::new(Some(&policy), &headers, &Router::default()).is_on());
     }
 
     #[test]
     fn an_abandoned_request_is_not_sent_again() {
         let policy = policy("5xx", 3);
-        let mut state = RetryState::new(Some(&policy), &HeaderMap::new());
+        let mut state = RetryState::new(Some(&policy), &HeaderMap::new(), &Router::default());
         state.abandon();
         assert_eq!(state.judge_response(&response(503)), Verdict::Final { retried: false });
     }

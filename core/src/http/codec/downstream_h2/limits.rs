@@ -97,18 +97,21 @@ impl Connection {
     }
 }
 
-/// Streams that their client resets before they are a second old (CVE-2023-44487), or has us reset by a
-/// malformed request, which costs it no more. Envoy's runtime
-/// keys `overload.premature_reset_total_stream_count` and
-/// `overload.premature_reset_min_stream_lifetime_seconds`, at their defaults.
-#[derive(Debug, Default)]
+/// Streams that their client resets too early (CVE-2023-44487), or has us reset by a malformed request, which
+/// costs it no more.
+#[derive(Debug)]
 pub(super) struct PrematureResets {
+    /// So many streams tell what a client does.
+    streams_min: u64,
     streams: Cell<u64>,
     premature: Cell<u64>,
 }
 
 impl PrematureResets {
-    const STREAMS_MIN: u64 = 500;
+    /// Half of `streams_min` streams may be reset too early, or half of those there were, if they were more.
+    pub(super) fn among(streams_min: u64) -> Self {
+        Self { streams_min, streams: Cell::new(0), premature: Cell::new(0) }
+    }
 
     /// A stream is over. Whether there are too many by now.
     pub(super) fn note(&self, premature: bool) -> bool {
@@ -120,7 +123,7 @@ impl PrematureResets {
     /// Whether half of the streams were reset so early, once there are enough of them to tell; at
     /// once where the rest could not change that any more.
     pub(super) fn are_too_many(&self) -> bool {
-        self.premature.get() >= self.streams.get().max(Self::STREAMS_MIN) / 2
+        self.premature.get() >= self.streams.get().max(self.streams_min) / 2
     }
 }
 
@@ -130,14 +133,14 @@ mod tests {
 
     #[test]
     fn half_of_five_hundred_premature_resets_are_too_many() {
-        let resets = PrematureResets::default();
+        let resets = PrematureResets::among(500);
         assert!((0..249).all(|_| !resets.note(true)));
         assert!(resets.note(true));
     }
 
     #[test]
     fn a_client_that_mostly_waits_may_reset_some() {
-        let resets = PrematureResets::default();
+        let resets = PrematureResets::among(500);
         assert!((0..10_000).all(|stream| !resets.note(stream % 3 == 0)));
     }
 }

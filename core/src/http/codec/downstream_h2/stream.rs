@@ -5,7 +5,6 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use ringmain_proto_codec::h1::UnderscoreAction;
 use ringmain_proto_codec::h2::server::{Ended, Incoming, IncomingHead, ServerStream};
@@ -21,9 +20,6 @@ use crate::http::exchange::Exchange;
 use crate::http::local_reply;
 use crate::router;
 use crate::runtime::{Deadline, Interrupt, Notify};
-
-/// A stream that is reset before it is so old counts as premature.
-const PREMATURE: Duration = Duration::from_secs(1);
 
 /// A request and its response.
 #[derive(Debug)]
@@ -264,6 +260,7 @@ impl Stream {
         self.downstream().finish(exchange);
         let by_client = self.client.ended.get() == Some(Ended::RemoteReset)
             || exchange.info.flags.has(ResponseFlag::DownstreamProtocolError);
-        self.connection.note_stream_over(by_client && exchange.info.elapsed() < PREMATURE);
+        let lifetime = self.connection.record.manager.config.http2.premature_reset_lifetime;
+        self.connection.note_stream_over(by_client && exchange.info.elapsed() < lifetime);
     }
 }
