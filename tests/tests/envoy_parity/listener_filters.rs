@@ -419,7 +419,7 @@ fn silent_and_lost_clients_are_counted_and_forgotten() {
 }
 
 /// A ClientHello with these cipher suites and extensions, in one record.
-fn client_hello(cipher_suites: &[u16], extensions: &[(u16, &[u8])]) -> Vec<u8> {
+pub fn client_hello(cipher_suites: &[u16], extensions: &[(u16, &[u8])]) -> Vec<u8> {
     let vector = |content: &[u8]| {
         let length = u16::try_from(content.len()).expect("short").to_be_bytes();
         [&length[..], content].concat()

@@ -8,6 +8,8 @@ use ringmain_tests::template::{Values, bare_listener};
 use ringmain_tests::wait::PATIENCE;
 use socket2::SockRef;
 
+use crate::listener_filters;
+
 /// HTTP behind these `fields` of the listener; each request is answered with 204.
 fn answering(fields: &str) -> String {
     let chain = r#"- filters:
@@ -21,30 +23,39 @@ fn answering(fields: &str) -> String {
     bare_listener(fields, chain, "")
 }
 
-/// What a client gets whose end comes in one segment with `text`.
-fn answered(program: Program, fields: &str, text: &str) -> Vec<u8> {
+/// What a client gets that does as `say` does.
+fn answered(program: Program, fields: &str, say: impl Fn(&mut TcpStream)) -> Vec<u8> {
     let proxy = Proxy::start(program, &answering(fields), &Values::new());
     let address = (Ipv4Addr::LOCALHOST, proxy.port("listener"));
     let mut client = TcpStream::connect(address).expect("the proxy listens");
     client.set_read_timeout(Some(PATIENCE)).expect("SO_RCVTIMEO");
-    SockRef::from(&client).set_tcp_cork(true).expect("TCP_CORK");
-    client.write_all(text.as_bytes()).expect("room");
-    client.shutdown(Shutdown::Write).expect("open");
+    say(&mut client);
     let mut answer = Vec::new();
     // Envoy resets the connection.
     let _end = client.read_to_end(&mut answer);
     answer
 }
 
+/// Sends `bytes` and the end of the client's side in one segment.
+fn all_at_once(bytes: &[u8]) -> impl Fn(&mut TcpStream) {
+    move |client| {
+        SockRef::from(&*client).set_tcp_cork(true).expect("TCP_CORK");
+        client.write_all(bytes).expect("room");
+        client.shutdown(Shutdown::Write).expect("open");
+    }
+}
+
+const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\n";
+
 /// A client that half-closes behind its request may still be told the answer, listener filters or not. Envoy's
 /// listener filters take its end for that of the connection where they see it with the first bytes.
 #[test]
 fn an_end_that_comes_with_the_first_bytes_is_a_half_close() {
     const FILTERS: &str = r#"listener_filters: [{ name: inspector, typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.listener.http_inspector.v3.HttpInspector } }]"#;
-    let get = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
-    assert!(answered(Program::Envoy, FILTERS, get).is_empty());
+    let get = all_at_once(b"GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+    assert!(answered(Program::Envoy, FILTERS, &get).is_empty());
     for program in Program::ringmains() {
-        let answer = answered(program, FILTERS, get);
+        let answer = answered(program, FILTERS, &get);
         assert!(answer.starts_with(b"HTTP/1.1 204 No Content\r\n"), "{program}: {answer:?}");
     }
 }
@@ -53,9 +64,30 @@ fn an_end_that_comes_with_the_first_bytes_is_a_half_close() {
 /// who leaves before.
 #[test]
 fn the_first_byte_of_no_method_is_refused() {
-    assert!(answered(Program::Envoy, "", "hello").is_empty());
+    let hello = all_at_once(b"hello");
+    assert!(answered(Program::Envoy, "", &hello).is_empty());
     for program in Program::ringmains() {
-        let answer = answered(program, "", "hello");
-        assert!(answer.starts_with(b"HTTP/1.1 400 Bad Request\r\n"), "{program}: {answer:?}");
+        let answer = answered(program, "", &hello);
+        assert!(answer.starts_with(BAD_REQUEST), "{program}: {answer:?}");
+    }
+}
+
+/// The version of a ClientHello is for TLS to judge, which says what is wrong. Envoy's inspector closes the connection.
+#[test]
+fn a_client_hello_of_no_version_of_tls_is_passed_on() {
+    const FILTERS: &str = r#"listener_filters: [{ name: inspector, typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector } }]"#;
+    let of_version = |version: [u8; 2]| {
+        let mut hello = listener_filters::client_hello(&[0xc02b], &[]);
+        // Behind the headers of record and message (RFC 5246 §7.4.1.2).
+        hello[9..11].copy_from_slice(&version);
+        move |client: &mut TcpStream| client.write_all(&hello).expect("room")
+    };
+    let answered_by_envoy = |version| answered(Program::Envoy, FILTERS, of_version(version));
+    // Nobody has TLS here, so that bytes that are passed on are a bad request.
+    assert!(answered_by_envoy([3, 3]).starts_with(BAD_REQUEST));
+    assert!(answered_by_envoy([2, 0]).is_empty());
+    for program in Program::ringmains() {
+        let answer = answered(program, FILTERS, of_version([2, 0]));
+        assert!(answer.starts_with(BAD_REQUEST), "{program}: {answer:?}");
     }
 }
