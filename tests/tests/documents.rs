@@ -2,7 +2,7 @@
 //!
 //! A block of YAML whose name stands before it becomes that file. Of a `console` block each line with a `$`
 //! is run by a shell, and what follows it is what it prints. A command that ends in `&` serves on. Ports
-//! are free ones at run time.
+//! are free ones at run time. What runs the commands that stand elsewhere in documents is in a table.
 
 use std::ffi::OsString;
 use std::fs;
@@ -125,4 +125,101 @@ fn migrating_from_envoy() {
 #[test]
 fn migrating_from_app_mesh() {
     holds("migrating-from-app-mesh.md", &["15000", "15001", "9901", "8080"]);
+}
+
+/// Words that begin commands.
+const PROGRAMS: [&str; 11] = [
+    ".ci/run",
+    "UPDATE_DOCS=1",
+    "cargo",
+    "curl",
+    "docker",
+    "just",
+    "python3",
+    "ringmain",
+    "sysctl",
+    "target/moto-venv/bin/python",
+    "ulimit",
+];
+
+/// How commands outside `console` blocks begin, and what runs them, or the part of them that a test can run.
+const RUN_BY: [(&str, &str); 19] = [
+    (".ci/run", ".ci/run"),
+    (
+        "UPDATE_DOCS=1 cargo test -p ringmain-config --test config_docs",
+        "config/tests/config_docs.rs",
+    ),
+    ("cargo build --no-default-features -p ringmain", ".ci/run"),
+    ("cargo build --release", "tests/src/proxy.rs"),
+    ("cargo run --release", "tests/tests/embedded_default.rs"),
+    ("cargo run --release -- -c envoy.yaml", "tests/tests/command_line.rs"),
+    (
+        "cargo test --release -p ringmain-tests --test large_clusters",
+        "tests/tests/large_clusters.rs",
+    ),
+    ("cargo test --workspace", ".ci/run"),
+    ("curl -fs http://127.0.0.1:9901/ready", "tests/tests/admin.rs"),
+    ("just differential", "tests/tests/http1_framing/differential.rs"),
+    ("just fuzz-short", "fuzz/tests/corpus.rs"),
+    ("just soak", "tests/tests/soak.rs"),
+    ("python3 -m venv target/moto-venv", "tests/src/moto.rs"),
+    ("ringmain --help", "tests/tests/command_line.rs"),
+    ("ringmain --mode validate", "tests/tests/config_errors.rs"),
+    ("ringmain -c FILE --mode validate", "tests/tests/config_errors.rs"),
+    ("ringmain config dump -c FILE", "tests/tests/config_command.rs"),
+    ("ringmain route-check -c FILE METHOD URL", "tests/tests/route_check.rs"),
+    ("target/moto-venv/bin/python docs/examples/ecs", "tests/tests/ecs/moto.rs"),
+];
+
+/// Those that no test can run: they measure, change the machine, or ask another program than ours.
+const RUN_BY_NOBODY: [&str; 5] = [
+    "cargo bench -p ringmain-bench",
+    "cargo run --release -p ringmain-bench",
+    "docker run --security-opt",
+    "sysctl ",
+    "ulimit -l",
+];
+
+/// Commands of `text` outside `console` blocks.
+fn commands_elsewhere(text: &str) -> Vec<&str> {
+    let mut commands = Vec::new();
+    let mut block = None;
+    for line in text.lines() {
+        match (line.strip_prefix("```"), block) {
+            (Some(language), None) => block = Some(language),
+            (Some(_), Some(_)) => block = None,
+            (None, Some("console")) => {}
+            (None, Some(_)) => commands.push(line),
+            (None, None) => commands.extend(line.split('`').skip(1).step_by(2)),
+        }
+    }
+    commands.retain(|command| {
+        let program = command.split(' ').next();
+        let alone = *command == ".ci/run" || command.contains(' ');
+        alone && program.is_some_and(|program| PROGRAMS.contains(&program))
+    });
+    commands
+}
+
+#[test]
+fn every_command_is_run_by_something() {
+    let root = workspace::root();
+    let documents = fs::read_dir(root.join("docs")).expect("a folder of documents");
+    let documents = documents.map(|entry| entry.expect("a readable entry").path());
+    let beside = ["README.md", "CONTRIBUTING.md"].map(|name| root.join(name));
+    let mut idle: Vec<&str> = RUN_BY.iter().map(|(command, _)| *command).collect();
+    idle.extend(RUN_BY_NOBODY);
+    for document in documents.chain(beside).filter(|path| path.extension() == Some("md".as_ref())) {
+        let text = fs::read_to_string(&document).expect("a readable document");
+        for command in commands_elsewhere(&text) {
+            let known = RUN_BY.iter().map(|(begin, _)| *begin).chain(RUN_BY_NOBODY);
+            let known: Vec<&str> = known.filter(|begin| command.starts_with(begin)).collect();
+            assert!(!known.is_empty(), "{}: who runs {command}?", document.display());
+            idle.retain(|begin| !known.contains(begin));
+        }
+    }
+    assert_eq!(idle, Vec::<&str>::new(), "in no document");
+    for (command, runner) in RUN_BY {
+        assert!(root.join(runner).is_file(), "{command} is run by {runner}");
+    }
 }
