@@ -35,6 +35,7 @@ pub use buffer::{
 pub use connect::{ConnectError, outgoing_socket};
 pub use engine::{Engine, EngineChoice, EnginePlan, plan, run};
 pub use event::Event;
+pub use fairness::ByteTurn;
 pub use join::join;
 pub use listen::{ListenOptions, Listener, bind};
 pub use mailbox::{Bell, Mailbox, Post, SendError, mailbox};

@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use socket2::SockRef;
 
 use crate::h2_frame::{ACK, Frame, PREFACE, frame, kind, settings};
-use crate::wait::eventually;
+use crate::wait::{PATIENCE, eventually};
 
 /// The fields of a cluster whose hosts speak HTTP/2, as YAML. Further fields of the message may follow,
 /// four columns in.
@@ -45,6 +46,12 @@ impl Peer {
     pub fn send(&mut self, frames: impl AsRef<[u8]>) {
         // A proxy that has closed is looked at by the test.
         let _ = self.socket.write_all(frames.as_ref());
+    }
+
+    /// Sends frames again and again, until nobody takes them any more.
+    pub fn send_endlessly(&mut self, frames: impl AsRef<[u8]>) {
+        let until = Instant::now() + PATIENCE;
+        while self.socket.write_all(frames.as_ref()).is_ok() && Instant::now() < until {}
     }
 
     /// Closes the connection.

@@ -1,13 +1,18 @@
 //! Clients of HTTP/2 that ask for much with little: each is ended or held back, a client that behaves is
-//! served all the while, the process does not grow, and counters say how many requests went upstream.
+//! served all the while, the process does not grow, and counters say how many requests went upstream. And hosts that
+//! never stop.
 
+use ringmain_tests::at_rest::AtRest;
+use ringmain_tests::client::Client;
 use ringmain_tests::h2_client::{GET, H2Client, POST};
 use ringmain_tests::h2_frame::{
     END_HEADERS, END_STREAM, Frame, code, data, frame, headers, kind, reset, settings,
     window_update,
 };
+use ringmain_tests::h2_upstream::{H2Upstream, HTTP2};
+use ringmain_tests::message::End;
 use ringmain_tests::proxy::{Program, Proxy};
-use ringmain_tests::template::{Values, front_proxy};
+use ringmain_tests::template::{Values, front_proxy, indented, one_listener};
 use ringmain_tests::upstream::{Act, Reply, Upstream, long_response, ok};
 
 const PRIORITY: u8 = 2;
@@ -315,5 +320,77 @@ fn bodies_that_stand_still() {
         rig.wait_for_stat("http.ingress.downstream_rq_idle_timeout", 50);
         client.close();
         rig.assert_forgets();
+    }
+}
+
+/// What a host says first, and then again and again, on a stream.
+type Endless = fn(u32) -> [Vec<u8>; 2];
+
+/// `:status: 200` of HPACK's static table.
+const OK_BLOCK: &[u8] = b"\x88";
+/// The field `x: value`.
+const FIELD_BLOCK: &[u8] = b"\x00\x01x\x05value";
+
+/// Head, interim heads, body, trailers, or frames of the connection, and no end of them.
+const ENDLESS: [(&str, Endless); 8] = [
+    ("pings", |_| [Vec::new(), frame(kind::PING, 0, 0, b"12345678").repeat(500)]),
+    ("settings", |_| [Vec::new(), settings(&[]).repeat(500)]),
+    ("windows", |stream| [headers(stream, &OK, 0), window_update(stream, 1).repeat(500)]),
+    ("interim heads", |stream| [Vec::new(), headers(stream, &[(":status", "103")], 0).repeat(500)]),
+    ("head", |stream| {
+        let first = frame(kind::HEADERS, 0, stream, OK_BLOCK);
+        [first, frame(CONTINUATION, 0, stream, &FIELD_BLOCK.repeat(100))]
+    }),
+    ("frames of no head", |stream| {
+        let first = frame(kind::HEADERS, 0, stream, OK_BLOCK);
+        [first, frame(CONTINUATION, 0, stream, b"").repeat(500)]
+    }),
+    ("frames of no body", |stream| [headers(stream, &OK, 0), data(stream, "", 0).repeat(500)]),
+    ("trailers", |stream| {
+        let trailers = frame(kind::HEADERS, END_STREAM, stream, FIELD_BLOCK);
+        let first = [headers(stream, &OK, 0), data(stream, "x", 0), trailers].concat();
+        [first, frame(CONTINUATION, 0, stream, &FIELD_BLOCK.repeat(100))]
+    }),
+];
+
+const OK: [(&str, &str); 1] = [(":status", "200")];
+
+/// Whoever waits for one gets an end in time, and others are served meanwhile.
+#[test]
+fn hosts_that_never_stop() {
+    let routes = "- { match: { path: /own }, direct_response: { status: 200 } }
+- { match: { prefix: / }, route: { cluster: backend, timeout: 1s } }";
+    let cluster = format!(
+        "- name: backend
+  load_assignment:
+    cluster_name: backend
+    endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{upstream}}}} }} }} }} }}] }}]
+{}",
+        indented(HTTP2, 2)
+    );
+    for program in Program::ringmains() {
+        for (name, endless) in ENDLESS {
+            let host = H2Upstream::start(move |peer, request| {
+                let [first, again] = endless(request.stream);
+                peer.send(first);
+                peer.send_endlessly(again);
+            });
+            let port = host.address().port().to_string();
+            let values = Values::from([("upstream".into(), port)]);
+            let proxy = Proxy::start(program, &one_listener(routes, &cluster), &values);
+            let (rest, resident_kib) = (AtRest::of(&proxy), proxy.resident_kib());
+            let mut client = Client::connect(proxy.port("listener"));
+            client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+            host.wait_for(kind::HEADERS, 1);
+            let mut other = Client::connect(proxy.port("listener"));
+            other.send("GET /own HTTP/1.1\r\nhost: a\r\n\r\n");
+            let served = other.read_response().map(|answer| answer.status());
+            assert_eq!(served, Ok(Some(200)), "{program}: {name}");
+            assert_ne!(client.read_to_end().1, End::TimedOut, "{program}: {name}");
+            let grown = proxy.resident_kib().saturating_sub(resident_kib);
+            assert!(grown < GROWTH_KIB_MAX, "{program}: {name}: by {grown} KiB");
+            drop((client, other, host));
+            rest.wait_for(&proxy);
+        }
     }
 }

@@ -19,7 +19,7 @@ use super::UpstreamConnection;
 use super::permit::RequestPermit;
 use crate::http::codec::h2_keepalive::Keepalive;
 use crate::http::codec::lent_piece::LentPiece;
-use crate::runtime::{self, Buffer, Patience, join};
+use crate::runtime::{self, Buffer, ByteTurn, Patience, join};
 use crate::server::Worker;
 
 /// How long the last bytes to a host that does not read may take.
@@ -197,6 +197,7 @@ impl H2Connection {
         let patience = Patience::new(&self.worker.timers);
         // Where one read has filled its buffer there is more.
         let mut filled = false;
+        let turn = ByteTurn::default();
         loop {
             wait_until(|| bytes.wants_input() || self.over.get()).await;
             if self.over.get() {
@@ -222,6 +223,7 @@ impl H2Connection {
             if let Some(spent) = bytes.feed(buffer) {
                 buffers.give_back(spent);
             }
+            turn.note(count).await;
         }
         wait_until(|| self.over.get()).await;
         if let Some(last) = bytes.take_input() {

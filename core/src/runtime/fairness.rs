@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use super::{TICK, sleep};
+use super::{LARGE_BUFFER_BYTES, TICK, sleep};
 
 /// Operations in a row that may complete at once.
 const AT_ONCE_MAX: u32 = 64;
@@ -45,6 +45,24 @@ impl Turn {
             give_way().await;
         }
         output
+    }
+}
+
+/// The same for bytes that cost more to handle than to read: a buffer of HTTP/2 may hold thousands of frames. What
+/// they bring, such as interim heads, which no window limits, waits in memory until its streams have a turn.
+#[derive(Debug, Default)]
+pub struct ByteTurn {
+    bytes: Cell<usize>,
+}
+
+impl ByteTurn {
+    /// Notes that so many `bytes` are handled; gives way where they are a large buffer's with those before.
+    pub async fn note(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes);
+        if self.bytes.get() >= LARGE_BUFFER_BYTES {
+            self.bytes.set(0);
+            give_way().await;
+        }
     }
 }
 
@@ -116,6 +134,16 @@ mod tests {
             .filter(|_| pin!(turn.take(ready(()))).poll(&mut context).is_pending())
             .count();
         assert_eq!(gave_way, 1);
+    }
+
+    #[test]
+    fn bytes_give_way_at_each_large_buffer() {
+        let turn = ByteTurn::default();
+        let mut context = Context::from_waker(Waker::noop());
+        let half = LARGE_BUFFER_BYTES / 2;
+        let gave_way =
+            (0..10).filter(|_| pin!(turn.note(half)).poll(&mut context).is_pending()).count();
+        assert_eq!(gave_way, 5);
     }
 
     #[test]

@@ -27,7 +27,7 @@ use ringmain_proto_codec::h2::server::{self, Ended, Incoming, ServerConnection};
 use super::connection_record::{ConnectionRecord, End};
 use super::h2_keepalive::Keepalive;
 use crate::listener::ConnectionSlot;
-use crate::runtime::{self, Buffer, Deadline, Event, Interrupt, Notify, Patience, join};
+use crate::runtime::{self, Buffer, ByteTurn, Deadline, Event, Interrupt, Notify, Patience, join};
 use crate::stats::scopes::HttpStats;
 use crate::transport_socket::Transport;
 use framing::{Framing, Tails};
@@ -174,11 +174,14 @@ impl Connection {
 
     /// Receives until the client ends its side, or until what it has begun breaks a limit.
     async fn receive(&self, mut input: Buffer) {
+        let turn = ByteTurn::default();
         loop {
+            let count = input.len();
             self.guard_against_floods(&input);
             if let Some(spent) = self.io.feed(input) {
                 self.record.worker.buffers.give_back(spent);
             }
+            turn.note(count).await;
             self.changed.wait_until(|| self.wants_input()).await;
             match self.read().await {
                 Some(received) => {
