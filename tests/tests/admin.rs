@@ -97,6 +97,7 @@ fn answers_are_envoys() {
         ("GET", "/stats?type=TextReadouts"),
         ("GET", "/stats?type=Bad"),
         ("GET", "/stats?format=bad"),
+        ("GET", "/stats?format=&type=&filter=%5Ecluster%5C.backend%5C.membership"),
         ("GET", "/stats?histogram_buckets=bad"),
         ("GET", "/stats?filter=.&invert_filter"),
         ("GET", "/stats/prometheus?histogram_buckets=detailed"),

@@ -71,7 +71,7 @@ impl Selection {
     /// What `query` asks for, or why it cannot be answered.
     pub fn new(query: &StatsQuery) -> Result<Self, String> {
         let kinds = match query.r#type.as_deref() {
-            None | Some("All") => Kinds::All,
+            None | Some("" | "All") => Kinds::All,
             Some("Counters") => Kinds::Counters,
             Some("Gauges") => Kinds::Gauges,
             Some("Histograms") => Kinds::Histograms,
@@ -88,7 +88,7 @@ impl Selection {
             Some(_) => return Err(BUCKETS.into()),
         };
         let format = match query.format.as_deref() {
-            None | Some("text") => StatsFormat::Text,
+            None | Some("" | "text") => StatsFormat::Text,
             Some("json") => StatsFormat::Json,
             Some("prometheus") => StatsFormat::Prometheus,
             Some("html" | "active-html") => return Err(NO_HTML.into()),

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 
 use ringmain_tests::h2_client::{GET, H2Client};
-use ringmain_tests::h2_frame::{END_STREAM, headers, settings, window_update};
+use ringmain_tests::h2_frame::{END_STREAM, headers, kind, settings, window_update};
 use ringmain_tests::h2_upstream::{H2Upstream, HTTP2, Opening};
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy, tcp_proxy};
@@ -184,6 +184,8 @@ fn a_host_of_http2_that_grants_nothing() {
     counted(&front_proxy("", "", HTTP2), set_up, &CLIENT_PAUSED, |proxy, host| {
         ask_at_length(proxy, || {
             wait_for_pause(proxy, CLIENT_PAUSED[0]);
+            // By then its SETTINGS are there, which come first.
+            host.wait_for(kind::HEADERS, 1);
             let granted = u32::try_from(LENGTH).expect("a window");
             host.send([window_update(0, granted), window_update(1, granted)].concat());
         });
