@@ -33,18 +33,29 @@ pub(super) fn note_tick() -> Instant {
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     at_once: Cell<u32>,
+    /// Operations that have not completed. One that was dropped stays among them: the kernel may be at it still.
+    under_way: Cell<u32>,
 }
 
 impl Turn {
     /// Runs `operation`; gives way before it returns where the turn is over.
     pub(super) async fn take<F: Future>(&self, operation: F) -> F::Output {
-        let counted = Counted { operation, turn: self, waited: false };
-        let output = counted.await;
+        let output = self.count(operation).await;
         if self.at_once.get() > AT_ONCE_MAX {
             self.at_once.set(0);
             give_way().await;
         }
         output
+    }
+
+    /// Runs `operation`, which does not end the turn.
+    pub(super) fn count<F: Future>(&self, operation: F) -> impl Future<Output = F::Output> {
+        Counted { operation, turn: self, waited: false }
+    }
+
+    /// Has every operation completed?
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.under_way.get() == 0
     }
 }
 
@@ -85,10 +96,18 @@ impl<F: Future> Future for Counted<'_, F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let polled = this.operation.poll(context);
-        match &polled {
-            Poll::Pending => *this.waited = true,
-            Poll::Ready(_) if *this.waited => this.turn.at_once.set(0),
-            Poll::Ready(_) => this.turn.at_once.set(this.turn.at_once.get() + 1),
+        let Turn { at_once, under_way } = this.turn;
+        match (&polled, *this.waited) {
+            (Poll::Pending, true) => {}
+            (Poll::Pending, false) => {
+                *this.waited = true;
+                under_way.set(under_way.get() + 1);
+            }
+            (Poll::Ready(_), true) => {
+                at_once.set(0);
+                under_way.set(under_way.get() - 1);
+            }
+            (Poll::Ready(_), false) => at_once.set(at_once.get() + 1),
         }
         polled
     }
@@ -156,5 +175,20 @@ mod tests {
             assert!(waits.as_mut().poll(&mut context).is_pending());
             assert!(waits.poll(&mut context).is_ready());
         }
+    }
+
+    #[test]
+    fn what_is_dropped_before_it_completes_is_never_at_rest() {
+        let turn = Turn::default();
+        let mut context = Context::from_waker(Waker::noop());
+        {
+            let mut completes = pin!(turn.take(yield_now()));
+            assert!(completes.as_mut().poll(&mut context).is_pending());
+            assert!(!turn.is_at_rest());
+            assert!(completes.poll(&mut context).is_ready());
+        }
+        assert!(turn.is_at_rest());
+        assert!(pin!(turn.take(yield_now())).poll(&mut context).is_pending());
+        assert!(!turn.is_at_rest());
     }
 }

@@ -4,6 +4,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::pin::pin;
@@ -27,7 +28,7 @@ use super::{Buffer, Patience, engine, pipe, sleep};
 /// A connected TCP or Unix socket. Reads and writes may run at the same time, one of each.
 #[derive(Debug)]
 pub struct Stream {
-    inner: UnsafeCell<TcpStream>,
+    inner: UnsafeCell<ManuallyDrop<TcpStream>>,
     reading: Turn,
     writing: Turn,
     held_back: Cell<bool>,
@@ -36,7 +37,7 @@ pub struct Stream {
 impl Stream {
     pub(super) fn new(inner: TcpStream) -> Self {
         Self {
-            inner: UnsafeCell::new(inner),
+            inner: UnsafeCell::new(ManuallyDrop::new(inner)),
             reading: Turn::default(),
             writing: Turn::default(),
             held_back: Cell::default(),
@@ -80,7 +81,7 @@ impl Stream {
             _ => {}
         }
         let stream = Self::new(TcpStream::from_std(socket.into())?);
-        stream.shared().writable(false).await?;
+        stream.wait_writable_in_turn().await?;
         let socket = SockRef::from(&stream);
         if let Some(error) = socket.take_error()? {
             return Err(error);
@@ -92,8 +93,16 @@ impl Stream {
 
     /// The socket, for another worker. Nothing may be under way on it.
     pub fn into_descriptor(self) -> OwnedFd {
-        // SAFETY: the stream has let go of its descriptor, and nobody else has it.
-        unsafe { OwnedFd::from_raw_fd(self.inner.into_inner().into_raw_fd()) }
+        // SAFETY: `drop`, the only other one that takes it, does not run.
+        descriptor_of(unsafe { ManuallyDrop::new(self).take_inner() })
+    }
+
+    /// # Safety
+    ///
+    /// To be called once, and last.
+    unsafe fn take_inner(&mut self) -> TcpStream {
+        // SAFETY: nobody uses it afterwards, as the caller promises.
+        unsafe { ManuallyDrop::take(self.inner.get_mut()) }
     }
 
     /// A connected socket that another worker has let go of.
@@ -219,7 +228,7 @@ impl Stream {
     pub async fn readable(&self) -> io::Result<()> {
         // SAFETY: `readable` takes a shared reference; see `shared` for why that may stand beside
         // an operation in flight.
-        unsafe { &*self.inner.get() }.readable(false).await
+        self.reading.count(unsafe { &*self.inner.get() }.readable(false)).await
     }
 
     /// The same as an operation among the reads, which gives way to other sockets now and then.
@@ -325,6 +334,24 @@ impl Stream {
         // Sync, so all of this is one thread.
         unsafe { &mut *self.inner.get() }
     }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // SAFETY: the first and last time: who calls `into_descriptor` has no stream left to drop.
+        let inner = unsafe { self.take_inner() };
+        // A ring's close is an operation, and monoio cancels what nobody waits for: three times the work of
+        // close(2). Only where the kernel may still be at something on the socket that has to come after it.
+        if !engine::is_epoll() && self.reading.is_at_rest() && self.writing.is_at_rest() {
+            drop(descriptor_of(inner));
+        }
+    }
+}
+
+/// The descriptor of a socket on which nothing is under way.
+fn descriptor_of(inner: TcpStream) -> OwnedFd {
+    // SAFETY: the socket has let go of its descriptor, and nobody else has it.
+    unsafe { OwnedFd::from_raw_fd(inner.into_raw_fd()) }
 }
 
 impl AsFd for Stream {
