@@ -47,7 +47,7 @@ pub struct Arguments {
     #[arg(long)]
     out: Option<PathBuf>,
 
-    /// Folder for plots: `cpu.svg`, `memory.svg` and `latency.svg`.
+    /// Folder for plots (SVG).
     #[arg(long)]
     pub plots: Option<PathBuf>,
 

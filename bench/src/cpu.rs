@@ -1,5 +1,6 @@
 //! Which core does what, and how much CPU time a process has used.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::error::Error;
 
-/// Two cores: the proxy has one to itself, load and upstream share the other.
+/// Two cores: the proxy has one to itself, load and upstream share the other, and a second worker with them.
 #[derive(Debug, Clone, Copy)]
 pub struct Cores {
     pub proxy: usize,
@@ -30,13 +31,21 @@ impl Cores {
             _ => Err(Error::TooFewCores { allowed: cores.len() }),
         }
     }
+
+    /// Those of a proxy with that many workers.
+    pub fn of_proxy(self, workers: u32) -> String {
+        match workers {
+            1 => self.proxy.to_string(),
+            _ => format!("{},{}", self.proxy, self.load),
+        }
+    }
 }
 
-/// A command that runs `program` on `core` only and ends with this process, however that ends. Each
+/// A command that runs `program` on `cores` only, as taskset(1) takes them, and ends with this process, however that ends. Each
 /// wrapper becomes the next program, so the process id and the start are the program's own.
-pub fn pinned(core: usize, program: &Path) -> Command {
+pub fn pinned(cores: impl Display, program: &Path) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", &core.to_string(), "setpriv", "--pdeathsig", "TERM"]).arg(program);
+    command.args(["--cpu-list", &cores.to_string(), "setpriv", "--pdeathsig", "TERM"]).arg(program);
     command
 }
 

@@ -1,5 +1,6 @@
-//! The results as SVG plots: CPU per request and memory per connection by scenario and side, latency by
-//! percentile of those that ran at an equal rate. A plot without figures is not written.
+//! The results as SVG plots: CPU per request and memory per connection by scenario and side, CPU per request
+//! by the size of a table, latency by percentile of those that ran at an equal rate. A plot without figures
+//! is not written.
 
 use std::fs;
 use std::io;
@@ -13,6 +14,7 @@ use crate::error::Error;
 use crate::metric::Metric;
 use crate::report::Results;
 use crate::scenario::Load;
+use crate::setup::Setup;
 use crate::side::Side;
 use crate::summary::Row;
 
@@ -22,7 +24,9 @@ const SCENARIO_HEIGHT: u32 = 72;
 const FRAME_HEIGHT: u32 = 80;
 /// Room above the first scenario for the legend, in scenarios.
 const LEGEND_SCENARIOS: f64 = 1.8;
-const LATENCY_HEIGHT: u32 = 480;
+const LINES_HEIGHT: u32 = 480;
+/// Room for the legend above the greatest figure of an axis that begins at zero.
+const LINES_HEADROOM: f64 = 1.4;
 const FONT: &str = "sans-serif";
 const PERCENTILES: [(Metric, &str); 4] = [
     (Metric::P50Us, "50 %"),
@@ -33,15 +37,24 @@ const PERCENTILES: [(Metric, &str); 4] = [
 
 type Drawing<T> = Result<T, DrawingAreaErrorKind<io::Error>>;
 
-/// Writes `cpu.svg`, `memory.svg` and `latency.svg` into `folder`.
+/// Writes `cpu.svg`, `memory.svg`, `routes.svg`, `hosts.svg` and one of the latency for each scenario at a fixed
+/// rate, by its name, into `folder`.
 pub fn write(results: &Results, folder: &Path) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::file(folder))?;
-    for (name, plot) in [
-        ("cpu.svg", by_scenario(&results.rows, Metric::CpuUs, "CPU us per request")),
-        ("memory.svg", by_scenario(&results.rows, Metric::IdleKib, "KiB per idle connection")),
-        ("latency.svg", latency(&results.rows)),
-    ] {
-        let path = folder.join(name);
+    let rows = &results.rows;
+    let routes = |setup: &Setup| setup.virtual_hosts;
+    let hosts = |setup: &Setup| setup.hosts;
+    let mut plots = vec![
+        ("cpu", by_scenario(rows, Metric::CpuUs, "CPU us per request")),
+        ("memory", by_scenario(rows, Metric::IdleKib, "KiB per idle connection")),
+        ("routes", by_size(rows, routes, "CPU us per request by virtual hosts and routes")),
+        ("hosts", by_size(rows, hosts, "CPU us per request by hosts of the cluster")),
+    ];
+    for rows in rows.chunk_by(|row, next| row.scenario.name == next.scenario.name) {
+        plots.extend(rows.first().map(|row| (row.scenario.name, latency(rows))));
+    }
+    for (name, plot) in plots {
+        let path = folder.join(name).with_extension("svg");
         let plot = plot.map_err(|error| Error::file(&path)(io::Error::other(error)))?;
         if let Some(svg) = plot {
             fs::write(&path, svg).map_err(Error::file(path))?;
@@ -107,16 +120,54 @@ fn by_scenario(rows: &[Row], metric: Metric, title: &str) -> Drawing<Option<Stri
     Ok(Some(svg))
 }
 
-/// A line for each side, of the scenarios at a fixed rate.
+/// A line for each side over what `size` tells of the scenarios that have one.
+fn by_size(rows: &[Row], size: fn(&Setup) -> u32, title: &str) -> Drawing<Option<String>> {
+    let dots = |side| {
+        let own = rows.iter().filter(move |row| row.side == side);
+        let sized = own.filter_map(|row| {
+            let size = f64::from(size(&row.scenario.setup));
+            Some((size, row.figure(Metric::CpuUs)?.median)).filter(|_| size > 0.0)
+        });
+        sized.collect::<Vec<_>>()
+    };
+    let all: Vec<_> = Side::ALL.into_iter().flat_map(dots).collect();
+    let Some(sizes) = around(all.iter().map(|(size, _)| *size)) else { return Ok(None) };
+    let greatest = all.iter().map(|(_, us)| *us).fold(0.0, f64::max);
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, LINES_HEIGHT)).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(title, (FONT, 18))
+            .margin(12)
+            .x_label_area_size(32)
+            .y_label_area_size(64)
+            .build_cartesian_2d(sizes.log_scale(), 0.0..greatest * LINES_HEADROOM)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_label_formatter(&|size| format!("{size}"))
+            .label_style((FONT, 13))
+            .draw()?;
+        for side in Side::ALL {
+            lines(&mut chart, side, dots(side))?;
+        }
+        legend(&mut chart, SeriesLabelPosition::UpperLeft)?;
+        area.present()?;
+    }
+    Ok(Some(svg))
+}
+
+/// A line for each side of a scenario at a fixed rate.
 fn latency(rows: &[Row]) -> Drawing<Option<String>> {
-    let rows: Vec<&Row> =
-        rows.iter().filter(|row| row.scenario.load == Load::Open && row.is_valid()).collect();
+    let at_rate = |row: &&Row| matches!(row.scenario.load, Load::Open { .. }) && row.is_valid();
+    let rows: Vec<&Row> = rows.iter().filter(at_rate).collect();
     let figures = rows.iter().flat_map(|row| percentiles(row));
     let Some(range) = around(figures.map(|(_, us)| us)) else { return Ok(None) };
     let names = PERCENTILES.map(|(_, name)| name);
     let mut svg = String::new();
     {
-        let area = SVGBackend::with_string(&mut svg, (WIDTH, LATENCY_HEIGHT)).into_drawing_area();
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, LINES_HEIGHT)).into_drawing_area();
         area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&area)
             .caption("latency in us at an equal rate", (FONT, 18))
@@ -133,18 +184,33 @@ fn latency(rows: &[Row]) -> Drawing<Option<String>> {
             .label_style((FONT, 13))
             .draw()?;
         for row in rows {
-            let color = color(row.side);
-            chart
-                .draw_series(
-                    LineSeries::new(percentiles(row), color.stroke_width(2)).point_size(3),
-                )?
-                .label(row.side.title())
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color));
+            lines(&mut chart, row.side, percentiles(row))?;
         }
         legend(&mut chart, SeriesLabelPosition::UpperLeft)?;
         area.present()?;
     }
     Ok(Some(svg))
+}
+
+/// The line of one side, with its name; nothing without dots.
+fn lines<'a, X, Y>(
+    chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
+    side: Side,
+    dots: impl IntoIterator<Item = (f64, f64)>,
+) -> Drawing<()>
+where
+    X: Ranged<ValueType = f64>,
+    Y: Ranged<ValueType = f64>,
+{
+    let mut dots = dots.into_iter().peekable();
+    if dots.peek().is_some() {
+        let color = color(side);
+        chart
+            .draw_series(LineSeries::new(dots, color.stroke_width(2)).point_size(3))?
+            .label(side.title())
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color));
+    }
+    Ok(())
 }
 
 /// Places on the axis and microseconds.
@@ -252,6 +318,19 @@ mod tests {
         let figures: Vec<_> = PERCENTILES.iter().map(|&(metric, _)| (metric, 500.0)).collect();
         let svg = latency(&[row("open-loop", Side::Haproxy, &figures)]).unwrap().unwrap();
         assert_names(&svg, &["50 %", "90 %", "99 %", "99.9 %", "HAProxy", "100", "1000"]);
+    }
+
+    #[test]
+    fn the_cost_is_shown_by_size() {
+        let rows = [
+            row("routes-1", Side::Nginx, &[(Metric::CpuUs, 16.0)]),
+            row("routes-10000", Side::Nginx, &[(Metric::CpuUs, 19.0)]),
+            row("small", Side::Envoy, &[(Metric::CpuUs, 33.0)]),
+        ];
+        let svg = by_size(&rows, |setup| setup.virtual_hosts, "CPU").unwrap().unwrap();
+        assert_names(&svg, &["CPU", "nginx", "1", "10000"]);
+        assert!(!svg.contains("Envoy"), "{svg}");
+        assert!(by_size(&rows, |setup| setup.hosts, "CPU").unwrap().is_none());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::cpu::Cores;
 use crate::scenario::Scenario;
 use crate::side::Installed;
 use crate::template::Places;
@@ -49,11 +50,11 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts `installed` on `core` before the upstream and waits until it answers `first` rightly;
+    /// Starts `installed` on its part of `cores` before the upstream and waits until it answers `first` rightly;
     /// the error says why it does not. In TLS it shows `credentials`; `scratch` takes its files.
     pub fn start(
         installed: &Installed,
-        core: usize,
+        cores: Cores,
         upstream_port: u16,
         credentials: &Credentials,
         first: &Scenario,
@@ -81,7 +82,7 @@ impl Proxy {
         let file = configure(installed, &places)?;
         let started = Instant::now();
         let child =
-            spawn(installed, core, &places, &file, &log).map_err(|error| error.to_string())?;
+            spawn(installed, cores, &places, &file, &log).map_err(|error| error.to_string())?;
         let mut proxy = Self {
             child,
             port: listen_port,
@@ -165,13 +166,13 @@ fn configure(installed: &Installed, places: &Places) -> Result<PathBuf, String> 
 
 fn spawn(
     installed: &Installed,
-    core: usize,
+    cores: Cores,
     places: &Places,
     file: &Path,
     log: &Path,
 ) -> io::Result<Child> {
     let log = File::create(log)?;
-    cpu::pinned(core, &installed.program)
+    cpu::pinned(cores.of_proxy(places.setup.workers), &installed.program)
         .args(installed.side.arguments(file, places))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

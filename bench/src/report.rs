@@ -61,9 +61,9 @@ fn markdown(results: &Results) -> String {
         results.rounds,
         results.seconds
     );
-    for rows in results.rows.chunk_by(|row, next| row.scenario.name == next.scenario.name) {
-        table(&mut text, rows);
-    }
+    let scenarios = || results.rows.chunk_by(|row, next| row.scenario.name == next.scenario.name);
+    overview(&mut text, scenarios());
+    scenarios().for_each(|rows| table(&mut text, rows));
     if results.rows.iter().any(Row::is_disturbed) {
         line(
             &mut text,
@@ -79,6 +79,25 @@ fn markdown(results: &Results) -> String {
     text
 }
 
+/// A line for each scenario: ringmain's first figure, and how it compares.
+fn overview<'a>(text: &mut String, scenarios: impl Iterator<Item = &'a [Row]>) {
+    const PEERS: [Side; 4] = [Side::Envoy, Side::Nginx, Side::Haproxy, Side::Relay];
+    let peers = PEERS.map(|peer| format!("to {}", peer.title())).join(" | ");
+    line(text, format_args!("\n### ringmain on io_uring beside each\n"));
+    line(text, format_args!("| | ringmain (io_uring) | {peers} | its epoll to it |"));
+    line(text, format_args!("|{}", "---|".repeat(PEERS.len() + 3)));
+    for rows in scenarios {
+        let of = |side| rows.iter().find(|row| row.side == side);
+        let Some(own) = of(Side::RingmainUring) else { continue };
+        let Some(metric) = own.first_metric() else { continue };
+        let figure = format!("{} {}", cell(own, metric), metric.column().title);
+        let peers = PEERS.map(|peer| ratio(Some(own), of(peer), metric)).join(" | ");
+        let epoll = ratio(of(Side::RingmainEpoll), Some(own), metric);
+        let heading = own.scenario.heading();
+        line(text, format_args!("| {heading} | {figure} | {peers} | {epoll} |"));
+    }
+}
+
 /// The rows of one scenario.
 fn table(text: &mut String, rows: &[Row]) {
     let Some(scenario) = rows.first().map(|row| row.scenario) else { return };
@@ -88,33 +107,22 @@ fn table(text: &mut String, rows: &[Row]) {
         .find_map(|row| row.outcome.as_ref().ok())
         .map(|figures| figures.keys().copied().collect())
         .unwrap_or_default();
-    let mut titles: Vec<&str> = metrics.iter().map(|metric| metric.column().title).collect();
-    let ratios_at = titles.len().min(1);
-    titles.splice(ratios_at..ratios_at, ["to Envoy", "to HAProxy", "to io_uring"]);
+    let titles: Vec<&str> = metrics.iter().map(|metric| metric.column().title).collect();
     line(text, format_args!("| | {} |", titles.join(" | ")));
     line(text, format_args!("|{}", "---|".repeat(titles.len() + 1)));
     for row in rows {
         let name = format!("{} {}", row.side.title(), row.release);
         let cells = match &row.outcome {
-            Ok(_) => cells(row, rows, &metrics).join(" | "),
+            Ok(_) => {
+                metrics.iter().map(|&metric| cell(row, metric)).collect::<Vec<_>>().join(" | ")
+            }
             Err(reason) => {
-                let rest = " |".repeat(titles.len() - 1);
+                let rest = " |".repeat(titles.len().saturating_sub(1));
                 format!("INVALID: {}{rest}", reason.replace('|', "/"))
             }
         };
         line(text, format_args!("| {} | {cells} |", name.trim()));
     }
-}
-
-/// The first metric is followed by its ratios to the peers.
-fn cells(row: &Row, rows: &[Row], metrics: &[Metric]) -> Vec<String> {
-    let mut cells: Vec<String> = metrics.iter().map(|&metric| cell(row, metric)).collect();
-    if let Some(&first) = metrics.first() {
-        let ratios = [Side::Envoy, Side::Haproxy, Side::RingmainUring]
-            .map(|peer| ratio(row, rows, peer, first));
-        cells.splice(1..1, ratios);
-    }
-    cells
 }
 
 fn cell(row: &Row, metric: Metric) -> String {
@@ -130,10 +138,9 @@ fn with_range(spread: Spread, decimals: usize) -> String {
     format!("{:.decimals$} ({:.decimals$}-{:.decimals$})", spread.median, spread.min, spread.max)
 }
 
-/// This side's figure as a share of the peer's.
-fn ratio(row: &Row, rows: &[Row], peer: Side, metric: Metric) -> String {
-    let peer = rows.iter().find(|row| row.side == peer);
-    match peer.and_then(|peer| row.ratio_to(peer, metric)) {
+/// One side's figure as a share of another's.
+fn ratio(row: Option<&Row>, peer: Option<&Row>, metric: Metric) -> String {
+    match row.zip(peer).and_then(|(row, peer)| row.ratio_to(peer, metric)) {
         Some(spread) => with_range(spread, 2),
         None => "-".into(),
     }

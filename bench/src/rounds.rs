@@ -121,7 +121,8 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// Without a rate of the user's, the open loop runs at half of what Envoy can take.
     fn find_rate(&mut self) {
-        let open = self.scenarios.iter().find(|scenario| scenario.load == Load::Open);
+        let open =
+            self.scenarios.iter().find(|scenario| matches!(scenario.load, Load::Open { .. }));
         let (Some(scenario), Err(_)) = (open, &self.stand.rate) else { return };
         self.stand.rate = self
             .probe(scenario)
@@ -190,7 +191,7 @@ impl Bench<'_> {
 
     fn start(&self, installed: &Installed, first: &Scenario) -> Result<Proxy, String> {
         let Stand { cores, upstream, credentials, .. } = self.stand;
-        Proxy::start(installed, cores.proxy, upstream.port, credentials, first, self.scratch)
+        Proxy::start(installed, cores, upstream.port, credentials, first, self.scratch)
     }
 }
 

@@ -38,8 +38,8 @@ pub enum Protocol {
 pub enum Load {
     /// The next one as soon as the connection has its answer.
     Closed,
-    /// At a fixed rate, whatever the answers do.
-    Open,
+    /// At a fixed rate, this part of the run's, whatever the answers do.
+    Open { part: u32 },
     /// The next connection with a TLS handshake and one request as soon as the one before has ended.
     Handshakes { resumed: bool },
     /// One on each connection, which then stays idle.
@@ -161,7 +161,16 @@ const ALL: &[Scenario] = &[
         connections: 16,
         ..TCP
     },
-    Scenario { name: "open-loop", title: "small GET at a fixed rate", load: Load::Open, ..GET },
+    Scenario { name: "small-2w", title: "small GET, two workers", setup: workers(GET, 2), ..GET },
+    Scenario {
+        name: "h2c-h1-2w",
+        title: "HTTP/2 small GET, two workers",
+        setup: workers(H2C, 2),
+        ..H2C
+    },
+    Scenario { name: "open-loop", title: "small GET at a fixed rate", load: open(1), ..GET },
+    Scenario { name: "open-loop-half", title: "small GET at half of it", load: open(2), ..GET },
+    Scenario { name: "open-loop-quarter", title: "small GET at a quarter", load: open(4), ..GET },
     Scenario { name: "idle-5000", title: "idle keep-alive", ..idle(GET) },
     Scenario { name: "idle-15000", title: "idle keep-alive", connections: 15_000, ..idle(GET) },
     Scenario { name: "idle-h2", title: "idle HTTP/2", ..idle(H2C) },
@@ -194,6 +203,14 @@ const fn idle(scenario: Scenario) -> Scenario {
         setup: Setup { connections_max: 16_384, ..scenario.setup },
         ..scenario
     }
+}
+
+const fn open(part: u32) -> Load {
+    Load::Open { part }
+}
+
+const fn workers(scenario: Scenario, workers: u32) -> Setup {
+    Setup { workers, ..scenario.setup }
 }
 
 const fn routes(virtual_hosts: u32) -> Setup {

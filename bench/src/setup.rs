@@ -15,6 +15,8 @@ pub struct Setup {
     pub virtual_hosts: u32,
     /// Hosts behind the proxy, of which each connection of the load uses one; with 0 there is one for all.
     pub hosts: u32,
+    /// Workers of the proxy, each on a core of its own.
+    pub workers: u32,
     /// Connections that a side which asks for a limit makes room for.
     pub connections_max: u32,
     pub downstream: Downstream,
@@ -53,6 +55,7 @@ impl Setup {
         filters: false,
         virtual_hosts: 0,
         hosts: 0,
+        workers: 1,
         connections_max: 4096,
         downstream: Downstream::Http1,
         upstream: Upstream::Http1,

@@ -133,6 +133,7 @@ impl Side {
             Self::Nginx => None,
             Self::Relay if setup.access_log => Some("has no access log"),
             Self::Relay if setup.virtual_hosts > 0 => Some("has no routes"),
+            Self::Relay if setup.workers > 1 => Some("has one thread"),
             Self::Relay if setup.hosts > 0 => Some("knows one host"),
             Self::Relay if !setup.has_equal_ends() => {
                 Some("speaks to the upstream as the load does")
@@ -149,10 +150,11 @@ impl Side {
         self == Self::Haproxy
     }
 
-    /// Arguments that start one worker in the foreground; `file` is the configuration.
+    /// Arguments that start it in the foreground; `file` is the configuration.
     pub fn arguments(self, file: &Path, places: &Places) -> Vec<OsString> {
         let file = file.as_os_str().to_owned();
-        let envoy = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+        let workers = places.setup.workers.to_string();
+        let envoy = ["--concurrency", &workers, "--disable-hot-restart", "--log-level", "warning"]
             .map(OsString::from);
         let like_envoy = |more: &[&str]| {
             ["-c".into(), file.clone()]

@@ -77,6 +77,11 @@ impl Row {
         self.outcome.as_ref().ok()?.get(&metric).copied()
     }
 
+    /// The one that stands for the row.
+    pub fn first_metric(&self) -> Option<Metric> {
+        self.outcome.as_ref().ok()?.keys().next().copied()
+    }
+
     /// Did every round go well?
     pub fn is_valid(&self) -> bool {
         self.outcome.is_ok()

@@ -45,6 +45,7 @@ impl Places<'_> {
             scratch => self.scratch.display().to_string(),
             access_log => self.setup.access_log.then(|| self.access_log.display().to_string()),
             filters => self.setup.filters,
+            workers => self.setup.workers,
             connections_max => self.setup.connections_max,
             domains => self.setup.domains(),
             hosts => self.setup.host_addresses(),
