@@ -58,11 +58,11 @@ impl Listener {
 pub async fn accept(control: Arc<Control>, listener: Listener, routes: Router) {
     let counted = axum::middleware::from_fn_with_state(control.clone(), count_request);
     let routes = routes.layer(counted);
-    let places = Arc::new(Places::default());
+    let mut places = Places::default();
     loop {
         match listener.accept().await {
             Ok(stream) => {
-                let place = Places::take(&places).await;
+                let place = places.take().await;
                 let (control, routes) = (control.clone(), routes.clone());
                 tokio::spawn(async move {
                     tokio::select! {
