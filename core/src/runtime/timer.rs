@@ -48,8 +48,6 @@ pub struct Timers {
     epoch: Instant,
     /// The clock at the last sweep, in milliseconds since `epoch`.
     swept_ms: Cell<u64>,
-    /// The same as a moment.
-    swept: Cell<Instant>,
     /// How many there have been.
     sweeps: Cell<u32>,
     slots: RefCell<Slab<Slot>>,
@@ -59,11 +57,9 @@ pub struct Timers {
 impl Timers {
     /// No deadlines yet; the clock starts now.
     pub fn new() -> Rc<Self> {
-        let epoch = Instant::now();
         Rc::new(Self {
-            epoch,
+            epoch: Instant::now(),
             swept_ms: Cell::new(0),
-            swept: Cell::new(epoch),
             sweeps: Cell::new(0),
             slots: RefCell::new(Slab::new()),
             earliest_ms: Cell::new(NEVER),
@@ -72,7 +68,7 @@ impl Timers {
 
     /// The time at the last sweep: at most two [`TICK`]s ago, unless the worker was held up, and free to ask.
     pub fn coarse_now(&self) -> Instant {
-        self.swept.get()
+        self.epoch + Duration::from_millis(self.swept_ms.get())
     }
 
     /// The other bound: now is not later than this. What must not be too short counts from here.
@@ -84,7 +80,6 @@ impl Timers {
     pub fn sweep(&self) {
         let now_ms = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(NEVER - 1);
         let due_ms = self.swept_ms.replace(now_ms) + SWEEP_MAX_MS;
-        self.swept.set(self.epoch + Duration::from_millis(now_ms));
         let sweeps = self.sweeps.get();
         self.sweeps.set(sweeps.wrapping_add(1));
         let late_ms = now_ms.saturating_sub(due_ms);

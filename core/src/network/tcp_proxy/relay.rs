@@ -4,14 +4,15 @@
 //! Bytes are copied through a buffer. Where many come and both sides are plain, the kernel moves them from socket to
 //! socket ([`Stream::splice`]) until few come.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::future::Future;
 use std::io;
 use std::net::Shutdown;
+use std::rc::Rc;
 
 use crate::runtime::{
     Buffer, BufferPool, LARGE_BUFFER_BYTES, Patience, SMALL_BUFFER_BYTES, SplicePipe, SplicePipes,
-    Stream,
+    Stream, Timers,
 };
 use crate::stats::{Pauses, counting_pauses};
 use crate::transport_socket::Transport;
@@ -44,8 +45,8 @@ pub struct Relay<'a> {
     pub buffers: &'a BufferPool,
     /// Where pipes come from.
     pub pipes: &'a SplicePipes,
-    /// Its read's.
-    pub patience: Patience,
+    /// What limits how long a read keeps its buffer.
+    pub timers: &'a Rc<Timers>,
     /// Counts the times that the sender is not read because the receiver takes nothing.
     pub pauses: Pauses<'a>,
     /// Told how many bytes have come.
@@ -63,10 +64,11 @@ impl Relay<'_> {
     /// direction ends other than well, the other one is ended too.
     pub async fn run(&self, first: Buffer) -> End {
         let mut piece = first;
+        let patience = OnceCell::new();
         let mut in_bulk = 0;
         let end = loop {
             if piece.is_empty() {
-                let (read, received) = self.receive(in_bulk > 0).await;
+                let (read, received) = self.receive(&patience, in_bulk > 0).await;
                 piece = received;
                 match read {
                     Ok(0) => break End::Finished,
@@ -102,15 +104,20 @@ impl Relay<'_> {
     }
 
     /// The next piece. Where the last one filled a small buffer, there is a large one for it.
-    async fn receive(&self, in_bulk: bool) -> (io::Result<usize>, Buffer) {
+    async fn receive(
+        &self,
+        patience: &OnceCell<Patience>,
+        in_bulk: bool,
+    ) -> (io::Result<usize>, Buffer) {
         match self.from {
             Transport::Raw(stream) => {
                 let buffer = || if in_bulk { self.buffers.large() } else { self.buffers.small() };
                 stream.read_when_ready(buffer).await
             }
             Transport::Tls(_) => {
+                let patience = patience.get_or_init(|| Patience::new(self.timers));
                 let buffer = if in_bulk { self.buffers.large() } else { Buffer::default() };
-                self.from.read_lazily(buffer, self.buffers, &self.patience).await
+                self.from.read_lazily(buffer, self.buffers, patience).await
             }
         }
     }

@@ -24,7 +24,7 @@ use crate::load_balancer::Pick;
 use crate::network::Unserved;
 use crate::pool::{self, TcpConnection, TcpFailure};
 use crate::router::{ExponentialBackOff, ip_hash};
-use crate::runtime::{self, Buffer, Deadline, Notify, Patience, join};
+use crate::runtime::{self, Buffer, Deadline, Notify, join};
 use crate::server::Worker;
 use crate::stats::scopes::TcpProxyStats;
 use crate::transport_socket::{Transport, TransportOptions};
@@ -329,7 +329,7 @@ impl Session<'_> {
             to: upstream.transport(),
             buffers: &self.worker.buffers,
             pipes: &self.worker.pipes,
-            patience: Patience::new(&self.worker.timers),
+            timers: &self.worker.timers,
             pauses: self.stats().reading_pauses(),
             received: &|count| {
                 idle.restart();
@@ -347,7 +347,7 @@ impl Session<'_> {
             to: &self.downstream,
             buffers: &self.worker.buffers,
             pipes: &self.worker.pipes,
-            patience: Patience::new(&self.worker.timers),
+            timers: &self.worker.timers,
             pauses: cluster_stats.reading_pauses(),
             received: &|count| {
                 idle.restart();
