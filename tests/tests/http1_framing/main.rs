@@ -3,7 +3,7 @@
 //! arrives.
 //!
 //! Each case says the exact bytes of both ends and of the log. It runs whole, split in two at every
-//! byte and byte by byte, on each I/O engine. The upstream reads with a parser of its own that takes
+//! byte (above 2,000 bytes at some hundreds of them) and byte by byte, on each I/O engine. The upstream reads with a parser of its own that takes
 //! one way to say a thing and no other (`wire`); what it cannot take fails the test, in the cases
 //! and in the thousands of random changes of them (`mutations`).
 //!

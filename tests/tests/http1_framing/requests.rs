@@ -191,7 +191,7 @@ fn check_one(program: Program, hcm: &str, cases: &[Case]) {
     let mut failures = String::new();
     for case in cases {
         let place = format!("{program}, {}", case.rule);
-        for arrivals in [vec![Arrival::Whole], splits(case.bytes.len())] {
+        for arrivals in [vec![vec![Arrival::Whole]], splits(case.bytes.len())].concat() {
             if let Err(failure) = check_arrivals(&mut rig, case, &arrivals, &place) {
                 failures += &format!("=== {place}\n{}\n{failure}\n", case.bytes.escape_ascii());
                 // What is still under way would disturb the next case.

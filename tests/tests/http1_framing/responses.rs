@@ -169,8 +169,8 @@ fn check_one(program: Program, hcm: &str, route: &str, cases: &[Case]) {
                 Arrival::Trickle => case.end.is_some(),
                 Arrival::Whole => false,
             };
-            batches.push(splits(case.script.bytes.len()));
-            batches[1].retain(|arrival| !late(arrival));
+            batches.extend(splits(case.script.bytes.len()));
+            batches[1..].iter_mut().for_each(|batch| batch.retain(|arrival| !late(arrival)));
         }
         for arrivals in batches {
             if let Err(failure) = check_arrivals(&mut rig, case, &arrivals, &place) {

@@ -13,8 +13,13 @@ use ringmain_tests::wait::{PATIENCE, poll_for};
 
 use super::peer::Peer;
 
-/// At most so many places at which one message is split, so many connections at once.
-const SPLITS_MAX: usize = 200;
+/// So many connections at once.
+const AT_ONCE_MAX: usize = 200;
+/// Messages up to so long are split at every byte. Longer ones are long by the same byte again and again: they are
+/// split at so many places, and at every byte where heads and last chunks are.
+const EVERY_BYTE_MAX: usize = 2_000;
+const LONG_SPLITS: usize = 200;
+const EDGE_BYTES: usize = 40;
 
 /// A proxy and its upstream.
 pub struct Rig {
@@ -38,16 +43,13 @@ pub enum Arrival {
     Trickle,
 }
 
-/// Every way in which `length` bytes are to arrive, but for the whole.
-pub fn splits(length: usize) -> Vec<Arrival> {
-    let step = length.div_ceil(SPLITS_MAX).max(1);
-    // Both ends at every byte, where heads and last chunks are.
-    let edges = length.saturating_sub(40)..length;
-    let mut places: Vec<usize> =
-        (1..length).step_by(step).chain(edges).filter(|at| *at > 0).collect();
-    places.sort_unstable();
-    places.dedup();
-    places.into_iter().map(Arrival::Split).chain([Arrival::Trickle]).collect()
+/// Every way in which `length` bytes are to arrive, but for the whole; in parts that run one after the other.
+pub fn splits(length: usize) -> Vec<Vec<Arrival>> {
+    let step = if length > EVERY_BYTE_MAX { length.div_ceil(LONG_SPLITS) } else { 1 };
+    let is_edge = |at: usize| at <= EDGE_BYTES || at + EDGE_BYTES >= length;
+    let places = (1..length).filter(|at| at % step == 0 || is_edge(*at));
+    let arrivals: Vec<_> = places.map(Arrival::Split).chain([Arrival::Trickle]).collect();
+    arrivals.chunks(AT_ONCE_MAX).map(<[_]>::to_vec).collect()
 }
 
 impl Rig {
