@@ -8,6 +8,7 @@ mod host;
 mod shared;
 mod told_hosts;
 mod worker_cluster;
+mod worker_host;
 
 pub use bells::Bells;
 pub use circuit_breakers::{CircuitBreakers, Resource};
@@ -15,4 +16,5 @@ pub use health_flags::{HealthFlag, HealthFlags};
 pub use host::{Host, HostDescription, HostSet};
 pub use shared::{Cluster, ClusterHistograms};
 pub use told_hosts::{HostSlots, ToldHosts};
-pub use worker_cluster::{Membership, WorkerCluster, WorkerHost};
+pub use worker_cluster::{Membership, WorkerCluster};
+pub use worker_host::WorkerHost;

@@ -10,13 +10,13 @@ use ringmain_config::cluster::{RoutingPriority, UpstreamProtocol};
 use ringmain_config::tls::UpstreamTlsContext;
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 
-use super::{Bells, Cluster, HealthFlag, Host, HostSet, ToldHosts};
+use super::{Bells, Cluster, Host, HostSet, ToldHosts, WorkerHost};
 use crate::load_balancer::{Balancer, Health, Hosts, Pick, PriorityLoad};
 use crate::outlier_detection::Outcome;
-use crate::pool::{self, IdleConnections, Line, MultiplexedConnections, OpenTcp};
+use crate::pool::{self, Line};
 use crate::random::Random;
 use crate::runtime::{BufferPool, Timers};
-use crate::stats::scopes::{ClusterStats, HostStats, Http2Stats};
+use crate::stats::scopes::{ClusterStats, Http2Stats};
 use crate::stats::{WorkerHistograms, WorkerId};
 use crate::transport_socket::tls::ClientContext;
 
@@ -103,94 +103,6 @@ impl Hosts for BalancedHosts<'_> {
     }
 }
 
-/// A host as one worker sees it.
-#[derive(Debug)]
-pub struct WorkerHost {
-    /// What all workers share.
-    pub shared: Arc<Host>,
-    /// This worker.
-    pub worker: WorkerId,
-    connections: [Cell<u32>; 2],
-    idle: [IdleConnections; 2],
-    multiplexed: [MultiplexedConnections; 2],
-    open_tcp: OpenTcp,
-    /// Whether the last connection that agreed on a protocol by ALPN has agreed on HTTP/2.
-    agrees_on_http2: Cell<bool>,
-    alternate: Cell<bool>,
-    /// Whether its health checks fail or it is ejected, as last told.
-    failed: Cell<bool>,
-}
-
-impl WorkerHost {
-    /// This worker's counters of the host.
-    pub fn stats(&self) -> &HostStats {
-        self.shared.stats.of(self.worker)
-    }
-
-    /// Connections of `priority` that are open or being opened.
-    pub fn connections(&self, priority: RoutingPriority) -> u32 {
-        self.connections[priority as usize].get()
-    }
-
-    /// Counts connections opened and closed.
-    pub fn count_connection(&self, priority: RoutingPriority, change: i32) {
-        let count = &self.connections[priority as usize];
-        count.set(count.get().saturating_add_signed(change));
-    }
-
-    /// Connections of `priority` that wait for a request.
-    pub fn idle(&self, priority: RoutingPriority) -> &IdleConnections {
-        &self.idle[priority as usize]
-    }
-
-    /// HTTP/2 connections of `priority`.
-    pub fn multiplexed(&self, priority: RoutingPriority) -> &MultiplexedConnections {
-        &self.multiplexed[priority as usize]
-    }
-
-    /// Connections of TCP proxies and tunnels, where they are to be closed when the host fails.
-    pub fn open_tcp(&self) -> &OpenTcp {
-        &self.open_tcp
-    }
-
-    /// Whether the next connection is likely to agree on HTTP/2 by ALPN.
-    pub fn agrees_on_http2(&self) -> bool {
-        self.agrees_on_http2.get()
-    }
-
-    /// A connection has agreed on HTTP/2, or not.
-    pub fn note_agreed(&self, http2: bool) {
-        self.agrees_on_http2.set(http2);
-    }
-
-    /// Whether its health checks fail or it is ejected, and that was not so when this was last asked.
-    fn has_failed_anew(&self) -> bool {
-        let health = self.shared.health();
-        let failed =
-            health.has(HealthFlag::FailedActiveHc) || health.has(HealthFlag::FailedOutlierCheck);
-        !self.failed.replace(failed) && failed
-    }
-
-    /// A host that has failed its checks or was ejected may do better on other connections, as Envoy
-    /// has it: those that wait are closed, and those of TCP proxies where that is asked for.
-    fn leave_connections(&self) {
-        self.open_tcp.cut_all();
-        self.idle.iter().for_each(IdleConnections::close_all);
-        self.multiplexed.iter().for_each(MultiplexedConnections::drain);
-    }
-
-    /// The host has left: its connections close when they serve nobody.
-    fn retire_connections(&self) {
-        self.idle.iter().for_each(IdleConnections::retire);
-        self.multiplexed.iter().for_each(MultiplexedConnections::retire);
-    }
-
-    /// True every other time.
-    pub fn alternate(&self) -> bool {
-        self.alternate.replace(!self.alternate.get())
-    }
-}
-
 /// What is offered by ALPN where the configuration names nothing.
 fn offered(protocol: UpstreamProtocol) -> &'static [&'static [u8]] {
     match protocol {
@@ -263,12 +175,7 @@ impl WorkerCluster {
 
     /// Closes all idle connections.
     pub fn close_idle(&self) {
-        for host in &self.current.borrow().hosts {
-            host.idle.iter().for_each(IdleConnections::close_all);
-            for multiplexed in &host.multiplexed {
-                while multiplexed.close_idle() {}
-            }
-        }
+        self.current.borrow().hosts.iter().for_each(|host| host.close_idle());
     }
 
     /// The requests that wait for a connection.
@@ -301,21 +208,12 @@ impl WorkerCluster {
             return false;
         }
         let hosts = self.current.borrow();
-        hosts.hosts.iter().any(|host| {
-            host.idle(priority).close_oldest() || host.multiplexed(priority).close_idle()
-        })
+        hosts.hosts.iter().any(|host| host.close_one_idle(priority))
     }
 
     /// Closes idle connections to hosts that requests wait for because of the host's own limit.
     pub fn close_idle_waited_for(&self) {
-        for host in self.current.borrow().hosts.iter().filter(|host| host.shared.waiting() > 0) {
-            for idle in &host.idle {
-                while host.shared.waiting() > 0 && idle.close_oldest() {}
-            }
-            for multiplexed in &host.multiplexed {
-                while host.shared.waiting() > 0 && multiplexed.close_idle() {}
-            }
-        }
+        self.current.borrow().hosts.iter().for_each(|host| host.close_idle_waited_for());
     }
 
     /// Looks at what is shared with the other workers, if one of them has asked to.
@@ -389,24 +287,10 @@ impl WorkerCluster {
             && !(known.len() == set.hosts.len() && set.hosts.iter().all(is_known));
         let hosts = set.hosts.iter().map(|host| {
             let known = if closes_all { None } else { known.remove(&host.id) };
-            known.unwrap_or_else(|| Rc::new(self.worker_host(host.clone())))
+            known.unwrap_or_else(|| Rc::new(WorkerHost::new(host.clone(), self.worker)))
         });
         current.hosts = hosts.collect();
         known.into_values().collect()
-    }
-
-    fn worker_host(&self, shared: Arc<Host>) -> WorkerHost {
-        WorkerHost {
-            shared,
-            worker: self.worker,
-            connections: Default::default(),
-            idle: Default::default(),
-            multiplexed: Default::default(),
-            open_tcp: OpenTcp::default(),
-            agrees_on_http2: Cell::default(),
-            alternate: Cell::default(),
-            failed: Cell::default(),
-        }
     }
 
     /// How many hosts there are.
@@ -476,14 +360,11 @@ impl WorkerCluster {
 
     /// Closes idle connections that the upstream has closed or that have waited too long.
     pub fn sweep_idle(self: &Rc<Self>) {
+        let timeout = self.shared.config.idle_timeout;
         // Of thousands of hosts most have none here.
-        let is_connected =
-            |host: &&Rc<WorkerHost>| host.connections.iter().any(|open| open.get() > 0);
-        for host in self.current.borrow().hosts.iter().filter(is_connected) {
-            let timeout = self.shared.config.idle_timeout;
-            host.idle.iter().for_each(|idle| idle.sweep(timeout));
-            host.multiplexed.iter().for_each(|multiplexed| multiplexed.sweep(timeout));
-        }
+        let hosts = self.current.borrow();
+        hosts.hosts.iter().filter(|host| host.is_connected()).for_each(|host| host.sweep(timeout));
+        drop(hosts);
         // A bell that came too early for a connection to be idle is made up for here.
         pool::look(self);
     }
