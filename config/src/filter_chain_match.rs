@@ -36,7 +36,7 @@ pub struct FilterChainMatch {
     pub source_ports: Vec<u16>,
 }
 
-/// One of `server_names`.
+/// One of `server_names`, in lower case: names of hosts are the same in either (RFC 4343).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ServerName {
     /// The whole name.
@@ -166,9 +166,9 @@ fn ranges(wire: &[core::CidrRange], at: &At<'_>) -> Option<Vec<CidrRange>> {
 fn server_names(wire: &[String], at: &At<'_>) -> Option<Vec<ServerName>> {
     let read = |(index, name): (usize, &String)| match name.strip_prefix('*') {
         Some(suffix) if suffix.starts_with('.') && !suffix.contains('*') => {
-            Some(ServerName::Suffix(suffix.to_owned()))
+            Some(ServerName::Suffix(suffix.to_ascii_lowercase()))
         }
-        None if !name.contains('*') => Some(ServerName::Exact(name.clone())),
+        None if !name.contains('*') => Some(ServerName::Exact(name.to_ascii_lowercase())),
         _ => {
             at.index(index)
                 .error("a wildcard must be the first of a name's labels: '*.example.com'");

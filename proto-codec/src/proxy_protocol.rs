@@ -8,7 +8,7 @@ mod encode;
 mod v1;
 mod v2;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 pub use encode::write;
 pub use v1::SIGNATURE as V1_SIGNATURE;
@@ -64,12 +64,29 @@ pub struct MalformedHeader(pub Version);
 
 /// Reads the header at the begin of `bytes`.
 pub fn parse(bytes: &[u8]) -> Result<Progress<'_>, MalformedHeader> {
-    if begins(bytes, v2::SIGNATURE) {
-        v2::parse(bytes).map_err(|()| MalformedHeader(Version::V2))
+    let (version, progress) = if begins(bytes, v2::SIGNATURE) {
+        (Version::V2, v2::parse(bytes))
     } else if begins(bytes, v1::SIGNATURE) {
-        v1::parse(bytes).map_err(|()| MalformedHeader(Version::V1))
+        (Version::V1, v1::parse(bytes))
     } else {
-        Ok(Progress::Absent)
+        return Ok(Progress::Absent);
+    };
+    match progress {
+        Ok(Progress::Complete(header)) if !header.names_single_hosts() => {
+            Err(MalformedHeader(version))
+        }
+        progress => progress.map_err(|()| MalformedHeader(version)),
+    }
+}
+
+impl ProxyHeader<'_> {
+    /// Whether both ends are what a connection may have: the address of one host, as Envoy demands.
+    fn names_single_hosts(&self) -> bool {
+        let ends = self.addresses.iter().flat_map(|it| [it.source.ip(), it.destination.ip()]);
+        ends.into_iter().all(|ip| {
+            let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+            !(ip.is_unspecified() || ip.is_multicast() || is_broadcast)
+        })
     }
 }
 

@@ -61,6 +61,13 @@ fn a_line_with_a_wrong_field_is_refused() {
             "{line:?}: {parsed:?}"
         );
     }
+    for ip in ["0.0.0.0", "255.255.255.255", "224.0.0.1", "::", "ff02::1"] {
+        let (family, other) = if ip.contains(':') { ("TCP6", "::1") } else { ("TCP4", "1.2.3.4") };
+        for ends in [format!("{ip} {other}"), format!("{other} {ip}")] {
+            let line = format!("PROXY {family} {ends} 80 443\r\n");
+            assert_eq!(parse(line.as_bytes()), Err(MalformedHeader(Version::V1)), "{line:?}");
+        }
+    }
     let long = format!("PROXY UNKNOWN {}", "x".repeat(200));
     assert_eq!(parse(long.as_bytes()), Ok(Progress::Absent));
 }
@@ -93,6 +100,8 @@ fn a_binary_header_with_a_wrong_field_is_refused() {
         v2(0x21, 0x21, &INET),
         v2(0x21, 0x11, &[&INET[..], &[4, 0, 2, 9]].concat()),
         v2(0x21, 0x11, &[&INET[..], &[4, 0]].concat()),
+        v2(0x21, 0x11, &[0; 12]),
+        v2(0x21, 0x21, &[255; 36]),
     ] {
         assert_eq!(parse(&bytes), Err(MalformedHeader(Version::V2)), "{bytes:?}");
     }

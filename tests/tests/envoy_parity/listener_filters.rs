@@ -79,7 +79,7 @@ fn record(content: &[u8]) -> Vec<u8> {
 #[test]
 fn a_client_hello_chooses_the_chain() {
     let chains = [
-        ("name", "server_names: [a.example]"),
+        ("name", "server_names: [A.Example]"),
         ("tls", "transport_protocol: tls"),
         ("plain", "transport_protocol: raw_buffer"),
     ];
@@ -298,7 +298,7 @@ fn hear_at_once(proxy: &Proxy, sent: &[Vec<u8>]) -> String {
 /// they may end.
 fn wrong_headers() -> Vec<Vec<u8>> {
     const FIELDS: [&str; 6] = ["PROXY", "TCP4", "1.2.3.4", "5.6.7.8", "80", "443"];
-    const WRONG: [&str; 16] = [
+    const WRONG: [&str; 20] = [
         "",
         " ",
         "x",
@@ -312,6 +312,10 @@ fn wrong_headers() -> Vec<Vec<u8>> {
         "1.2.3.4.5",
         "1.2.3.256",
         "::1",
+        "0.0.0.0",
+        "255.255.255.255",
+        "224.0.0.1",
+        "::",
         "TCP6",
         "UNKNOWN",
         "PROXY",
@@ -361,6 +365,29 @@ fn every_wrong_proxy_header_ends_as_with_envoy() {
         story += &stats(proxy, COUNTED);
         story
     });
+}
+
+#[test]
+fn a_version_that_is_not_allowed_ends_the_connection() {
+    let line: &[u8] = b"PROXY TCP4 1.2.3.4 5.6.7.8 80 443\r\n";
+    let bad_line: &[u8] = b"PROXY TCP4 ::1 5.6.7.8 80 443\r\n";
+    let (good, bad) = (v2(0x21, 0x11, &INET), v2(0x21, 0x11, &[0; 12]));
+    for version in ["V1", "V2"] {
+        let fields = format!(", disallowed_versions: [{version}]");
+        let config = config(&filters(&[filter("proxy_protocol", &fields)]), &[("any", "")]);
+        same(&config, &Values::new(), |proxy| {
+            told(
+                proxy,
+                &[
+                    ("version 1", vec![line]),
+                    ("bad version 1", vec![bad_line]),
+                    ("version 2", vec![&good]),
+                    ("bad version 2", vec![&bad]),
+                    ("nothing", vec![]),
+                ],
+            )
+        });
+    }
 }
 
 #[test]

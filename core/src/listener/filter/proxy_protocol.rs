@@ -59,6 +59,12 @@ impl ProxyProtocol {
             self.stats.of(worker).not_found_allowed.inc();
             return CONTINUE;
         }
+        if let Some(version) = self.disallowed(bytes) {
+            let stats = self.version(version).of(worker);
+            stats.found.inc();
+            stats.disallowed.inc();
+            return Verdict::Close;
+        }
         match parse(bytes) {
             Ok(Progress::Incomplete) => Verdict::Incomplete,
             Ok(Progress::Absent) => self.refuse(worker, bytes),
@@ -78,6 +84,15 @@ impl ProxyProtocol {
         };
         (!self.config.disallows_v1 && begins(V1_SIGNATURE))
             || (!self.config.disallows_v2 && begins(V2_SIGNATURE))
+    }
+
+    /// The version of the header, where it is seen to be one that is not allowed. What else it says does
+    /// not matter then.
+    fn disallowed(&self, bytes: &[u8]) -> Option<Version> {
+        if self.config.disallows_v2 && bytes.starts_with(V2_SIGNATURE) {
+            return Some(Version::V2).filter(|_| bytes.len() >= V2_FIXED_BYTES);
+        }
+        (self.config.disallows_v1 && bytes.starts_with(V1_SIGNATURE)).then_some(Version::V1)
     }
 
     /// Like Envoy, has fewer bytes than version 2 takes wait for more, and takes a line for a bad one
@@ -105,16 +120,7 @@ impl ProxyProtocol {
         header: &ProxyHeader<'_>,
         connection: &mut ConnectionInfo,
     ) -> Verdict {
-        let stats = self.version(header.version).of(worker);
-        let is_disallowed = match header.version {
-            Version::V1 => self.config.disallows_v1,
-            Version::V2 => self.config.disallows_v2,
-        };
-        if is_disallowed {
-            stats.disallowed.inc();
-            return self.close(worker);
-        }
-        stats.found.inc();
+        self.version(header.version).of(worker).found.inc();
         if let Some(addresses) = header.addresses {
             connection.remote = addresses.source.into();
             connection.restore_local(addresses.destination);

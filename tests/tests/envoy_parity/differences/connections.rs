@@ -91,3 +91,44 @@ fn a_client_hello_of_no_version_of_tls_is_passed_on() {
         assert!(answer.starts_with(BAD_REQUEST), "{program}: {answer:?}");
     }
 }
+
+/// Where one chain names a range of every address and another none, Envoy has both at the same place of its trie
+/// and takes the one or the other, as chance would have it at its start.
+#[test]
+fn a_range_of_everything_counts_for_more_than_none() {
+    let chain = |name: &str, conditions: &str| {
+        format!(
+            r#"
+    - filter_chain_match: {{ {conditions} }}
+      filters:
+      - name: hello
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.direct_response.v3.Config
+          response: {{ inline_string: {name} }}"#
+        )
+    };
+    let everything = "prefix_ranges: [{ address_prefix: 0.0.0.0, prefix_len: 0 }]";
+    let config = bare_listener("", &(chain("any", "") + &chain("range", everything)), "");
+    for program in Program::ringmains() {
+        let proxy = Proxy::start(program, &config, &Values::new());
+        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port("listener")))
+            .expect("the proxy listens");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert_eq!(answer, "range", "{program}");
+    }
+}
+
+/// Addresses of the PROXY protocol have no zones.
+#[test]
+fn a_zone_in_a_proxy_header_is_refused() {
+    const FILTERS: &str = r#"listener_filters: [{ name: proxy, typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol } }]"#;
+    let say = |client: &mut TcpStream| {
+        let request = b"PROXY TCP6 fe80::1%lo ::1 1 2\r\nGET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        client.write_all(request).expect("room");
+    };
+    assert!(answered(Program::Envoy, FILTERS, say).starts_with(b"HTTP/1.1 204 No Content\r\n"));
+    for program in Program::ringmains() {
+        assert!(answered(program, FILTERS, say).is_empty(), "{program}");
+    }
+}
