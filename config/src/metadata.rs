@@ -6,7 +6,7 @@ use envoy_types::pb::envoy::config::core::v3 as wire;
 use envoy_types::pb::google::protobuf as pb;
 use pb::value::Kind;
 use prost::Message;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 /// `filter_metadata`: an object for each namespace.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,6 +25,16 @@ impl Metadata {
             value = value.get(key.as_str())?;
         }
         Some(value).filter(|value| !value.is_null())
+    }
+
+    /// Puts `value` in the place of what `key` stands for within `namespace`, unless that is no object.
+    pub fn put(&mut self, namespace: &str, key: &str, value: Value) {
+        let namespace = self.0.entry(namespace.to_owned());
+        if let Value::Object(members) = namespace.or_insert_with(|| Map::new().into()) {
+            members.insert(key.to_owned(), value);
+            // Envoy writes members by name.
+            members.sort_keys();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod cidr_set;
 mod enforced_rules;
 mod match_tree;
 mod match_value;
+mod notes;
 mod range_tree;
 mod rule;
 mod stats;
@@ -21,7 +22,8 @@ use crate::transport_socket::tls::TlsInfo;
 
 pub use cidr_set::CidrSet;
 pub use enforced_rules::EnforcedRules;
-use match_tree::{MatchTree, PolicyNames};
+use match_tree::{MatchTree, Policies};
+pub use notes::{NoteNames, note_hint};
 use rule::Rule;
 pub use stats::{EnforcedStats, ShadowStats, count, prefixed};
 
@@ -53,6 +55,8 @@ pub struct Subject<'a> {
 pub struct Engine {
     decider: Decider,
     policy_names: Box<[Box<str>]>,
+    /// Whether an action is LOG.
+    logs: bool,
 }
 
 #[derive(Debug)]
@@ -75,6 +79,8 @@ pub struct Decision {
     pub allowed: bool,
     /// The policy that matched: its place in [`Engine::policy_names`].
     pub policy: Option<usize>,
+    /// What rules that know the action LOG have for access logs: whether they are to tell of it.
+    pub access_log_hint: Option<bool>,
 }
 
 impl Engine {
@@ -86,12 +92,13 @@ impl Engine {
                 Self {
                     decider: Decider::Policies(rbac.action, policies),
                     policy_names: rbac.policies.keys().map(|name| (**name).into()).collect(),
+                    logs: rbac.action == Action::Log,
                 }
             }
             Rules::Matcher(tree) => {
-                let mut names = PolicyNames::default();
-                let decider = Decider::Tree(MatchTree::new(tree, &mut names));
-                Self { decider, policy_names: names.into_list() }
+                let mut policies = Policies::default();
+                let decider = Decider::Tree(MatchTree::new(tree, &mut policies));
+                Self { decider, policy_names: policies.names.into(), logs: policies.logs }
             }
         }
     }
@@ -102,8 +109,10 @@ impl Engine {
         let (action, policies) = match &self.decider {
             Decider::Policies(action, policies) => (action, policies),
             Decider::Tree(tree) => {
-                let silence = Decision { allowed: false, policy: None };
-                return tree.decide(subject).ok().flatten().unwrap_or(silence);
+                let silence = Decision { allowed: false, policy: None, access_log_hint: None };
+                let decision = tree.decide(subject).ok().flatten().unwrap_or(silence);
+                let access_log_hint = decision.access_log_hint.filter(|_| self.logs);
+                return Decision { access_log_hint, ..decision };
             }
         };
         let policy = policies.iter().position(|policy| policy.matches(subject));
@@ -112,7 +121,8 @@ impl Engine {
             Action::Deny => policy.is_none(),
             Action::Log => true,
         };
-        Decision { allowed, policy }
+        let access_log_hint = self.logs.then_some(policy.is_some());
+        Decision { allowed, policy, access_log_hint }
     }
 
     /// The names of the policies.

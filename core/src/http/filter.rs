@@ -78,7 +78,7 @@ pub enum Filter {
     /// `envoy.filters.http.local_ratelimit`.
     LocalRateLimit(Box<LocalRateLimitFilter>),
     /// `envoy.filters.http.rbac`.
-    Rbac(RbacFilter),
+    Rbac(Box<RbacFilter>),
     /// `envoy.filters.http.set_filter_state`.
     SetFilterState(SetFilterStateFilter),
     /// `envoy.filters.http.set_metadata`.
@@ -242,7 +242,9 @@ impl Filter {
             HttpFilterConfig::LocalRateLimit(config) => {
                 Self::LocalRateLimit(Box::new(LocalRateLimitFilter::new(config, workers)))
             }
-            HttpFilterConfig::Rbac(config) => Self::Rbac(RbacFilter::new(config, workers)),
+            HttpFilterConfig::Rbac(config) => {
+                Self::Rbac(Box::new(RbacFilter::new(config, workers)))
+            }
             HttpFilterConfig::SetFilterState(config) => {
                 Self::SetFilterState(SetFilterStateFilter::new(config))
             }

@@ -41,7 +41,7 @@ pub struct ConnectionInfo {
     pub direct_local: Address,
     /// What else a PROXY header said that is kept.
     pub proxy_tlvs: Option<Tlvs>,
-    /// What a PROXY header said for the dynamic metadata.
+    /// What a PROXY header and network filters said for the dynamic metadata.
     pub dynamic_metadata: Option<Rc<Metadata>>,
     /// The name in the ClientHello, in lower case.
     pub requested_server_name: Option<Rc<str>>,
@@ -88,6 +88,12 @@ impl ConnectionInfo {
         if let Some(log) = &self.log {
             log.note(change);
         }
+    }
+
+    /// Notes something in the dynamic metadata, also for its listener's access log.
+    pub fn note_metadata(&mut self, change: impl FnOnce(&mut Option<Rc<Metadata>>)) {
+        change(&mut self.dynamic_metadata);
+        self.note(|record| record.dynamic_metadata.clone_from(&self.dynamic_metadata));
     }
 
     /// Whether the client is on this machine, as far as its address tells; one on a Unix socket is. Like

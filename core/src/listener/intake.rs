@@ -207,9 +207,9 @@ impl Intake {
     }
 
     /// Asks them whether the client may connect.
-    fn authorize(self: Rc<Self>, connection: NewConnection, counted: Counted) {
+    fn authorize(self: Rc<Self>, mut connection: NewConnection, counted: Counted) {
         let filters = &self.listener().filter_chains[counted.chain].filters;
-        match network::authorize(filters, self.worker.id, &connection) {
+        match network::authorize(filters, self.worker.id, &mut connection) {
             Ok(()) => self.connected(connection, counted),
             Err(refused) => self.refuse(connection, counted, refused),
         }

@@ -114,7 +114,7 @@ pub fn admit(
 pub fn authorize(
     filters: &[NetworkFilter],
     worker: WorkerId,
-    connection: &NewConnection,
+    connection: &mut NewConnection,
 ) -> Result<(), Refused> {
     filters.iter().try_for_each(|filter| match filter {
         NetworkFilter::Rbac(filter) => filter.judge(worker, connection),

@@ -54,32 +54,42 @@ enum Predicate {
     Not(Box<Predicate>),
 }
 
-/// The names of the policies of a tree, each once.
+/// What actions of a tree name.
 #[derive(Debug, Default)]
-pub struct PolicyNames(Vec<Box<str>>);
+pub struct Policies {
+    /// Names of policies, each once, in the order in which they were met.
+    pub names: Vec<Box<str>>,
+    /// Whether an action is LOG.
+    pub logs: bool,
+}
 
-impl PolicyNames {
+impl Policies {
     fn place_of(&mut self, name: &str) -> usize {
-        let known = self.0.iter().position(|known| **known == *name);
+        let known = self.names.iter().position(|known| **known == *name);
         known.unwrap_or_else(|| {
-            self.0.push(name.into());
-            self.0.len() - 1
+            self.names.push(name.into());
+            self.names.len() - 1
         })
     }
 
-    /// In the order in which they were met.
-    pub fn into_list(self) -> Box<[Box<str>]> {
-        self.0.into()
+    fn decision(&mut self, action: &config::MatchAction) -> Decision {
+        let logs = action.action == Action::Log;
+        self.logs |= logs;
+        Decision {
+            allowed: action.action != Action::Deny,
+            policy: Some(self.place_of(&action.name)),
+            access_log_hint: Some(logs),
+        }
     }
 }
 
 impl MatchTree {
-    /// Compiles `config`; the policies that it names are noted in `names`.
-    pub fn new(config: &config::MatchTree, names: &mut PolicyNames) -> Self {
+    /// Compiles `config`; the policies that it names are noted in `policies`.
+    pub fn new(config: &config::MatchTree, policies: &mut Policies) -> Self {
         let matching = config.matching.as_ref();
         Self {
-            matching: matching.map_or(Matching::Nothing, |config| Matching::new(config, names)),
-            on_no_match: config.on_no_match.as_ref().map(|config| OnMatch::new(config, names)),
+            matching: matching.map_or(Matching::Nothing, |config| Matching::new(config, policies)),
+            on_no_match: config.on_no_match.as_ref().map(|config| OnMatch::new(config, policies)),
         }
     }
 
@@ -93,21 +103,23 @@ impl MatchTree {
 }
 
 impl Matching {
-    fn new(config: &config::Matching, names: &mut PolicyNames) -> Self {
+    fn new(config: &config::Matching, policies: &mut Policies) -> Self {
         match config {
             config::Matching::List(list) => {
                 let compile = |(predicate, on_match)| {
-                    (Predicate::new(predicate), OnMatch::new(on_match, names))
+                    (Predicate::new(predicate), OnMatch::new(on_match, policies))
                 };
                 Self::List(list.iter().map(|(when, then)| (when, then)).map(compile).collect())
             }
-            config::Matching::Tree(input, branches) => Self::tree(input.clone(), branches, names),
+            config::Matching::Tree(input, branches) => {
+                Self::tree(input.clone(), branches, policies)
+            }
         }
     }
 
-    fn tree(input: MatchInput, branches: &Branches, names: &mut PolicyNames) -> Self {
+    fn tree(input: MatchInput, branches: &Branches, policies: &mut Policies) -> Self {
         let mut compiled = |map: &BTreeMap<String, config::OnMatch>| -> Vec<_> {
-            map.iter().map(|(key, then)| (key.clone(), OnMatch::new(then, names))).collect()
+            map.iter().map(|(key, then)| (key.clone(), OnMatch::new(then, policies))).collect()
         };
         match branches {
             Branches::Exact(map) => {
@@ -129,7 +141,7 @@ impl Matching {
                     let value = RangeMatch { on_match, exclusive: matcher.exclusive };
                     matcher.ranges.iter().map(move |range| (*range, value))
                 });
-                let then = matchers.iter().map(|matcher| OnMatch::new(&matcher.on_match, names));
+                let then = matchers.iter().map(|matcher| OnMatch::new(&matcher.on_match, policies));
                 Self::Range(input, RangeTree::new(ranges), then.collect())
             }
         }
@@ -196,13 +208,10 @@ fn decide_by_address(
 }
 
 impl OnMatch {
-    fn new(config: &config::OnMatch, names: &mut PolicyNames) -> Self {
+    fn new(config: &config::OnMatch, policies: &mut Policies) -> Self {
         match config {
-            config::OnMatch::Matcher(tree) => Self::Tree(Box::new(MatchTree::new(tree, names))),
-            config::OnMatch::Action(action) => Self::Action(Decision {
-                allowed: action.action != Action::Deny,
-                policy: Some(names.place_of(&action.name)),
-            }),
+            config::OnMatch::Matcher(tree) => Self::Tree(Box::new(MatchTree::new(tree, policies))),
+            config::OnMatch::Action(action) => Self::Action(policies.decision(action)),
         }
     }
 

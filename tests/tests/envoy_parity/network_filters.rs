@@ -267,6 +267,24 @@ fn the_filter_behind_counts_and_logs_who_was_refused() {
     }
 }
 
+/// Enforced policies leave a hint where they log, shadow policies what they would have done.
+#[test]
+fn decisions_are_noted() {
+    let tcp = "tcp_proxy.v3.TcpProxy, stat_prefix: tcp, cluster: up, access_log: [{ name: file, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: '{{scratch}}/log', log_format: { text_format_source: { inline_string: \"%DYNAMIC_METADATA(envoy.filters.network.rbac)% %DYNAMIC_METADATA(envoy.common)%\\n\" } } } }]";
+    let log = NOBODY.replace("DENY", "LOG");
+    let shadow = NOBODY.replace("rules:", "shadow_rules_stat_prefix: s_, shadow_rules:");
+    let allow = NOBODY.replace("DENY", "ALLOW");
+    for filters in [&[&*log, tcp][..], &[&*shadow, tcp], &[&*allow, tcp], &[&*shadow, &*log, tcp]] {
+        same_with(&config(filters, &cluster("up")), upstream, |proxy, upstream| {
+            let client = connect(proxy);
+            upstream.wait_for_connections(1);
+            drop(client);
+            upstream.close_connections();
+            log_lines(proxy, "log", 1, &[])
+        });
+    }
+}
+
 #[test]
 fn the_name_in_the_client_hello_names_the_cluster() {
     let tcp = "tcp_proxy.v3.TcpProxy, stat_prefix: tcp, cluster: other";

@@ -11,7 +11,7 @@ use ringmain_config::http_filter::{
 };
 use ringmain_config::metadata::{Metadata, decode_value, json_number};
 use ringmain_proto_codec::HeaderMap;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{FilterView, RouteFilter};
 use crate::http::header_matching::cookie;
@@ -127,7 +127,8 @@ fn note(
         };
         if let Some(value) = value_of(pair, found, &mut counts) {
             counts.added += 1;
-            put(noted.get_or_insert_default(), pair, value);
+            let noted = Rc::make_mut(noted.get_or_insert_default());
+            noted.put(&pair.metadata_namespace, &pair.key, value);
         }
     }
     counts
@@ -206,16 +207,6 @@ fn string(text: Vec<u8>) -> Value {
         Err(error) => {
             error.as_bytes().iter().map(|byte| char::from(*byte)).collect::<String>().into()
         }
-    }
-}
-
-fn put(metadata: &mut Rc<Metadata>, pair: &MetadataPair, value: Value) {
-    let namespaces = &mut Rc::make_mut(metadata).0;
-    let namespace = namespaces.entry(pair.metadata_namespace.clone());
-    if let Value::Object(members) = namespace.or_insert_with(|| Map::new().into()) {
-        members.insert(pair.key.clone(), value);
-        // Envoy writes members by name.
-        members.sort_keys();
     }
 }
 

@@ -5,9 +5,13 @@ use ringmain_config::http_filter::RbacFilter as Config;
 use super::{FilterView, RouteFilter, Verdict};
 use crate::http::local_reply::LocalReply;
 use crate::rbac::{
-    Decision, EnforcedRules, EnforcedStats, Engine, ShadowStats, Subject, count, prefixed,
+    Decision, EnforcedRules, EnforcedStats, Engine, NoteNames, ShadowStats, Subject, count,
+    note_hint, prefixed,
 };
 use crate::stats::{Counter, Kind, PerWorker, Reading, Scope, Stat};
+
+/// The namespace of what it notes.
+const NAMESPACE: &str = "envoy.filters.http.rbac";
 
 /// The filter.
 #[derive(Debug)]
@@ -17,6 +21,8 @@ pub struct RbacFilter {
     shadow: PerWorker<ShadowStats>,
     rules_stat_prefix: String,
     shadow_rules_stat_prefix: String,
+    enforced_names: NoteNames,
+    shadow_names: NoteNames,
     /// With `track_per_rule_stats`: of each policy of the filter, by its place.
     per_rule: PerWorker<PerRule>,
     tracks_rules: bool,
@@ -63,6 +69,8 @@ impl RbacFilter {
             policies,
             enforced: PerWorker::new(workers),
             shadow: PerWorker::new(workers),
+            enforced_names: NoteNames::enforced(&config.rules_stat_prefix),
+            shadow_names: NoteNames::shadow(&config.shadow_rules_stat_prefix),
             rules_stat_prefix: config.rules_stat_prefix.clone(),
             shadow_rules_stat_prefix: config.shadow_rules_stat_prefix.clone(),
             tracks_rules,
@@ -77,14 +85,18 @@ impl RbacFilter {
         let policies = own.unwrap_or(&self.policies);
         let worker = view.worker.id;
         let per_rule = (self.tracks_rules && own.is_none()).then(|| self.per_rule.of(worker));
-        let subject = subject_of(view);
         if let Some(engine) = &policies.shadow_rules {
-            let decision = engine.decide(&subject);
+            let decision = engine.decide(&subject_of(view));
             self.shadow.of(worker).count(decision);
             count_policy(decision, per_rule.map(|counted| &*counted.shadow));
+            let metadata = &mut view.exchange.info.dynamic_metadata;
+            self.shadow_names.note(engine, decision, NAMESPACE, metadata);
         }
         let Some(rules) = &policies.rules else { return Verdict::Continue };
-        let decision = rules.engine.decide(&subject);
+        let decision = rules.engine.decide(&subject_of(view));
+        let metadata = &mut view.exchange.info.dynamic_metadata;
+        self.enforced_names.note(&rules.engine, decision, NAMESPACE, metadata);
+        note_hint(decision, metadata);
         self.enforced.of(worker).count(decision);
         count_policy(decision, per_rule.map(|counted| &*counted.enforced));
         if decision.allowed {

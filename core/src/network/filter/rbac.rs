@@ -8,8 +8,14 @@ use ringmain_proto_codec::HeaderMap;
 
 use super::Refused;
 use crate::listener::NewConnection;
-use crate::rbac::{EnforcedRules, EnforcedStats, Engine, ShadowStats, Subject, prefixed};
+use crate::rbac::{
+    Decision, EnforcedRules, EnforcedStats, Engine, NoteNames, ShadowStats, Subject, note_hint,
+    prefixed,
+};
 use crate::stats::{PerWorker, Scope, Stat, WorkerId};
+
+/// The namespace of what it notes.
+const NAMESPACE: &str = "envoy.filters.network.rbac";
 
 /// The filter.
 #[derive(Debug)]
@@ -19,6 +25,7 @@ pub struct RbacFilter {
     shadow_rules: Option<Engine>,
     enforced: PerWorker<EnforcedStats>,
     shadow: PerWorker<ShadowStats>,
+    shadow_names: NoteNames,
 }
 
 impl RbacFilter {
@@ -28,6 +35,7 @@ impl RbacFilter {
             shadow_rules: config.shadow_rules.as_ref().map(Engine::new),
             enforced: PerWorker::new(workers),
             shadow: PerWorker::new(workers),
+            shadow_names: NoteNames::shadow(&config.shadow_rules_stat_prefix),
             config: config.clone(),
         }
     }
@@ -36,28 +44,21 @@ impl RbacFilter {
     pub(super) fn judge(
         &self,
         worker: WorkerId,
-        connection: &NewConnection,
+        connection: &mut NewConnection,
     ) -> Result<(), Refused> {
-        let info = &connection.info;
-        // There is no request.
-        let headers = HeaderMap::default();
-        let subject = Subject {
-            headers: &headers,
-            direct_remote: info.direct_remote.ip(),
-            remote: info.remote.socket(),
-            local: info.local.socket(),
-            server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
-            tls: connection.transport.tls().map(|tls| &**tls),
-            dynamic_metadata: info.dynamic_metadata.as_deref(),
-            objects: None,
-            route_metadata: None,
-        };
         if let Some(engine) = &self.shadow_rules {
-            self.shadow.of(worker).count(engine.decide(&subject));
+            let decision = decide(engine, connection);
+            self.shadow.of(worker).count(decision);
+            connection.info.note_metadata(|metadata| {
+                self.shadow_names.note(engine, decision, NAMESPACE, metadata);
+            });
         }
         let Some(rules) = &self.rules else { return Ok(()) };
-        let decision = rules.engine.decide(&subject);
+        let decision = decide(&rules.engine, connection);
         self.enforced.of(worker).count(decision);
+        if decision.access_log_hint.is_some() {
+            connection.info.note_metadata(|metadata| note_hint(decision, metadata));
+        }
         if decision.allowed {
             return Ok(());
         }
@@ -70,4 +71,21 @@ impl RbacFilter {
         scope.block(&self.enforced, stats);
         prefixed(scope, &self.config.shadow_rules_stat_prefix).block(&self.shadow, stats);
     }
+}
+
+fn decide(engine: &Engine, connection: &NewConnection) -> Decision {
+    let info = &connection.info;
+    // There is no request.
+    let headers = HeaderMap::default();
+    engine.decide(&Subject {
+        headers: &headers,
+        direct_remote: info.direct_remote.ip(),
+        remote: info.remote.socket(),
+        local: info.local.socket(),
+        server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
+        tls: connection.transport.tls().map(|tls| &**tls),
+        dynamic_metadata: info.dynamic_metadata.as_deref(),
+        objects: None,
+        route_metadata: None,
+    })
 }

@@ -192,3 +192,59 @@ fn per_route_overrides() {
         ),
     ]);
 }
+
+/// What decisions leave in dynamic metadata.
+#[test]
+fn decisions_are_noted() {
+    let log = "- name: file
+  typed_config:
+    '@type': type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+    path: '{{scratch}}/{{name}}.text'
+    log_format:
+      text_format_source:
+        inline_string: \"%DYNAMIC_METADATA(envoy.filters.http.rbac)% %DYNAMIC_METADATA(envoy.common)%\\n\"";
+    let header = "header: { name: x-user, string_match: { exact: root } }";
+    let noting = |name, fields: &str| {
+        rbac(name, fields).access_logs(log).ask(get("/", "x-user: root\r\n")).ask(get("/", ""))
+    };
+    let shadow = |action| {
+        rules(action, ANY, header).replace("rules:", "shadow_rules:").replace("p1:", "s1:")
+    };
+    compare(vec![
+        noting("noted_allow", &rules("ALLOW", ANY, header))
+            .shows("\"enforced_engine_result\":\"denied\""),
+        noting("noted_deny", &rules("DENY", ANY, header)),
+        noting("noted_log", &rules("LOG", ANY, header)).shows("\"access_log_hint\":true"),
+        noting("noted_shadow", &shadow("DENY")).shows("\"shadow_effective_policy_id\":\"s1\""),
+        noting("noted_shadow_log", &shadow("LOG")),
+        noting(
+            "noted_both",
+            &format!(
+                "{}\n{}\nrules_stat_prefix: r_\nshadow_rules_stat_prefix: s_",
+                rules("ALLOW", ANY, header),
+                shadow("DENY")
+            ),
+        ),
+        noting("noted_nothing", ""),
+        noting("noted_tree", &tree("matcher", "LOG", "DENY")).shows("\"access_log_hint\":true"),
+        noting("noted_tree_without_log", &tree("matcher", "ALLOW", "DENY")),
+        noting("noted_shadow_tree", &tree("shadow_matcher", "DENY", "LOG")),
+    ]);
+}
+
+/// A tree that comes to one action for root and to the other for everybody else.
+fn tree(field: &str, root: &str, other: &str) -> String {
+    let action = |name: &str, action: &str| {
+        format!(
+            "{{ action: {{ name: a, typed_config: {{ \"@type\": type.googleapis.com/envoy.config.rbac.v3.Action, \
+             name: {name}, action: {action} }} }} }}"
+        )
+    };
+    format!(
+        "{field}: {{ matcher_list: {{ matchers: [{{ predicate: {{ single_predicate: {{ input: {{ name: i, \
+         typed_config: {{ \"@type\": type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput, \
+         header_name: x-user }} }}, value_match: {{ exact: root }} }} }}, on_match: {} }}] }}, on_no_match: {} }}",
+        action("root", root),
+        action("other", other)
+    )
+}
