@@ -131,6 +131,11 @@ impl CircuitBreakers {
         shares.fold(0, |sum: u32, share| sum.saturating_add(share.left()))
     }
 
+    /// Whether no connection is allowed at all. Requests of HTTP have one all the same, as in Envoy.
+    pub fn allows_no_connection(&self, priority: RoutingPriority) -> bool {
+        self.config.of(priority).max_connections == 0
+    }
+
     fn used(&self, priority: RoutingPriority, resource: Resource) -> u32 {
         limit(self.config.of(priority), resource).saturating_sub(self.remaining(priority, resource))
     }

@@ -172,11 +172,9 @@ impl Cluster {
 
     /// Has `hosts` checked and watched; those that are not among `known` are new.
     pub fn expect(&self, hosts: &HostSet, known: &HostSet, workers: usize) {
-        if !self.config.transport_sockets.matches.is_empty() {
-            let known: HashSet<u64> = known.hosts.iter().map(|host| host.id).collect();
-            let new = hosts.hosts.iter().filter(|host| !known.contains(&host.id));
-            new.for_each(|host| self.socket_matches[self.socket_place(host)].inc());
-        }
+        let known_ids: HashSet<u64> = known.hosts.iter().map(|host| host.id).collect();
+        let new = hosts.hosts.iter().filter(|host| !known_ids.contains(&host.id));
+        new.for_each(|host| self.socket_matches[self.socket_place(host)].inc());
         if let Some(checks) = &self.health_checks {
             checks.expect(hosts, known);
         }

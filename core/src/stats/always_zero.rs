@@ -28,8 +28,7 @@ pub const SSL_SOCKET_FACTORY: Names = Names {
 /// `cluster.<name>.`
 pub const CLUSTER: Names = Names {
     counters: "assignment_stale assignment_timeout_received assignment_use_cached \
-        default.total_match_count original_dst_host_invalid \
-        upstream_cx_connect_with_0_rtt upstream_cx_http3_total \
+        original_dst_host_invalid upstream_cx_connect_with_0_rtt upstream_cx_http3_total \
         upstream_cx_max_duration_reached upstream_cx_pool_overflow \
         upstream_cx_preconnect_skipped upstream_http3_broken upstream_rq_0rtt \
         upstream_rq_maintenance_mode upstream_rq_rx_reset_no_error",

@@ -39,13 +39,15 @@ fn config(fields: &str) -> String {
             "{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{{port}}}}} }} }} }} }}"
         )
     };
-    let one_connection = "
-    circuit_breakers: { thresholds: [{ max_connections: 1 }] }";
+    let at_most = |count: u32| {
+        format!("\n    circuit_breakers: {{ thresholds: [{{ max_connections: {count} }}] }}")
+    };
     let rest = format!(
-        r#"  clusters:{}{}{}{}{}
+        r#"  clusters:{}{}{}{}{}{}
 "#,
         cluster("good", &host("upstream"), ""),
-        cluster("narrow", &host("upstream"), one_connection),
+        cluster("narrow", &host("upstream"), &at_most(1)),
+        cluster("shut", &host("upstream"), &at_most(0)),
         cluster("refused", &host("refused"), ""),
         cluster("silent", &host("silent"), ""),
         cluster("empty", "", ""),
@@ -54,7 +56,7 @@ fn config(fields: &str) -> String {
 }
 
 /// Not `upstream_flush`, which tells of buffers that ringmain does not have, nor what `flow_control.rs` looks at.
-const COUNTED: &str = "%5E(tcp%5C.tcp%5C.(downstream_cx|idle|max)|listener%5C.in%5C.|cluster%5C.(good|narrow|refused|silent|empty)%5C.upstream_(cx|rq)_(total|active|destroy|connect|none|overflow|pending_total|pending_f|cancelled))";
+const COUNTED: &str = "%5E(tcp%5C.tcp%5C.(downstream_cx|idle|max)|listener%5C.in%5C.|cluster%5C.(good|narrow|shut|refused|silent|empty)%5C.upstream_(cx|rq)_(total|active|destroy|connect|none|overflow|pending_total|pending_f|cancelled))";
 
 /// Plays with an upstream of this script; the story ends with `logged` log lines and the stats.
 #[track_caller]
@@ -299,6 +301,7 @@ fn connections_are_limited_by_the_cluster() {
         let mut second = connect(proxy);
         read_to_end(&mut second, story);
     });
+    tell("cluster: shut", &[ok()], 1, |proxy, _, story| read_to_end(&mut connect(proxy), story));
 }
 
 #[test]

@@ -371,6 +371,15 @@ common_lb_config: { healthy_panic_threshold: { value: 0 } }
 }
 
 #[test]
+fn hosts_without_a_choice_count_for_the_default_transport_socket() {
+    let values = Values::from([("upstream".into(), "1".into())]);
+    assert_alike(|program| {
+        let proxy = Proxy::start(program, &front_proxy("", "", ""), &values);
+        proxy.admin().stat("cluster.backend.default.total_match_count")
+    });
+}
+
+#[test]
 fn labels_of_hosts_choose_the_transport_socket() {
     let authority = authority();
     let upstream = TlsUpstream::start(&authority, "server", false, Answer::Named);

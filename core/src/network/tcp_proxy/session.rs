@@ -178,7 +178,10 @@ impl Session<'_> {
         let mut back_off = self.proxy.config.back_off.as_ref().map(ExponentialBackOff::new);
         loop {
             let breakers = &cluster.shared.breakers;
-            if breakers.remaining(RoutingPriority::Default, Resource::Connections) == 0 {
+            let priority = RoutingPriority::Default;
+            if breakers.allows_no_connection(priority)
+                || breakers.remaining(priority, Resource::Connections) == 0
+            {
                 // No request is kept waiting here, as there is nobody who might give one back soon.
                 cluster.stats().upstream_cx_overflow.inc();
                 self.flag(ResponseFlag::UpstreamOverflow);
