@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
-    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SanType,
-    SerialNumber, date_time_ymd,
+    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, PKCS_ECDSA_P256_SHA256,
+    PKCS_ED25519, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -40,6 +40,10 @@ pub struct Subject {
     pub uris: Vec<&'static str>,
     /// Whether it was valid long ago only.
     pub expired: bool,
+    /// Whether it has been valid for some years only.
+    pub late: bool,
+    /// Whether its key is one of Ed25519.
+    pub ed25519: bool,
     /// Whether it is worth nothing without an OCSP staple (RFC 7633).
     pub must_staple: bool,
 }
@@ -47,9 +51,16 @@ pub struct Subject {
 impl Authority {
     /// A new one; its own certificate is `ca.crt`.
     pub fn new() -> Self {
+        Self::named("authority")
+    }
+
+    /// The same of another name.
+    pub fn named(name: &'static str) -> Self {
         let folder = workspace::scratch("certificates");
-        let mut params = params(&Subject { name: "authority", ..Subject::default() });
+        let mut params = params(&Subject { name, ..Subject::default() });
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Younger than what has expired.
+        params.not_before = date_time_ymd(2022, 1, 1);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate");
         write(&folder, "ca.crt", &certificate.pem());
@@ -63,9 +74,34 @@ impl Authority {
 
     /// Writes `<file>.crt` and `<file>.key`.
     pub fn issue(&self, file: &str, subject: &Subject) {
-        let key = KeyPair::generate().expect("a key");
+        let algorithm = if subject.ed25519 { &PKCS_ED25519 } else { &PKCS_ECDSA_P256_SHA256 };
+        let key = KeyPair::generate_for(algorithm).expect("a key");
         let certificate = params(subject).signed_by(&key, &self.issuer).expect("a certificate");
         self.put(file, &certificate.pem(), &key.serialize_pem());
+    }
+
+    /// An authority that this one vouches for: its own certificate is `<file>.crt` in the same folder.
+    pub fn intermediate(&self, file: &str, subject: &Subject) -> Self {
+        let mut params = params(subject);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        self.put(file, &certificate.pem(), &key.serialize_pem());
+        Self { folder: self.folder.clone(), issuer: Issuer::new(params, key) }
+    }
+
+    /// Appends the certificate in `<issuer>.crt` to `<file>.crt`.
+    pub fn show_issuer(&self, file: &str, issuer: &str) {
+        let path = |file: &str| self.folder.join(format!("{file}.crt"));
+        let read = |file: &str| fs::read_to_string(path(file)).expect("PEM");
+        fs::write(path(file), read(file) + &read(issuer)).expect("scratch is writable");
+    }
+
+    /// Takes over `<file>.crt` and `<file>.key` of another one.
+    pub fn copy(&self, other: &Self, file: &str) {
+        for name in [format!("{file}.crt"), format!("{file}.key")] {
+            fs::copy(other.folder.join(&name), self.folder.join(&name)).expect("readable");
+        }
     }
 
     /// Writes the list of what is revoked, `<list>.crl`, of which a new one is due in `next`: the certificate in
@@ -101,6 +137,13 @@ impl Authority {
     /// The certificate in `<file>.crt`.
     pub fn certificate(&self, file: &str) -> CertificateDer<'static> {
         CertificateDer::from_pem_file(self.folder.join(format!("{file}.crt"))).expect("PEM")
+    }
+
+    /// That one and those behind it.
+    fn chain(&self, file: &str) -> Vec<CertificateDer<'static>> {
+        let path = self.folder.join(format!("{file}.crt"));
+        let chain = CertificateDer::pem_file_iter(path).expect("readable");
+        chain.map(|certificate| certificate.expect("PEM")).collect()
     }
 
     /// The key in `<file>.key`.
@@ -141,6 +184,9 @@ fn params(subject: &Subject) -> CertificateParams {
         let extension = CustomExtension::from_oid_content(&TLS_FEATURE, status_request);
         params.custom_extensions.push(extension);
     }
+    if subject.late {
+        params.not_before = date_time_ymd(2022, 1, 1);
+    }
     if subject.expired {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
@@ -172,7 +218,7 @@ impl Handshake {
         Self { config: Arc::new(config), server_name, staple }
     }
 
-    /// The same with the certificate in `<file>.crt`.
+    /// The same with the certificates in `<file>.crt`.
     pub fn with_certificate(
         authority: &Authority,
         server_name: &'static str,
@@ -184,7 +230,7 @@ impl Handshake {
         let config = ClientConfig::builder_with_protocol_versions(versions)
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_client_auth_cert(vec![authority.certificate(file)], authority.key(file))
+            .with_client_auth_cert(authority.chain(file), authority.key(file))
             .expect("the key is the certificate's");
         Self { config: Arc::new(config), server_name, staple }
     }

@@ -45,7 +45,7 @@ impl UpstreamTlsContext {
         if wire.sni.len() > SNI_BYTES_MAX {
             at.field("sni").error(format!("must have at most {SNI_BYTES_MAX} bytes"));
         }
-        let verifies = common.validation_context.as_ref().is_some_and(|it| it.asks_anything());
+        let verifies = common.validation_context.as_ref().is_some_and(|it| it.holds_to_anything());
         if !verifies {
             at.warn(
                 Note::from(

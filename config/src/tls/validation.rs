@@ -131,8 +131,14 @@ impl CertificateValidationContext {
         })
     }
 
-    /// Whether anything is asked of a certificate.
+    /// Whether a certificate is asked for.
     pub fn asks_anything(&self) -> bool {
+        self.holds_to_anything()
+            || self.trust_chain_verification == TrustChainVerification::AcceptUntrusted
+    }
+
+    /// Whether there is anything that a certificate is held against.
+    pub fn holds_to_anything(&self) -> bool {
         !self.trusted_ca.is_empty() || self.pins_certificates()
     }
 

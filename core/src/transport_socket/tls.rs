@@ -1,5 +1,6 @@
 //! TLS over a socket: the handshake, and reading and writing what is plain to us.
 
+mod alert;
 mod certificate;
 mod certificate_selection;
 mod client_context;
@@ -8,6 +9,7 @@ mod handshake;
 mod info;
 mod names;
 mod observed;
+mod presented;
 mod server_context;
 mod session;
 mod stapling;

@@ -22,6 +22,11 @@ fn with_clients() -> Authority {
     };
     authority.issue("client", &client);
     authority.issue("expired", &Subject { expired: true, ..client.clone() });
+    authority.show_issuer("expired", "ca");
+    let other = Authority::named("other authority");
+    other.issue("stranger", &client);
+    other.show_issuer("stranger", "ca");
+    authority.copy(&other, "stranger");
     authority.self_sign("self", &client);
     authority.issue("revoked", &client);
     authority.revoke("revoked", "ca", 2120);
@@ -49,7 +54,7 @@ fn compare_file(template: &str) {
         for version in VERSIONS {
             let bare = Handshake::new(&authority, "server.example", &[version]).forgetful();
             answers.push(normal(&bare.connect(rig.port()).ask(FORGED)));
-            for file in ["client", "expired", "self", "revoked"] {
+            for file in ["client", "expired", "self", "revoked", "stranger"] {
                 let handshake =
                     Handshake::with_certificate(&authority, "server.example", file, &[version]);
                 answers.push(normal(&handshake.forgetful().connect(rig.port()).ask(FORGED)));
@@ -122,10 +127,41 @@ fn expired_or_untrusted_ones_may_be_accepted() {
     );
 }
 
+/// Anybody's, where nothing is asked of it.
+const ANYBODYS: &str = "validation_context: { trust_chain_verification: ACCEPT_UNTRUSTED }\n";
+
+#[test]
+fn one_is_asked_for_without_an_authority() {
+    let common = format!("{SERVER}{ANYBODYS}");
+    compare_file(&tls_front(&common, "", "forward_client_cert_details: SANITIZE_SET\n", ""));
+}
+
+/// In TLS 1.2 a client sees it before it could send anything.
+#[test]
+fn the_alert_says_what_is_wrong() {
+    let authority = with_clients();
+    let list = trusting("  crl: { filename: '{{certificates}}/ca.crl' }\n");
+    let template = tls_front(&list, "require_client_certificate: true\n", "", "");
+    assert_alike(|program| {
+        let rig = Rig::start(program, &authority, &template);
+        let with =
+            |file: &str| Handshake::with_certificate(&authority, "server.example", file, &[&TLS12]);
+        let bare = Handshake::new(&authority, "server.example", &[&TLS12]);
+        let bad = ["expired", "self", "revoked", "stranger"].map(with);
+        let handshakes = std::iter::once(bare).chain(bad);
+        handshakes.map(|it| it.connect(rig.port()).ask(GET)).collect::<Vec<_>>()
+    });
+}
+
 #[test]
 fn routes_look_at_the_certificate() {
+    routes_look(&trusting(""));
+    routes_look(&format!("{SERVER}{ANYBODYS}"));
+}
+
+fn routes_look(common: &str) {
     let authority = with_clients();
-    let template = tls_front(&trusting(""), "", "", "").replace(
+    let template = tls_front(common, "", "", "").replace(
         "- match: { prefix: / }",
         "- match: { prefix: /, tls_context: { presented: false } }\n                direct_response: { \
          status: 403 }\n              - match: { prefix: /, tls_context: { validated: true } }",

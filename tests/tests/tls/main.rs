@@ -2,6 +2,7 @@
 
 mod bad_peers;
 mod client_certificates;
+mod differences;
 mod downstream;
 mod examples;
 mod ocsp;

@@ -9,12 +9,14 @@ use rustls::ProtocolVersion;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
+use smallvec::SmallVec;
 
+use super::alert;
 use super::client_context::ClientContext;
 use super::info::TlsInfo;
 use super::observed::{Observed, observing};
 use super::server_context::ServerContext;
-use super::session::{Reached, Session, Side};
+use super::session::{RECORD_HEAD_BYTES, Reached, Session, Side};
 use super::stats::SslStats;
 use super::verification::Refusal;
 use super::{TlsStream, names, send};
@@ -89,7 +91,14 @@ async fn shake_hands(
     let mut session = Session::new(side, incoming);
     let mut observed = Observed::default();
     let mut staple = None;
+    let mut opening = Opening::new();
+    while is_server && session.received().len() < RECORD_HEAD_BYTES {
+        receive(&stream, &mut session, buffers).await?;
+    }
     loop {
+        if is_server {
+            note_opening(&mut opening, session.received());
+        }
         read_hello(&mut hello, session.received(), &mut observed);
         let advanced = observing(&mut observed, || session.handshake());
         // It is asked for again where the client has to repeat its hello.
@@ -103,22 +112,22 @@ async fn shake_hands(
         let may_wait = done && is_server && version == Some(ProtocolVersion::TLSv1_3);
         let sent = match may_wait {
             true => Ok(()),
-            false => send(&stream, &session.outgoing()).await,
+            false => {
+                let mut outgoing = session.outgoing();
+                if let Err(error) = &advanced {
+                    alert::reword(&mut outgoing, error, version, &opening);
+                }
+                send(&stream, &outgoing).await
+            }
         };
         if let Err(error) = advanced {
-            return Err(refused(&error, &observed, session.received(), stats));
+            return Err(refused(&error, &observed, &opening, stats));
         }
         sent.map_err(|_: io::Error| HandshakeFailure::Closed)?;
         if done {
             break;
         }
-        let incoming = session.begin_read(SMALL_BUFFER_BYTES, buffers);
-        let (result, incoming) = stream.read(incoming).await;
-        let ended = !matches!(result, Ok(1..));
-        session.end_read(ended, incoming, buffers);
-        if ended {
-            return Err(HandshakeFailure::of_end(result));
-        }
+        receive(&stream, &mut session, buffers).await?;
     }
     let info = TlsInfo::of(session.connection(), observed);
     stats.count_handshake(&info);
@@ -131,6 +140,32 @@ async fn shake_hands(
         writing: Cell::new(false),
         silent: Cell::new(false),
     })
+}
+
+/// Waits for more of the peer.
+async fn receive(
+    stream: &Stream,
+    session: &mut Session,
+    buffers: &Rc<BufferPool>,
+) -> Result<(), HandshakeFailure> {
+    let incoming = session.begin_read(SMALL_BUFFER_BYTES, buffers);
+    let (result, incoming) = stream.read(incoming).await;
+    let ended = !matches!(result, Ok(1..));
+    session.end_read(ended, incoming, buffers);
+    match ended {
+        true => Err(HandshakeFailure::of_end(result)),
+        false => Ok(()),
+    }
+}
+
+/// What a client begins with: a record's head, a message's head and a version, where it speaks TLS.
+type Opening = SmallVec<[u8; OPENING_BYTES]>;
+const OPENING_BYTES: usize = 11;
+
+fn note_opening(opening: &mut Opening, received: &[u8]) {
+    if opening.len() < OPENING_BYTES.min(received.len()) {
+        *opening = received[..OPENING_BYTES.min(received.len())].into();
+    }
 }
 
 /// Notes what rustls does not tell of a ClientHello, of which `received` has come.
@@ -149,15 +184,15 @@ fn read_hello(hello: &mut Option<ClientHelloReader>, received: &[u8], observed: 
 fn refused(
     error: &rustls::Error,
     observed: &Observed,
-    received: &[u8],
+    opening: &[u8],
     stats: &SslStats,
 ) -> HandshakeFailure {
     match (&observed.refusal, error) {
-        (Some(Refusal::Chain(_)), _) => stats.fixed.fail_verify_error.inc(),
+        (Some(Refusal::Chain { .. }), _) => stats.fixed.fail_verify_error.inc(),
         (Some(Refusal::SubjectAltNames(_)), _) => stats.fixed.fail_verify_san.inc(),
         (Some(Refusal::Pins), _) => stats.fixed.fail_verify_cert_hash.inc(),
         (None, rustls::Error::NoCertificatesPresented) => stats.fixed.fail_verify_no_cert.inc(),
         (None, _) => stats.fixed.connection_error.inc(),
     }
-    HandshakeFailure::Failed(names::failure(error, observed.refusal.as_ref(), received))
+    HandshakeFailure::Failed(names::failure(error, observed.refusal.as_ref(), opening))
 }

@@ -50,11 +50,18 @@ pub(super) fn name_of<T: PartialEq>(
     table.iter().find(|(known, _)| known == value).map(|(_, name)| *name)
 }
 
-/// `%..._TRANSPORT_FAILURE_REASON%` for a handshake that failed; `received` are the bytes that it failed at.
-pub(super) fn failure(error: &Error, refusal: Option<&Refusal>, received: &[u8]) -> String {
-    let (code, name) = match plaintext(error, received) {
-        Some((reason, name)) => (SSL_LIBRARY + reason, name.to_owned()),
-        None => reason(error),
+/// `%..._TRANSPORT_FAILURE_REASON%` for a handshake that failed; `opening` is what a client began with.
+pub(super) fn failure(error: &Error, refusal: Option<&Refusal>, opening: &[u8]) -> String {
+    let (code, name) = match error {
+        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => reason(error),
+        Error::InvalidMessage(_) if !opening.is_empty() => {
+            let (reason, name) = no_hello(opening);
+            (SSL_LIBRARY + reason, name)
+        }
+        Error::PeerIncompatible(_) if is_of_old_version(opening) => {
+            reason(&PeerIncompatible::Tls12NotOffered.into())
+        }
+        _ => reason(error),
     };
     let detail = match (refusal, error) {
         (Some(refusal), _) => format!(":{}", refusal.text()),
@@ -82,11 +89,31 @@ pub fn not_tls(received: &[u8]) -> String {
     format!("TLS_error|error:{code:08x}:SSL routines:OPENSSL_internal:{name}:TLS_error_end")
 }
 
+/// The alert for first bytes that are no ClientHello.
+pub(super) fn alert_of_no_hello(received: &[u8]) -> AlertDescription {
+    match no_hello(received).0 {
+        reason if reason == WRONG_VERSION.0 => AlertDescription::ProtocolVersion,
+        reason if reason == UNEXPECTED_MESSAGE.0 || reason == UNEXPECTED_RECORD.0 => {
+            AlertDescription::UnexpectedMessage
+        }
+        reason if reason == LENGTH_TOO_LONG.0 => AlertDescription::RecordOverflow,
+        _ => AlertDescription::DecodeError,
+    }
+}
+
+/// Whether the two have no version in common.
+pub(super) fn is_about_versions(incompatible: &PeerIncompatible) -> bool {
+    matches!(
+        incompatible,
+        PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            | PeerIncompatible::SupportedVersionsExtensionRequired
+            | PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+    )
+}
+
 fn no_hello(received: &[u8]) -> (u32, String) {
-    /// RFC 8446 §5.1 and §4.
-    const ALERT: u8 = 21;
-    const HANDSHAKE: u8 = 22;
-    const CLIENT_HELLO: u8 = 1;
     if let Some((reason, name)) = http(received) {
         return (reason, name.to_owned());
     }
@@ -97,7 +124,7 @@ fn no_hello(received: &[u8]) -> (u32, String) {
         [HANDSHAKE, 3, _, high, low, ..]
             if usize::from(u16::from_be_bytes([*high, *low])) > RECORD_BYTES_MAX =>
         {
-            (146, "ENCRYPTED_LENGTH_TOO_LONG")
+            LENGTH_TOO_LONG
         }
         [HANDSHAKE, 3, _, _, _, CLIENT_HELLO, ..] => CLIENT_HELLO_PARSE_FAILED,
         [HANDSHAKE, 3, _, _, _, _, ..] => UNEXPECTED_MESSAGE,
@@ -107,9 +134,15 @@ fn no_hello(received: &[u8]) -> (u32, String) {
     (reason, name.to_owned())
 }
 
-/// The reason for a client that speaks HTTP, where that is what it failed at.
-fn plaintext(error: &Error, received: &[u8]) -> Option<(u32, &'static str)> {
-    matches!(error, Error::InvalidMessage(_)).then(|| http(received)).flatten()
+/// Whether a client began with a request of HTTP.
+pub(super) fn is_http(opening: &[u8]) -> bool {
+    http(opening).is_some()
+}
+
+/// Whether a client began with a ClientHello that offers nothing later than TLS 1.1. rustls finds another
+/// fault with most of these first.
+pub(super) fn is_of_old_version(opening: &[u8]) -> bool {
+    matches!(opening, [HANDSHAKE, 3, _, _, _, CLIENT_HELLO, _, _, _, 3, 0..3, ..])
 }
 
 /// The reason for bytes that begin like a request, as BoringSSL knows it.
@@ -121,7 +154,13 @@ fn http(received: &[u8]) -> Option<(u32, &'static str)> {
     begins(&"CONNE").then_some((155, "HTTPS_PROXY_REQUEST"))
 }
 
+/// RFC 8446 §5.1 and §4.
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+const CLIENT_HELLO: u8 = 1;
+
 const CLIENT_HELLO_PARSE_FAILED: (u32, &str) = (131, "CLIENTHELLO_PARSE_FAILED");
+const LENGTH_TOO_LONG: (u32, &str) = (146, "ENCRYPTED_LENGTH_TOO_LONG");
 const UNEXPECTED_MESSAGE: (u32, &str) = (223, "UNEXPECTED_MESSAGE");
 const UNEXPECTED_RECORD: (u32, &str) = (225, "UNEXPECTED_RECORD");
 const WRONG_VERSION: (u32, &str) = (247, "WRONG_VERSION_NUMBER");
@@ -142,11 +181,20 @@ fn reason(error: &Error) -> (u32, String) {
         Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
         ) => WRONG_VERSION,
+        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => {
+            (150, "EXCESSIVE_MESSAGE_SIZE")
+        }
         Error::InvalidMessage(_) => (137, "DECODE_ERROR"),
         Error::DecryptError => (139, "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"),
         Error::PeerIncompatible(incompatible) => match incompatible {
             PeerIncompatible::NoCipherSuitesInCommon => (184, "NO_SHARED_CIPHER"),
-            PeerIncompatible::NoKxGroupsInCommon => (1007, "NO_SHARED_GROUP"),
+            PeerIncompatible::NoKxGroupsInCommon => (266, "NO_SHARED_GROUP"),
+            PeerIncompatible::NoSignatureSchemesInCommon
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired => {
+                (253, "NO_COMMON_SIGNATURE_ALGORITHMS")
+            }
+            PeerIncompatible::NullCompressionRequired => (256, "INVALID_COMPRESSION_LIST"),
+            PeerIncompatible::KeyShareExtensionRequired => (258, "MISSING_KEY_SHARE"),
             _ => (240, "UNSUPPORTED_PROTOCOL"),
         },
         Error::InappropriateHandshakeMessage { .. } => UNEXPECTED_MESSAGE,

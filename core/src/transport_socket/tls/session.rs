@@ -17,7 +17,7 @@ use crate::runtime::{Buffer, BufferPool, SMALL_BUFFER_BYTES};
 /// Plain bytes in one record (RFC 8446 §5.1).
 const FRAGMENT_BYTES_MAX: usize = 16 * 1024;
 /// A record's head (RFC 8446 §5.1).
-const RECORD_HEAD_BYTES: usize = 5;
+pub(super) const RECORD_HEAD_BYTES: usize = 5;
 /// What may wait for the rest of a handshake message; rustls takes messages up to 64 KiB.
 const UNUSED_BYTES_MAX: usize = 256 * 1024;
 

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ringmain_config::matcher::{StringMatcher, StringTest};
 use ringmain_config::tls::{
@@ -20,18 +19,24 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
 use webpki::{
-    CertRevocationList, EndEntityCert, ExpirationPolicy, ExtendedKeyUsageValidator, KeyUsage,
-    RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy,
+    CertRevocationList, EndEntityCert, ExpirationPolicy, RevocationCheckDepth,
+    RevocationOptionsBuilder, UnknownStatusPolicy,
 };
 
 use super::certificate::Certificate;
 use super::observed::note;
+use super::presented::Presented;
 
 /// Why a certificate is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Nobody trusted vouches for it; OpenSSL's words for the reason.
-    Chain(&'static str),
+    /// Nobody trusted vouches for it.
+    Chain {
+        /// How many certificates are between the peer's and the one that is wrong.
+        depth: usize,
+        /// BoringSSL's words.
+        reason: &'static str,
+    },
     /// None of its names is asked for; these are they.
     SubjectAltNames(Vec<String>),
     /// It is none of those known beforehand.
@@ -42,9 +47,9 @@ impl Refusal {
     /// As Envoy tells it in logs.
     pub(super) fn text(&self) -> String {
         match self {
-            Self::Chain(reason) => format!(
-                "verify cert failed: X509_verify_cert: certificate verification error at depth 0: \
-                 {reason}"
+            Self::Chain { depth, reason } => format!(
+                "verify cert failed: X509_verify_cert: certificate verification error at depth \
+                 {depth}: {reason}"
             ),
             Self::SubjectAltNames(names) => format!(
                 "verify cert failed: SAN matcher, certificate SANs are [{}]",
@@ -133,7 +138,7 @@ impl Verifier {
             is_pinned(rules, presented.end_entity)
         });
         match verified {
-            Ok(()) => note(|observed| observed.validated = true),
+            Ok(()) => note(|observed| observed.validated = rules.holds_to_anything()),
             Err((refusal, error)) => {
                 note(|observed| observed.refusal = Some(refusal));
                 if rules.trust_chain_verification == TrustChainVerification::VerifyTrustChain {
@@ -156,7 +161,7 @@ impl Verifier {
             Err(webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. })
                 if rules.allow_expired_certificate =>
             {
-                self.build_chain(rules, presented, presented.some_valid_moment())
+                self.build_chain_of_the_past(rules, presented)
             }
             // OpenSSL trusts what it is told to trust, even where that is no authority.
             Err(_) if rules.trusted_ca.iter().any(|known| known == presented.end_entity) => {
@@ -165,9 +170,26 @@ impl Verifier {
             result => result,
         };
         result.map_err(|error| {
-            let (reason, error) = chain_error(&error, presented);
-            (Refusal::Chain(reason), error)
+            let (depth, reason, error) = presented.tell(&error);
+            (Refusal::Chain { depth, reason }, error)
         })
+    }
+
+    /// Where all certificates of a chain were ever valid at once, they were so when one of them began to be.
+    fn build_chain_of_the_past(
+        &self,
+        rules: &CertificateValidationContext,
+        presented: &Presented<'_>,
+    ) -> Result<(), webpki::Error> {
+        const MOMENTS_MAX: usize = 8;
+        let mut built = Err(webpki::Error::UnknownIssuer);
+        for begin in presented.begins().take(MOMENTS_MAX) {
+            built = self.build_chain(rules, presented, begin);
+            if built.is_ok() {
+                break;
+            }
+        }
+        built
     }
 
     fn build_chain(
@@ -237,95 +259,6 @@ impl Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         note(|observed| observed.signature = Some(scheme));
         verified
-    }
-}
-
-/// What a peer has shown.
-struct Presented<'a> {
-    end_entity: &'a CertificateDer<'a>,
-    intermediates: &'a [CertificateDer<'a>],
-    now: UnixTime,
-    is_client: bool,
-    server_name: Option<&'a ServerName<'a>>,
-}
-
-impl Presented<'_> {
-    fn usage(&self) -> impl ExtendedKeyUsageValidator + use<> {
-        match self.is_client {
-            true => KeyUsage::client_auth(),
-            false => KeyUsage::server_auth(),
-        }
-    }
-
-    /// A moment at which the certificate is valid, whenever that is.
-    fn some_valid_moment(&self) -> UnixTime {
-        let chain = std::iter::once(self.end_entity).chain(self.intermediates);
-        let begins = chain.map(|certificate| Certificate::parse(certificate).not_before);
-        moment(begins.max().unwrap_or_default())
-    }
-
-    fn is_current(&self, allow_expired: bool) -> Result<(), webpki::Error> {
-        let certificate = Certificate::parse(self.end_entity);
-        let now = i64::try_from(self.now.as_secs()).unwrap_or(i64::MAX);
-        if allow_expired || (certificate.not_before..=certificate.not_after).contains(&now) {
-            return Ok(());
-        }
-        Err(match now > certificate.not_after {
-            true => webpki::Error::CertExpired {
-                time: self.now,
-                not_after: moment(certificate.not_after),
-            },
-            false => webpki::Error::CertNotValidYet {
-                time: self.now,
-                not_before: moment(certificate.not_before),
-            },
-        })
-    }
-}
-
-/// A moment in seconds since 1970; those before are that.
-fn moment(seconds: i64) -> UnixTime {
-    UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
-}
-
-/// OpenSSL's words, and what the peer is told.
-fn chain_error(
-    error: &webpki::Error,
-    presented: &Presented<'_>,
-) -> (&'static str, CertificateError) {
-    match error {
-        webpki::Error::CertExpired { .. } => ("certificate has expired", CertificateError::Expired),
-        webpki::Error::CertNotValidYet { .. } => {
-            ("certificate is not yet valid", CertificateError::NotValidYet)
-        }
-        webpki::Error::CertRevoked => (
-            "certificate revocation check against provided CRLs failed: certificate revoked",
-            CertificateError::Revoked,
-        ),
-        webpki::Error::UnknownRevocationStatus => (
-            "certificate revocation check against provided CRLs failed: unable to get certificate CRL",
-            CertificateError::UnknownRevocationStatus,
-        ),
-        webpki::Error::CrlExpired { .. } => (
-            "certificate revocation check against provided CRLs failed: CRL has expired",
-            CertificateError::ExpiredRevocationList,
-        ),
-        webpki::Error::RequiredEkuNotFoundContext(_) => {
-            ("unsuitable certificate purpose", CertificateError::InvalidPurpose)
-        }
-        webpki::Error::UnknownIssuer | webpki::Error::CaUsedAsEndEntity => {
-            let self_signed = Certificate::parse(presented.end_entity).is_self_signed();
-            let reason = match (self_signed, presented.intermediates.is_empty()) {
-                (true, true) => "self signed certificate",
-                (true, false) => "self signed certificate in certificate chain",
-                (false, _) => "unable to get local issuer certificate",
-            };
-            (reason, CertificateError::UnknownIssuer)
-        }
-        webpki::Error::InvalidSignatureForPublicKey => {
-            ("certificate signature failure", CertificateError::BadSignature)
-        }
-        _ => ("certificate rejected", CertificateError::BadEncoding),
     }
 }
 
