@@ -19,6 +19,7 @@ pub mod memory;
 mod notify;
 mod panic;
 mod pipe;
+mod readiness;
 mod roomy;
 mod sleep;
 mod socket;

@@ -7,6 +7,7 @@ use std::io;
 
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 
+use super::readiness;
 use super::turns::Main;
 
 /// What the user asked for (`--io-engine`).
@@ -163,18 +164,21 @@ pub(super) fn is_epoll() -> bool {
 /// that makes it, so this must be called on the worker's own thread.
 pub fn run<F: Future>(plan: &EnginePlan, main: F) -> io::Result<F::Output> {
     ENGINE.set(Some(plan.engine));
-    let main = Main::new(main);
+    let main = Main::new(async {
+        readiness::open()?;
+        Ok(main.await)
+    });
     match plan.engine {
-        Engine::IoUring => Ok(RuntimeBuilder::<IoUringDriver>::new()
+        Engine::IoUring => RuntimeBuilder::<IoUringDriver>::new()
             .with_entries(RING_ENTRIES)
             .uring_builder(ring_builder(plan.flags))
             .enable_timer()
             .build()?
-            .block_on(main)),
-        Engine::Epoll => Ok(RuntimeBuilder::<LegacyDriver>::new()
+            .block_on(main),
+        Engine::Epoll => RuntimeBuilder::<LegacyDriver>::new()
             .with_entries(RING_ENTRIES)
             .enable_timer()
             .build()?
-            .block_on(main)),
+            .block_on(main),
     }
 }

@@ -53,6 +53,11 @@ impl Turn {
         Counted { operation, turn: self, waited: false }
     }
 
+    /// How many operations in a row have completed at once.
+    pub(super) fn at_once(&self) -> u32 {
+        self.at_once.get()
+    }
+
     /// Has every operation completed?
     pub(super) fn is_at_rest(&self) -> bool {
         self.under_way.get() == 0

@@ -1,7 +1,7 @@
 //! Connected sockets: reading and writing whole buffers.
 #![allow(unsafe_code)]
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::future::Future;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -23,7 +23,11 @@ use socket2::{SockRef, Socket};
 use super::buffer::Outgoing;
 use super::connect::{ConnectError, outgoing_socket};
 use super::fairness::Turn;
+use super::readiness::Place;
 use super::{Buffer, Patience, engine, pipe, sleep};
+
+/// Reads by [`Stream::read_when_ready`] in a row that need no operation of the engine.
+const READS_AT_ONCE_MAX: u32 = 8;
 
 /// A connected TCP or Unix socket. Reads and writes may run at the same time, one of each.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub struct Stream {
     reading: Turn,
     writing: Turn,
     held_back: Cell<bool>,
+    /// Where it waits by [`Stream::read_when_ready`], once it has; absent where the system has refused one.
+    place: OnceCell<Option<Place>>,
 }
 
 impl Stream {
@@ -41,6 +47,7 @@ impl Stream {
             reading: Turn::default(),
             writing: Turn::default(),
             held_back: Cell::default(),
+            place: OnceCell::new(),
         }
     }
 
@@ -93,8 +100,12 @@ impl Stream {
 
     /// The socket, for another worker. Nothing may be under way on it.
     pub fn into_descriptor(self) -> OwnedFd {
+        let mut this = ManuallyDrop::new(self);
+        if let Some(place) = this.place.take().flatten() {
+            place.leave(&*this);
+        }
         // SAFETY: `drop`, the only other one that takes it, does not run.
-        descriptor_of(unsafe { ManuallyDrop::new(self).take_inner() })
+        descriptor_of(unsafe { this.take_inner() })
     }
 
     /// # Safety
@@ -136,20 +147,30 @@ impl Stream {
     /// `Ok(0)` is the peer's end.
     ///
     /// For who waits often and long and gets little: the wait holds no memory, so nobody has to end it, and the buffer
-    /// is the one that was used last. It costs a system call where a ring would need none.
+    /// is the one that was used last. All who wait so share one operation of the engine; each read is a system call.
     pub async fn read_when_ready(
         &self,
         buffer: impl FnOnce() -> Buffer,
     ) -> (io::Result<usize>, Buffer) {
-        // An error of a wait is found again by the read.
-        let _read_says_more = self.wait_readable_in_turn().await;
+        self.wait_to_receive().await;
         let mut buffer = buffer();
         loop {
             match self.receive_at_once(&mut buffer) {
-                Err(Errno::AGAIN | Errno::INTR) => {
-                    let _read_says_more = self.wait_readable_in_turn().await;
-                }
+                Err(Errno::AGAIN | Errno::INTR) => self.wait_to_receive().await,
                 read => return (read.map_err(Into::into), buffer),
+            }
+        }
+    }
+
+    async fn wait_to_receive(&self) {
+        match self.place.get_or_init(|| Place::enter(self)) {
+            Some(place) if self.reading.at_once() < READS_AT_ONCE_MAX => {
+                self.reading.take(place.readable()).await;
+            }
+            // Also for a socket that always has bytes: only operations let a ring look at what others have.
+            _ => {
+                // An error of a wait is found again by the read.
+                let _read_says_more = self.wait_readable_in_turn().await;
             }
         }
     }
@@ -157,9 +178,11 @@ impl Stream {
     fn receive_at_once(&self, buffer: &mut Buffer) -> Result<usize, Errno> {
         let room = buffer.room();
         let spare = &mut buffer.spare_mut()[..room];
-        let (count, _) = rustix::net::recv(self, spare, RecvFlags::DONTWAIT)?;
-        buffer.extend(count);
-        Ok(count)
+        let read = rustix::net::recv(self, spare, RecvFlags::DONTWAIT).map(|(count, _)| count);
+        if let Some(Some(place)) = self.place.get() {
+            place.note(read, room);
+        }
+        read.inspect(|&count| buffer.extend(count))
     }
 
     /// Writes all of `buffer`, which comes back as it was.

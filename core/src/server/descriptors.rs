@@ -12,7 +12,7 @@ use super::startup::StartError;
 use crate::listener::ConnectionLimit;
 
 /// What a worker opens for its engine.
-const OF_WORKER: u64 = 4;
+const OF_WORKER: u64 = 6;
 /// What the control thread opens for its own engine and signals.
 const OF_CONTROL: u64 = 8;
 /// The least with which there is anything to serve: a client, its upstream, and one who asks admin.
