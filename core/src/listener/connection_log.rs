@@ -11,6 +11,7 @@ use ringmain_proto_codec::h1::Version;
 
 use super::{ConnectionInfo, FilterChainIndex, FilterChainPlace};
 use crate::access_log::{AccessLogType, Evaluator};
+use crate::http::ResponseFlag;
 use crate::http::stream::StreamInfo;
 use crate::server::Worker;
 
@@ -21,6 +22,8 @@ pub struct ConnectionLog {
     place: Cell<FilterChainPlace>,
     record: RefCell<StreamInfo>,
     version: Cell<Option<Version>>,
+    /// In how many pieces bytes of HTTP have come; more than a few are not counted.
+    pieces: Cell<u8>,
     cancelled: Cell<bool>,
 }
 
@@ -39,6 +42,7 @@ impl ConnectionLog {
             place: Cell::new(FilterChainPlace { listener: listener_index, filter_chain: None }),
             record: RefCell::new(StreamInfo::of_connection(connection)),
             version: Cell::default(),
+            pieces: Cell::default(),
             cancelled: Cell::default(),
         }))
     }
@@ -59,9 +63,26 @@ impl ConnectionLog {
         change(&mut self.record.borrow_mut());
     }
 
-    /// What HTTP the client speaks.
+    /// So many bytes of HTTP have come.
+    pub fn note_received(&self, count: usize) {
+        self.record.borrow_mut().bytes_received += count as u64;
+        self.pieces.set(self.pieces.get().saturating_add(u8::from(count > 0)));
+    }
+
+    /// What HTTP the client speaks, says its first request.
     pub fn note_version(&self, version: Version) {
-        self.version.set(Some(version));
+        self.version.set(self.version.get().or(Some(version)));
+    }
+
+    /// The client has broken a rule of HTTP.
+    pub fn note_protocol_error(&self) {
+        self.record.borrow_mut().flags.set(ResponseFlag::DownstreamProtocolError);
+    }
+
+    /// Envoy knows what a client speaks once it has handled a piece without an error.
+    fn version(&self) -> Option<Version> {
+        let is_broken = self.record.borrow().flags.has(ResponseFlag::DownstreamProtocolError);
+        self.version.get().filter(|_| !is_broken || self.pieces.get() > 1)
     }
 }
 
@@ -72,9 +93,10 @@ impl Drop for ConnectionLog {
         }
         let (worker, place) = (&self.worker, self.place.get());
         let mut exchange = worker.exchanges.take();
+        let protocol = self.version();
         exchange.info = self.record.take();
         let evaluator = Evaluator {
-            protocol: self.version.get(),
+            protocol,
             ..Evaluator::of_connection(&exchange, place, &worker.compiled, AccessLogType::NotSet)
         };
         for log in &worker.compiled.listeners[place.listener].access_logs {

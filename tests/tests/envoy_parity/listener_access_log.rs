@@ -100,7 +100,7 @@ fn a_connection_of_http() {
 
 #[test]
 fn a_connection_of_http_that_breaks_the_rules() {
-    let format = "%ACCESS_LOG_TYPE% %RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS%";
+    let format = "%ACCESS_LOG_TYPE% %PROTOCOL% %RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS%";
     // Nobody answers before the body has come.
     let buffer = "http_filters: [{ name: buffer, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer, max_request_bytes: 100 } }, ";
     let buffering = HTTP.replace("http_filters: [", buffer);
@@ -118,10 +118,22 @@ fn a_connection_of_http_that_breaks_the_rules() {
         same(&logged(&[&buffering], format, ""), &Values::new(), |proxy| {
             is_closed(proxy, &sent);
             let line = lines(proxy, 1, &[]);
-            assert!(line.contains("DPE"), "{sent:?}: {line}");
+            assert!(line.contains(" - DPE"), "{sent:?}: {line}");
             line
         });
     }
+    let get = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    same(&logged(&[&buffering], format, ""), &Values::new(), |proxy| {
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(get);
+        let answered = client.read_response().map(|answer| answer.status());
+        assert_eq!(answered, Ok(Some(200)));
+        client.send("GET / HTTP/1.1\r\nhost a\r\n\r\n");
+        client.read_to_end();
+        let line = lines(proxy, 1, &[]);
+        assert!(line.contains(" HTTP/1.1 DPE"), "{line}");
+        line
+    });
 }
 
 #[test]

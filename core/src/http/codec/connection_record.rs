@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use ringmain_proto_codec::auto::Protocol;
 use ringmain_proto_codec::h1::Version;
 
+use crate::http::ConnectionManager;
 use crate::http::filter::ConnectionBuckets;
 use crate::http::stream::millis;
-use crate::http::{ConnectionManager, ResponseFlag};
 use crate::listener::ConnectionInfo;
 use crate::server::Worker;
 use crate::stats::scopes::HttpStats;
@@ -104,7 +104,9 @@ impl ConnectionRecord {
     /// Counts bytes that have come.
     pub(super) fn count_received(&self, count: usize) {
         self.stats().downstream_cx_rx_bytes_total.add(count as u64);
-        self.info.note(|record| record.bytes_received += count as u64);
+        if let Some(log) = &self.info.log {
+            log.note_received(count);
+        }
     }
 
     /// Counts bytes that have gone out.
@@ -116,7 +118,9 @@ impl ConnectionRecord {
     /// Counts a client that breaks the rules of its protocol.
     pub(super) fn count_protocol_error(&self) {
         self.stats().downstream_cx_protocol_error.inc();
-        self.info.note(|record| record.flags.set(ResponseFlag::DownstreamProtocolError));
+        if let Some(log) = &self.info.log {
+            log.note_protocol_error();
+        }
     }
 
     /// Notes what HTTP the client speaks.

@@ -228,9 +228,7 @@ impl Connection {
         let is_whole_head = matches!(awaited, Awaited::Request);
         self.is_clients_last.set(is_whole_head && !exchange.request.keep_alive);
         record.requests.set(record.requests.get() + 1);
-        if !matches!(&awaited, Awaited::Refused(error) if error.is_codec_error()) {
-            record.note_version(exchange.request.version);
-        }
+        record.note_version(exchange.request.version);
         self.downstream().count_request();
         let after = match awaited {
             Awaited::Request => self.serve_request(exchange).await,
