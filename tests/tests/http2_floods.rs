@@ -2,6 +2,9 @@
 //! served all the while, the process does not grow, and counters say how many requests went upstream. And hosts that
 //! never stop.
 
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+
 use ringmain_tests::at_rest::AtRest;
 use ringmain_tests::client::Client;
 use ringmain_tests::h2_client::{GET, H2Client, POST};
@@ -9,11 +12,12 @@ use ringmain_tests::h2_frame::{
     END_HEADERS, END_STREAM, Frame, code, data, frame, headers, kind, reset, settings,
     window_update,
 };
-use ringmain_tests::h2_upstream::{H2Upstream, HTTP2};
+use ringmain_tests::h2_upstream::{H2Upstream, HTTP2, Opening};
 use ringmain_tests::message::End;
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy, indented, one_listener};
 use ringmain_tests::upstream::{Act, Reply, Upstream, long_response, ok};
+use socket2::{Domain, Socket, Type};
 
 const PRIORITY: u8 = 2;
 const CONTINUATION: u8 = 9;
@@ -390,6 +394,82 @@ fn hosts_that_never_stop() {
             let grown = proxy.resident_kib().saturating_sub(resident_kib);
             assert!(grown < GROWTH_KIB_MAX, "{program}: {name}: by {grown} KiB");
             drop((client, other, host));
+            rest.wait_for(&proxy);
+        }
+    }
+}
+
+/// Asks the proxy for something, and takes nothing of what may come.
+type Asks = fn(u16) -> TcpStream;
+
+/// A client that has room for next to nothing, and one whose host has no room for the body.
+const TAKERS_OF_NOTHING: [(&str, Asks); 2] = [
+    ("no client takes them", |port| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(1).expect("the least there is");
+        socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()).expect("it listens");
+        let mut client = TcpStream::from(socket);
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").expect("the proxy reads");
+        client
+    }),
+    ("the request is not on its way", |port| {
+        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it listens");
+        let post = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx";
+        client.write_all(post).expect("the proxy reads");
+        client
+    }),
+];
+
+/// A host's interim responses, one that is too large for a client that reads nothing and many behind it, do not pile up.
+#[test]
+fn interim_heads_that_nobody_takes() {
+    const HEADS: usize = 400_000;
+    /// `x` of 10,000 bytes.
+    const LONG_FIELD: &[u8] = b"\x00\x01x\x7f\x91\x4d";
+    let routes = "- { match: { prefix: / }, route: { cluster: backend } }";
+    let cluster = format!(
+        "- name: backend
+  load_assignment:
+    cluster_name: backend
+    endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{upstream}}}} }} }} }} }}] }}]
+{}",
+        indented(HTTP2, 2)
+    );
+    // SO_SNDBUF, for what the kernel would take of it.
+    let send_buffer = "socket_options: [{ level: 1, name: 7, int_value: 1, state: STATE_PREBIND }]";
+    let template = one_listener(routes, &cluster)
+        .replace("    filter_chains:", &format!("    {send_buffer}\n    filter_chains:"))
+        .replace("stat_prefix: in\n", "stat_prefix: in\n          proxy_100_continue: true\n");
+    for program in Program::ringmains() {
+        for (name, asks) in TAKERS_OF_NOTHING {
+            let opening = Opening { first: settings(&[(4, 0)]), ..Opening::default() };
+            let host = H2Upstream::start_with(opening, |peer, request| {
+                let stream = request.stream;
+                if request.number == 0 {
+                    // Its connection, and that it grants no room, is known from then on.
+                    return peer.send(headers(stream, &OK, END_STREAM));
+                }
+                let long = [LONG_FIELD, &[b'v'; 10_000]].concat();
+                peer.send(frame(kind::HEADERS, 0, stream, b"\x08\x03103"));
+                peer.send(frame(CONTINUATION, 0, stream, &long).repeat(4));
+                peer.send(frame(CONTINUATION, END_HEADERS, stream, b""));
+                let heads = headers(stream, &[(":status", "103")], 0).repeat(1000);
+                (0..HEADS / 1000).for_each(|_| peer.send(&heads));
+                peer.send(frame(kind::PING, 0, 0, b"12345678"));
+            });
+            let port = host.address().port().to_string();
+            let values = Values::from([("upstream".into(), port)]);
+            let proxy = Proxy::start(program, &template, &values);
+            let (rest, resident_kib) = (AtRest::of(&proxy), proxy.resident_kib());
+            let mut first = Client::connect(proxy.port("listener"));
+            first.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+            first.read_to_end();
+            let client = asks(proxy.port("listener"));
+            // All of them have been read when this is answered.
+            host.wait_for(kind::PING, 1);
+            let grown = proxy.resident_kib().saturating_sub(resident_kib);
+            assert!(grown < GROWTH_KIB_MAX, "{program}: {name}: by {grown} KiB");
+            drop((client, host));
             rest.wait_for(&proxy);
         }
     }

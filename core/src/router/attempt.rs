@@ -2,6 +2,7 @@
 
 mod connection;
 
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -261,7 +262,7 @@ impl<'d> UpstreamRequest<'d, '_> {
         let result = loop {
             self.exchange.response.clear();
             match upstream.next_head(&mut self.exchange.response, request).await {
-                Ok(ReceivedHead::Interim) => self.pass_interim_on().await,
+                Ok(ReceivedHead::Interim) => self.pass_interim_on(upstream).await,
                 Ok(ReceivedHead::Final) => break Ok(()),
                 Err(failure) => break Err(failure),
             }
@@ -281,11 +282,19 @@ impl<'d> UpstreamRequest<'d, '_> {
 impl UpstreamRequest<'_, '_> {
     /// Passes an interim response on where `proxy_100_continue` asks for it. Behind that no other attempt may
     /// follow: the client takes it for this one's.
-    async fn pass_interim_on(&mut self) {
+    async fn pass_interim_on(&mut self, upstream: &UpstreamStream) {
         if self.downstream.manager.config.proxy_100_continue {
             self.retry.abandon();
             // Its own memory: it is rare, and each connection would hold room for it.
-            Box::pin(self.downstream.send_interim(self.exchange)).await;
+            let mut sending = Box::pin(self.downstream.send_interim(self.exchange));
+            poll_fn(|context| {
+                let sent = sending.as_mut().poll(context);
+                if sent.is_pending() {
+                    upstream.skim_interim(context);
+                }
+                sent
+            })
+            .await;
         }
     }
 }

@@ -209,12 +209,8 @@ impl<D: Buf> ClientStream<D> {
         head: &mut ResponseHead,
         limits: &HeadLimits,
     ) -> Poll<Result<ReceivedHead, StreamFailure>> {
-        if let Poll::Ready(Some(interim)) = self.awaited.poll_informational(context) {
-            let interim = interim.map_err(|error| failure(&error));
-            return Poll::Ready(interim.map(|interim| {
-                fill(head, interim.status(), interim.headers());
-                ReceivedHead::Interim
-            }));
+        if let Poll::Ready(Some(interim)) = self.poll_interim(context, head) {
+            return Poll::Ready(interim.map(|()| ReceivedHead::Interim));
         }
         let response = match Pin::new(&mut self.awaited).poll(context) {
             Poll::Ready(Ok(response)) => response,
@@ -251,6 +247,21 @@ impl<D: Buf> ClientStream<D> {
         }
         self.bodiless = is_empty || head.status == 304 || self.request == RequestKind::Head;
         Poll::Ready(Ok(ReceivedHead::Final))
+    }
+
+    /// Reads an interim response's head into `head` where one has come, and leaves the final one where it is.
+    pub fn poll_interim(
+        &mut self,
+        context: &mut Context<'_>,
+        head: &mut ResponseHead,
+    ) -> Poll<Option<Result<(), StreamFailure>>> {
+        if self.receiving.is_some() {
+            return Poll::Ready(None);
+        }
+        self.awaited.poll_informational(context).map(|interim| {
+            let interim = interim?.map_err(|error| failure(&error));
+            Some(interim.map(|interim| fill(head, interim.status(), interim.headers())))
+        })
     }
 
     /// Resets the stream for a malformed response (RFC 9113 §8.1.1).

@@ -2,6 +2,7 @@
 //! body go out without framing, the response's come back so.
 
 use std::rc::Rc;
+use std::task::Context;
 
 use ringmain_config::address::Address;
 use ringmain_proto_codec::HeaderMap;
@@ -217,6 +218,14 @@ impl UpstreamStream {
                 (sent.map_err(|_| SendFailed), piece)
             }
             Self::Tunnel(stream) => stream.send(piece, ending).await,
+        }
+    }
+
+    /// To be called where nobody asks for the response's head and something else is waited for: what a host sends
+    /// before that is not to pile up. Of HTTP/1 nothing is read then.
+    pub fn skim_interim(&self, context: &mut Context<'_>) {
+        if let Self::H2(stream) = self {
+            stream.skim_interim(context);
         }
     }
 

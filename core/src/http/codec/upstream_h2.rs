@@ -35,6 +35,8 @@ pub struct H2Stream {
     held_back: Cell<bool>,
     /// Whether an interim response was told of.
     interim: Cell<bool>,
+    /// The one to be told of, where it came while nobody asked for a head.
+    early: RefCell<Option<Box<ResponseHead>>>,
     has_body: Cell<bool>,
     /// What of the body has come and did not fit into the last piece.
     left: RefCell<Bytes>,
@@ -58,6 +60,7 @@ impl H2Stream {
             unopened: Cell::default(),
             held_back: Cell::default(),
             interim: Cell::default(),
+            early: RefCell::default(),
             has_body: Cell::default(),
             left: RefCell::default(),
             unreleased: Cell::default(),
@@ -178,6 +181,9 @@ impl H2Stream {
             None => Poll::Ready(Err(StreamFailure::ConnectionEnded)),
         };
         self.held_back.set(room.is_pending());
+        if room.is_pending() {
+            self.skim_interim(context);
+        }
         room
     }
 
@@ -191,10 +197,28 @@ impl H2Stream {
             return Poll::Ready(Err(StreamFailure::ConnectionEnded));
         }
         self.held_back.set(!fits);
-        lent.poll_returned(context).map(|all| match all {
+        let returned = lent.poll_returned(context);
+        if returned.is_pending() {
+            self.skim_interim(context);
+        }
+        returned.map(|all| match all {
             true => Ok(()),
             false => Err(StreamFailure::RemoteReset),
         })
+    }
+
+    /// Takes interim responses while nobody asks for a head: a host may send any number, and they would pile up.
+    /// The first one to be told of waits until somebody does.
+    pub fn skim_interim(&self, context: &mut Context<'_>) {
+        let mut stream = self.stream.borrow_mut();
+        let Some(stream) = &mut *stream else { return };
+        let mut head = ResponseHead::default();
+        while let Poll::Ready(Some(Ok(()))) = stream.poll_interim(context, &mut head) {
+            let mut early = self.early.borrow_mut();
+            if is_told(head.status) && !self.interim.get() && early.is_none() {
+                *early = Some(Box::new(std::mem::take(&mut head)));
+            }
+        }
     }
 
     /// Whether a piece waits for the host to grant room.
@@ -240,6 +264,10 @@ impl H2Stream {
         }
         if self.interrupt.is_told(context) {
             return Poll::Ready(Err(StreamFailure::ConnectionEnded));
+        }
+        if let Some(early) = self.early.take() {
+            *head = *early;
+            return Poll::Ready(Ok(ReceivedHead::Interim));
         }
         match &mut *self.stream.borrow_mut() {
             Some(stream) => stream.poll_head(context, head, &self.limits()),
