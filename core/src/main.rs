@@ -3,9 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use ringmain::runtime::Allocator;
 use ringmain::server::args::{Args, Subcommand};
 use ringmain::server::startup;
 use ringmain::{config_command, route_check};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     let args = Args::parse();

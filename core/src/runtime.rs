@@ -6,6 +6,7 @@
 //! the kernel until its completion arrives, and an operation in flight is ended by shutting its
 //! socket down, not by dropping its future.
 
+mod allocator;
 mod block;
 mod buffer;
 mod connect;
@@ -30,6 +31,7 @@ mod timer;
 mod turns;
 mod watch;
 
+pub use allocator::{Allocator, with_sparse_buffers};
 pub use buffer::{
     Buffer, BufferPool, HEADROOM_BYTES, LARGE_BUFFER_BYTES, RECORD_BUFFER_BYTES, SMALL_BUFFER_BYTES,
 };

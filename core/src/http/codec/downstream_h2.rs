@@ -283,11 +283,16 @@ impl Connection {
     ) -> Result<ServerConnection<Buffer, Outgoing>, Ended> {
         let options = limits::server_options(&self.record.manager);
         let mut accepted = pin!(server::accept(io, &options));
-        poll_fn(|context| match accepted.as_mut().poll(context) {
-            Poll::Ready(accepted) => Poll::Ready(accepted),
-            // A flood is looked at once the frames before it have been.
-            Poll::Pending if self.flood.get().is_some() => Poll::Pending,
-            Poll::Pending => self.wake.poll_notified(context).map(|()| Err(Ended::ConnectionEnded)),
+        poll_fn(|context| {
+            // A connection that rests uses hardly any of the crate's buffers.
+            match runtime::with_sparse_buffers(|| accepted.as_mut().poll(context)) {
+                Poll::Ready(accepted) => Poll::Ready(accepted),
+                // A flood is looked at once the frames before it have been.
+                Poll::Pending if self.flood.get().is_some() => Poll::Pending,
+                Poll::Pending => {
+                    self.wake.poll_notified(context).map(|()| Err(Ended::ConnectionEnded))
+                }
+            }
         })
         .await
     }
