@@ -36,6 +36,7 @@ pub fn check(bytes: &[u8]) {
 
 fn drive<'a>(pieces: &mut impl Iterator<Item = &'a [u8]>) {
     let (io, handle) = memory_io(Rc::new(HeapBuffers));
+    handle.portion(OPTIONS.hpack_table_size);
     let mut context = Context::from_waker(Waker::noop());
     let mut accepted = pin!(server::accept::<Vec<u8>, Body>(io, &OPTIONS));
     let mut frames = loop {

@@ -1,6 +1,6 @@
 //! HTTP/2 by the sections of RFC 9113 and RFC 7541: what a client may send, and which error, of the
-//! stream or of the connection, ends what it may not. The `h2` crate says PROTOCOL_ERROR where the RFCs
-//! have a finer word, and ends the connection over some errors of a stream, which RFC 9113 §5.4.1 lets it.
+//! stream or of the connection, ends what it may not. The `h2` crate ends the connection over some errors of a
+//! stream, which RFC 9113 §5.4.1 lets it.
 
 use std::fmt::Write as _;
 
@@ -40,8 +40,6 @@ const HUFFMAN_C: &[u8] = b"\x81\x27";
 enum Ends {
     /// GOAWAY with this code, and the connection's end.
     Connection(u32),
-    /// The same with PROTOCOL_ERROR, although the RFC names this code.
-    Plainly(u32),
     /// The same with PROTOCOL_ERROR, although a stream's end with this code would do.
     Widely(u32),
     /// RST_STREAM of stream 1 with this code; the connection goes on.
@@ -54,7 +52,7 @@ enum Ends {
     StillServed,
 }
 
-use Ends::{Answered, Closed, Connection, Plainly, StillServed, Stream, Widely};
+use Ends::{Answered, Closed, Connection, StillServed, Stream, Widely};
 
 struct Case {
     rule: &'static str,
@@ -131,7 +129,7 @@ fn otherwise(client: &mut H2Client, expected: Ends) -> Option<String> {
             let seen = client.goaway();
             (seen != Some(code)).then(|| format!("GOAWAY {seen:?}"))
         }
-        Plainly(_) | Widely(_) => otherwise(client, Connection(PROTOCOL_ERROR)),
+        Widely(_) => otherwise(client, Connection(PROTOCOL_ERROR)),
         Closed => (!client.is_ended()).then(|| "nothing".to_owned()),
         Stream(code) => {
             let outcome = client.outcome(1);
@@ -192,7 +190,7 @@ fn section_4_frames() {
         case(
             "§4.3 a field block that is none",
             block(b"\xff\xff\xff\xff\xff\xff"),
-            Plainly(COMPRESSION_ERROR),
+            Connection(COMPRESSION_ERROR),
         ),
         case(
             "§4.3 PRIORITY within a field block",
@@ -442,13 +440,13 @@ fn section_6_3_priority_and_6_4_rst_stream() {
         case(
             "PRIORITY of another length",
             [post(), frame(PRIORITY, 0, 1, b"\0\0\0\0")].concat(),
-            Plainly(FRAME_SIZE_ERROR),
+            Connection(FRAME_SIZE_ERROR),
         ),
         case("RST_STREAM on stream 0", reset(0, 8), Connection(PROTOCOL_ERROR)),
         case(
             "RST_STREAM of another length",
             [post(), frame(kind::RST_STREAM, 0, 1, b"\0\0\0")].concat(),
-            Plainly(FRAME_SIZE_ERROR),
+            Connection(FRAME_SIZE_ERROR),
         ),
     ]);
 }
@@ -460,16 +458,16 @@ fn section_6_5_settings() {
         case(
             "an ACK has no payload",
             frame(kind::SETTINGS, ACK, 0, b"\0\x01\0\0\0\x01"),
-            Plainly(FRAME_SIZE_ERROR),
+            Connection(FRAME_SIZE_ERROR),
         ),
         case("on a stream", frame(kind::SETTINGS, 0, 1, b""), Connection(PROTOCOL_ERROR)),
         case(
             "of another length",
             frame(kind::SETTINGS, 0, 0, b"\0\x01\0"),
-            Plainly(FRAME_SIZE_ERROR),
+            Connection(FRAME_SIZE_ERROR),
         ),
         case("ENABLE_PUSH is 0 or 1", setting(2, 2), Connection(PROTOCOL_ERROR)),
-        case("INITIAL_WINDOW_SIZE below 2^31", setting(4, 1 << 31), Plainly(FLOW_CONTROL_ERROR)),
+        case("INITIAL_WINDOW_SIZE below 2^31", setting(4, 1 << 31), Connection(FLOW_CONTROL_ERROR)),
         case("MAX_FRAME_SIZE from 2^14", setting(5, 16_383), Connection(PROTOCOL_ERROR)),
         case("MAX_FRAME_SIZE below 2^24", setting(5, 1 << 24), Connection(PROTOCOL_ERROR)),
         case("the largest frames", setting(5, (1 << 24) - 1), Answered),
@@ -493,7 +491,7 @@ fn section_6_6_push_promise_and_6_7_ping_and_6_8_goaway() {
         case(
             "PING of another length",
             frame(kind::PING, 0, 0, b"123456"),
-            Plainly(FRAME_SIZE_ERROR),
+            Connection(FRAME_SIZE_ERROR),
         ),
         case(
             "an ACK nobody waits for",
@@ -542,7 +540,7 @@ fn section_6_9_window_update() {
         case(
             "another length",
             frame(kind::WINDOW_UPDATE, 0, 0, b"\0\0\x01"),
-            Plainly(FRAME_SIZE_ERROR),
+            Connection(FRAME_SIZE_ERROR),
         ),
         case(
             "§6.9.1 too much for the connection",
@@ -722,7 +720,7 @@ fn section_8_messages() {
 
 #[test]
 fn rfc_7541_field_compression() {
-    let compression = Plainly(COMPRESSION_ERROR);
+    let compression = Connection(COMPRESSION_ERROR);
     check(vec![
         case(
             "§2.3.3 an index beyond the tables",
@@ -828,6 +826,27 @@ fn rfc_7541_field_compression() {
         case(
             "§6.3 a table larger than agreed",
             block(&[b"\x3f\xe2\x1f", GET_BLOCK].concat()),
+            compression,
+        ),
+        case(
+            "an error of content is none of coding",
+            block(&[b"\x00\x01A\x01b", GET_BLOCK].concat()),
+            Widely(PROTOCOL_ERROR),
+        ),
+        case(
+            "an error of coding behind a frame that is good",
+            [get(), frame(kind::PING, 0, 0, b"12345678"), frame(kind::HEADERS, 5, 3, b"\x80")]
+                .concat(),
+            compression,
+        ),
+        case(
+            "an error of coding in CONTINUATION, behind which more comes",
+            [
+                frame(kind::HEADERS, END_STREAM, 1, GET_BLOCK),
+                frame(CONTINUATION, END_HEADERS, 1, b"\x80"),
+                headers(3, &GET, END_STREAM),
+            ]
+            .concat(),
             compression,
         ),
         case("§6.3 a smaller table", block(&[b"\x20", GET_BLOCK].concat()), Answered),

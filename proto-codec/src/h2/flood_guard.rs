@@ -1,9 +1,10 @@
-//! Limits on frames that cost a peer nothing to send and us something to read.
+//! Limits on frames that cost a peer nothing to send and us something to read, and faults of frames.
 //!
 //! The `h2` crate exposes no counts of frames, so the task that owns the socket shows the guard all
 //! bytes in both directions. The limits and what they count are Envoy's.
 
-use super::frame_scanner::{FrameHeader, FrameScanner, kind};
+use super::frame_fault::{FrameFault, SettingsReader, has_wrong_size};
+use super::frame_scanner::{CODE_BYTES, FrameHeader, FrameScanner, kind};
 use super::stream_meter::StreamMeter;
 
 /// Envoy's limits, from `http2_protocol_options`.
@@ -33,6 +34,25 @@ pub enum Flood {
     ControlFrames,
 }
 
+/// Why a connection is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breach {
+    /// There was too much of something.
+    Flood(Flood),
+    /// A frame is none.
+    Frame(FrameFault),
+}
+
+/// What came is not to be handled, or no more behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub breach: Breach,
+    /// How many of the bytes that were looked at are to be handled all the same: all where there was too much
+    /// of something, those before the end of its frame where that is none.
+    pub usable: usize,
+}
+
 /// What of frames that are sent is worth a count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SentFrames {
@@ -42,6 +62,8 @@ pub struct SentFrames {
     pub refusals: u64,
     /// GOAWAY that ends a drain: neither the notice before it nor the one of an error.
     pub last_goaways: u64,
+    /// How many bytes before the end of what was looked at the code of a GOAWAY with PROTOCOL_ERROR begins.
+    pub protocol_error: Option<usize>,
 }
 
 /// What has gone over one connection of a client.
@@ -49,6 +71,7 @@ pub struct SentFrames {
 pub struct FloodGuard {
     limits: FloodLimits,
     received: FrameScanner,
+    settings: SettingsReader,
     sent: FrameScanner,
     counts: Counts,
     /// Bytes by stream, where logs ask for them.
@@ -82,6 +105,7 @@ const ACK: u8 = 0x1;
 const PADDED: u8 = 0x8;
 /// Codes of RFC 9113 §7.
 const NO_ERROR: u32 = 0x0;
+const PROTOCOL_ERROR: u32 = 0x1;
 const REFUSED_STREAM: u32 = 0x7;
 /// The last stream of a GOAWAY that only gives notice (RFC 9113 §6.8).
 const STREAM_MAX: u32 = (1 << 31) - 1;
@@ -93,6 +117,7 @@ impl FloodGuard {
         Self {
             limits,
             received: FrameScanner::at_preface(),
+            settings: SettingsReader::default(),
             sent: FrameScanner::at_frame(),
             counts: Counts::default(),
             meter: meters.then(StreamMeter::default),
@@ -104,14 +129,22 @@ impl FloodGuard {
         self.meter.as_mut()
     }
 
-    /// Looks at what has come.
-    pub fn receive(&mut self, bytes: &[u8]) -> Result<(), Flood> {
-        let Self { limits, received, counts, meter, .. } = self;
-        received.scan(bytes, |header| {
+    /// Looks at what has come. Not to be called again once it has failed.
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let Self { limits, received, settings, counts, meter, .. } = self;
+        settings.read(bytes).map_err(|at| FrameFault::WindowSize.behind(at))?;
+        received.scan(bytes, |header, rest| {
+            let at = bytes.len() - rest.len();
+            if has_wrong_size(header) {
+                return Err(FrameFault::Size.behind(at));
+            }
+            settings.begin(header);
+            settings.read(rest).map_err(|more| FrameFault::WindowSize.behind(at + more))?;
             if let Some(meter) = meter {
                 meter.receive(header, true);
             }
-            counts.receive(header, limits)
+            let counted = counts.receive(header, limits);
+            counted.map_err(|it| Refusal { breach: Breach::Flood(it), usable: bytes.len() })
         })
     }
 
@@ -124,7 +157,7 @@ impl FloodGuard {
     pub fn send(&mut self, bytes: &[u8], mut note_fields: impl FnMut(u32)) -> SentFrames {
         let Self { sent, counts, meter, .. } = self;
         let mut frames = SentFrames::default();
-        sent.for_each(bytes, |header| {
+        sent.for_each(bytes, |header, rest| {
             if let Some(meter) = meter {
                 meter.send(header);
             }
@@ -135,7 +168,12 @@ impl FloodGuard {
                     frames.resets += 1;
                     frames.refusals += u64::from(header.code == Some(REFUSED_STREAM));
                 }
-                kind::GOAWAY => frames.last_goaways += u64::from(ends_drain(header)),
+                kind::GOAWAY => {
+                    frames.last_goaways += u64::from(ends_drain(header));
+                    if header.code == Some(PROTOCOL_ERROR) {
+                        frames.protocol_error = Some(rest.len() + CODE_BYTES);
+                    }
+                }
                 _ => counts.answered += u64::from(is_answer(header)),
             }
         });
@@ -146,6 +184,13 @@ impl FloodGuard {
     pub fn note_sent(&mut self) {
         let Counts { unanswered, answered, .. } = &mut self.counts;
         *unanswered = unanswered.saturating_sub(std::mem::take(answered));
+    }
+}
+
+impl FrameFault {
+    /// It was found in the first `at` bytes. Without the last of them their frame is not whole, and not handled.
+    fn behind(self, at: usize) -> Refusal {
+        Refusal { breach: Breach::Frame(self), usable: at - 1 }
     }
 }
 
@@ -224,6 +269,10 @@ mod tests {
         [&[0, 0, length, kind, flags, 0, 0, 0, 1], payload].concat()
     }
 
+    fn flood(flood: Flood, usable: usize) -> Result<(), Refusal> {
+        Err(Refusal { breach: Breach::Flood(flood), usable })
+    }
+
     fn guard() -> FloodGuard {
         let mut guard = FloodGuard::of_client(LIMITS, false);
         assert_eq!(guard.receive(crate::auto::PREFACE), Ok(()));
@@ -237,7 +286,7 @@ mod tests {
         assert_eq!(guard.receive(&empty), Ok(()));
         assert_eq!(guard.receive(&frame(kind::DATA, 0, b"x")), Ok(()));
         assert_eq!(guard.receive(&empty), Ok(()));
-        assert_eq!(guard.receive(&frame(kind::CONTINUATION, 4, b"")), Err(Flood::EmptyFrames));
+        assert_eq!(guard.receive(&frame(kind::CONTINUATION, 4, b"")), flood(Flood::EmptyFrames, 9));
     }
 
     #[test]
@@ -267,6 +316,48 @@ mod tests {
     }
 
     #[test]
+    fn what_is_before_a_frame_that_is_none_is_usable() {
+        let before = frame(kind::HEADERS, 5, b"x");
+        let settings = |flags, payload: &[u8]| frame(kind::SETTINGS, flags, payload);
+        let window = settings(0, b"\0\x03\0\0\0\x01\0\x04\x80\0\0\0\0\x05\0\0\x40\0");
+        let faults = [
+            (frame(kind::DATA, PADDED, b""), FrameFault::Size, 8),
+            (frame(kind::HEADERS, PADDED | 0x20, b"\0\0\0\0\0"), FrameFault::Size, 8),
+            (frame(kind::PRIORITY, 0, b"\0\0\0\0"), FrameFault::Size, 8),
+            (frame(kind::RST_STREAM, 0, b"\0\0\0"), FrameFault::Size, 8),
+            (settings(ACK, b"\0\x04\0\0\0\0"), FrameFault::Size, 8),
+            (settings(0, b"\0\x04\0\0\0"), FrameFault::Size, 8),
+            (frame(kind::PING, 0, b"1234567"), FrameFault::Size, 8),
+            (frame(kind::GOAWAY, 0, b"1234567"), FrameFault::Size, 8),
+            (frame(kind::WINDOW_UPDATE, 0, b"12345"), FrameFault::Size, 8),
+            (window, FrameFault::WindowSize, 9 + 11),
+        ];
+        for (faulty, fault, usable) in faults {
+            let bytes = [&before[..], &faulty, &before].concat();
+            let usable = before.len() + usable;
+            for split in 0..=usable {
+                let mut guard = guard();
+                assert_eq!(guard.receive(&bytes[..split]), Ok(()), "{fault:?} at {split}");
+                let refusal = Refusal { breach: Breach::Frame(fault), usable: usable - split };
+                assert_eq!(guard.receive(&bytes[split..]), Err(refusal), "{bytes:?} at {split}");
+            }
+        }
+    }
+
+    #[test]
+    fn frames_of_the_least_and_right_sizes_are_good() {
+        let largest = b"\0\x04\x7f\xff\xff\xff\0\x05\xff\xff\xff\xff";
+        let good = [
+            frame(kind::DATA, PADDED, b"\0"),
+            frame(kind::HEADERS, PADDED | 0x20, b"\0\0\0\0\0\0"),
+            frame(kind::GOAWAY, 0, b"12345678"),
+            frame(kind::SETTINGS, 0, largest),
+            frame(0x20, 0, b"\0\x04\xff\xff\xff\xff"),
+        ];
+        assert_eq!(guard().receive(&good.concat()), Ok(()));
+    }
+
+    #[test]
     fn priorities_are_counted_against_streams() {
         let priority = frame(kind::PRIORITY, 0, b"\0\0\0\0\0");
         let mut guard = guard();
@@ -274,7 +365,7 @@ mod tests {
         for _ in 0..4 {
             assert_eq!(guard.receive(&priority), Ok(()));
         }
-        assert_eq!(guard.receive(&priority), Err(Flood::PriorityFrames));
+        assert_eq!(guard.receive(&priority), flood(Flood::PriorityFrames, priority.len()));
     }
 
     #[test]
@@ -302,7 +393,7 @@ mod tests {
         assert_eq!(guard.receive(&ping.repeat(2)), Ok(()));
         // Nor has an answer left that is to be sent.
         send(&mut guard, &answers);
-        assert_eq!(guard.receive(&ping), Err(Flood::ControlFrames));
+        assert_eq!(guard.receive(&ping), flood(Flood::ControlFrames, ping.len()));
     }
 
     #[test]
@@ -314,8 +405,12 @@ mod tests {
         let sent = [reset(7), reset(8), notice, goaway([0, 0, 0, 5], 0), reset(7)].concat();
         let mut guard = guard();
         let seen = guard.send(&sent, |_| unreachable!());
-        assert_eq!(seen, SentFrames { resets: 3, refusals: 2, last_goaways: 1 });
-        assert_eq!(guard.send(&goaway([0; 4], 1), |_| unreachable!()), SentFrames::default());
+        let expected = SentFrames { resets: 3, refusals: 2, last_goaways: 1, protocol_error: None };
+        assert_eq!(seen, expected);
+        let failed = [&goaway([0; 4], 1)[..], &reset(8)].concat();
+        let seen = guard.send(&failed, |_| unreachable!());
+        let place = seen.protocol_error.expect("its place");
+        assert_eq!(failed[failed.len() - place..][..4], [0, 0, 0, 1]);
     }
 
     #[test]
@@ -329,6 +424,6 @@ mod tests {
         for _ in 0..7 {
             assert_eq!(guard.receive(&update), Ok(()));
         }
-        assert_eq!(guard.receive(&update), Err(Flood::WindowUpdates));
+        assert_eq!(guard.receive(&update), flood(Flood::WindowUpdates, update.len()));
     }
 }

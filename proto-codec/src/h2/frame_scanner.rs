@@ -7,7 +7,7 @@ use crate::auto::PREFACE;
 /// Bytes of a frame header.
 pub(super) const HEADER_BYTES: usize = 9;
 /// Bytes of the error code that is all of RST_STREAM (RFC 9113 §6.4).
-const CODE_BYTES: usize = 4;
+pub(super) const CODE_BYTES: usize = 4;
 /// Bytes of the last stream and of the code that GOAWAY begins with (RFC 9113 §6.8).
 const GOAWAY_BYTES: usize = 8;
 
@@ -64,10 +64,10 @@ impl FrameScanner {
         self.skip > 0
     }
 
-    /// Shows `see` the headers that are complete with `bytes`.
-    pub(super) fn for_each(&mut self, bytes: &[u8], mut see: impl FnMut(FrameHeader)) {
-        let Ok(()) = self.scan(bytes, |header| {
-            see(header);
+    /// Shows `see` the headers that are complete with `bytes`, and what of those is behind each.
+    pub(super) fn for_each(&mut self, bytes: &[u8], mut see: impl FnMut(FrameHeader, &[u8])) {
+        let Ok(()) = self.scan(bytes, |header, rest| {
+            see(header, rest);
             Ok::<(), Infallible>(())
         });
     }
@@ -106,11 +106,11 @@ impl FrameScanner {
         }
     }
 
-    /// Shows `see` the headers that are complete with `bytes`, until it fails.
+    /// Shows `see` the headers that are complete with `bytes`, and what of those is behind each, until it fails.
     pub(super) fn scan<E>(
         &mut self,
         mut bytes: &[u8],
-        mut see: impl FnMut(FrameHeader) -> Result<(), E>,
+        mut see: impl FnMut(FrameHeader, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         loop {
             let skipped = self.skip.min(bytes.len());
@@ -127,7 +127,7 @@ impl FrameScanner {
                 let header = self.frame_header();
                 self.skip = HEADER_BYTES + header.length as usize - self.filled;
                 self.filled = 0;
-                see(header)?;
+                see(header, bytes)?;
             }
         }
     }
@@ -148,7 +148,7 @@ mod tests {
             let mut scanner = FrameScanner::at_preface();
             let mut seen = Vec::new();
             for part in [&bytes[..split], &bytes[split..]] {
-                let all = scanner.scan(part, |header| {
+                let all = scanner.scan(part, |header, _| {
                     seen.push(header);
                     Ok::<(), ()>(())
                 });

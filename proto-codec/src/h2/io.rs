@@ -12,6 +12,8 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::portions::Portions;
+
 /// How many bytes may wait to be sent.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
@@ -46,6 +48,8 @@ struct State<B> {
     /// Bytes of `input` that were read.
     taken: usize,
     input_ended: bool,
+    /// Decides how much of `input` is read at once.
+    portions: Option<Portions>,
     output: B,
     buffers: Rc<dyn OutputBuffers<B>>,
     /// Bytes of `output` that were looked at.
@@ -66,6 +70,7 @@ pub fn memory_io<B: AsRef<[u8]> + Default>(
         input: None,
         taken: 0,
         input_ended: false,
+        portions: None,
         output: B::default(),
         buffers,
         seen: 0,
@@ -78,6 +83,20 @@ pub fn memory_io<B: AsRef<[u8]> + Default>(
 }
 
 impl<B: AsRef<[u8]> + Default> MemoryIoHandle<B> {
+    /// What comes begins with a client's preface; its frames of field sections are to be read one by one, so that
+    /// [errors of their coding](Self::has_wrong_coding) are known. `table_bytes`: SETTINGS_HEADER_TABLE_SIZE.
+    pub fn portion(&self, table_bytes: u32) {
+        self.0.borrow_mut().portions = Some(Portions::new(table_bytes));
+    }
+
+    /// Whether the crate, where it has failed with PROTOCOL_ERROR now, can only have done so over the coding of a
+    /// field block.
+    pub fn has_wrong_coding(&self) -> bool {
+        let state = self.0.borrow();
+        let input = state.input.as_ref().map(AsRef::as_ref).unwrap_or_default();
+        state.portions.as_ref().is_some_and(|portions| portions.has_wrong_coding(input))
+    }
+
     /// Whether the crate has read all that was handed over.
     pub fn wants_input(&self) -> bool {
         let state = self.0.borrow();
@@ -89,6 +108,9 @@ impl<B: AsRef<[u8]> + Default> MemoryIoHandle<B> {
     pub fn feed(&self, input: B) -> Option<B> {
         let mut state = self.0.borrow_mut();
         state.taken = 0;
+        if let Some(portions) = &mut state.portions {
+            portions.forget_input();
+        }
         let spent = state.input.replace(input);
         wake(&mut state.reader);
         spent
@@ -128,6 +150,19 @@ impl<B: AsRef<[u8]> + Default> MemoryIoHandle<B> {
         *seen += unseen.len();
         if !unseen.is_empty() {
             look(unseen);
+        }
+    }
+
+    /// Writes `bytes` over what begins so many bytes before the end of what the crate has written.
+    pub fn overwrite_output(&self, before_end: usize, bytes: &[u8])
+    where
+        B: AsMut<[u8]>,
+    {
+        let mut state = self.0.borrow_mut();
+        let output = state.output.as_mut();
+        let place = output.len().checked_sub(before_end);
+        if let Some(place) = place.and_then(|start| output.get_mut(start..start + bytes.len())) {
+            place.copy_from_slice(bytes);
         }
     }
 
@@ -171,7 +206,10 @@ impl<B: AsRef<[u8]>> AsyncRead for MemoryIo<B> {
             state.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
-        let part = left.len().min(into.remaining());
+        let mut part = left.len().min(into.remaining());
+        if let (Some(portions), Some(input)) = (&mut state.portions, &state.input) {
+            part = portions.next(&input.as_ref()[..state.taken + part], state.taken);
+        }
         into.put_slice(&left[..part]);
         state.taken += part;
         Poll::Ready(Ok(()))

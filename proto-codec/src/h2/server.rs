@@ -8,6 +8,7 @@ use h2::{Reason, RecvStream, SendStream, server};
 use http::header::HOST;
 use http::{Method, Response, StatusCode};
 
+use super::frame_fault::FrameFault;
 use super::header_conversion;
 use super::io::{MemoryIo, OUTPUT_BYTES_MAX};
 use super::ping::Pings;
@@ -150,9 +151,13 @@ impl<B: AsRef<[u8]>, D: Buf> ServerConnection<B, D> {
         self.connection.graceful_shutdown();
     }
 
-    /// Ends the connection and its streams at once: the peer asks too much of us.
-    pub fn refuse(&mut self) {
-        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+    /// Ends the connection and its streams at once: the peer asks too much of us, or `fault` is in what it sends.
+    pub fn refuse(&mut self, fault: Option<FrameFault>) {
+        self.connection.abrupt_shutdown(match fault {
+            None => Reason::ENHANCE_YOUR_CALM,
+            Some(FrameFault::Size) => Reason::FRAME_SIZE_ERROR,
+            Some(FrameFault::WindowSize) => Reason::FLOW_CONTROL_ERROR,
+        });
     }
 }
 

@@ -103,13 +103,13 @@ impl ClientMeter {
     /// Looks at what has come.
     pub fn receive(&mut self, bytes: &[u8]) {
         let Self { received, streams, .. } = self;
-        received.for_each(bytes, |header| streams.receive(header, false));
+        received.for_each(bytes, |header, _| streams.receive(header, false));
     }
 
     /// Looks at what is sent.
     pub fn send(&mut self, bytes: &[u8]) {
         let Self { sent, streams, .. } = self;
-        sent.for_each(bytes, |header| streams.send(header));
+        sent.for_each(bytes, |header, _| streams.send(header));
     }
 }
 

@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ringmain_proto_codec::h1::Version;
-use ringmain_proto_codec::h2::flood_guard::{Flood, FloodGuard};
+use ringmain_proto_codec::h2::flood_guard::{Breach, FloodGuard, Refusal};
 use ringmain_proto_codec::h2::io::{MemoryIo, MemoryIoHandle, memory_io};
 use ringmain_proto_codec::h2::server::{self, Ended, Incoming, ServerConnection};
 
@@ -37,6 +37,9 @@ pub use stream::{ClientState, Stream};
 
 /// How long a connection that is silent keeps a buffer.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The code of RFC 9113 §7 for a field block that cannot be decompressed.
+const COMPRESSION_ERROR: u32 = 0x9;
 
 /// A connection whose first bytes are the preface of HTTP/2.
 #[derive(Debug)]
@@ -75,7 +78,7 @@ pub struct Connection {
     premature_resets: PrematureResets,
     /// `connection_keepalive`, once the frames have begun.
     keepalive: OnceCell<Keepalive>,
-    flood: Cell<Option<Flood>>,
+    breach: Cell<Option<Breach>>,
     /// No more requests are wanted.
     draining: Cell<bool>,
     /// Nothing that comes is looked at any more.
@@ -102,6 +105,7 @@ impl Begun {
     /// Makes it ready to be served, in memory of its own: a task would keep room for each form that it takes.
     pub fn begin(self) -> Beginning {
         let (io, handle) = memory_io(self.record.worker.buffers.clone());
+        handle.portion(self.record.manager.config.http2.hpack_table_size);
         let (connection, input) = Connection::new(self, handle);
         Beginning { connection: Rc::new(connection), io, input }
     }
@@ -149,7 +153,7 @@ impl Connection {
                 record.manager.config.http2.premature_reset_streams,
             ),
             keepalive: OnceCell::new(),
-            flood: Cell::new(None),
+            breach: Cell::new(None),
             draining: Cell::new(false),
             over: Cell::new(false),
             remote_ended: Cell::new(false),
@@ -177,7 +181,7 @@ impl Connection {
         let turn = ByteTurn::default();
         loop {
             let count = input.len();
-            self.guard_against_floods(&input);
+            self.check(&mut input);
             if let Some(spent) = self.io.feed(input) {
                 self.record.worker.buffers.give_back(spent);
             }
@@ -199,17 +203,18 @@ impl Connection {
 
     /// What comes behind the end is read to be thrown away.
     fn wants_input(&self) -> bool {
-        self.over.get() || self.flood.get().is_none() && self.io.wants_input()
+        self.over.get() || self.breach.get().is_none() && self.io.wants_input()
     }
 
-    /// What breaks a limit is still handled, as it has come; nothing behind it is.
-    fn guard_against_floods(&self, input: &Buffer) {
-        if self.over.get() || self.flood.get().is_some() {
+    /// What breaks a limit is still handled, as it has come; nothing behind it is, nor a frame that is none.
+    fn check(&self, input: &mut Buffer) {
+        if self.over.get() || self.breach.get().is_some() {
             return;
         }
-        if let Err(flood) = self.guard.borrow_mut().receive(input.bytes()) {
-            self.count_flood(flood);
-            self.flood.set(Some(flood));
+        if let Err(Refusal { breach, usable }) = self.guard.borrow_mut().receive(input.bytes()) {
+            self.count_breach(breach);
+            self.breach.set(Some(breach));
+            input.truncate(usable);
             self.wake.notify();
         }
         self.note_fields();
@@ -265,7 +270,7 @@ impl Connection {
             }
             Err(ended) => Err(ended),
         };
-        if ended == Err(Ended::Protocol) && self.flood.get().is_none() {
+        if ended == Err(Ended::Protocol) && self.breach.get().is_none() {
             self.record.count_protocol_error();
         }
         // What the connection ends with was written in the same turn.
@@ -288,7 +293,7 @@ impl Connection {
             match runtime::with_sparse_buffers(|| accepted.as_mut().poll(context)) {
                 Poll::Ready(accepted) => Poll::Ready(accepted),
                 // A flood is looked at once the frames before it have been.
-                Poll::Pending if self.flood.get().is_some() => Poll::Pending,
+                Poll::Pending if self.breach.get().is_some() => Poll::Pending,
                 Poll::Pending => {
                     self.wake.poll_notified(context).map(|()| Err(Ended::ConnectionEnded))
                 }
@@ -362,10 +367,19 @@ impl Connection {
 
     /// Counts what has been written since the last call.
     fn look_at_output(&self) {
+        let mut failed = None;
         self.io.look_at_output(|output| {
             let note_fields = |stream| self.framing.remove_head(stream);
-            self.count_sent(self.guard.borrow_mut().send(output, note_fields));
+            let sent = self.guard.borrow_mut().send(output, note_fields);
+            failed = sent.protocol_error;
+            self.count_sent(sent);
         });
+        if let Some(place) = failed
+            && self.io.has_wrong_coding()
+        {
+            // The crate has no finer word.
+            self.io.overwrite_output(place, &COMPRESSION_ERROR.to_be_bytes());
+        }
     }
 
     fn begin_stream(self: &Rc<Self>, incoming: Incoming<Outgoing>) {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use ringmain_proto_codec::h2::flood_guard::{Flood, FloodLimits, SentFrames};
+use ringmain_proto_codec::h2::flood_guard::{Breach, Flood, FloodLimits, SentFrames};
 use ringmain_proto_codec::h2::server::{ServerConnection, ServerOptions};
 
 use super::{Connection, Outgoing};
@@ -42,14 +42,17 @@ impl Connection {
     /// Something has woken the connection: a limit was broken or has passed, or a drain wants it to
     /// end.
     pub(super) fn look_at_limits(&self, frames: &mut ServerConnection<Buffer, Outgoing>) {
-        if self.flood.get().is_some() {
-            frames.refuse();
+        if let Some(breach) = self.breach.get() {
+            frames.refuse(match breach {
+                Breach::Flood(_) => None,
+                Breach::Frame(fault) => Some(fault),
+            });
         } else if self.premature_resets.are_too_many() {
             self.stats().downstream_rq_too_many_premature_resets.inc();
-            frames.refuse();
+            frames.refuse(None);
         } else if self.fields.fired() {
             self.stats().downstream_rq_header_timeout.inc();
-            frames.refuse();
+            frames.refuse(None);
         } else if !self.draining.replace(true) {
             if self.idle.fired() {
                 self.stats().downstream_cx_idle_timeout.inc();
@@ -85,14 +88,15 @@ impl Connection {
     }
 
     /// Counts it when it is found: the crate may end the connection for it by itself.
-    pub(super) fn count_flood(&self, flood: Flood) {
+    pub(super) fn count_breach(&self, breach: Breach) {
         self.record.count_protocol_error();
         let stats = self.record.worker.http2_stats();
-        match flood {
-            Flood::EmptyFrames => stats.inbound_empty_frames_flood.inc(),
-            Flood::PriorityFrames => stats.inbound_priority_frames_flood.inc(),
-            Flood::WindowUpdates => stats.inbound_window_update_frames_flood.inc(),
-            Flood::ControlFrames => stats.outbound_control_flood.inc(),
+        match breach {
+            Breach::Frame(_) => {}
+            Breach::Flood(Flood::EmptyFrames) => stats.inbound_empty_frames_flood.inc(),
+            Breach::Flood(Flood::PriorityFrames) => stats.inbound_priority_frames_flood.inc(),
+            Breach::Flood(Flood::WindowUpdates) => stats.inbound_window_update_frames_flood.inc(),
+            Breach::Flood(Flood::ControlFrames) => stats.outbound_control_flood.inc(),
         }
     }
 }
