@@ -59,7 +59,10 @@ fn drive<'a>(pieces: &mut impl Iterator<Item = &'a [u8]>) {
                 });
                 kept.truncate(2);
             }
-            Poll::Ready(_) => return,
+            Poll::Ready(_) => {
+                let _either: bool = handle.has_wrong_coding();
+                return;
+            }
             Poll::Pending => {
                 handle.take_output();
                 if !give_more(&handle, pieces) {

@@ -201,7 +201,8 @@ mod tests {
         let begun = frame(kind::HEADERS, 1, 5, b"\x82");
         let end = frame(kind::CONTINUATION, 4, 5, b"\x80");
         let pings = frame(kind::PING, 0, 0, b"12345678").repeat(2);
-        let input = [&PREFACE[..], &pings, &get, &data, &data, &wrong, &begun, &end, &pings].concat();
+        let input =
+            [&PREFACE[..], &pings, &get, &data, &data, &wrong, &begun, &end, &pings].concat();
         let expected = [
             ([&PREFACE[..], &pings].concat(), false),
             (get, false),
@@ -251,7 +252,8 @@ mod tests {
                 .concat(),
             frame(kind::HEADERS, 5, 2, b"\xbe"),
         ] {
-            let (last, is_wrong) = given(&[&PREFACE[..], &frames]).pop().expect("something is given");
+            let (last, is_wrong) =
+                given(&[&PREFACE[..], &frames]).pop().expect("something is given");
             assert!(!is_wrong, "{}", last.escape_ascii());
         }
     }
