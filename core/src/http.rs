@@ -10,6 +10,7 @@ mod body_encoder;
 pub mod clock;
 pub mod codec;
 mod connection_manager;
+pub mod dynamic_metadata;
 pub mod exchange;
 pub mod filter;
 pub mod filter_chain;

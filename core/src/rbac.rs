@@ -23,7 +23,7 @@ use crate::transport_socket::tls::TlsInfo;
 pub use cidr_set::CidrSet;
 pub use enforced_rules::EnforcedRules;
 use match_tree::{MatchTree, Policies};
-pub use notes::{NoteNames, note_hint};
+pub use notes::{Note, NoteNames, NotedPolicies, write_hint};
 use rule::Rule;
 pub use stats::{EnforcedStats, ShadowStats, count, prefixed};
 

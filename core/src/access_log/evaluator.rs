@@ -196,7 +196,7 @@ impl<'a> Evaluator<'a> {
     fn metadata_of(&self, source: MetadataSource) -> Option<&'a Metadata> {
         let info = &self.exchange.info;
         Some(match source {
-            MetadataSource::Dynamic => info.dynamic_metadata.as_deref()?,
+            MetadataSource::Dynamic => info.dynamic_metadata.get()?,
             MetadataSource::Cluster => &self.compiled.clusters[info.cluster?].config.metadata,
             MetadataSource::Route => &self.routes?.route(info.route?).metadata,
             MetadataSource::VirtualHost => &self.routes?.virtual_host(info.route?).config.metadata,

@@ -124,7 +124,7 @@ impl Filter {
                 statuses.contains(&status) != *exclude
             }
             Self::Metadata { matcher, otherwise } => {
-                let metadata = info.dynamic_metadata.as_deref();
+                let metadata = info.dynamic_metadata.get();
                 let metadata = metadata.and_then(|metadata| metadata.0.get(&matcher.filter));
                 // As in Envoy, `invert` has no effect here.
                 let found = matcher.find(metadata);

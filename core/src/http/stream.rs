@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use ringmain_config::address::Address;
-use ringmain_config::metadata::Metadata;
 
 use super::ResponseFlags;
+use super::dynamic_metadata::DynamicMetadata;
 use super::filter::ConnectionBuckets;
 use super::stream_objects::StreamObjects;
 use crate::cluster::WorkerHost;
@@ -120,7 +120,7 @@ pub struct StreamInfo {
     /// What else the PROXY header said that is kept.
     pub proxy_tlvs: Option<Tlvs>,
     /// What filters have noted; of a connection that is not HTTP, a PROXY header's vectors.
-    pub dynamic_metadata: Option<Rc<Metadata>>,
+    pub dynamic_metadata: DynamicMetadata,
     /// What filters have put here for others.
     pub objects: StreamObjects,
     /// The client's address as far as it can be trusted.
@@ -190,7 +190,7 @@ impl Default for StreamInfo {
             direct_remote: UNKNOWN_ADDRESS,
             connection_remote: UNKNOWN_ADDRESS,
             proxy_tlvs: None,
-            dynamic_metadata: None,
+            dynamic_metadata: DynamicMetadata::default(),
             objects: StreamObjects::default(),
             remote: UNKNOWN_ADDRESS,
             local: UNKNOWN_ADDRESS,
@@ -235,7 +235,7 @@ impl StreamInfo {
             started: connection.accepted,
             started_at: begun.started_at
                 - begun.started.saturating_duration_since(connection.accepted),
-            dynamic_metadata: connection.dynamic_metadata.clone(),
+            dynamic_metadata: connection.dynamic_metadata.clone().into(),
             downstream_transport_failure: connection.transport_failure.clone(),
             ..begun
         }

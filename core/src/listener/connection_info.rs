@@ -91,9 +91,9 @@ impl ConnectionInfo {
     }
 
     /// Notes something in the dynamic metadata, also for its listener's access log.
-    pub fn note_metadata(&mut self, change: impl FnOnce(&mut Option<Rc<Metadata>>)) {
-        change(&mut self.dynamic_metadata);
-        self.note(|record| record.dynamic_metadata.clone_from(&self.dynamic_metadata));
+    pub fn note_metadata(&mut self, change: impl FnOnce(&mut Metadata)) {
+        change(Rc::make_mut(self.dynamic_metadata.get_or_insert_default()));
+        self.note(|record| record.dynamic_metadata = self.dynamic_metadata.clone().into());
     }
 
     /// Whether the client is on this machine, as far as its address tells; one on a Unix socket is. Like

@@ -245,7 +245,7 @@ fn criteria_of<'a>(
     exchange: &Exchange,
     of_route: Option<&'a MatchCriteria>,
 ) -> Option<Cow<'a, MatchCriteria>> {
-    let noted = exchange.info.dynamic_metadata.as_ref();
+    let noted = exchange.info.dynamic_metadata.written();
     match noted.and_then(|noted| noted.0.get(LB_NAMESPACE)?.as_object()) {
         None => of_route.map(Cow::Borrowed),
         Some(own) => Some(Cow::Owned(MatchCriteria::over(of_route, own.clone()))),

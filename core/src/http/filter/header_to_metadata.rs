@@ -1,19 +1,18 @@
 //! `envoy.filters.http.header_to_metadata`: notes what headers and cookies say for filters behind it,
 //! for logs and for the choice of hosts.
 
-use std::rc::Rc;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ringmain_config::http_filter::{
     HeaderToMetadata as Config, MetadataPair, MetadataPairValue, MetadataRule, MetadataRuleSource,
     MetadataValueType,
 };
-use ringmain_config::metadata::{Metadata, decode_value, json_number};
+use ringmain_config::metadata::{decode_value, json_number};
 use ringmain_proto_codec::HeaderMap;
 use serde_json::Value;
 
 use super::{FilterView, RouteFilter};
+use crate::http::dynamic_metadata::DynamicMetadata;
 use crate::http::header_matching::cookie;
 use crate::stats::{PerWorker, Scope, Stat, stats_block};
 
@@ -109,11 +108,7 @@ impl HeaderToMetadataStats {
 }
 
 /// Notes what `rules` find in `headers`.
-fn note(
-    rules: &[MetadataRule],
-    headers: &mut HeaderMap,
-    noted: &mut Option<Rc<Metadata>>,
-) -> Counts {
+fn note(rules: &[MetadataRule], headers: &mut HeaderMap, noted: &mut DynamicMetadata) -> Counts {
     let mut counts = Counts::default();
     for rule in rules {
         let found = take(rule, headers);
@@ -127,8 +122,7 @@ fn note(
         };
         if let Some(value) = value_of(pair, found, &mut counts) {
             counts.added += 1;
-            let noted = Rc::make_mut(noted.get_or_insert_default());
-            noted.put(&pair.metadata_namespace, &pair.key, value);
+            noted.get_mut().put(&pair.metadata_namespace, &pair.key, value);
         }
     }
     counts
@@ -243,9 +237,9 @@ mod tests {
     }
 
     fn noted(rules: &[MetadataRule], headers: &mut HeaderMap) -> (Option<Value>, Counts) {
-        let mut metadata = None;
+        let mut metadata = DynamicMetadata::default();
         let counts = note(rules, headers, &mut metadata);
-        (metadata.and_then(|metadata: Rc<Metadata>| metadata.0.get("ns").cloned()), counts)
+        (metadata.get().and_then(|metadata| metadata.0.get("ns").cloned()), counts)
     }
 
     #[test]

@@ -5,8 +5,8 @@ use ringmain_config::http_filter::RbacFilter as Config;
 use super::{FilterView, RouteFilter, Verdict};
 use crate::http::local_reply::LocalReply;
 use crate::rbac::{
-    Decision, EnforcedRules, EnforcedStats, Engine, NoteNames, ShadowStats, Subject, count,
-    note_hint, prefixed,
+    Decision, EnforcedRules, EnforcedStats, Engine, Note, NoteNames, NotedPolicies, ShadowStats,
+    Subject, count, prefixed,
 };
 use crate::stats::{Counter, Kind, PerWorker, Reading, Scope, Stat};
 
@@ -21,8 +21,8 @@ pub struct RbacFilter {
     shadow: PerWorker<ShadowStats>,
     rules_stat_prefix: String,
     shadow_rules_stat_prefix: String,
-    enforced_names: NoteNames,
-    shadow_names: NoteNames,
+    enforced_names: &'static NoteNames,
+    shadow_names: &'static NoteNames,
     /// With `track_per_rule_stats`: of each policy of the filter, by its place.
     per_rule: PerWorker<PerRule>,
     tracks_rules: bool,
@@ -38,15 +38,23 @@ struct PerRule {
 /// The rules of a filter or of a route.
 #[derive(Debug)]
 pub struct RbacPolicies {
-    rules: Option<EnforcedRules>,
-    shadow_rules: Option<Engine>,
+    rules: Option<(EnforcedRules, NotedPolicies)>,
+    shadow_rules: Option<(Engine, NotedPolicies)>,
 }
 
 impl RbacPolicies {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            rules: config.rules.as_ref().map(EnforcedRules::new),
-            shadow_rules: config.shadow_rules.as_ref().map(Engine::new),
+            rules: config.rules.as_ref().map(|config| {
+                let rules = EnforcedRules::new(config);
+                let policies = NotedPolicies::new(&rules.engine);
+                (rules, policies)
+            }),
+            shadow_rules: config.shadow_rules.as_ref().map(|config| {
+                let engine = Engine::new(config);
+                let policies = NotedPolicies::new(&engine);
+                (engine, policies)
+            }),
         }
     }
 }
@@ -58,8 +66,8 @@ impl RbacFilter {
         let counters = |engine: Option<&Engine>| {
             engine.filter(|_| tracks_rules).map_or(0, |engine| engine.policy_names().len())
         };
-        let enforced = counters(policies.rules.as_ref().map(|rules| &rules.engine));
-        let shadow = counters(policies.shadow_rules.as_ref());
+        let enforced = counters(policies.rules.as_ref().map(|(rules, _)| &rules.engine));
+        let shadow = counters(policies.shadow_rules.as_ref().map(|(engine, _)| engine));
         let fresh = |count| (0..count).map(|_| Default::default()).collect();
         Self {
             per_rule: PerWorker::from_fn(workers, || PerRule {
@@ -69,8 +77,8 @@ impl RbacFilter {
             policies,
             enforced: PerWorker::new(workers),
             shadow: PerWorker::new(workers),
-            enforced_names: NoteNames::enforced(&config.rules_stat_prefix),
-            shadow_names: NoteNames::shadow(&config.shadow_rules_stat_prefix),
+            enforced_names: NoteNames::enforced(NAMESPACE, &config.rules_stat_prefix),
+            shadow_names: NoteNames::shadow(NAMESPACE, &config.shadow_rules_stat_prefix),
             rules_stat_prefix: config.rules_stat_prefix.clone(),
             shadow_rules_stat_prefix: config.shadow_rules_stat_prefix.clone(),
             tracks_rules,
@@ -85,18 +93,22 @@ impl RbacFilter {
         let policies = own.unwrap_or(&self.policies);
         let worker = view.worker.id;
         let per_rule = (self.tracks_rules && own.is_none()).then(|| self.per_rule.of(worker));
-        if let Some(engine) = &policies.shadow_rules {
-            let decision = engine.decide(&subject_of(view));
+        let subject = subject_of(view);
+        let shadow = policies.shadow_rules.as_ref().map(|(engine, names)| {
+            let decision = engine.decide(&subject);
             self.shadow.of(worker).count(decision);
             count_policy(decision, per_rule.map(|counted| &*counted.shadow));
-            let metadata = &mut view.exchange.info.dynamic_metadata;
-            self.shadow_names.note(engine, decision, NAMESPACE, metadata);
-        }
-        let Some(rules) = &policies.rules else { return Verdict::Continue };
-        let decision = rules.engine.decide(&subject_of(view));
+            Note::new(self.shadow_names, names, decision)
+        });
+        let enforced = policies.rules.as_ref().map(|(rules, names)| {
+            let decision = rules.engine.decide(&subject);
+            let note = Note::new(self.enforced_names, names, decision).hinting(decision);
+            (rules, decision, note)
+        });
         let metadata = &mut view.exchange.info.dynamic_metadata;
-        self.enforced_names.note(&rules.engine, decision, NAMESPACE, metadata);
-        note_hint(decision, metadata);
+        shadow.into_iter().for_each(|note| metadata.note(note));
+        let Some((rules, decision, note)) = enforced else { return Verdict::Continue };
+        metadata.note(note);
         self.enforced.of(worker).count(decision);
         count_policy(decision, per_rule.map(|counted| &*counted.enforced));
         if decision.allowed {
@@ -115,11 +127,11 @@ impl RbacFilter {
         if !self.tracks_rules {
             return;
         }
-        let engine = self.policies.rules.as_ref().map(|rules| &rules.engine);
+        let engine = self.policies.rules.as_ref().map(|(rules, _)| &rules.engine);
         policy_stats(&enforced, engine, ["allowed", "denied"], stats, |at| {
             sums(self.per_rule.iter().map(|worker| &worker.enforced[at]))
         });
-        let engine = self.policies.shadow_rules.as_ref();
+        let engine = self.policies.shadow_rules.as_ref().map(|(engine, _)| engine);
         policy_stats(&shadow, engine, ["shadow_allowed", "shadow_denied"], stats, |at| {
             sums(self.per_rule.iter().map(|worker| &worker.shadow[at]))
         });
@@ -136,7 +148,7 @@ fn subject_of<'v>(view: &'v FilterView<'_, '_>) -> Subject<'v> {
         local: info.local.socket(),
         server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
         tls: info.downstream_tls.as_deref(),
-        dynamic_metadata: info.dynamic_metadata.as_deref(),
+        dynamic_metadata: info.dynamic_metadata.get(),
         objects: Some(&info.objects),
         route_metadata: info.route.map(|route| &view.manager.routes.route(route).metadata),
     }

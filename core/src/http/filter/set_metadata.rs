@@ -1,7 +1,5 @@
 //! `envoy.filters.http.set_metadata`: notes what it is told for filters behind it and for logs.
 
-use std::rc::Rc;
-
 use ringmain_config::http_filter::SetMetadata as Config;
 use serde_json::{Map, Value};
 
@@ -31,8 +29,7 @@ impl SetMetadataFilter {
     }
 
     pub(super) fn on_request(&self, view: &mut FilterView<'_, '_>) {
-        let noted = &mut view.exchange.info.dynamic_metadata;
-        let mut metadata = noted.take().map(Rc::unwrap_or_clone).unwrap_or_default();
+        let metadata = view.exchange.info.dynamic_metadata.get_mut();
         for entry in &self.config.metadata {
             match metadata.0.get_mut(&entry.metadata_namespace) {
                 Some(present) if entry.allow_overwrite => update(present, &entry.value),
@@ -42,7 +39,6 @@ impl SetMetadataFilter {
                 }
             }
         }
-        *noted = Some(Rc::new(metadata));
     }
 
     pub(super) fn stats(&self, http: &Scope, stats: &mut Vec<Stat>) {

@@ -9,8 +9,8 @@ use ringmain_proto_codec::HeaderMap;
 use super::Refused;
 use crate::listener::NewConnection;
 use crate::rbac::{
-    Decision, EnforcedRules, EnforcedStats, Engine, NoteNames, ShadowStats, Subject, note_hint,
-    prefixed,
+    Decision, EnforcedRules, EnforcedStats, Engine, Note, NoteNames, NotedPolicies, ShadowStats,
+    Subject, prefixed, write_hint,
 };
 use crate::stats::{PerWorker, Scope, Stat, WorkerId};
 
@@ -22,20 +22,24 @@ const NAMESPACE: &str = "envoy.filters.network.rbac";
 pub struct RbacFilter {
     config: Config,
     rules: Option<EnforcedRules>,
-    shadow_rules: Option<Engine>,
+    shadow_rules: Option<(Engine, NotedPolicies)>,
     enforced: PerWorker<EnforcedStats>,
     shadow: PerWorker<ShadowStats>,
-    shadow_names: NoteNames,
+    shadow_names: &'static NoteNames,
 }
 
 impl RbacFilter {
     pub(super) fn new(config: &Config, workers: usize) -> Self {
         Self {
             rules: config.rules.as_ref().map(EnforcedRules::new),
-            shadow_rules: config.shadow_rules.as_ref().map(Engine::new),
+            shadow_rules: config.shadow_rules.as_ref().map(|config| {
+                let engine = Engine::new(config);
+                let policies = NotedPolicies::new(&engine);
+                (engine, policies)
+            }),
             enforced: PerWorker::new(workers),
             shadow: PerWorker::new(workers),
-            shadow_names: NoteNames::shadow(&config.shadow_rules_stat_prefix),
+            shadow_names: NoteNames::shadow(NAMESPACE, &config.shadow_rules_stat_prefix),
             config: config.clone(),
         }
     }
@@ -46,18 +50,17 @@ impl RbacFilter {
         worker: WorkerId,
         connection: &mut NewConnection,
     ) -> Result<(), Refused> {
-        if let Some(engine) = &self.shadow_rules {
+        if let Some((engine, names)) = &self.shadow_rules {
             let decision = decide(engine, connection);
             self.shadow.of(worker).count(decision);
-            connection.info.note_metadata(|metadata| {
-                self.shadow_names.note(engine, decision, NAMESPACE, metadata);
-            });
+            let note = Note::new(self.shadow_names, names, decision);
+            connection.info.note_metadata(|metadata| note.write(metadata));
         }
         let Some(rules) = &self.rules else { return Ok(()) };
         let decision = decide(&rules.engine, connection);
         self.enforced.of(worker).count(decision);
-        if decision.access_log_hint.is_some() {
-            connection.info.note_metadata(|metadata| note_hint(decision, metadata));
+        if let Some(hint) = decision.access_log_hint {
+            connection.info.note_metadata(|metadata| write_hint(hint, metadata));
         }
         if decision.allowed {
             return Ok(());
