@@ -129,3 +129,24 @@ fn a_chain_that_was_never_valid_as_a_whole_stays_refused() {
     intermediate.show_issuer("late", "intermediate");
     assert_served(&authority, "  allow_expired_certificate: true\n", "late", true, false);
 }
+
+/// The alert of RFC 6066 §6 is none of rustls' words for a certificate.
+#[test]
+fn a_certificate_that_is_not_pinned_has_another_alert() {
+    let authority = authority();
+    authority.issue("stranger", &Subject { name: "stranger", ..Subject::default() });
+    let pinned = "0".repeat(64);
+    let common = format!("{SERVER}validation_context:\n  verify_certificate_hash: ['{pinned}']\n");
+    let template = tls_front(&common, "require_client_certificate: true\n", "", "");
+    for program in [Program::Envoy].into_iter().chain(Program::ringmains()) {
+        let rig = Rig::start(program, &authority, &template);
+        let handshake =
+            Handshake::with_certificate(&authority, "server.example", "stranger", &[&TLS13]);
+        let refusal = handshake.connect(rig.port()).ask(GET).expect_err("it is refused");
+        let expected = match program {
+            Program::Envoy => "BadCertificateHashValue",
+            _ => "CertificateUnknown",
+        };
+        assert!(refusal.contains(expected), "{program}: {refusal}");
+    }
+}
