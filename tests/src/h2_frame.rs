@@ -34,6 +34,8 @@ pub const END_HEADERS: u8 = 4;
 pub mod code {
     /// NO_ERROR
     pub const NO_ERROR: u32 = 0;
+    /// PROTOCOL_ERROR
+    pub const PROTOCOL_ERROR: u32 = 1;
     /// INTERNAL_ERROR
     pub const INTERNAL_ERROR: u32 = 2;
     /// REFUSED_STREAM

@@ -262,3 +262,25 @@ fn an_extended_connect_needs_leave() {
         assert!(upstream.requests().is_empty(), "{program}");
     }
 }
+
+/// What is written into a request of HTTP/1 as it is.
+#[test]
+fn a_protocol_is_a_name() {
+    for protocol in ["websocket\r\nx-injected: yes", "web\0socket", "web socket", "a/b/c", "/1", ""]
+    {
+        for program in both() {
+            let upstream = Upstream::start(vec![echo(SWITCH)]);
+            let proxy = before(program, &upstream);
+            let mut client = H2Client::open(proxy.port("listener"));
+            let mut fields = EXTENDED_CONNECT;
+            fields[1].1 = protocol;
+            client.send(headers(1, &fields, 0));
+            let outcome = client.outcome(1);
+            assert!(outcome.status().is_none(), "{program} {protocol:?}: {outcome:?}");
+            if program != Program::Envoy {
+                assert_eq!(outcome.reset, Some(code::PROTOCOL_ERROR), "{program} {protocol:?}");
+            }
+            assert!(upstream.requests().is_empty(), "{program} {protocol:?}");
+        }
+    }
+}

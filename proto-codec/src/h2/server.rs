@@ -14,6 +14,7 @@ use super::io::{MemoryIo, OUTPUT_BYTES_MAX};
 use super::ping::Pings;
 use super::room::poll_room;
 use crate::h1::{BodyLength, RequestHead, ResponseHead, Version, is_authority};
+use crate::header_map::is_token;
 use crate::{HeaderMap, KnownHeader};
 
 /// What a connection is made with: `http2_protocol_options` in Envoy's words.
@@ -176,7 +177,14 @@ impl IncomingHead {
             false => framing.body_length(BodyLength::Chunked),
         };
         let head = Self { parts, body };
-        head.has_valid_authority().then_some(head)
+        (head.has_valid_authority() && head.has_valid_protocol()).then_some(head)
+    }
+
+    /// A name, and behind a slash a version (RFC 9110 §7.8), or none. The `h2` crate takes any text, lines of
+    /// HTTP/1 included.
+    fn has_valid_protocol(&self) -> bool {
+        let protocol = self.parts.extensions.get::<Protocol>();
+        protocol.is_none_or(|it| it.as_str().splitn(2, '/').all(|part| is_token(part.as_bytes())))
     }
 
     /// One `uri-host [":" port]` (RFC 9110 §7.2), or none.
