@@ -4,7 +4,7 @@
 use ringmain_tests::client::Client;
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy, indented};
-use ringmain_tests::upstream::{Upstream, ok};
+use ringmain_tests::upstream::{Act, Reply, Upstream, ok};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
 
@@ -21,7 +21,19 @@ fn start_as(
     fields: &str,
     template: &str,
 ) -> (Proxy, Upstream) {
-    let upstream = Upstream::start(vec![ok()]);
+    start_before(program, package, message, fields, template, vec![ok()])
+}
+
+/// The same before an upstream that says `replies`.
+fn start_before(
+    program: Program,
+    package: &str,
+    message: &str,
+    fields: &str,
+    template: &str,
+    replies: Vec<Reply>,
+) -> (Proxy, Upstream) {
+    let upstream = Upstream::start(replies);
     let filter = format!(
         "- name: filter\n  typed_config:\n    \"@type\": type.googleapis.com/envoy.extensions.filters.http.{package}.v3.{message}\n{}",
         indented(fields, 4)
@@ -118,6 +130,29 @@ fn a_body_that_is_waited_for_has_its_time() {
             proxy.admin().wait_for_stat(&format!("http.ingress.{stat}"), 1);
             assert_eq!(upstream.connections().len(), 0, "{program} {limit}");
         }
+    }
+}
+
+/// It is longer than what sockets hold of it, so that a host which does not read keeps it from being sent.
+#[test]
+fn a_long_body_that_was_waited_for_may_be_answered_before_its_end() {
+    const BYTES: usize = 8 << 20;
+    let refusal = b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 4\r\n\r\nbig!".to_vec();
+    for program in [Program::Envoy].into_iter().chain(Program::ringmains()) {
+        let (proxy, _upstream) = start_before(
+            program,
+            "buffer",
+            "Buffer",
+            "max_request_bytes: 16777216",
+            &front_proxy("", "", ""),
+            vec![vec![Act::Send(refusal.clone()), Act::AwaitRelease]],
+        );
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {BYTES}\r\n\r\n"));
+        client.send(vec![b'x'; BYTES]);
+        let response = client.read_response().expect("a response");
+        assert_eq!((response.status(), response.text()), (Some(413), "big!".into()), "{program}");
+        proxy.admin().wait_for_stat("cluster.backend.upstream_rq_active", 0);
     }
 }
 

@@ -122,7 +122,9 @@ impl RequestBody {
         }
     }
 
-    /// Takes `whole`, or what of the body has come with the head. Returns it where it is the whole body.
+    /// Takes `whole`, or what of the body has come with the head. Returns it where it is the whole body and goes out
+    /// at once. A longer one is sent like one that is still coming: its response may come before its end, and the host
+    /// may wait for that to be taken.
     pub fn begin(
         &self,
         downstream: &Downstream<'_>,
@@ -136,12 +138,14 @@ impl RequestBody {
             None => downstream.body_at_hand()?,
         };
         self.note_data(data.bytes());
-        if !last {
-            self.hand_over(data, &downstream.worker.buffers);
-            return Ok(None);
+        if last {
+            self.complete(downstream);
         }
-        self.complete(downstream);
-        Ok(Some(data))
+        if last && data.len() <= LARGE_BUFFER_BYTES {
+            return Ok(Some(data));
+        }
+        self.hand_over(data, &downstream.worker.buffers);
+        Ok(None)
     }
 
     /// All of it has come.
@@ -199,6 +203,11 @@ impl RequestBody {
     /// When the last byte came.
     pub fn received_at(&self) -> Option<Instant> {
         self.received_at.get()
+    }
+
+    /// All of it was here, since `then`, before it began to be sent.
+    pub fn note_received_at(&self, then: Instant) {
+        self.received_at.set(Some(then));
     }
 
     /// Whether the body has grown beyond what may be kept.

@@ -253,7 +253,7 @@ fn criteria_of<'a>(
 }
 
 impl UpstreamRequest<'_, '_> {
-    /// `whole` is the body where all of it is here.
+    /// `whole` is the body where all of it is here and short.
     async fn run(
         &mut self,
         whole: Option<Buffer>,
@@ -274,8 +274,7 @@ impl UpstreamRequest<'_, '_> {
         if kept_max.is_some_and(|max| self.body.bytes() > max as u64) {
             self.abandon_retries();
         }
-        let received = *self.exchange.info.request_received.get_or_insert_with(Instant::now);
-        self.timeouts.request_received(received);
+        self.note_received();
         match self.hedged {
             // Its own memory, too.
             Some(per_try) => Box::pin(self.run_hedged(whole, per_try)).await,
@@ -283,11 +282,19 @@ impl UpstreamRequest<'_, '_> {
         }
     }
 
+    /// All of the request is here; when that began. Filters may have waited for its end.
+    fn note_received(&mut self) -> Instant {
+        let received = *self.exchange.info.request_received.get_or_insert_with(Instant::now);
+        self.timeouts.request_received(received);
+        received
+    }
+
     /// Whether the request goes nowhere before its body has come: attempts that are hedged need all of
     /// it, and its length was told and may be kept.
     fn waits_for_body(&self, kept_max: Option<usize>) -> bool {
         let length = match self.exchange.request.body {
             BodyLength::Length(length) => length,
+            _ if self.body.ended().is_some() => self.body.bytes(),
             _ => return false,
         };
         self.hedged.is_some() && kept_max.is_some_and(|max| length <= max as u64)
@@ -339,9 +346,12 @@ impl UpstreamRequest<'_, '_> {
         }
     }
 
-    /// Sends a request whose body is still coming, while its response may come too.
+    /// Sends a request whose body is still coming or is a long one, while its response may come too.
     async fn run_streaming(&mut self) -> Result<After, Failure> {
         let (downstream, body, timeouts) = (self.downstream, self.body, self.timeouts);
+        if body.ended() == Some(RequestEnd::Complete) {
+            body.note_received_at(self.note_received());
+        }
         let attempts = async {
             let result = self.attempts_streaming().await;
             body.stop(downstream, result.is_ok());
