@@ -78,6 +78,10 @@ pub struct ConnectionLog {
     pub end: Option<End>,
     /// A request is being dealt with.
     busy: bool,
+    /// Where it comes from.
+    peer: Option<SocketAddr>,
+    /// It is none of the proxy's.
+    is_ours: bool,
 }
 
 struct Shared {
@@ -124,7 +128,8 @@ impl Upstream {
 
     /// What came in so far, by connection in the order of their coming.
     pub fn connections(&self) -> Vec<ConnectionLog> {
-        self.shared.connections.lock().expect("no upstream thread panics").clone()
+        let connections = self.shared.connections.lock().expect("no upstream thread panics");
+        connections.iter().filter(|connection| !connection.is_ours).cloned().collect()
     }
 
     /// All requests so far, by connection.
@@ -137,10 +142,24 @@ impl Upstream {
         self.connections().iter().flat_map(|connection| connection.received.bytes()).collect()
     }
 
-    /// Waits until no request is being dealt with.
+    /// Waits until every connection that was opened is known and no request is being dealt with.
     pub fn settle(&self) {
+        self.take_all_connections();
         eventually("the upstream to finish its script", || {
             self.connections().iter().all(|connection| !connection.busy).then_some(())
+        });
+    }
+
+    /// Connections are accepted in their order: one of ours comes behind all others.
+    fn take_all_connections(&self) {
+        let ours = TcpStream::connect(self.address).expect("it listens");
+        let address = ours.local_addr().ok();
+        eventually("connections to be accepted", || {
+            let mut connections =
+                self.shared.connections.lock().expect("no upstream thread panics");
+            let found = connections.iter_mut().find(|connection| connection.peer == address)?;
+            found.is_ours = true;
+            Some(())
         });
     }
 
@@ -202,7 +221,7 @@ impl Drop for Upstream {
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept() {
+    while let Ok((stream, peer)) = listener.accept() {
         if shared.stopped.load(Ordering::SeqCst) {
             return;
         }
@@ -217,6 +236,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             let mut connections = shared.connections.lock().expect("no upstream thread panics");
             connections.push(ConnectionLog {
                 received: reader.received().clone(),
+                peer: Some(peer),
                 ..ConnectionLog::default()
             });
             connections.len() - 1
