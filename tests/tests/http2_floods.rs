@@ -359,19 +359,24 @@ const ENDLESS: [(&str, Endless); 8] = [
 
 const OK: [(&str, &str); 1] = [(":status", "200")];
 
-/// Whoever waits for one gets an end in time, and others are served meanwhile.
-#[test]
-fn hosts_that_never_stop() {
-    let routes = "- { match: { path: /own }, direct_response: { status: 200 } }
-- { match: { prefix: / }, route: { cluster: backend, timeout: 1s } }";
-    let cluster = format!(
+/// A cluster of one host, which speaks HTTP/2.
+fn backend() -> String {
+    format!(
         "- name: backend
   load_assignment:
     cluster_name: backend
     endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{upstream}}}} }} }} }} }}] }}]
 {}",
         indented(HTTP2, 2)
-    );
+    )
+}
+
+/// Whoever waits for one gets an end in time, and others are served meanwhile.
+#[test]
+fn hosts_that_never_stop() {
+    let routes = "- { match: { path: /own }, direct_response: { status: 200 } }
+- { match: { prefix: / }, route: { cluster: backend, timeout: 1s } }";
+    let cluster = backend();
     for program in Program::ringmains() {
         for (name, endless) in ENDLESS {
             let host = H2Upstream::start(move |peer, request| {
@@ -427,14 +432,7 @@ fn interim_heads_that_nobody_takes() {
     /// `x` of 10,000 bytes.
     const LONG_FIELD: &[u8] = b"\x00\x01x\x7f\x91\x4d";
     let routes = "- { match: { prefix: / }, route: { cluster: backend } }";
-    let cluster = format!(
-        "- name: backend
-  load_assignment:
-    cluster_name: backend
-    endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {{{{upstream}}}} }} }} }} }}] }}]
-{}",
-        indented(HTTP2, 2)
-    );
+    let cluster = backend();
     // SO_SNDBUF, for what the kernel would take of it.
     let send_buffer = "socket_options: [{ level: 1, name: 7, int_value: 1, state: STATE_PREBIND }]";
     let template = one_listener(routes, &cluster)

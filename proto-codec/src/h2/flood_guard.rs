@@ -4,7 +4,7 @@
 //! bytes in both directions. The limits and what they count are Envoy's.
 
 use super::frame_fault::{FrameFault, SettingsReader, has_wrong_size};
-use super::frame_scanner::{CODE_BYTES, FrameHeader, FrameScanner, kind};
+use super::frame_scanner::{CODE_BYTES, FrameHeader, FrameScanner, flag, kind};
 use super::stream_meter::StreamMeter;
 
 /// Envoy's limits, from `http2_protocol_options`.
@@ -95,14 +95,6 @@ struct Counts {
     fields_go_on: bool,
 }
 
-/// END_STREAM of DATA and HEADERS.
-const END_STREAM: u8 = 0x1;
-/// END_HEADERS of HEADERS and CONTINUATION.
-const END_HEADERS: u8 = 0x4;
-/// ACK of SETTINGS and PING.
-const ACK: u8 = 0x1;
-/// PADDED of DATA and HEADERS.
-const PADDED: u8 = 0x8;
 /// Codes of RFC 9113 §7.
 const NO_ERROR: u32 = 0x0;
 const PROTOCOL_ERROR: u32 = 0x1;
@@ -197,7 +189,7 @@ impl FrameFault {
 impl Counts {
     fn receive(&mut self, header: FrameHeader, limits: &FloodLimits) -> Result<(), Flood> {
         self.in_fields = matches!(header.kind, kind::HEADERS | kind::CONTINUATION);
-        self.fields_go_on = self.in_fields && header.flags & END_HEADERS == 0;
+        self.fields_go_on = self.in_fields && header.flags & flag::END_HEADERS == 0;
         match header.kind {
             kind::DATA | kind::HEADERS | kind::CONTINUATION => {
                 self.streams += u64::from(header.kind == kind::HEADERS);
@@ -227,8 +219,8 @@ impl Counts {
     fn note_payload(&mut self, header: FrameHeader, limits: &FloodLimits) -> Result<(), Flood> {
         // A frame of nothing but padding is as good as an empty one; its padding is not looked at,
         // as Envoy's limit is for frames of no length.
-        let ends = header.kind != kind::CONTINUATION && header.flags & END_STREAM != 0;
-        let is_empty = header.length == u32::from(header.flags & PADDED != 0);
+        let ends = header.kind != kind::CONTINUATION && header.flags & flag::END_STREAM != 0;
+        let is_empty = header.length == u32::from(header.flags & flag::PADDED != 0);
         if !is_empty || ends {
             self.empty_in_a_row = 0;
             return Ok(());
@@ -241,7 +233,7 @@ impl Counts {
 
 /// Whether a frame answers SETTINGS or PING.
 fn is_answer(header: FrameHeader) -> bool {
-    matches!(header.kind, kind::SETTINGS | kind::PING) && header.flags & ACK != 0
+    matches!(header.kind, kind::SETTINGS | kind::PING) && header.flags & flag::ACK != 0
 }
 
 /// Whether a GOAWAY says which streams were the last of a connection that ends in peace.
@@ -293,7 +285,7 @@ mod tests {
     fn an_empty_frame_that_ends_its_stream_is_none() {
         let mut guard = guard();
         for _ in 0..10 {
-            assert_eq!(guard.receive(&frame(kind::DATA, END_STREAM, b"")), Ok(()));
+            assert_eq!(guard.receive(&frame(kind::DATA, flag::END_STREAM, b"")), Ok(()));
         }
     }
 
@@ -321,11 +313,15 @@ mod tests {
         let settings = |flags, payload: &[u8]| frame(kind::SETTINGS, flags, payload);
         let window = settings(0, b"\0\x03\0\0\0\x01\0\x04\x80\0\0\0\0\x05\0\0\x40\0");
         let faults = [
-            (frame(kind::DATA, PADDED, b""), FrameFault::Size, 8),
-            (frame(kind::HEADERS, PADDED | 0x20, b"\0\0\0\0\0"), FrameFault::Size, 8),
+            (frame(kind::DATA, flag::PADDED, b""), FrameFault::Size, 8),
+            (
+                frame(kind::HEADERS, flag::PADDED | flag::PRIORITY, b"\0\0\0\0\0"),
+                FrameFault::Size,
+                8,
+            ),
             (frame(kind::PRIORITY, 0, b"\0\0\0\0"), FrameFault::Size, 8),
             (frame(kind::RST_STREAM, 0, b"\0\0\0"), FrameFault::Size, 8),
-            (settings(ACK, b"\0\x04\0\0\0\0"), FrameFault::Size, 8),
+            (settings(flag::ACK, b"\0\x04\0\0\0\0"), FrameFault::Size, 8),
             (settings(0, b"\0\x04\0\0\0"), FrameFault::Size, 8),
             (frame(kind::PING, 0, b"1234567"), FrameFault::Size, 8),
             (frame(kind::GOAWAY, 0, b"1234567"), FrameFault::Size, 8),
@@ -348,8 +344,8 @@ mod tests {
     fn frames_of_the_least_and_right_sizes_are_good() {
         let largest = b"\0\x04\x7f\xff\xff\xff\0\x05\xff\xff\xff\xff";
         let good = [
-            frame(kind::DATA, PADDED, b"\0"),
-            frame(kind::HEADERS, PADDED | 0x20, b"\0\0\0\0\0\0"),
+            frame(kind::DATA, flag::PADDED, b"\0"),
+            frame(kind::HEADERS, flag::PADDED | flag::PRIORITY, b"\0\0\0\0\0\0"),
             frame(kind::GOAWAY, 0, b"12345678"),
             frame(kind::SETTINGS, 0, largest),
             frame(0x20, 0, b"\0\x04\xff\xff\xff\xff"),
@@ -373,7 +369,8 @@ mod tests {
         let mut guard = guard();
         let (ping, settings) = (frame(kind::PING, 0, b"12345678"), frame(kind::SETTINGS, 0, b""));
         let answers =
-            [frame(kind::PING, ACK, b"12345678"), frame(kind::SETTINGS, ACK, b"")].concat();
+            [frame(kind::PING, flag::ACK, b"12345678"), frame(kind::SETTINGS, flag::ACK, b"")]
+                .concat();
         let send = |guard: &mut FloodGuard, bytes: &[u8]| {
             assert_eq!(guard.send(bytes, |_| unreachable!()), SentFrames::default());
         };

@@ -1,7 +1,7 @@
 //! Frames whose error the RFC names more finely than the `h2` crate, which ends a connection with PROTOCOL_ERROR
 //! over them.
 
-use super::frame_scanner::{FrameHeader, kind};
+use super::frame_scanner::{FrameHeader, PRIORITY_BYTES, flag, kind};
 
 /// What is wrong with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,13 +13,6 @@ pub enum FrameFault {
     WindowSize,
 }
 
-/// ACK of SETTINGS.
-const ACK: u8 = 0x1;
-/// PADDED of DATA, HEADERS and PUSH_PROMISE, which has a length of its own in front.
-const PADDED: u8 = 0x8;
-/// PRIORITY of HEADERS, which has the fields of a PRIORITY frame in front.
-const PRIORITY: u8 = 0x20;
-const PRIORITY_BYTES: u32 = 5;
 /// Bytes of an entry of SETTINGS: its identifier and its value (RFC 9113 §6.5.1).
 const SETTING_BYTES: usize = 6;
 const INITIAL_WINDOW_SIZE: u16 = 0x4;
@@ -27,17 +20,18 @@ const WINDOW_SIZE_MAX: u32 = (1 << 31) - 1;
 
 /// Whether a frame is too short for what it must have, or not as long as it must be.
 pub(super) fn has_wrong_size(header: FrameHeader) -> bool {
-    let (length, has) = (header.length, |flag| header.flags & flag != 0);
+    let has = |flag| header.flags & flag != 0;
+    let length = header.length as usize;
     match header.kind {
-        kind::DATA => length < u32::from(has(PADDED)),
+        kind::DATA => length < usize::from(has(flag::PADDED)),
         kind::HEADERS => {
-            let priority = if has(PRIORITY) { PRIORITY_BYTES } else { 0 };
-            length < u32::from(has(PADDED)) + priority
+            let priority = if has(flag::PRIORITY) { PRIORITY_BYTES } else { 0 };
+            length < usize::from(has(flag::PADDED)) + priority
         }
         kind::PRIORITY => length != PRIORITY_BYTES,
         kind::RST_STREAM | kind::WINDOW_UPDATE => length != 4,
-        kind::SETTINGS if has(ACK) => length != 0,
-        kind::SETTINGS => !(length as usize).is_multiple_of(SETTING_BYTES),
+        kind::SETTINGS if has(flag::ACK) => length != 0,
+        kind::SETTINGS => !length.is_multiple_of(SETTING_BYTES),
         kind::PING => length != 8,
         kind::GOAWAY => length < 8,
         _ => false,

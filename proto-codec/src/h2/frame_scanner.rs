@@ -24,6 +24,23 @@ pub(super) mod kind {
     pub(in super::super) const CONTINUATION: u8 = 0x9;
 }
 
+/// Flags (RFC 9113 §6).
+pub(super) mod flag {
+    /// Of SETTINGS and PING.
+    pub(in super::super) const ACK: u8 = 0x1;
+    /// Of DATA and HEADERS.
+    pub(in super::super) const END_STREAM: u8 = 0x1;
+    /// Of HEADERS and CONTINUATION.
+    pub(in super::super) const END_HEADERS: u8 = 0x4;
+    /// Of DATA and HEADERS: the length of the padding stands in front.
+    pub(in super::super) const PADDED: u8 = 0x8;
+    /// Of HEADERS: the fields of a PRIORITY frame stand in front.
+    pub(in super::super) const PRIORITY: u8 = 0x20;
+}
+
+/// Bytes of the fields of PRIORITY (RFC 9113 §6.3).
+pub(super) const PRIORITY_BYTES: usize = 5;
+
 /// A frame's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FrameHeader {

@@ -6,14 +6,8 @@
 use std::ops::Range;
 
 use super::field_block::is_wrongly_coded;
-use super::frame_scanner::{HEADER_BYTES, kind};
+use super::frame_scanner::{HEADER_BYTES, PRIORITY_BYTES, flag, kind};
 use crate::auto::PREFACE;
-
-/// Flags of HEADERS and CONTINUATION (RFC 9113 §6.2).
-const END_HEADERS: u8 = 0x4;
-const PADDED: u8 = 0x8;
-const PRIORITY: u8 = 0x20;
-const PRIORITY_BYTES: usize = 5;
 
 /// Where a client's connection is.
 #[derive(Debug)]
@@ -117,7 +111,7 @@ impl Portions {
             }
             _ => return,
         }
-        self.section.goes_on = flags & END_HEADERS == 0;
+        self.section.goes_on = flags & flag::END_HEADERS == 0;
     }
 
     /// Some of the payload of a section's frame has come, or all of it.
@@ -160,9 +154,9 @@ fn is_of_section(kind: u8) -> bool {
 
 /// Where in the payload of HEADERS the field block lies; `None` where there is more padding than payload.
 fn block_of(payload: &[u8], flags: u8) -> Option<Range<usize>> {
-    let has_padding = flags & PADDED != 0;
+    let has_padding = flags & flag::PADDED != 0;
     let padding = if has_padding { usize::from(*payload.first()?) } else { 0 };
-    let priority = if flags & PRIORITY != 0 { PRIORITY_BYTES } else { 0 };
+    let priority = if flags & flag::PRIORITY != 0 { PRIORITY_BYTES } else { 0 };
     let start = usize::from(has_padding) + priority;
     let end = payload.len().checked_sub(padding)?;
     (start <= end).then_some(start..end)
