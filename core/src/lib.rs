@@ -17,6 +17,7 @@ pub mod config_command;
 pub mod discovery;
 pub mod health_check;
 pub mod http;
+pub mod ip_text;
 pub mod listener;
 pub mod load_balancer;
 pub mod network;

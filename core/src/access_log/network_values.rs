@@ -8,6 +8,7 @@ use ringmain_config::substitution_format::{AddressOperator, AddressPart};
 
 use super::evaluator::{Evaluator, Kind};
 use super::number::write_number;
+use crate::ip_text::ip_text;
 
 impl Evaluator<'_> {
     pub(super) fn address(
@@ -66,22 +67,12 @@ fn write_socket_address(address: SocketAddr, out: &mut Vec<u8>) {
             out.push(b':');
             write_number(address.port().into(), out);
         }
-        SocketAddr::V6(_) => write_display(&address, out),
+        SocketAddr::V6(_) => write!(out, "{address}").expect("writing to memory does not fail"),
     }
 }
 
 pub(super) fn write_ip(ip: IpAddr, out: &mut Vec<u8>) {
-    match ip {
-        IpAddr::V4(ip) => {
-            for (index, octet) in ip.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                write_number(octet.into(), out);
-            }
-        }
-        IpAddr::V6(ip) => write_display(&ip, out),
-    }
+    out.extend_from_slice(&ip_text(ip));
 }
 
 /// The address with all but its first `length` bits zero, and how many those are.
@@ -101,10 +92,6 @@ fn write_prefix(ip: IpAddr, length: u32, out: &mut Vec<u8>) {
     write_ip(masked, out);
     out.push(b'/');
     write_number(length.into(), out);
-}
-
-fn write_display(value: &impl std::fmt::Display, out: &mut Vec<u8>) {
-    write!(out, "{value}").expect("writing to memory does not fail");
 }
 
 #[cfg(test)]

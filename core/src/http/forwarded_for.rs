@@ -1,6 +1,5 @@
 //! Who the client is: `x-forwarded-for`, trusted hops, and whether the request is internal.
 
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use ringmain_config::address::Address;
@@ -8,11 +7,11 @@ use ringmain_config::original_ip_detection::{
     CustomHeaderDetection, OriginalIpDetection, XffDetection,
 };
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
-use smallvec::SmallVec;
 
 use super::ConnectionManager;
 use super::local_reply::{self, LocalReply};
 use super::request_headers::append_to_list;
+use crate::ip_text::ip_text;
 
 /// The outcome for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,7 +167,5 @@ fn is_single(headers: &HeaderMap) -> bool {
 }
 
 fn append(headers: &mut HeaderMap, address: IpAddr) {
-    let mut text: SmallVec<[u8; 64]> = SmallVec::new();
-    write!(text, "{address}").expect("writing to memory does not fail");
-    append_to_list(headers, KnownHeader::XForwardedFor, b",", &text);
+    append_to_list(headers, KnownHeader::XForwardedFor, b",", &ip_text(address));
 }

@@ -1,7 +1,5 @@
 //! Preparing a request's headers before routing (Envoy's header rules for the connection manager).
 
-use std::io::Write;
-
 use ringmain_proto_codec::h1::RequestHead;
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 use smallvec::SmallVec;
@@ -13,6 +11,7 @@ use super::local_reply::{self, LocalReply};
 use super::referer;
 use super::request_id::RequestIds;
 use super::stream::StreamInfo;
+use crate::ip_text::ip_text;
 use crate::server::Compiled;
 
 /// Headers that only internal clients may set.
@@ -93,9 +92,7 @@ pub fn prepare_request(
     }
     append_via(headers, &config.via);
     if let Some(ip) = info.remote.ip().filter(|_| client.edge) {
-        let mut address: SmallVec<[u8; 64]> = SmallVec::new();
-        write!(address, "{ip}").expect("writing to memory does not fail");
-        headers.set(KnownHeader::XEnvoyExternalAddress, &address);
+        headers.set(KnownHeader::XEnvoyExternalAddress, &ip_text(ip));
     }
     if config.generate_request_id {
         let replace = client.edge && !config.preserve_external_request_id;

@@ -7,6 +7,7 @@ use ringmain_config::rbac::MatchInput;
 use smallvec::SmallVec;
 
 use super::Subject;
+use crate::ip_text::ip_text;
 use crate::transport_socket::tls::{Certificate, TlsInfo};
 
 /// Where a value is written that stands nowhere as such.
@@ -72,7 +73,8 @@ fn peer<'v>(subject: &Subject<'v>) -> Result<Option<&'v Certificate>, Unavailabl
 }
 
 fn address(address: IpAddr, scratch: &mut Scratch) -> &[u8] {
-    written(scratch, |text| write!(text, "{address}"))
+    scratch.extend_from_slice(&ip_text(address));
+    scratch
 }
 
 fn bytes(names: &[String]) -> impl Iterator<Item = &[u8]> {

@@ -14,6 +14,7 @@ use xxhash_rust::xxh64::xxh64;
 use crate::http::header_matching::{cookie, query_parameter};
 use crate::http::stream::StreamInfo;
 use crate::http::stream_objects::StreamObjects;
+use crate::ip_text::ip_text;
 
 /// Whose request it is.
 #[derive(Debug, Clone, Copy)]
@@ -126,9 +127,7 @@ fn set_cookie(wanted: &HashCookie, value: &str) -> Vec<u8> {
 
 /// That of an address, by its text.
 pub fn ip_hash(ip: IpAddr) -> u64 {
-    let mut text = SmallVec::<[u8; 48]>::new();
-    write!(text, "{ip}").expect("writing to memory does not fail");
-    xxh64(&text, 0)
+    xxh64(&ip_text(ip), 0)
 }
 
 #[cfg(test)]

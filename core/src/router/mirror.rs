@@ -8,7 +8,6 @@
 mod copied_body;
 mod request_copy;
 
-use std::io::Write;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,6 +25,7 @@ use crate::http::authority::with_suffix;
 use crate::http::codec::downstream::Downstream;
 use crate::http::exchange::Exchange;
 use crate::http::request_headers::append_to_list;
+use crate::ip_text::ip_text;
 use crate::runtime;
 use copied_body::CopiedBody;
 use request_copy::RequestCopy;
@@ -155,7 +155,5 @@ fn set_host(host: &MirrorHost, headers: &mut HeaderMap) {
 }
 
 fn append_own_address(headers: &mut HeaderMap, local_ip: IpAddr) {
-    let mut address: SmallVec<[u8; 64]> = SmallVec::new();
-    write!(address, "{local_ip}").expect("writing to memory does not fail");
-    append_to_list(headers, KnownHeader::XForwardedFor, b",", &address);
+    append_to_list(headers, KnownHeader::XForwardedFor, b",", &ip_text(local_ip));
 }
