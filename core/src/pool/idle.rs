@@ -50,10 +50,6 @@ impl IdleConnections {
             connection.close_locally();
             return;
         }
-        if !connection.stream().rest() {
-            connection.note_remote_close();
-            return;
-        }
         let since = connection.deadline().coarse_now();
         self.waiting.borrow_mut().push(Idle { connection, since });
     }

@@ -90,17 +90,32 @@ impl Interrupt {
 /// Ends reads in flight without harm to their connection. A cancelled read is awaited to its
 /// completion like any other, so what arrives at the same moment is not lost.
 #[derive(Default)]
-pub(super) struct ReadCancel(RefCell<Canceller>);
+pub(super) struct ReadCancel {
+    operation: RefCell<Canceller>,
+    /// For reads that wait without an operation.
+    wait: Notify,
+}
 
 impl ReadCancel {
     /// For a read about to begin.
     pub(super) fn handle(&self) -> CancelHandle {
-        self.0.borrow().handle()
+        self.operation.borrow().handle()
+    }
+
+    /// Whether reads have been ended since [`ReadCancel::renew`]; if not, the task is woken when they are.
+    pub(super) fn is_over(&self, context: &Context<'_>) -> bool {
+        self.wait.is_told(context)
+    }
+
+    /// Lets reads begin again.
+    pub(super) fn renew(&self) {
+        self.wait.told.set(false);
     }
 
     fn cancel(&self) {
-        let canceller = self.0.take();
-        self.0.replace(canceller.cancel());
+        let canceller = self.operation.take();
+        self.operation.replace(canceller.cancel());
+        self.wait.notify();
     }
 }
 

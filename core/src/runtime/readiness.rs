@@ -1,9 +1,10 @@
 //! Which sockets of a worker have something to read.
 //!
-//! For sockets that are waited for often, get little and hold no buffer meanwhile. One epoll instance watches all of
-//! them, and one task waits for that, so an operation of the engine serves as many sockets as have stirred since the
-//! one before. A socket is registered once, at its first wait, and by edge: what was told stays until a read finds
-//! nothing more. A read that does not fill its buffer has found that out, so none is tried in vain.
+//! On epoll for all, as to the runtime a socket is readable until a read has found nothing; on io_uring for those that
+//! are waited for often, get little and hold no buffer meanwhile. One epoll instance watches all of them, and one task
+//! waits for that, so an operation of the engine serves as many sockets as have stirred since the one before. A socket is
+//! registered once, at its first wait, and by edge: what was told stays until a read finds nothing more. A read that does
+//! not fill its buffer has found that out, so none is tried in vain.
 //!
 //! Being told too much costs a read in vain and nothing else. So a socket that is closed needs not be taken out, nor
 //! does it matter when the kernel still tells of it to who has its key next.
@@ -132,6 +133,11 @@ impl Place {
     /// Waits until there is something to read, an end or an error included.
     pub(super) async fn readable(&self) {
         poll_fn(|context| self.poll_readable(context)).await;
+    }
+
+    /// Whether there may be something to read.
+    pub(super) fn is_told(&self) -> bool {
+        !self.table.slots.borrow()[self.key].told.is_empty()
     }
 
     fn poll_readable(&self, context: &Context<'_>) -> Poll<()> {

@@ -36,7 +36,7 @@ pub struct Stream {
     reading: Turn,
     writing: Turn,
     held_back: Cell<bool>,
-    /// Where it waits by [`Stream::read_when_ready`], once it has; absent where the system has refused one.
+    /// Where it waits to receive, once it has other than by an operation; absent where the system has refused one.
     place: OnceCell<Option<Place>>,
 }
 
@@ -124,7 +124,11 @@ impl Stream {
     /// Appends what arrives to `buffer`, which must have room. `Ok(0)` is the peer's end.
     pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
         debug_assert!(buffer.room() > 0);
-        self.reading.take(self.shared().read(buffer)).await
+        // A ring makes all reads of a turn in one system call.
+        match engine::is_epoll() {
+            true => self.read_when_ready(|| buffer).await,
+            false => self.reading.take(self.shared().read(buffer)).await,
+        }
     }
 
     /// The same while `patience` lasts; `None` where it has ended and nothing has come. Once the socket has
@@ -134,6 +138,9 @@ impl Stream {
         buffer: Buffer,
         patience: &Patience,
     ) -> (Option<io::Result<usize>>, Buffer) {
+        if engine::is_epoll() {
+            return self.receive_patiently(buffer, patience).await;
+        }
         let read = self.shared().cancelable_read(buffer, patience.handle());
         let (result, buffer) = self.reading.take(read).await;
         match result {
@@ -162,9 +169,23 @@ impl Stream {
         }
     }
 
+    async fn receive_patiently(
+        &self,
+        mut buffer: Buffer,
+        patience: &Patience,
+    ) -> (Option<io::Result<usize>>, Buffer) {
+        while patience.outlasts(self.wait_to_receive()).await {
+            match self.receive_at_once(&mut buffer) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                read => return (Some(read.map_err(Into::into)), buffer),
+            }
+        }
+        (None, buffer)
+    }
+
     async fn wait_to_receive(&self) {
-        match self.place.get_or_init(|| Place::enter(self)) {
-            Some(place) if self.reading.at_once() < READS_AT_ONCE_MAX => {
+        match self.entered() {
+            Some(place) if engine::is_epoll() || self.reading.at_once() < READS_AT_ONCE_MAX => {
                 self.reading.take(place.readable()).await;
             }
             // Also for a socket that always has bytes: only operations let a ring look at what others have.
@@ -175,11 +196,21 @@ impl Stream {
         }
     }
 
+    /// Its place, which it takes where it has none yet.
+    fn entered(&self) -> Option<&Place> {
+        self.place.get_or_init(|| Place::enter(self)).as_ref()
+    }
+
+    /// Its place, if it has one.
+    fn place(&self) -> Option<&Place> {
+        self.place.get().and_then(Option::as_ref)
+    }
+
     fn receive_at_once(&self, buffer: &mut Buffer) -> Result<usize, Errno> {
         let room = buffer.room();
         let spare = &mut buffer.spare_mut()[..room];
         let read = rustix::net::recv(self, spare, RecvFlags::DONTWAIT).map(|(count, _)| count);
-        if let Some(Some(place)) = self.place.get() {
+        if let Some(place) = self.place() {
             place.note(read, room);
         }
         read.inspect(|&count| buffer.extend(count))
@@ -247,8 +278,14 @@ impl Stream {
         let _sent = rustix::net::send(self, bytes, flags);
     }
 
-    /// Waits until a read would not block.
+    /// Waits until a read would not block. On epoll that may be in vain.
     pub async fn readable(&self) -> io::Result<()> {
+        if engine::is_epoll()
+            && let Some(place) = self.entered()
+        {
+            self.reading.count(place.readable()).await;
+            return Ok(());
+        }
         // SAFETY: `readable` takes a shared reference; see `shared` for why that may stand beside
         // an operation in flight.
         self.reading.count(unsafe { &*self.inner.get() }.readable(false)).await
@@ -257,7 +294,9 @@ impl Stream {
     /// The same as an operation among the reads, which gives way to other sockets now and then.
     pub(super) async fn wait_readable_in_turn(&self) -> io::Result<()> {
         let wait = async {
-            if !self.rest() {
+            // epoll is asked first: that takes back the event of what was read, so that one of its own is waited
+            // for instead of a read that is tried in vain. A ring has no such state.
+            if engine::is_epoll() && self.is_readable_now() {
                 return Ok(());
             }
             // SAFETY: as in `readable`. On epoll the event is proof enough: the kernel has been asked just now.
@@ -279,18 +318,11 @@ impl Stream {
         Ok(rustix::io::ioctl_fionbio(self, true)?)
     }
 
-    /// Nothing is expected of the peer from now on. False where something has come, or its end.
-    pub fn rest(&self) -> bool {
-        // epoll is asked now: that takes back the event of what was read, so that the next read waits
-        // for an event of its own instead of being tried in vain first. A ring has no such state.
-        !engine::is_epoll() || !self.is_readable_now(false)
-    }
-
-    /// Whether something, or the peer's end, has come since [`Stream::rest`].
+    /// Whether something, or the peer's end, has come that nobody has read.
     pub fn has_stirred(&self) -> bool {
-        if engine::is_epoll() {
-            // Known from the event loop's last turn, without asking the kernel.
-            return self.is_readable_now(true);
+        // The event loop's last turn tells of nothing; the kernel need not be asked.
+        if self.place().is_some_and(|place| !place.is_told()) {
+            return false;
         }
         let mut stirred = false;
         closed_or_readable(std::iter::once(self), |_| stirred = true);
@@ -298,9 +330,9 @@ impl Stream {
     }
 
     /// For epoll only: a ring would keep the operation that this lets go of.
-    fn is_readable_now(&self, relaxed: bool) -> bool {
+    fn is_readable_now(&self) -> bool {
         // SAFETY: as in `readable`.
-        let readable = pin!(unsafe { &*self.inner.get() }.readable(relaxed));
+        let readable = pin!(unsafe { &*self.inner.get() }.readable(false));
         readable.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
@@ -403,3 +435,6 @@ pub fn closed_or_readable<'a>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,11 @@
 //! Racing a future against a timeout would drop operations in flight, which loses bytes.
 
 use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
 use std::net::Shutdown;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use monoio::io::CancelHandle;
@@ -206,12 +209,24 @@ impl Patience {
 
     /// Ends `after` from now.
     pub fn arm(&self, after: Duration) {
+        self.cancel.renew();
         self.deadline.arm(Some(after));
     }
 
     /// Does not end until armed again.
     pub fn disarm(&self) {
         self.deadline.disarm();
+    }
+
+    /// Runs `wait`, which nothing is lost with, while it lasts.
+    pub(super) async fn outlasts(&self, wait: impl Future<Output = ()>) -> bool {
+        let mut wait = pin!(wait);
+        poll_fn(|context| match wait.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending if self.cancel.is_over(context) => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     pub(super) fn handle(&self) -> CancelHandle {
