@@ -10,6 +10,7 @@ use std::time::Instant;
 use socket2::SockRef;
 
 use crate::h2_frame::{ACK, Frame, PREFACE, frame, kind, settings};
+use crate::upstream::widen_queue;
 use crate::wait::{PATIENCE, eventually};
 
 /// The fields of a cluster whose hosts speak HTTP/2, as YAML. Further fields of the message may follow,
@@ -108,6 +109,7 @@ impl H2Upstream {
         script: impl Fn(&mut Peer, &Request) + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind on loopback");
+        widen_queue(&listener);
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             opening,

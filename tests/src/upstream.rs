@@ -108,6 +108,7 @@ impl Upstream {
     /// Starts one that takes the connections of `listener`.
     pub fn start_on(listener: TcpListener, replies: Vec<Reply>) -> Self {
         assert!(!replies.is_empty(), "a script has at least one reply");
+        widen_queue(&listener);
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             replies: Mutex::new((replies, 0)),
@@ -218,6 +219,12 @@ impl Drop for Upstream {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
+}
+
+/// Makes room for the connections that a proxy may open at once; the kernel drops the first packets of
+/// those beyond, and they come a second and more later.
+pub(crate) fn widen_queue(listener: &TcpListener) {
+    SockRef::from(listener).listen(4096).expect("a listening socket listens");
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {

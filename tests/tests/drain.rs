@@ -11,6 +11,10 @@ use ringmain_tests::upstream::{Act, Reply, Upstream, ok};
 use ringmain_tests::wait::eventually;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
+const OK: &[u8] = b"HTTP/1.1 200";
+
+/// Room for as many requests at once as a test sends.
+const ROOM: &str = "circuit_breakers: { thresholds: [ { max_connections: 4000, max_pending_requests: 4000, max_requests: 4000 } ] }";
 
 /// Answers once the test says so.
 fn held() -> Reply {
@@ -211,6 +215,9 @@ fn receive(mut stream: TcpStream) -> Outcome {
             Ok(count) => answer.extend_from_slice(&piece[..count]),
             Err(error) => return Outcome::Failed(error.to_string()),
         }
+        if answer.len() >= OK.len() && !answer.starts_with(OK) {
+            return Outcome::Failed(String::from_utf8_lossy(&answer).into());
+        }
     }
     match String::from_utf8_lossy(&answer).contains("connection: close") {
         true => Outcome::Announced,
@@ -258,7 +265,7 @@ fn under_load_no_request_fails() {
         let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
         let arguments =
             ["--concurrency", "2", "--shutdown-grace-s", "8", "--drain-strategy", "immediate"];
-        let mut proxy = Proxy::start_with(program, &front_proxy("", "", ""), &values, &arguments);
+        let mut proxy = Proxy::start_with(program, &front_proxy("", "", ROOM), &values, &arguments);
         let (port, answered) = (proxy.port("listener"), AtomicU64::new(0));
         let failures: Vec<String> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..THREADS)

@@ -22,8 +22,8 @@ const OVERLOADED_PAUSE: Duration = Duration::from_millis(50);
 /// A listener that closes has seen the last of its connections when none came for so long: a
 /// handshake that the kernel has answered is over by then.
 const QUIET_LOOK: Duration = Duration::from_millis(100);
-/// It does not wait for quiet longer than this many looks.
-const QUIET_LOOKS_MAX: u32 = 20;
+/// It gives up connections that so many looks found waiting, without one that could be accepted.
+const STUCK_LOOKS_MAX: u32 = 20;
 
 /// Takes connections off one listening socket.
 #[derive(Debug)]
@@ -77,19 +77,28 @@ impl Acceptor {
         if let Err(error) = self.socket.refuse_new() {
             tracing::debug!(%error, "connections that come while the listener closes are reset");
         } else {
-            let listener = self.listener();
-            let accepted = || listener.stats.of(self.worker().id).downstream_cx_total.value();
-            let mut before = u64::MAX;
-            for _ in 0..QUIET_LOOKS_MAX {
-                if std::mem::replace(&mut before, accepted()) == before {
-                    break;
-                }
-                runtime::sleep(QUIET_LOOK).await;
-            }
+            self.take_the_last().await;
         }
         self.closed.set(true);
         self.socket.close();
         self.listener().sockets_closed.of(self.worker().id).inc();
+    }
+
+    /// Waits until a look finds that none came since the last one and none waits. A worker that has
+    /// more to do than it can may not have accepted for a while what waits.
+    async fn take_the_last(&self) {
+        let listener = self.listener();
+        let accepted = || listener.stats.of(self.worker().id).downstream_cx_total.value();
+        let (mut before, mut stuck) = (accepted(), 0);
+        while stuck < STUCK_LOOKS_MAX {
+            runtime::sleep(QUIET_LOOK).await;
+            let came = std::mem::replace(&mut before, accepted()) != before;
+            match (came, self.socket.has_waiting()) {
+                (false, false) => return,
+                (false, true) => stuck += 1,
+                (true, _) => stuck = 0,
+            }
+        }
     }
 
     /// A peer that is gone before it was accepted is no reason to wait; anything else is.

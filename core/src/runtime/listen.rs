@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use monoio::net::{TcpListener, UnixListener};
 use ringmain_config::address::Address;
 use ringmain_config::socket_option::{SocketOption, SocketState, TcpKeepalive};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 
 use super::fairness::Turn;
@@ -186,6 +187,14 @@ impl Listener {
         }
     }
 
+    /// Whether connections wait to be accepted.
+    pub fn has_waiting(&self) -> bool {
+        let socket = self.descriptor();
+        let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(rustix::event::poll(&mut polled, Some(&now)), Ok(1))
+    }
+
     /// Stops listening; the accept in flight completes with an error.
     pub fn close(&self) {
         let _already_closed = rustix::net::shutdown(self.descriptor(), rustix::net::Shutdown::Both);
@@ -198,5 +207,33 @@ impl Listener {
         };
         // SAFETY: the descriptor is open as long as `self.inner`.
         unsafe { BorrowedFd::borrow_raw(descriptor) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use super::*;
+    use crate::runtime::{self, EngineChoice};
+
+    #[test]
+    fn what_waits_is_seen_until_it_is_accepted() {
+        for choice in [EngineChoice::Epoll, EngineChoice::Auto] {
+            let plan = runtime::plan(choice).expect("an engine");
+            let engine = plan.engine;
+            let waiting = runtime::run(&plan, async {
+                let free = Address::Socket((Ipv4Addr::LOCALHOST, 0).into());
+                let socket = bind(&ListenOptions::new(free)).expect("a free port");
+                let address = socket.local_addr().expect("bound").as_socket().expect("of TCP");
+                let listener = Listener::new(socket, engine).expect("a listening socket");
+                let before = listener.has_waiting();
+                let _client = TcpStream::connect(address).expect("it listens");
+                let there = listener.has_waiting();
+                let _accepted = listener.accept().await.expect("a connection");
+                [before, there, listener.has_waiting()]
+            });
+            assert_eq!(waiting.expect("it runs"), [false, true, false], "{engine:?}");
+        }
     }
 }
