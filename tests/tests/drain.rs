@@ -8,7 +8,7 @@ use ringmain_tests::client::Client;
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy};
 use ringmain_tests::upstream::{Act, Reply, Upstream, ok};
-use ringmain_tests::wait::eventually;
+use ringmain_tests::wait::{PATIENCE, eventually, poll_for};
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200";
@@ -267,6 +267,7 @@ fn under_load_no_request_fails() {
             ["--concurrency", "2", "--shutdown-grace-s", "8", "--drain-strategy", "immediate"];
         let mut proxy = Proxy::start_with(program, &front_proxy("", "", ROOM), &values, &arguments);
         let (port, answered) = (proxy.port("listener"), AtomicU64::new(0));
+        let mut is_loaded = false;
         let failures: Vec<String> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..THREADS)
                 .map(|_| {
@@ -277,13 +278,16 @@ fn under_load_no_request_fails() {
                     })
                 })
                 .collect();
-            eventually("load on all connections", || {
+            // Whether or not that comes: the threads end when the proxy has.
+            is_loaded = poll_for(PATIENCE, || {
                 let all = (2 * THREADS * CONNECTIONS_EACH) as u64;
                 (answered.load(Ordering::Relaxed) > all).then_some(())
-            });
+            })
+            .is_some();
             proxy.terminate();
             threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
         });
+        assert!(is_loaded, "{program}: load on all connections");
         assert_eq!(failures, Vec::<String>::new(), "{program}");
         assert_eq!(proxy.wait_exit().code(), Some(0), "{program}");
     }
