@@ -82,13 +82,16 @@ pub async fn acquire(
     let Some(options) = http2_options(cluster, asked) else {
         return acquire_connection(cluster, host, asked).await.map(Acquired::Connection);
     };
-    // Its own memory: a connection of HTTP/1 would hold room for it.
+    // What waits has its own memory: a connection of HTTP/1 would hold room for it.
     if let UpstreamProtocol::Auto(_) = cluster.shared.config.upstream_protocol
         && !host.agrees_on_http2()
     {
         return Box::pin(acquire_agreed(cluster, host, options, asked)).await;
     }
-    match Box::pin(multiplexed::acquire(cluster, host, options, asked)).await? {
+    if let Some(slot) = multiplexed::acquire_open(cluster, host, asked) {
+        return slot.map(Acquired::Slot);
+    }
+    match Box::pin(multiplexed::acquire_other(cluster, host, options, asked)).await? {
         Some(slot) => Ok(Acquired::Slot(slot)),
         None => Box::pin(acquire_agreed(cluster, host, options, asked)).await,
     }

@@ -170,22 +170,26 @@ impl Drop for Promise<'_> {
     }
 }
 
-/// A stream on a connection to `host`, with a request of `max_requests` counted for it. `None` where the
-/// host turns out to speak HTTP/1.1, by ALPN.
-pub async fn acquire(
+/// A stream on a connection to `host` that is open, with a request of `max_requests` counted for it; `None` where
+/// none has room.
+pub fn acquire_open(
+    cluster: &Rc<WorkerCluster>,
+    host: &Rc<WorkerHost>,
+    asked: &Acquire<'_>,
+) -> Option<Result<H2Slot, AcquireFailure>> {
+    let connection = host.multiplexed(asked.priority).with_room(asked.options)?;
+    preconnect::for_host(cluster, host, asked, 1);
+    Some(slot_on(&connection, cluster, asked))
+}
+
+/// The same on a connection that is opened or waited for. `None` where the host turns out to speak HTTP/1.1, by ALPN.
+pub async fn acquire_other(
     cluster: &Rc<WorkerCluster>,
     host: &Rc<WorkerHost>,
     options: &Http2ProtocolOptions,
     asked: &Acquire<'_>,
 ) -> Result<Option<H2Slot>, AcquireFailure> {
-    let connections = host.multiplexed(asked.priority);
-    let connection = match connections.with_room(asked.options) {
-        Some(connection) => {
-            preconnect::for_host(cluster, host, asked, 1);
-            Some(connection)
-        }
-        None => open_or_wait(cluster, host, options, asked).await?,
-    };
+    let connection = open_or_wait(cluster, host, options, asked).await?;
     connection.map(|connection| slot_on(&connection, cluster, asked)).transpose()
 }
 

@@ -13,11 +13,13 @@ pub(super) fn poll_room<D: Buf>(
     bytes: usize,
 ) -> Poll<Option<Result<usize, h2::Error>>> {
     body.reserve_capacity(bytes);
-    while body.capacity() == 0 {
-        match ready!(body.poll_capacity(context)) {
-            Some(Ok(_)) => {}
-            ended => return Poll::Ready(ended),
+    loop {
+        match body.capacity() {
+            0 => match ready!(body.poll_capacity(context)) {
+                Some(Ok(_)) => {}
+                ended => return Poll::Ready(ended),
+            },
+            room => return Poll::Ready(Some(Ok(room))),
         }
     }
-    Poll::Ready(Some(Ok(body.capacity())))
 }
