@@ -59,7 +59,10 @@ pub(super) fn fields(headers: &HeaderMap) -> http::HeaderMap {
         values.extend_from_slice(field.value);
         let value = HeaderValue::from_maybe_shared(values.split().freeze());
         // What is neither a name nor a value was refused when it came in.
-        if let (Some(name), Ok(value)) = (name, value) {
+        if let (Some(name), Ok(mut value)) = (name, value) {
+            // No two are the same: in HPACK's table they would push out what comes again, and the `h2` crate looks at
+            // all values that it has for a name.
+            value.set_sensitive(field.known == Some(KnownHeader::XRequestId));
             fields.append(name, value);
         }
     }
@@ -172,6 +175,12 @@ mod tests {
         assert_eq!(fields.len(), 2);
         assert_eq!(fields["te"], "Trailers");
         assert_eq!(fields["a"], "b");
+    }
+
+    #[test]
+    fn request_ids_stay_out_of_the_table() {
+        let fields = fields(&headers(&[("x-request-id", "1"), ("a", "2")]));
+        assert!(fields["x-request-id"].is_sensitive() && !fields["a"].is_sensitive());
     }
 
     #[test]
