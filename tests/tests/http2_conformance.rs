@@ -733,6 +733,11 @@ fn rfc_7541_field_compression() {
             compression,
         ),
         case(
+            "§2.3.3 an index beyond the tables, in trailers",
+            [post(), data(1, b"x", 0), frame(kind::HEADERS, 5, 1, b"\xc6")].concat(),
+            compression,
+        ),
+        case(
             "§5.2 the end-of-string code",
             block(&[&GET_BLOCK[..3], b"\x41\x84\xff\xff\xff\xff"].concat()),
             compression,

@@ -17,14 +17,14 @@ const TABLE_BYTES_DEFAULT: u32 = 4096;
 /// Octets of an integer that the crate reads.
 const INTEGER_BYTES_MAX: usize = 5;
 
-/// Whether the crate's failure over `block` can only be one of its coding. `opens`: the block opens a stream, so
-/// that it was no error to come. `table_bytes`: what SETTINGS_HEADER_TABLE_SIZE we have sent.
-pub(super) fn is_wrongly_coded(block: &[u8], opens: bool, table_bytes: u32) -> bool {
+/// Whether the crate's failure over `block` can only be one of its coding. `is_expected`: it was no error to come.
+/// `table_bytes`: what SETTINGS_HEADER_TABLE_SIZE we have sent.
+pub(super) fn is_wrongly_coded(block: &[u8], is_expected: bool, table_bytes: u32) -> bool {
     let mut fields = Fields { rest: block, table_bytes, has_doubts: false };
     match fields.check() {
         Err(Fault::Coding) => true,
         Err(Fault::Content) => false,
-        Ok(()) => opens && fields.has_doubts,
+        Ok(()) => is_expected && fields.has_doubts,
     }
 }
 

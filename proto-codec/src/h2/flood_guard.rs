@@ -66,6 +66,15 @@ pub struct SentFrames {
     pub protocol_error: Option<usize>,
 }
 
+/// What is on its way to one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// A field section.
+    Fields(u32),
+    /// RST_STREAM.
+    Reset(u32),
+}
+
 /// What has gone over one connection of a client.
 #[derive(Debug)]
 pub struct FloodGuard {
@@ -145,8 +154,8 @@ impl FloodGuard {
         self.counts.in_fields && (self.counts.fields_go_on || self.received.is_within_frame())
     }
 
-    /// Looks at what is to be sent. Tells `note_fields` of each field section's stream.
-    pub fn send(&mut self, bytes: &[u8], mut note_fields: impl FnMut(u32)) -> SentFrames {
+    /// Looks at what is to be sent. Tells `note` what happens to streams.
+    pub fn send(&mut self, bytes: &[u8], mut note: impl FnMut(Sent)) -> SentFrames {
         let Self { sent, counts, meter, .. } = self;
         let mut frames = SentFrames::default();
         sent.for_each(bytes, |header, rest| {
@@ -155,8 +164,9 @@ impl FloodGuard {
             }
             match header.kind {
                 kind::DATA => counts.data_sent += 1,
-                kind::HEADERS => note_fields(header.stream),
+                kind::HEADERS => note(Sent::Fields(header.stream)),
                 kind::RST_STREAM => {
+                    note(Sent::Reset(header.stream));
                     frames.resets += 1;
                     frames.refusals += u64::from(header.code == Some(REFUSED_STREAM));
                 }
@@ -401,11 +411,13 @@ mod tests {
         let notice = goaway([0x7f, 0xff, 0xff, 0xff], 0);
         let sent = [reset(7), reset(8), notice, goaway([0, 0, 0, 5], 0), reset(7)].concat();
         let mut guard = guard();
-        let seen = guard.send(&sent, |_| unreachable!());
+        let mut resets = 0;
+        let seen = guard.send(&sent, |sent| resets += u64::from(sent == Sent::Reset(1)));
+        assert_eq!(resets, 3);
         let expected = SentFrames { resets: 3, refusals: 2, last_goaways: 1, protocol_error: None };
         assert_eq!(seen, expected);
         let failed = [&goaway([0; 4], 1)[..], &reset(8)].concat();
-        let seen = guard.send(&failed, |_| unreachable!());
+        let seen = guard.send(&failed, |_| {});
         let place = seen.protocol_error.expect("its place");
         assert_eq!(failed[failed.len() - place..][..4], [0, 0, 0, 1]);
     }
@@ -415,9 +427,9 @@ mod tests {
         let update = frame(kind::WINDOW_UPDATE, 0, b"\0\0\0\x01");
         let mut guard = guard();
         let sent = [frame(kind::DATA, 0, b"x"), frame(kind::HEADERS, 4, b"y")].concat();
-        let mut fields_of = Vec::new();
-        guard.send(&sent, |stream| fields_of.push(stream));
-        assert_eq!(fields_of, [1]);
+        let mut noted = Vec::new();
+        guard.send(&sent, |sent| noted.push(sent));
+        assert_eq!(noted, [Sent::Fields(1)]);
         for _ in 0..7 {
             assert_eq!(guard.receive(&update), Ok(()));
         }

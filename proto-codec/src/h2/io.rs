@@ -89,6 +89,13 @@ impl<B: AsRef<[u8]> + Default> MemoryIoHandle<B> {
         self.0.borrow_mut().portions = Some(Portions::new(table_bytes));
     }
 
+    /// We have reset `stream`, so that trailers on it are an error.
+    pub fn note_reset(&self, stream: u32) {
+        if let Some(portions) = &mut self.0.borrow_mut().portions {
+            portions.note_reset(stream);
+        }
+    }
+
     /// Whether the crate, where it has failed with PROTOCOL_ERROR now, can only have done so over the coding of a
     /// field block.
     pub fn has_wrong_coding(&self) -> bool {

@@ -9,6 +9,9 @@ use super::field_block::is_wrongly_coded;
 use super::frame_scanner::{HEADER_BYTES, PRIORITY_BYTES, flag, kind};
 use crate::auto::PREFACE;
 
+/// So many bodies are known that are coming; what is wrong in the trailers of others is told less finely.
+const BODIES_MAX: usize = 256;
+
 /// Where a client's connection is.
 #[derive(Debug)]
 pub(super) struct Portions {
@@ -20,6 +23,8 @@ pub(super) struct Portions {
     left: usize,
     /// The last stream that was opened.
     last_stream: u32,
+    /// The streams whose bodies are coming, so that trailers may; the newest ones.
+    bodies: Vec<u32>,
     section: Section,
 }
 
@@ -27,8 +32,8 @@ pub(super) struct Portions {
 #[derive(Debug, Default)]
 struct Section {
     stream: u32,
-    /// It opens its stream.
-    opens: bool,
+    /// It was no error to come: it opens its stream, or is behind a body.
+    is_expected: bool,
     /// Its frames follow each other as they must, so far.
     is_sound: bool,
     /// CONTINUATION is to follow.
@@ -50,6 +55,7 @@ impl Portions {
             filled: 0,
             left: PREFACE.len(),
             last_stream: 0,
+            bodies: Vec::new(),
             section: Section::default(),
         }
     }
@@ -88,6 +94,11 @@ impl Portions {
         at - start
     }
 
+    /// We have reset `stream`.
+    pub(super) fn note_reset(&mut self, stream: u32) {
+        self.bodies.retain(|one| *one != stream);
+    }
+
     /// The input becomes another one.
     pub(super) fn forget_input(&mut self) {
         self.section.is_last = false;
@@ -98,20 +109,34 @@ impl Portions {
         let [high, middle, low, kind, flags, s3, s2, s1, s0] = self.header;
         self.left = u32::from_be_bytes([0, high, middle, low]) as usize;
         let stream = u32::from_be_bytes([s3 & 0x7f, s2, s1, s0]);
-        let section = &mut self.section;
         match kind {
             kind::HEADERS => {
                 let opens = stream > self.last_stream && stream % 2 == 1;
-                let is_sound = !section.goes_on && stream != 0;
-                self.section = Section { stream, opens, is_sound, ..Section::default() };
+                let is_expected = opens || self.bodies.contains(&stream);
+                let is_sound = !self.section.goes_on && stream != 0;
+                self.section = Section { stream, is_expected, is_sound, ..Section::default() };
                 self.last_stream = self.last_stream.max(stream);
+                if opens {
+                    // The crate takes no notice of streams behind a GOAWAY, of which there may be any number.
+                    if self.bodies.len() == BODIES_MAX {
+                        self.bodies.remove(0);
+                    }
+                    self.bodies.push(stream);
+                }
             }
             kind::CONTINUATION => {
+                let section = &mut self.section;
                 section.is_sound &= section.goes_on && section.stream == stream;
             }
-            _ => return,
+            _ => {}
         }
-        self.section.goes_on = flags & flag::END_HEADERS == 0;
+        if is_of_section(kind) {
+            self.section.goes_on = flags & flag::END_HEADERS == 0;
+        }
+        let ends = matches!(kind, kind::HEADERS | kind::DATA) && flags & flag::END_STREAM != 0;
+        if ends || kind == kind::RST_STREAM {
+            self.bodies.retain(|one| *one != stream);
+        }
     }
 
     /// Some of the payload of a section's frame has come, or all of it.
@@ -138,12 +163,12 @@ impl Portions {
     /// Whether the crate, where it has failed now, can only have done so over the coding of a field block, which
     /// lies in `input` where it was not gathered.
     pub(super) fn has_wrong_coding(&self, input: &[u8]) -> bool {
-        let Section { opens, is_sound, is_last, place, gathered, .. } = &self.section;
+        let Section { is_expected, is_sound, is_last, place, gathered, .. } = &self.section;
         let block = match place {
             Some(place) => input.get(place.clone()),
             None => Some(&gathered[..]),
         };
-        let is_wrong = |block| is_wrongly_coded(block, *opens, self.table_bytes);
+        let is_wrong = |block| is_wrongly_coded(block, *is_expected, self.table_bytes);
         *is_sound && *is_last && block.is_some_and(is_wrong)
     }
 }
@@ -230,10 +255,31 @@ mod tests {
     }
 
     #[test]
+    fn trailers_are_expected_behind_a_body_of_a_stream_that_we_have_not_reset() {
+        let begins = frame(kind::HEADERS, 4, 1, b"\x82");
+        let begun = [&PREFACE[..], &begins, &frame(kind::DATA, 0, 1, b"x")].concat();
+        let trailers = frame(kind::HEADERS, 5, 1, b"\xbe");
+        for we_reset in [false, true] {
+            let mut portions = Portions::new(4096);
+            let mut start = 0;
+            while start < begun.len() {
+                start += portions.next(&begun, start);
+            }
+            if we_reset {
+                portions.note_reset(1);
+            }
+            assert_eq!(portions.next(&trailers, 0), trailers.len());
+            assert_eq!(portions.has_wrong_coding(&trailers), !we_reset);
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_frames_is_no_error_of_coding() {
         let wrong = frame(kind::HEADERS, 5, 1, b"\x80");
         let begun = frame(kind::HEADERS, 1, 1, b"\x82");
         let goes_on = |stream| frame(kind::CONTINUATION, 4, stream, b"\x80");
+        let begins = frame(kind::HEADERS, 4, 1, b"\x82");
+        let trailers = frame(kind::HEADERS, 5, 1, b"\xbe");
         for frames in [
             frame(kind::HEADERS, 5, 0, b"\x80"),
             frame(kind::HEADERS, 0xd, 1, b"\x03\x80"),
@@ -241,9 +287,10 @@ mod tests {
             [&begun[..], &goes_on(3)].concat(),
             [&begun[..], &wrong].concat(),
             [&wrong[..], &frame(kind::PING, 0, 0, b"12345678")].concat(),
-            // Its stream is open, or was.
-            [&frame(kind::HEADERS, 5, 1, b"\x82")[..], &frame(kind::HEADERS, 5, 1, b"\xbe")]
-                .concat(),
+            // Its stream has ended.
+            [&frame(kind::HEADERS, 5, 1, b"\x82")[..], &trailers].concat(),
+            [&begins[..], &frame(kind::DATA, flag::END_STREAM, 1, b"x"), &trailers].concat(),
+            [&begins[..], &frame(kind::RST_STREAM, 0, 1, b"\0\0\0\x08"), &trailers].concat(),
             frame(kind::HEADERS, 5, 2, b"\xbe"),
         ] {
             let (last, is_wrong) =

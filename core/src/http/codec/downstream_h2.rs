@@ -20,7 +20,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ringmain_proto_codec::h1::Version;
-use ringmain_proto_codec::h2::flood_guard::{Breach, FloodGuard, Refusal};
+use ringmain_proto_codec::h2::flood_guard::{Breach, FloodGuard, Refusal, Sent};
 use ringmain_proto_codec::h2::io::{MemoryIo, MemoryIoHandle, memory_io};
 use ringmain_proto_codec::h2::server::{self, Ended, Incoming, ServerConnection};
 
@@ -367,13 +367,17 @@ impl Connection {
 
     /// Counts what has been written since the last call.
     fn look_at_output(&self) {
-        let mut failed = None;
+        let (mut failed, mut resets) = (None, Vec::new());
         self.io.look_at_output(|output| {
-            let note_fields = |stream| self.framing.remove_head(stream);
-            let sent = self.guard.borrow_mut().send(output, note_fields);
+            let note = |sent| match sent {
+                Sent::Fields(stream) => self.framing.remove_head(stream),
+                Sent::Reset(stream) => resets.push(stream),
+            };
+            let sent = self.guard.borrow_mut().send(output, note);
             failed = sent.protocol_error;
             self.count_sent(sent);
         });
+        resets.into_iter().for_each(|stream| self.io.note_reset(stream));
         if let Some(place) = failed
             && self.io.has_wrong_coding()
         {
