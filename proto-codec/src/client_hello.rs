@@ -167,8 +167,8 @@ fn parse(body: &[u8], wanted: Wanted) -> Option<ClientHello> {
     let session_id = fields.take_vector8()?;
     let cipher_suites = fields.take_vector16()?;
     let compression_methods = fields.take_vector8()?;
-    let is_odd = !cipher_suites.0.len().is_multiple_of(2);
-    if session_id.0.len() > 32 || is_odd || compression_methods.0.is_empty() {
+    let suites_are_none = cipher_suites.0.is_empty() || !cipher_suites.0.len().is_multiple_of(2);
+    if session_id.0.len() > 32 || suites_are_none || compression_methods.0.is_empty() {
         return None;
     }
     let offer = (wanted == Wanted::Offer).then(|| Box::new(Offer::new(version, cipher_suites.0)));

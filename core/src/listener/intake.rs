@@ -22,6 +22,7 @@ use crate::http::stream::millis;
 use crate::network::{self, CountedConnection, Refused, Unserved};
 use crate::runtime::{self, Buffer, Deadline, Interrupt, Stream};
 use crate::server::{Worker, connection_ids};
+use crate::transport_socket::tls::HandshakeFailure;
 use crate::transport_socket::{Transport, tls};
 
 /// Takes the connections of one listener on one worker.
@@ -282,8 +283,8 @@ impl Intake {
             listener.stats.of(worker.id).downstream_cx_transport_socket_connect_timeout.inc();
         }
         let refused = timed_out.then_some(Refused::BY_TIMEOUT);
-        let transport_failure = failure.into_reason();
-        let unserved = Unserved { info, tls: None, refused, transport_failure };
+        let HandshakeFailure { reason: transport_failure, begun: tls } = failure;
+        let unserved = Unserved { info, tls, refused, transport_failure };
         self.count_unserved(unserved, chain, if timed_out { End::Local } else { End::Remote });
         None
     }

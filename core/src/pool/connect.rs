@@ -204,7 +204,7 @@ pub(super) async fn open(
     match tls::connect(stream, &context, name, &cluster.buffers, stats).await {
         Ok(tls) => Ok(Transport::Tls(Box::new(tls))),
         Err(_) if deadline.fired() => Err(ConnectFailure::Timeout),
-        Err(failure) => Err(ConnectFailure::Handshake(failure.into_reason())),
+        Err(failure) => Err(ConnectFailure::Handshake(failure.reason)),
     }
 }
 

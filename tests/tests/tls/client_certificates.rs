@@ -47,7 +47,11 @@ fn compare(rules: &str, context: &str, hcm: &str) {
 
 fn compare_file(template: &str) {
     let authority = with_clients();
-    let template = &logged(template, "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%");
+    let template = &logged(
+        template,
+        "%DOWNSTREAM_TRANSPORT_FAILURE_REASON% %DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_LOCAL_SUBJECT% \
+         %DOWNSTREAM_PEER_SUBJECT% %DOWNSTREAM_PEER_FINGERPRINT_256%",
+    );
     assert_alike(|program| {
         let rig = Rig::start(program, &authority, template);
         let mut answers = Vec::new();
@@ -115,6 +119,57 @@ fn a_revoked_one_is_refused() {
     let list = "  crl: { filename: '{{certificates}}/ca.crl' }\n";
     compare(list, "", "");
     compare(&format!("{list}  only_verify_leaf_cert_crl: true\n"), "", "");
+}
+
+/// It is told which one of a chain is revoked, and for which one there is no list.
+#[test]
+fn a_revoked_authority_is_refused() {
+    let authority = authority();
+    let subject = |name| Subject { name, ..Subject::default() };
+    let intermediate = authority.intermediate("intermediate", &subject("intermediate"));
+    for name in ["leaf", "other"] {
+        intermediate.issue(name, &subject(name));
+        intermediate.show_issuer(name, "intermediate");
+    }
+    authority.revoke("intermediate", "of_authority", 2120);
+    intermediate.revoke("other", "of_intermediate", 2120);
+    let list = |name| std::fs::read_to_string(authority.folder().join(name)).expect("a list");
+    let both = list("of_authority.crl") + &list("of_intermediate.crl");
+    std::fs::write(authority.folder().join("both.crl"), both).expect("writable");
+    authority.revoke("server", "of_nobody_here", 2120);
+    for (lists, files) in [
+        ("both", &["leaf", "other"][..]),
+        ("of_intermediate", &["leaf"]),
+        ("of_nobody_here", &["leaf"]),
+    ] {
+        let rules = format!("  crl: {{ filename: '{{{{certificates}}}}/{lists}.crl' }}\n");
+        let template = tls_front(&trusting(&rules), "", "", "");
+        let template = logged(&template, "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%");
+        assert_alike(|program| {
+            let rig = Rig::start(program, &authority, &template);
+            for file in files {
+                let client =
+                    Handshake::with_certificate(&authority, "server.example", file, &[&TLS12]);
+                let answer = client.forgetful().connect(rig.port()).ask(GET);
+                assert!(answer.is_err(), "{program}: {answer:?}");
+            }
+            connection_lines(&rig.proxy, files.len())
+        });
+    }
+}
+
+/// In TLS 1.2, where it can be read.
+#[test]
+fn one_that_is_not_pinned_is_told_so() {
+    let authority = with_clients();
+    let pinned = "0".repeat(64);
+    let common = format!("{SERVER}validation_context:\n  verify_certificate_hash: ['{pinned}']\n");
+    let template = tls_front(&common, "", "", "");
+    assert_alike(|program| {
+        let rig = Rig::start(program, &authority, &template);
+        let client = Handshake::with_certificate(&authority, "server.example", "client", &[&TLS12]);
+        client.connect(rig.port()).ask(GET).expect_err("it is refused")
+    });
 }
 
 #[test]

@@ -6,36 +6,14 @@ use ringmain_tests::tls::{Authority, Handshake, Subject};
 use rustls::version::TLS13;
 
 use crate::bad_peers::insult;
-use crate::rig::{GET, Rig, SERVER, authority, tls_front};
+use crate::hellos::{
+    AES_128_GCM_SHA256, ECDHE_ECDSA_AES_128_GCM, ECDSA_P256_SHA256, KEY_SHARE, P256, TLS_1_3,
+    X25519, hello, hello_1_2, hello_1_3, message, record,
+};
+use crate::rig::{GET, Rig, SERVER, authority, connection_lines, logged, tls_front};
 
 /// The record of a handshake message, which goes on to a session.
 const SERVER_HELLO: &[u8] = &[22, 3, 3];
-
-/// A ClientHello of TLS 1.2 by its version, in records.
-fn hello(ciphers: &[u8], extensions: &[(u8, &[u8])]) -> Vec<u8> {
-    const RECORD_BYTES_MAX: usize = 16 * 1024;
-    let long = |bytes: &[u8]| u16::try_from(bytes.len()).expect("short").to_be_bytes();
-    let extensions: Vec<u8> = extensions
-        .iter()
-        .flat_map(|(kind, value)| [&[0, *kind][..], &long(value), value].concat())
-        .collect();
-    let body = [
-        b"\x03\x030123456789abcdef0123456789abcdef\x00",
-        &long(ciphers)[..],
-        ciphers,
-        &[1, 0],
-        &long(&extensions),
-        &extensions,
-    ]
-    .concat();
-    let message = [&[1, 0][..], &long(&body), &body].concat();
-    let record = |part: &[u8]| [&[22, 3, 1][..], &long(part), part].concat();
-    message.chunks(RECORD_BYTES_MAX).flat_map(record).collect()
-}
-
-const P256: (u8, &[u8]) = (10, &[0, 2, 0, 23]);
-const ECDSA_P256_SHA256: (u8, &[u8]) = (13, &[0, 2, 4, 3]);
-const ECDHE_ECDSA_AES_128_GCM: &[u8] = &[0xc0, 0x2b];
 
 /// An alert in a record of this version.
 fn fatal(minor: u8, description: u8) -> Vec<u8> {
@@ -73,13 +51,13 @@ fn hellos_that_only_one_side_takes_or_understands() {
             name: "no signatures",
             hello: hello(ECDHE_ECDSA_AES_128_GCM, &[P256]),
             envoy: SERVER_HELLO.to_vec(),
-            ringmain: fatal(1, 40),
+            ringmain: fatal(3, 40),
         },
         Case {
             name: "an unknown version, no signatures",
             hello: hello(&[0x13, 1], &[P256, (43, &[2, 0x7f, 0x1c])]),
             envoy: fatal(1, 70),
-            ringmain: fatal(1, 40),
+            ringmain: fatal(3, 40),
         },
     ];
     let authority = authority();
@@ -90,6 +68,160 @@ fn hellos_that_only_one_side_takes_or_understands() {
             let expected = if program == Program::Envoy { envoy } else { ringmain };
             let answer = insult(rig.port(), hello, true);
             assert!(answer.starts_with(expected), "{program}, {name}: {answer:?}");
+        }
+    }
+}
+
+/// What each ends its answer with, before the client's end.
+struct Ending {
+    name: &'static str,
+    sent: Vec<u8>,
+    envoy: Vec<u8>,
+    ringmain: Vec<u8>,
+}
+
+/// The last message of a server's first flight in TLS 1.2.
+const SERVER_HELLO_DONE: &[u8] = &[14, 0, 0, 0];
+
+/// What one side refuses, the other does not look at, or takes for another fault.
+#[test]
+fn handshakes_that_end_otherwise() {
+    let behind = |more: &[u8]| [&hello_1_2()[..], more].concat();
+    let mut cut = hello_1_2().split_off(5);
+    let rest = cut.split_off(20);
+    let with_empty = [record(22, &cut), record(22, &[]), record(22, &rest)].concat();
+    let of_1_2 = |extension| hello(ECDHE_ECDSA_AES_128_GCM, &[P256, ECDSA_P256_SHA256, extension]);
+    let none: Vec<u8> = SERVER_HELLO_DONE.to_vec();
+    let cases = [
+        Ending {
+            name: "a message of 20 KiB",
+            sent: behind(&record(22, &[16, 0, 0x50, 0, 0])),
+            envoy: fatal(3, 47),
+            ringmain: none.clone(),
+        },
+        Ending {
+            name: "a record of 17 KiB",
+            sent: behind(&[22, 3, 3, 0x44, 0, 16]),
+            envoy: fatal(3, 22),
+            ringmain: none.clone(),
+        },
+        Ending {
+            name: "an empty record in the midst",
+            sent: with_empty,
+            envoy: none.clone(),
+            ringmain: fatal(3, 50),
+        },
+        Ending {
+            name: "no character of names",
+            sent: of_1_2((0, b"\x00\x06\x00\x00\x03a b")),
+            envoy: none.clone(),
+            ringmain: fatal(1, 112),
+        },
+        Ending {
+            name: "protocols without names",
+            sent: of_1_2((16, &[0, 1, 0])),
+            envoy: none.clone(),
+            ringmain: fatal(3, 50),
+        },
+        Ending {
+            name: "a renegotiation",
+            sent: of_1_2((0xff01, &[1, 7])),
+            envoy: fatal(3, 40),
+            ringmain: none.clone(),
+        },
+        Ending {
+            name: "no points",
+            sent: of_1_2((11, &[0])),
+            envoy: fatal(3, 47),
+            ringmain: fatal(3, 50),
+        },
+        Ending {
+            name: "no groups",
+            sent: hello(AES_128_GCM_SHA256, &[ECDSA_P256_SHA256, TLS_1_3, KEY_SHARE]),
+            envoy: fatal(3, 109),
+            ringmain: fatal(3, 40),
+        },
+        Ending {
+            name: "no name in the list of names",
+            sent: hello_1_3(&[(0, &[0, 0])]),
+            envoy: fatal(1, 50),
+            ringmain: fatal(3, 50),
+        },
+        Ending {
+            name: "half a version behind the versions",
+            sent: hello(AES_128_GCM_SHA256, &[X25519, ECDSA_P256_SHA256, (43, &[3, 3, 4, 3])]),
+            envoy: fatal(3, 109),
+            ringmain: fatal(3, 50),
+        },
+    ];
+    let authority = authority();
+    let template = tls_front(SERVER, "", "", "");
+    for program in [Program::Envoy].into_iter().chain(Program::ringmains()) {
+        let rig = Rig::start(program, &authority, &template);
+        for Ending { name, sent, envoy, ringmain } in &cases {
+            let expected = if program == Program::Envoy { envoy } else { ringmain };
+            let answer = insult(rig.port(), sent, true);
+            assert!(answer.ends_with(expected), "{program}, {name}: {answer:?}");
+        }
+    }
+}
+
+/// The begin of what Envoy has to say, and the whole of what ringmain has.
+struct Words {
+    sent: Vec<u8>,
+    envoy: &'static str,
+    ringmain: &'static str,
+}
+
+/// BoringSSL tells the cause beneath, and more of what it was reading.
+#[test]
+fn reasons_in_other_words() {
+    let hello_with =
+        |extension| hello(AES_128_GCM_SHA256, &[X25519, ECDSA_P256_SHA256, TLS_1_3, extension]);
+    let not_on_the_curve = [&[0x41, 4][..], &[7; 64]].concat();
+    let cases = [
+        Words {
+            sent: [hello_1_2(), message(16, &not_on_the_curve)].concat(),
+            envoy: "|251658360:elliptic curve routines:OPENSSL_internal:POINT_IS_NOT_ON_CURVE|268435564:",
+            ringmain: "|268435564:SSL routines:OPENSSL_internal:BAD_ECPOINT",
+        },
+        Words {
+            sent: hello_with((51, &[0, 5, 1, 2, 3])),
+            envoy: "|268435593:SSL routines:OPENSSL_internal:DECODE_ERROR",
+            ringmain: "|268435605:SSL routines:OPENSSL_internal:ERROR_PARSING_EXTENSION|268435646:SSL routines:OPENSSL_internal:PARSE_TLSEXT",
+        },
+        Words {
+            sent: [hello_1_3(&[]), vec![23, 3, 3, 0, 30], vec![7; 30]].concat(),
+            envoy: "|503316581:Cipher functions:OPENSSL_internal:BAD_DECRYPT|268435595:",
+            ringmain: "|268435595:SSL routines:OPENSSL_internal:DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+        },
+        // No plain alert is one in TLS 1.3, but rustls listens.
+        Words {
+            sent: [hello_1_3(&[]), vec![21, 3, 3, 0, 2, 2, 48]].concat(),
+            envoy: "|268435568:SSL routines:OPENSSL_internal:BAD_PACKET_LENGTH|268435595:",
+            ringmain: "|268436504:SSL routines:OPENSSL_internal:TLSV1_ALERT_UNKNOWN_CA",
+        },
+        // rustls encrypts before it finds out.
+        Words {
+            sent: hello(AES_128_GCM_SHA256, &[X25519, (13, &[0, 2, 8, 4]), TLS_1_3, KEY_SHARE]),
+            envoy: "|268435709:SSL routines:OPENSSL_internal:NO_COMMON_SIGNATURE_ALGORITHMS",
+            ringmain: "|268435709:SSL routines:OPENSSL_internal:NO_COMMON_SIGNATURE_ALGORITHMS",
+        },
+    ];
+    let authority = authority();
+    let template = tls_front(SERVER, "", "", "");
+    let template = logged(&template, "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%");
+    for program in [Program::Envoy].into_iter().chain(Program::ringmains()) {
+        for Words { sent, envoy, ringmain } in &cases {
+            let rig = Rig::start(program, &authority, &template);
+            insult(rig.port(), sent, true);
+            let told = connection_lines(&rig.proxy, 1).concat();
+            let expected = match program {
+                Program::Envoy => format!("TLS_error:{envoy}"),
+                _ => format!("TLS_error:{ringmain}:TLS_error_end"),
+            };
+            let expected = expected.replace(' ', "_");
+            assert!(told.starts_with(&expected), "{program}: {told}");
         }
     }
 }
@@ -148,5 +280,18 @@ fn a_certificate_that_is_not_pinned_has_another_alert() {
             _ => "CertificateUnknown",
         };
         assert!(refusal.contains(expected), "{program}: {refusal}");
+    }
+}
+
+/// BoringSSL has TLS 1.2 in mind until it knows better.
+#[test]
+fn a_version_is_told_once_it_is_agreed_on() {
+    let authority = authority();
+    let template = logged(&tls_front(SERVER, "", "", ""), "%DOWNSTREAM_TLS_VERSION%");
+    for program in [Program::Envoy].into_iter().chain(Program::ringmains()) {
+        let rig = Rig::start(program, &authority, &template);
+        insult(rig.port(), b"EHLO a.example\r\n", false);
+        let expected = if program == Program::Envoy { "TLSv1.2" } else { "-" };
+        assert_eq!(connection_lines(&rig.proxy, 1), [expected], "{program}");
     }
 }

@@ -5,6 +5,8 @@ mod client_certificates;
 mod differences;
 mod downstream;
 mod examples;
+mod faults;
+mod hellos;
 mod ocsp;
 mod reload;
 mod rig;

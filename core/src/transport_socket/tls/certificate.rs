@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
+use webpki::CertRevocationList;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{ParsedExtension, X509Certificate};
 use x509_parser::x509::X509Name;
@@ -113,6 +114,24 @@ impl Certificate {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let until = u64::try_from(self.not_after).unwrap_or_default();
         until.saturating_sub(now.as_secs()) / (24 * 60 * 60)
+    }
+
+    /// Whether `crl` is of who has issued it.
+    pub fn has_issuer_of(&self, crl: &CertRevocationList<'_>) -> bool {
+        // Without the head of the sequence.
+        self.raw().is_some_and(|it| it.issuer().as_raw().ends_with(crl.issuer()))
+    }
+
+    /// Whether `crl` is of who has issued it and revokes it.
+    pub fn is_revoked_by(&self, crl: &CertRevocationList<'_>) -> bool {
+        let is_listed = |it: X509Certificate<'_>| {
+            crl.find_serial(it.raw_serial()).is_ok_and(|revoked| revoked.is_some())
+        };
+        self.has_issuer_of(crl) && self.raw().is_some_and(is_listed)
+    }
+
+    fn raw(&self) -> Option<X509Certificate<'_>> {
+        Some(x509_parser::parse_x509_certificate(&self.der).ok()?.1)
     }
 
     /// Whether it vouches for itself.

@@ -5,14 +5,15 @@ use std::io;
 use std::rc::Rc;
 
 use ringmain_proto_codec::client_hello::{ClientHelloReader, Progress};
-use rustls::ProtocolVersion;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::server::UnbufferedServerConnection;
+use rustls::{Error, HandshakeKind, PeerMisbehaved, ProtocolVersion};
 use smallvec::SmallVec;
 
 use super::alert;
 use super::client_context::ClientContext;
+use super::fault::Failed;
 use super::info::TlsInfo;
 use super::observed::{Observed, observing};
 use super::server_context::ServerContext;
@@ -22,33 +23,17 @@ use super::verification::Refusal;
 use super::{TlsStream, names, send};
 use crate::runtime::{Buffer, BufferPool, SMALL_BUFFER_BYTES, Stream};
 
+/// Empty records that a client may begin with, as BoringSSL has it.
+const EMPTY_RECORDS_MAX: u32 = 32;
+
 /// Why there is no session.
 #[derive(Debug)]
-pub enum HandshakeFailure {
-    /// The peer went away.
-    Closed,
-    /// What was said does not fit together; as Envoy's `%UPSTREAM_TRANSPORT_FAILURE_REASON%`.
-    Failed(String),
-}
-
-impl HandshakeFailure {
-    /// The peer's end came instead of its next message.
-    fn of_end(read: io::Result<usize>) -> Self {
-        match read {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                Self::Failed(names::reset())
-            }
-            _ => Self::Closed,
-        }
-    }
-
-    /// What a peer that was there has done wrong.
-    pub fn into_reason(self) -> Option<Rc<str>> {
-        match self {
-            Self::Closed => None,
-            Self::Failed(reason) => Some(reason.into()),
-        }
-    }
+pub struct HandshakeFailure {
+    /// What a peer that was there has done wrong, as in Envoy's `%..._TRANSPORT_FAILURE_REASON%`; absent where
+    /// it went away.
+    pub reason: Option<Rc<str>>,
+    /// What was agreed on and shown by then; absent before a version was.
+    pub begun: Option<Rc<TlsInfo>>,
 }
 
 /// Serves the handshake of a client, whose first bytes may have come: `incoming`.
@@ -81,118 +66,217 @@ pub async fn connect(
 async fn shake_hands(
     stream: Rc<Stream>,
     incoming: Buffer,
-    side: Result<Side, rustls::Error>,
-    mut hello: Option<ClientHelloReader>,
+    side: Result<Side, Error>,
+    hello: Option<ClientHelloReader>,
     buffers: &Rc<BufferPool>,
     stats: &SslStats,
 ) -> Result<TlsStream, HandshakeFailure> {
-    let side = side.map_err(|error| HandshakeFailure::Failed(error.to_string()))?;
-    let is_server = matches!(side, Side::Server(_));
-    let mut session = Session::new(side, incoming);
-    let mut observed = Observed::default();
-    let mut staple = None;
-    let mut opening = Opening::new();
-    while is_server && session.received().len() < RECORD_HEAD_BYTES {
-        receive(&stream, &mut session, buffers).await?;
-    }
-    loop {
-        if is_server {
-            note_opening(&mut opening, session.received());
-        }
-        read_hello(&mut hello, session.received(), &mut observed);
-        let advanced = observing(&mut observed, || session.handshake());
-        // It is asked for again where the client has to repeat its hello.
-        if staple.is_none() {
-            staple = observed.staple;
-            staple.into_iter().for_each(|staple| stats.count_staple(staple));
-        }
-        let version = session.connection().protocol_version();
-        let done = matches!(advanced, Ok(Reached::Established));
-        // A server's last words in TLS 1.3 are session tickets: they go with the first response.
-        let may_wait = done && is_server && version == Some(ProtocolVersion::TLSv1_3);
-        let sent = match may_wait {
-            true => Ok(()),
-            false => {
-                let mut outgoing = session.outgoing();
-                if let Err(error) = &advanced {
-                    alert::reword(&mut outgoing, error, version, &opening);
-                }
-                send(&stream, &outgoing).await
-            }
-        };
-        if let Err(error) = advanced {
-            return Err(refused(&error, &observed, &opening, stats));
-        }
-        sent.map_err(|_: io::Error| HandshakeFailure::Closed)?;
-        if done {
-            break;
-        }
-        receive(&stream, &mut session, buffers).await?;
-    }
-    let info = TlsInfo::of(session.connection(), observed);
-    stats.count_handshake(&info);
-    session.release(buffers);
-    Ok(TlsStream {
+    let side = side.map_err(|error| HandshakeFailure {
+        reason: Some(error.to_string().into()),
+        begun: None,
+    })?;
+    let mut handshake = Handshake {
+        is_server: matches!(side, Side::Server(_)),
+        session: Session::new(side, incoming),
+        opening: Opening::default(),
+        observed: Observed::default(),
         stream,
-        buffers: buffers.clone(),
-        session: RefCell::new(session),
-        info: Rc::new(info),
-        writing: Cell::new(false),
-        silent: Cell::new(false),
-    })
-}
-
-/// Waits for more of the peer.
-async fn receive(
-    stream: &Stream,
-    session: &mut Session,
-    buffers: &Rc<BufferPool>,
-) -> Result<(), HandshakeFailure> {
-    let incoming = session.begin_read(SMALL_BUFFER_BYTES, buffers);
-    let (result, incoming) = stream.read(incoming).await;
-    let ended = !matches!(result, Ok(1..));
-    session.end_read(ended, incoming, buffers);
-    match ended {
-        true => Err(HandshakeFailure::of_end(result)),
-        false => Ok(()),
+        hello,
+        buffers,
+        stats,
+    };
+    match handshake.run().await {
+        Ok(()) => Ok(handshake.into_stream()),
+        Err(reason) => {
+            Err(HandshakeFailure { reason: reason.map(Rc::from), begun: handshake.into_begun() })
+        }
     }
 }
 
-/// What a client begins with: a record's head, a message's head and a version, where it speaks TLS.
-type Opening = SmallVec<[u8; OPENING_BYTES]>;
+/// A handshake that goes on.
+struct Handshake<'a> {
+    stream: Rc<Stream>,
+    session: Session,
+    is_server: bool,
+    /// Reads what rustls does not tell.
+    hello: Option<ClientHelloReader>,
+    opening: Opening,
+    observed: Observed,
+    buffers: &'a Rc<BufferPool>,
+    stats: &'a SslStats,
+}
+
+/// Why a handshake ends; `None`: the peer went away.
+type Reason = Option<String>;
+
+impl Handshake<'_> {
+    async fn run(&mut self) -> Result<(), Reason> {
+        let mut begun = match self.is_server {
+            true => self.begin().await?,
+            false => Ok(()),
+        };
+        let mut staple = None;
+        loop {
+            if self.is_server {
+                self.note_hello();
+            }
+            let begun = std::mem::replace(&mut begun, Ok(()));
+            let session = &mut self.session;
+            let advanced =
+                begun.and_then(|()| observing(&mut self.observed, || session.handshake()));
+            // It is asked for again where the client has to repeat its hello.
+            if staple.is_none() {
+                staple = self.observed.staple;
+                staple.into_iter().for_each(|staple| self.stats.count_staple(staple));
+            }
+            match advanced {
+                Err(error) => return Err(Some(self.refuse(&error).await)),
+                // A server's last words in TLS 1.3 are session tickets: they go with the first response.
+                Ok(Reached::Established)
+                    if self.is_server && self.version() == Some(ProtocolVersion::TLSv1_3) =>
+                {
+                    return Ok(());
+                }
+                Ok(reached) => {
+                    let outgoing = self.session.outgoing();
+                    send(&self.stream, &outgoing).await.map_err(|_: io::Error| None)?;
+                    if reached == Reached::Established {
+                        return Ok(());
+                    }
+                }
+            }
+            self.receive().await?;
+        }
+    }
+
+    /// Waits for more of the peer.
+    async fn receive(&mut self) -> Result<(), Reason> {
+        let incoming = self.session.begin_read(SMALL_BUFFER_BYTES, self.buffers);
+        let (result, incoming) = self.stream.read(incoming).await;
+        let ended = !matches!(result, Ok(1..));
+        self.session.end_read(ended, incoming, self.buffers);
+        match result {
+            Ok(1..) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Err(Some(names::reset()))
+            }
+            _ => Err(None),
+        }
+    }
+
+    /// Waits for the first record of a client that holds something. Empty ones before are none of TLS (RFC
+    /// 8446 §5.1), but BoringSSL passes some over.
+    async fn begin(&mut self) -> Result<Result<(), Error>, Reason> {
+        let mut empty_records = 0;
+        loop {
+            while self.session.received().len() < RECORD_HEAD_BYTES {
+                self.receive().await?;
+            }
+            if !self.session.skip_empty_handshake_record() {
+                return Ok(Ok(()));
+            }
+            empty_records += 1;
+            if empty_records > EMPTY_RECORDS_MAX {
+                return Ok(Err(PeerMisbehaved::TooManyEmptyFragments.into()));
+            }
+        }
+    }
+
+    /// Notes what rustls does not tell of a ClientHello.
+    fn note_hello(&mut self) {
+        let received = self.session.received();
+        self.opening.note(received);
+        let Some(reader) = &mut self.hello else { return };
+        match reader.read(received) {
+            Progress::Incomplete => return,
+            Progress::Complete(read) => {
+                self.observed.requests_status = read.requests_status;
+                self.opening.is_hello = true;
+            }
+            Progress::NotTls => {}
+        }
+        self.hello = None;
+    }
+
+    /// Tells the peer of `error` and counts it, as Envoy does: a certificate that was refused is no error of
+    /// the connection. What there is to say of it.
+    async fn refuse(&mut self, error: &Error) -> String {
+        let mut outgoing = self.session.outgoing();
+        let failed = Failed {
+            error,
+            refusal: self.observed.refusal.as_ref(),
+            version: self.version(),
+            opening: &self.opening.bytes,
+            is_hello: self.opening.is_hello,
+        };
+        alert::reword(&mut outgoing, &failed, self.is_plain());
+        let counters = &self.stats.fixed;
+        match (failed.refusal, error) {
+            (Some(Refusal::Chain { .. }), _) => counters.fail_verify_error.inc(),
+            (Some(Refusal::SubjectAltNames(_)), _) => counters.fail_verify_san.inc(),
+            (Some(Refusal::Pins), _) => counters.fail_verify_cert_hash.inc(),
+            (None, Error::NoCertificatesPresented) => counters.fail_verify_no_cert.inc(),
+            (None, _) => counters.connection_error.inc(),
+        }
+        let told = failed.text();
+        let _gone = send(&self.stream, &outgoing).await;
+        told
+    }
+
+    fn version(&self) -> Option<ProtocolVersion> {
+        self.session.connection().protocol_version()
+    }
+
+    /// Whether what we say is not encrypted yet.
+    fn is_plain(&self) -> bool {
+        let connection = self.session.connection();
+        match self.version() {
+            None => true,
+            // Who resumes a session begins to encrypt before the client does.
+            Some(ProtocolVersion::TLSv1_2) => {
+                self.is_server
+                    && connection.is_handshaking()
+                    && connection.handshake_kind() != Some(HandshakeKind::Resumed)
+            }
+            Some(_) => false,
+        }
+    }
+
+    fn into_begun(self) -> Option<Rc<TlsInfo>> {
+        self.version()?;
+        Some(Rc::new(TlsInfo::of(self.session.connection(), self.observed)))
+    }
+
+    fn into_stream(mut self) -> TlsStream {
+        let info = TlsInfo::of(self.session.connection(), self.observed);
+        self.stats.count_handshake(&info);
+        self.session.release(self.buffers);
+        TlsStream {
+            stream: self.stream,
+            buffers: self.buffers.clone(),
+            session: RefCell::new(self.session),
+            info: Rc::new(info),
+            writing: Cell::new(false),
+            silent: Cell::new(false),
+        }
+    }
+}
+
+/// What a client begins with.
+#[derive(Default)]
+struct Opening {
+    /// A record's head, a message's head and a version, where it speaks TLS.
+    bytes: SmallVec<[u8; OPENING_BYTES]>,
+    /// Whether it is a whole ClientHello.
+    is_hello: bool,
+}
+
 const OPENING_BYTES: usize = 11;
 
-fn note_opening(opening: &mut Opening, received: &[u8]) {
-    if opening.len() < OPENING_BYTES.min(received.len()) {
-        *opening = received[..OPENING_BYTES.min(received.len())].into();
+impl Opening {
+    fn note(&mut self, received: &[u8]) {
+        if self.bytes.len() < OPENING_BYTES.min(received.len()) {
+            self.bytes = received[..OPENING_BYTES.min(received.len())].into();
+        }
     }
-}
-
-/// Notes what rustls does not tell of a ClientHello, of which `received` has come.
-fn read_hello(hello: &mut Option<ClientHelloReader>, received: &[u8], observed: &mut Observed) {
-    let Some(reader) = hello else { return };
-    match reader.read(received) {
-        Progress::Incomplete => return,
-        Progress::Complete(read) => observed.requests_status = read.requests_status,
-        Progress::NotTls => {}
-    }
-    *hello = None;
-}
-
-/// Counts a handshake that failed, as Envoy does: a certificate that was refused is no error of the
-/// connection.
-fn refused(
-    error: &rustls::Error,
-    observed: &Observed,
-    opening: &[u8],
-    stats: &SslStats,
-) -> HandshakeFailure {
-    match (&observed.refusal, error) {
-        (Some(Refusal::Chain { .. }), _) => stats.fixed.fail_verify_error.inc(),
-        (Some(Refusal::SubjectAltNames(_)), _) => stats.fixed.fail_verify_san.inc(),
-        (Some(Refusal::Pins), _) => stats.fixed.fail_verify_cert_hash.inc(),
-        (None, rustls::Error::NoCertificatesPresented) => stats.fixed.fail_verify_no_cert.inc(),
-        (None, _) => stats.fixed.connection_error.inc(),
-    }
-    HandshakeFailure::Failed(names::failure(error, observed.refusal.as_ref(), opening))
 }

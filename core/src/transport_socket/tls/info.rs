@@ -51,7 +51,7 @@ impl TlsInfo {
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
             validated: observed.validated,
             tolerated: observed.refusal.is_some(),
-            peer: connection.peer_certificates().unwrap_or_default().into(),
+            peer: connection.peer_certificates().map_or(observed.refused.into(), Into::into),
             peer_read: OnceCell::new(),
             local: observed.local,
             local_read: OnceCell::new(),

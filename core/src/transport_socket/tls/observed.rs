@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use rustls::SignatureScheme;
+use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 
 use super::verification::Refusal;
@@ -26,6 +27,8 @@ pub(super) struct Observed {
     pub(super) validated: bool,
     /// What was wrong with it.
     pub(super) refusal: Option<Refusal>,
+    /// The certificates of a peer that is refused; those of others rustls has.
+    pub(super) refused: Vec<CertificateDer<'static>>,
 }
 
 /// What a client gets that may have asked for an OCSP staple.

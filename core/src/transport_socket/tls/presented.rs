@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use webpki::{ExtendedKeyUsageValidator, KeyUsage};
+use webpki::{CertRevocationList, ExtendedKeyUsageValidator, KeyUsage};
 
 use super::certificate::Certificate;
 
@@ -23,6 +23,12 @@ impl Presented<'_> {
             true => KeyUsage::client_auth(),
             false => KeyUsage::server_auth(),
         }
+    }
+
+    /// All of them, to be kept.
+    pub(super) fn to_owned(&self) -> Vec<CertificateDer<'static>> {
+        let shown = std::iter::once(self.end_entity).chain(self.intermediates);
+        shown.map(|certificate| certificate.clone().into_owned()).collect()
     }
 
     /// The peer's certificate and those behind it, as they were shown.
@@ -53,6 +59,11 @@ impl Presented<'_> {
         (depth, path[depth].is_self_signed())
     }
 
+    /// The place of the first certificate that `is_at_fault`.
+    fn depth_where(&self, is_at_fault: impl Fn(&Certificate) -> bool) -> usize {
+        self.path().position(|it| is_at_fault(&it)).unwrap_or_default()
+    }
+
     fn now_seconds(&self) -> i64 {
         i64::try_from(self.now.as_secs()).unwrap_or(i64::MAX)
     }
@@ -76,7 +87,12 @@ impl Presented<'_> {
     }
 
     /// Where the chain is wrong, BoringSSL's words for it, and what the peer is told.
-    pub(super) fn tell(&self, error: &webpki::Error) -> (usize, &'static str, CertificateError) {
+    /// `crls` is what revokes certificates.
+    pub(super) fn tell(
+        &self,
+        error: &webpki::Error,
+        crls: &[CertRevocationList<'_>],
+    ) -> (usize, &'static str, CertificateError) {
         match error {
             webpki::Error::CertExpired { .. } => {
                 (self.depth_of_other_times(), "certificate has expired", CertificateError::Expired)
@@ -87,12 +103,12 @@ impl Presented<'_> {
                 CertificateError::NotValidYet,
             ),
             webpki::Error::CertRevoked => (
-                0,
+                self.depth_where(|it| crls.iter().any(|crl| it.is_revoked_by(crl))),
                 "certificate revocation check against provided CRLs failed: certificate revoked",
                 CertificateError::Revoked,
             ),
             webpki::Error::UnknownRevocationStatus => (
-                0,
+                self.depth_where(|it| !crls.iter().any(|crl| it.has_issuer_of(crl))),
                 "certificate revocation check against provided CRLs failed: unable to get certificate CRL",
                 CertificateError::UnknownRevocationStatus,
             ),

@@ -142,6 +142,7 @@ impl Verifier {
             Err((refusal, error)) => {
                 note(|observed| observed.refusal = Some(refusal));
                 if rules.trust_chain_verification == TrustChainVerification::VerifyTrustChain {
+                    note(|observed| observed.refused = presented.to_owned());
                     return Err(Error::InvalidCertificate(error));
                 }
             }
@@ -170,7 +171,7 @@ impl Verifier {
             result => result,
         };
         result.map_err(|error| {
-            let (depth, reason, error) = presented.tell(&error);
+            let (depth, reason, error) = presented.tell(&error, &self.crls);
             (Refusal::Chain { depth, reason }, error)
         })
     }

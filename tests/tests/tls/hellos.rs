@@ -1,0 +1,67 @@
+//! ClientHellos of any form, byte by byte, and what comes behind them.
+
+/// An extension: its type and what it holds.
+pub type Extension<'a> = (u16, &'a [u8]);
+
+pub const P256: Extension<'_> = (10, &[0, 2, 0, 23]);
+pub const X25519: Extension<'_> = (10, &[0, 2, 0, 29]);
+pub const ECDSA_P256_SHA256: Extension<'_> = (13, &[0, 2, 4, 3]);
+pub const TLS_1_3: Extension<'_> = (43, &[2, 3, 4]);
+/// A key of X25519.
+pub const KEY_SHARE: Extension<'_> =
+    (51, b"\x00\x24\x00\x1d\x00\x200123456789abcdef0123456789abcdef");
+pub const ECDHE_ECDSA_AES_128_GCM: &[u8] = &[0xc0, 0x2b];
+pub const AES_128_GCM_SHA256: &[u8] = &[0x13, 1];
+
+const RECORD_BYTES_MAX: usize = 16 * 1024;
+const HANDSHAKE: u8 = 22;
+
+fn long(bytes: &[u8]) -> [u8; 2] {
+    u16::try_from(bytes.len()).expect("short").to_be_bytes()
+}
+
+/// A record that holds `content`.
+pub fn record(kind: u8, content: &[u8]) -> Vec<u8> {
+    [&[kind, 3, 1][..], &long(content), content].concat()
+}
+
+/// A handshake message in records.
+pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let message = [&[kind, 0][..], &long(body), body].concat();
+    message.chunks(RECORD_BYTES_MAX).flat_map(|part| record(HANDSHAKE, part)).collect()
+}
+
+/// A ClientHello whose `legacy_version` is TLS 1.2, in records.
+pub fn hello(ciphers: &[u8], extensions: &[Extension<'_>]) -> Vec<u8> {
+    compressing(&[0], ciphers, extensions)
+}
+
+/// The same with these methods of compression.
+pub fn compressing(methods: &[u8], ciphers: &[u8], extensions: &[Extension<'_>]) -> Vec<u8> {
+    let extensions: Vec<u8> = extensions
+        .iter()
+        .flat_map(|(kind, value)| [&kind.to_be_bytes()[..], &long(value), value].concat())
+        .collect();
+    let methods = [&[u8::try_from(methods.len()).expect("short")][..], methods].concat();
+    let body = [
+        b"\x03\x030123456789abcdef0123456789abcdef\x00",
+        &long(ciphers)[..],
+        ciphers,
+        &methods,
+        &long(&extensions),
+        &extensions,
+    ]
+    .concat();
+    message(1, &body)
+}
+
+/// A hello of TLS 1.2 that is served.
+pub fn hello_1_2() -> Vec<u8> {
+    hello(ECDHE_ECDSA_AES_128_GCM, &[P256, ECDSA_P256_SHA256])
+}
+
+/// A hello of TLS 1.3 that is served where `more` allows it.
+pub fn hello_1_3(more: &[Extension<'_>]) -> Vec<u8> {
+    let begin = [X25519, ECDSA_P256_SHA256, TLS_1_3, KEY_SHARE];
+    hello(AES_128_GCM_SHA256, &[&begin[..], more].concat())
+}
