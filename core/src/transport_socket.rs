@@ -133,6 +133,13 @@ impl Transport {
         }
     }
 
+    /// The same with the next write, where TLS has a word for it.
+    pub fn end_with_next_write(&self) {
+        if let Self::Tls(tls) = self {
+            tls.end_with_next_write();
+        }
+    }
+
     /// The same without a last word of TLS (close_notify): the peer is to see that something may be missing (RFC 8446
     /// §6.1). Without TLS nothing could tell.
     pub fn break_off_writing(&self) {

@@ -44,6 +44,8 @@ pub struct TlsStream {
     session: RefCell<Session>,
     info: Rc<TlsInfo>,
     writing: Cell<bool>,
+    /// The next write is the last one, and says so.
+    ends: Cell<bool>,
     /// Nothing may be said any more: a write has failed, or the peer must not take the end for a
     /// good one.
     silent: Cell<bool>,
@@ -127,6 +129,11 @@ impl TlsStream {
         (Ok(()), buffer)
     }
 
+    /// Has the next write tell that nothing more is written, in the same send where that fits.
+    pub fn end_with_next_write(&self) {
+        self.ends.set(true);
+    }
+
     async fn write_some(&self, data: &[u8]) -> io::Result<usize> {
         let large = data.len() > SMALL_BUFFER_BYTES;
         let mut sealed = if large { self.buffers.large() } else { self.buffers.record() };
@@ -134,6 +141,9 @@ impl TlsStream {
         let (taken, before) = {
             let mut session = self.session.borrow_mut();
             let taken = session.seal(data, &mut sealed).map_err(io::Error::other)?;
+            if self.ends.get() && taken == data.len() && session.seal_close_notify(&mut sealed) {
+                self.silent.set(true);
+            }
             (taken, session.outgoing())
         };
         if !before.is_empty() && !sealed.prepend(&before) {

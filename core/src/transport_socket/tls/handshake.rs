@@ -257,6 +257,7 @@ impl Handshake<'_> {
             session: RefCell::new(self.session),
             info: Rc::new(info),
             writing: Cell::new(false),
+            ends: Cell::new(false),
             silent: Cell::new(false),
         }
     }

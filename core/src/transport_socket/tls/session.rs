@@ -92,7 +92,7 @@ impl Session {
     /// Goes as far as what has come allows. What there is to send is in [`Session::outgoing`], after
     /// an error too: an alert.
     pub(super) fn handshake(&mut self) -> Result<Reached, Error> {
-        let plain = &mut Sink { wanted: None, rest: &mut self.plain };
+        let plain = &mut Sink { wanted: Wanted::Nothing, rest: &mut self.plain };
         self.side.advance(&mut self.incoming, plain, &mut self.outgoing, &mut self.end, |_| {})
     }
 
@@ -113,7 +113,7 @@ impl Session {
         }
         self.plain = Buffer::default();
         if !self.incoming.is_empty() && self.end.is_none() {
-            let sink = &mut Sink { wanted: Some(buffer), rest: &mut self.plain };
+            let sink = &mut Sink { wanted: Wanted::Into(buffer), rest: &mut self.plain };
             let said = self.outgoing.len();
             let advanced = self.side.advance(
                 &mut self.incoming,
@@ -208,12 +208,17 @@ impl Session {
     /// The bytes that say that we send no more.
     pub(super) fn close_notify(&mut self) -> Vec<u8> {
         let mut alert = Buffer::with_capacity(64);
-        let said = self.write(|traffic| traffic.close(&mut alert));
+        self.seal_close_notify(&mut alert);
         let mut bytes = self.outgoing();
-        if said.is_ok() {
-            bytes.extend_from_slice(alert.bytes());
-        }
+        bytes.extend_from_slice(alert.bytes());
         bytes
+    }
+
+    /// Appends the same to `sealed`; whether it fits.
+    pub(super) fn seal_close_notify(&mut self, sealed: &mut Buffer) -> bool {
+        let before = sealed.len();
+        let said = self.write(|traffic| traffic.close(sealed));
+        said.is_ok() && sealed.len() > before
     }
 
     /// Calls `write` where data may be sent. What comes to light on the way is kept.
@@ -221,7 +226,7 @@ impl Session {
         if matches!(self.end, Some(End::Failed)) {
             return Err(Error::EncryptError);
         }
-        let plain = &mut Sink { wanted: None, rest: &mut self.plain };
+        let plain = &mut Sink { wanted: Wanted::Aside, rest: &mut self.plain };
         let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing);
         let written = self.side.advance(incoming, plain, outgoing, &mut self.end, write);
         if written.is_err() {
@@ -243,20 +248,30 @@ impl Session {
 
 /// Where decrypted bytes go: as long as there is room to where they are wanted, then aside.
 struct Sink<'a> {
-    wanted: Option<&'a mut Buffer>,
+    wanted: Wanted<'a>,
     rest: &'a mut Buffer,
+}
+
+/// What is wanted of the bytes that have come.
+enum Wanted<'a> {
+    /// Plain bytes, here.
+    Into(&'a mut Buffer),
+    /// To write; rustls lets nobody who has not read what has come.
+    Aside,
+    /// Nothing but a session. Data behind it stay as they are, and are decrypted where they are wanted.
+    Nothing,
 }
 
 impl Sink<'_> {
     fn is_full(&self) -> bool {
         match &self.wanted {
-            Some(wanted) => wanted.room() == 0 || !self.rest.is_empty(),
-            None => false,
+            Wanted::Into(wanted) => wanted.room() == 0 || !self.rest.is_empty(),
+            Wanted::Aside | Wanted::Nothing => false,
         }
     }
 
     fn put(&mut self, mut bytes: &[u8]) {
-        if let Some(wanted) = &mut self.wanted
+        if let Wanted::Into(wanted) = &mut self.wanted
             && self.rest.is_empty()
         {
             let (now, later) = bytes.split_at(bytes.len().min(wanted.room()));
@@ -303,6 +318,8 @@ trait Connection {
     type Data;
     /// Whether something waits to be encoded.
     fn has_output(&self) -> bool;
+    /// Whether both sides may send data.
+    fn has_session(&self) -> bool;
     fn process<'c, 'i>(
         &'c mut self,
         incoming: &'i mut [u8],
@@ -317,6 +334,10 @@ macro_rules! connection {
 
             fn has_output(&self) -> bool {
                 self.wants_write()
+            }
+
+            fn has_session(&self) -> bool {
+                !self.is_handshaking()
             }
 
             fn process<'c, 'i>(
@@ -401,6 +422,10 @@ fn advance<C: Connection>(
         incoming.consume(discard);
         if let Some(reached) = reached {
             return Ok(reached);
+        }
+        let wants_session = matches!(plain.wanted, Wanted::Nothing);
+        if wants_session && connection.has_session() && !connection.has_output() {
+            return Ok(Reached::Established);
         }
     }
 }

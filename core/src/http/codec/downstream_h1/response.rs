@@ -40,6 +40,7 @@ impl Connection {
         ending: Option<Ending<'_>>,
     ) -> (Result<After, Gone>, Buffer) {
         let after = self.encode_head(exchange);
+        let is_last = after == After::Close && ending.is_some() && !exchange.leaves_http();
         if first.capacity() == 0 {
             first = self.record.worker.buffers.small();
         }
@@ -56,6 +57,9 @@ impl Connection {
             if let (Err(gone), _) = self.write(head).await {
                 return (Err(gone), first);
             }
+        }
+        if is_last {
+            self.transport.end_with_next_write();
         }
         let (sent, first) = self.write(first).await;
         (sent.map(|()| after), first)
