@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, Shutdown};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ringmain_config::address::Address;
 use ringmain_config::overload::OverloadActionKind;
@@ -224,9 +224,27 @@ impl Intake {
         self.count_unserved(unserved, counted.chain, End::Local);
         let Some(delay) = refused.delay else { return };
         runtime::spawn(async move {
-            runtime::sleep(delay).await;
+            self.hold(transport.stream(), delay).await;
             drop((transport, counted));
         });
+    }
+
+    /// Keeps a refused client waiting, unless it leaves. What it says is not looked at.
+    async fn hold(&self, stream: &Rc<Stream>, delay: Duration) {
+        const READ_BYTES: usize = 512;
+        let deadline = Deadline::new(&self.worker.timers, stream, Shutdown::Read);
+        deadline.arm(Some(delay));
+        let slot = self.worker.connections.register(Interrupt::socket(stream, Shutdown::Both));
+        slot.set_idle(true);
+        let mut buffer = Buffer::with_capacity(READ_BYTES);
+        loop {
+            let (read, returned) = stream.read(buffer).await;
+            if !matches!(read, Ok(1..)) {
+                break;
+            }
+            buffer = returned;
+            buffer.clear();
+        }
     }
 
     /// Counts a connection that its chain's last filter does not get to serve.

@@ -123,6 +123,20 @@ fn connections_of_a_chain_come_at_a_rate() {
     }
 }
 
+/// It waits no longer than it wants to, and nothing is kept for it.
+#[test]
+fn a_refused_client_may_leave_before_its_time() {
+    let rbac = format!("{NOBODY}, delay_deny: 3600s");
+    same(&config(&[&rbac, ECHO], ""), &Values::new(), |proxy| {
+        let clients = [connect(proxy), connect(proxy)];
+        proxy.admin().wait_for_stat("who.rbac.denied", 2);
+        wait_for_connections(proxy, 2, 2);
+        drop(clients);
+        wait_for_connections(proxy, 2, 0);
+        stats(proxy, COUNTED)
+    });
+}
+
 #[test]
 fn filters_share_buckets() {
     let bucket = |max_tokens: u32, more: &str| {
