@@ -139,10 +139,11 @@ pub fn compose<'r>(
     }
     let body = if is_grpc || is_head { Cow::Borrowed(&b""[..]) } else { content.body };
     exchange.response.body = BodyLength::Length(body.len() as u64);
+    // Filters may tell of it.
+    exchange.info.response_code = exchange.response.status;
     filter_chain::on_response(manager, worker, exchange);
     let headers = &mut exchange.response.headers;
     prepare_response(manager, headers, &exchange.request.headers, &worker.clock, false);
-    exchange.info.response_code = exchange.response.status;
     body
 }
 

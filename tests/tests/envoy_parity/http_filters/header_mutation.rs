@@ -103,6 +103,10 @@ fn levels_and_local_replies() {
             .http_filters(&mutating(&at("filter")))
             .ask(GET)
             .shows("x-level: filter"),
+        levels("local_status", "", "").routes("- match: { prefix: / }\n  direct_response: { status: 404 }")
+            .http_filters(&mutating(&format!("mutations:\n  response_mutations: [{}]", append("x-status", "%RESPONSE_CODE%", ""))))
+            .ask(GET)
+            .shows("x-status: 404"),
         levels("local_redirect", "", "").routes("- match: { prefix: / }\n  redirect: { path_redirect: /x }")
             .http_filters(&mutating(&at("filter")))
             .ask(GET),
