@@ -2,7 +2,7 @@
 //!
 //! The bytes are choices: how many policies, of what parts, and then the subjects to ask about.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ringmain::rbac::{Engine, Subject};
 use ringmain_config::address::CidrRange;
@@ -181,16 +181,42 @@ impl Choices<'_> {
     }
 
     fn range(&mut self) -> CidrRange {
-        let prefix_len = 24 + self.below(9);
+        let fixed = self.below(10);
+        if fixed == 9 {
+            return self.long_range();
+        }
+        let prefix_len = 24 + fixed;
         let mask = u32::MAX << (32 - u32::from(prefix_len));
         let address = u32::from(Ipv4Addr::new(10, 0, 0, self.below(u8::MAX)));
         CidrRange { address_prefix: Ipv4Addr::from(address & mask).into(), prefix_len }
     }
 
+    /// A range of IPv6, in which there may be a whole address of IPv4.
+    fn long_range(&mut self) -> CidrRange {
+        let prefix_len = self.below(129);
+        let mask = u128::MAX.checked_shl(128 - u32::from(prefix_len)).unwrap_or(0);
+        let address = self.long_ip().to_bits() & mask;
+        CidrRange { address_prefix: Ipv6Addr::from_bits(address).into(), prefix_len }
+    }
+
+    /// One of few, so that ranges are met: of a network, or of IPv4 within IPv6.
+    fn long_ip(&mut self) -> Ipv6Addr {
+        let last = self.below(u8::MAX);
+        match self.below(3) {
+            0 => Ipv4Addr::new(10, 0, 0, last).to_ipv6_mapped(),
+            network => {
+                Ipv6Addr::new(0x2001, 0xdb8, 0, network.into(), 0, 0, 0, u16::from(last) << 4)
+            }
+        }
+    }
+
     /// The IP address of an end, where that is no Unix socket.
     fn ip(&mut self) -> Option<IpAddr> {
-        let network = self.below(16);
-        (network < 15).then(|| Ipv4Addr::new(10, 0, network % 2, self.below(u8::MAX)).into())
+        match self.below(16) {
+            15 => None,
+            10..15 => Some(self.long_ip().into()),
+            network => Some(Ipv4Addr::new(10, 0, network % 2, self.below(u8::MAX)).into()),
+        }
     }
 
     fn socket(&mut self, port: u16) -> Option<SocketAddr> {

@@ -117,3 +117,41 @@ fn a_named_client_is_told_from_its_proxy() {
     behind.remote = connection("192.0.2.7:8", "192.0.2.2:443").remote;
     assert_eq!(table.find(&behind), Some(0));
 }
+
+/// Of some ranges of both families and all lengths, each with a chain, what a plain scan finds is found.
+#[test]
+fn ranges_of_both_families_are_found_as_by_a_scan() {
+    // Few bits differ, so that ranges lie within each other. A constant and a plain generator: the same each time.
+    let mut seed = 1_u32;
+    let mut below = |bound: u32| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 16) % bound
+    };
+    let mut address = |of_v6: bool| -> IpAddr {
+        let (high, low) = (below(4), below(4));
+        match of_v6 {
+            true => Ipv6Addr::from_bits(u128::from(high) << 126 | u128::from(low)).into(),
+            false => Ipv4Addr::from_bits(high << 30 | low).into(),
+        }
+    };
+    let mut ranges: Vec<CidrRange> = Vec::new();
+    for length in (0..=128_u8).chain(0..=128) {
+        for of_v6 in [false, true] {
+            let range = prefix(address(of_v6), length);
+            ranges.extend(range.filter(|range| !ranges.contains(range)));
+        }
+    }
+    let source = |range: &CidrRange| config::FilterChainMatch {
+        source_prefix_ranges: vec![*range],
+        ..Default::default()
+    };
+    let table = table(&ranges.iter().map(source).collect::<Vec<_>>());
+    for turn in 0..2000 {
+        let peer = SocketAddr::new(address(turn % 2 == 0), 9);
+        let scanned = (0..ranges.len())
+            .filter(|index| ranges[*index].contains(peer.ip()))
+            .max_by_key(|index| ranges[*index].prefix_len);
+        let found = table.find(&connection(&peer.to_string(), "192.0.2.2:443"));
+        assert_eq!(found, scanned, "{peer}");
+    }
+}
