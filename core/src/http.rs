@@ -18,7 +18,6 @@ mod forwarded_client_cert;
 mod forwarded_for;
 pub mod header_bytes;
 pub mod header_matching;
-pub mod ip_text;
 mod key_format;
 pub mod local_reply;
 pub mod path_normalization;

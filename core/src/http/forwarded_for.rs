@@ -9,7 +9,6 @@ use ringmain_config::original_ip_detection::{
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
 use super::ConnectionManager;
-use super::ip_text::ip_text;
 use super::local_reply::{self, LocalReply};
 use super::request_headers::append_to_list;
 use crate::ip_text::ip_text;

@@ -7,7 +7,6 @@ use smallvec::SmallVec;
 use super::ConnectionManager;
 use super::forwarded_client_cert::forward_client_cert;
 use super::forwarded_for::client_address;
-use super::ip_text::ip_text;
 use super::local_reply::{self, LocalReply};
 use super::referer;
 use super::request_id::RequestIds;

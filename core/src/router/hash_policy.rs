@@ -12,7 +12,6 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::http::header_matching::{cookie, query_parameter};
-use crate::http::ip_text::ip_text;
 use crate::http::stream::StreamInfo;
 use crate::http::stream_objects::StreamObjects;
 use crate::ip_text::ip_text;

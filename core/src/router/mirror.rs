@@ -24,7 +24,6 @@ use crate::cluster::WorkerCluster;
 use crate::http::authority::with_suffix;
 use crate::http::codec::downstream::Downstream;
 use crate::http::exchange::Exchange;
-use crate::http::ip_text::ip_text;
 use crate::http::request_headers::append_to_list;
 use crate::ip_text::ip_text;
 use crate::runtime;
