@@ -107,6 +107,11 @@ impl ReadCancel {
         self.wait.is_told(context)
     }
 
+    /// The same without a wake-up.
+    pub(super) fn has_fired(&self) -> bool {
+        self.wait.told.get()
+    }
+
     /// Lets reads begin again.
     pub(super) fn renew(&self) {
         self.wait.told.set(false);

@@ -141,6 +141,9 @@ impl Stream {
         if engine::is_epoll() {
             return self.receive_patiently(buffer, patience).await;
         }
+        if patience.has_ended() {
+            return (None, buffer);
+        }
         let read = self.shared().cancelable_read(buffer, patience.handle());
         let (result, buffer) = self.reading.take(read).await;
         match result {

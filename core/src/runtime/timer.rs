@@ -218,6 +218,11 @@ impl Patience {
         self.deadline.disarm();
     }
 
+    /// Whether it ended since it was armed, also while nothing was read.
+    pub(super) fn has_ended(&self) -> bool {
+        self.cancel.has_fired()
+    }
+
     /// Runs `wait`, which nothing is lost with, while it lasts.
     pub(super) async fn outlasts(&self, wait: impl Future<Output = ()>) -> bool {
         let mut wait = pin!(wait);

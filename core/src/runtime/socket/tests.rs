@@ -93,6 +93,18 @@ fn patience_that_ends_takes_nothing_from_the_next_read() {
 }
 
 #[test]
+fn patience_that_ends_between_reads_ends_the_next_one() {
+    on_either_engine(|stream, _far| async move {
+        let patience = Patience::new(&timers());
+        patience.arm(Duration::from_millis(1));
+        until(|| patience.has_ended()).await;
+        let (nothing, _) =
+            stream.read_patiently(Buffer::with_capacity(SMALL_BUFFER_BYTES), &patience).await;
+        assert!(nothing.is_none());
+    });
+}
+
+#[test]
 fn who_waits_without_a_buffer_is_told_of_bytes_and_of_a_shutdown() {
     on_either_engine(|stream, mut far| async move {
         far.write_all(b"late").expect("room");
