@@ -37,6 +37,20 @@ fn accepting_goes_on_when_there_are_descriptors_again() {
     }
 }
 
+/// Whoever counts them, or limits them, when the process says that it is live, misses none.
+#[test]
+fn a_process_that_is_live_has_opened_what_its_workers_need() {
+    for program in Program::ringmains() {
+        let values = Values::from([("upstream".to_owned(), "1".to_owned())]);
+        let workers = ["--concurrency", "8"];
+        let proxy = Proxy::start_with(program, &front_proxy("", "", ""), &values, &workers);
+        let live = proxy.descriptors();
+        // Each worker hands over what it has recorded.
+        proxy.admin().stats("");
+        eventually("no more than at first", || (proxy.descriptors() <= live).then_some(()));
+    }
+}
+
 /// Of what a process of this many has left, clients may hold a half.
 const FEW: u64 = 64;
 

@@ -329,10 +329,11 @@ async fn serve(
     }
     control.set_state(ServerState::Initializing);
     tokio::select! {
-        () = first_looks(&control) => {}
+        () = open_listeners(&control) => {}
         () = signals.terminate() => return Ok(()),
+        _ = shutdown.recv() => return Ok(()),
+        Some(end) = ended.recv() => return Err(worker_ended(end)),
     }
-    control.tell_all(|| Command::Listen).await;
     control.set_state(ServerState::Live);
     let bound = control.compiled.listeners.iter().filter(|listener| listener.config.bind_to_port);
     for listener in bound {
@@ -350,9 +351,7 @@ async fn serve(
     tokio::select! {
         () = signals.terminate() => tracing::info!("draining after a signal"),
         _ = shutdown.recv() => tracing::info!("draining as admin asked"),
-        Some((worker, reason)) = ended.recv() => {
-            return Err(StartError::WorkerEnded { worker, reason });
-        }
+        Some(end) = ended.recv() => return Err(worker_ended(end)),
     }
     flushing.abort();
     returning.abort();
@@ -371,6 +370,20 @@ async fn end(control: &Control, signals: &mut Signals) -> Result<(), StartError>
         }
         () = signals.terminate() => Err(StartError::Forced(control.active_connections())),
     }
+}
+
+fn worker_ended((worker, reason): (usize, String)) -> StartError {
+    StartError::WorkerEnded { worker, reason }
+}
+
+/// Opens the listeners once the first looks are over; returns when all workers accept. With a worker that has ended it never does.
+async fn open_listeners(control: &Arc<Control>) {
+    first_looks(control).await;
+    let (accepting, mut done) = mpsc::channel(1);
+    control.tell_all(|| Command::Listen(accepting.clone())).await;
+    drop(accepting);
+    // Nobody sends: the channel closes when the last worker has let go of its end.
+    let _channel_closed = done.recv().await;
 }
 
 /// The listeners open when every cluster knows its hosts and, where they are checked, their health.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ringmain_config::overload::OverloadActionKind;
 use ringmain_config::tls::UpstreamTlsContext;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::descriptors::Descriptors;
 use super::{Compiled, Dispatcher, ListeningSocket, connection_ids};
@@ -30,8 +30,8 @@ use crate::transport_socket::tls::{ServerContext, ServerContexts};
 /// What the control thread tells a worker.
 #[derive(Debug)]
 pub enum Command {
-    /// Open the listeners: every cluster has had its first discovery.
-    Listen,
+    /// Open the listeners: every cluster has had its first discovery. The sender is dropped when the worker accepts.
+    Listen(mpsc::Sender<()>),
     /// Hand over what was recorded since the last time.
     CollectHistograms(oneshot::Sender<Handed>),
     /// Write out the access log lines held back.
@@ -264,7 +264,7 @@ impl Worker {
         // What was told before the command counts before it.
         self.answer_bells();
         match command {
-            Command::Listen => {
+            Command::Listen(_accepting) => {
                 for acceptor in acceptors {
                     runtime::spawn(acceptor.clone().run());
                 }

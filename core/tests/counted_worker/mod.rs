@@ -17,6 +17,7 @@ use ringmain::runtime::{EngineChoice, Post, mailbox, memory, plan};
 use ringmain::server::{Command, Compiled, Descriptors, ListeningSocket, WorkerSeed, run_worker};
 use ringmain::stats::WorkerId;
 use ringmain_config::LoadOptions;
+use tokio::sync::mpsc;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 /// Bytes allocated and not freed; below zero it wraps.
@@ -143,7 +144,7 @@ impl CountedWorker {
             run_worker(seed, mail).expect("the worker runs");
         });
         let told = tell(&compiled, &host_slots, hosts);
-        post.send(Command::Listen).expect("room");
+        post.send(Command::Listen(mpsc::channel(1).0)).expect("room");
         Self { address, compiled, host_slots, told, post, thread }
     }
 
