@@ -1,7 +1,6 @@
 //! Many bytes on a connection that is passed on as it is: ringmain has the kernel move them (splice), which nobody
 //! is to see.
 
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
@@ -22,21 +21,12 @@ const COUNTED: &str = "%5E(tcp%5C.tcp%5C.(downstream_cx|idle)|cluster%5C.up%5C.u
 
 const DESTROYED: &str = "%5Ecluster%5C.up%5C.upstream_cx_destroy";
 
-/// More than what is copied before it is a bulk, and than what the kernel keeps on the way by default.
+/// More than what is copied before it is a bulk, by far.
 const LENGTH: usize = 24 * 1024 * 1024;
 
 /// Bytes of which each piece differs from any other.
 fn bulk() -> Vec<u8> {
     (0..LENGTH as u32 / 4).flat_map(|index| index.wrapping_mul(0x9e37_79b1).to_be_bytes()).collect()
-}
-
-/// More than the kernel keeps of what goes one way through the proxy: in the buffers of four sockets and in a pipe.
-fn kept_max() -> usize {
-    let buffer_max = |name: &str| -> usize {
-        let sizes = fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).expect("tcp(7)");
-        sizes.split_whitespace().last().and_then(|max| max.parse().ok()).expect("its maximum")
-    };
-    2 * (buffer_max("tcp_wmem") + buffer_max("tcp_rmem")) + (1 << 20)
 }
 
 fn patient(stream: TcpStream) -> TcpStream {
@@ -136,29 +126,61 @@ fn little_follows_much_both_ways_at_once() {
     }
 }
 
-/// A receiver that takes nothing holds the sender back, and a pipe is held as long as bytes are in it.
+/// What the sockets on the way to a host are told to hold, bytes. The kernel takes twice as much, for what it needs itself.
+const HELD: usize = 128 * 1024;
+
+/// More than is held of what the proxy has received and the host has not taken: in a socket of each, and in a pipe.
+const HELD_MAX: u64 = 2 * 1024 * 1024;
+
+/// A receiver that takes nothing holds the sender back.
 #[test]
 fn who_takes_nothing_holds_back_who_sends() {
-    let bulk = bulk().repeat(kept_max().div_ceil(LENGTH));
+    let bulk = bulk();
+    // SO_SNDBUF of SOL_SOCKET.
+    let sends_little = format!(
+        "    upstream_bind_config: {{ socket_options: [{{ level: 1, name: 7, int_value: {HELD}, state: STATE_PREBIND }}] }}\n"
+    );
     for program in Program::ringmains() {
-        let (proxy, host) = start(program, "");
+        let (values, host) = listening();
+        SockRef::from(&host).set_recv_buffer_size(HELD).expect("SO_RCVBUF");
+        let proxy = Proxy::start(program, &(config("") + &sends_little), &values);
         let rest = AtRest::of(&proxy);
         let before = proxy.pipes();
-        let (client, upstream) = joined(&proxy, &host);
-        let receive = thread::scope(|scope| {
-            let sender = scope.spawn(|| pass(&client, &client, &bulk));
-            eventually("a pipe", || (proxy.pipes() > before).then_some(()));
-            assert!(!sender.is_finished(), "{program}");
+        let (client, mut upstream) = joined(&proxy, &host);
+        let received = thread::scope(|scope| {
+            let sender = scope.spawn(|| {
+                (&client).write_all(&bulk).expect("all is taken");
+                client.shutdown(Shutdown::Write).expect("open");
+            });
             let mut received = Vec::new();
-            (&upstream).read_to_end(&mut received).expect("an orderly end");
-            upstream.shutdown(Shutdown::Write).expect("open");
-            assert!(sender.join().expect("sent").is_empty(), "{program}");
+            // By and by, so that there is always more.
+            eventually("a pipe", || {
+                let mut piece = [0; 64 * 1024];
+                upstream.read_exact(&mut piece).expect("more");
+                received.extend(piece);
+                (proxy.pipes() > before).then_some(())
+            });
+            eventually("a pause", || is_paused(&proxy).then_some(()));
+            let passed = proxy.admin().stat("tcp.tcp.downstream_cx_rx_bytes_total");
+            assert!(passed <= received.len() as u64 + HELD_MAX, "{program}: {passed}");
+            assert!(!sender.is_finished(), "{program}");
+            upstream.read_to_end(&mut received).expect("an orderly end");
+            sender.join().expect("sent");
             received
         });
-        assert!(receive == bulk, "{program}");
+        assert!(received == bulk, "{program}");
         drop((client, upstream));
         rest.wait_for(&proxy);
     }
+}
+
+/// Whether the client is not read right now.
+fn is_paused(proxy: &Proxy) -> bool {
+    let stats = proxy.admin().stats("downstream_flow_control");
+    let count = |name: &str| -> Option<u64> {
+        stats.get(&format!("tcp.tcp.downstream_flow_control_{name}_reading_total"))?.parse().ok()
+    };
+    count("paused") > count("resumed")
 }
 
 /// An urgent byte (RFC 9293 §3.8.5) is taken out of the stream, as where bytes are copied; splice(2) would stop there.
