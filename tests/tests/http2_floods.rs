@@ -17,6 +17,7 @@ use ringmain_tests::message::End;
 use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy, indented, one_listener};
 use ringmain_tests::upstream::{Act, Reply, Upstream, long_response, ok};
+use ringmain_tests::wait::while_moving;
 use socket2::{Domain, Socket, Type};
 
 const PRIORITY: u8 = 2;
@@ -464,7 +465,11 @@ fn interim_heads_that_nobody_takes() {
             first.read_to_end();
             let client = asks(proxy.port("listener"));
             // All of them have been read when this is answered.
-            host.wait_for(kind::PING, 1);
+            while_moving(
+                "all interim responses to be read",
+                || proxy.admin().stat("cluster.backend.upstream_cx_rx_bytes_total"),
+                || (host.count(kind::PING) > 0).then_some(()),
+            );
             let grown = proxy.resident_kib().saturating_sub(resident_kib);
             assert!(grown < GROWTH_KIB_MAX, "{program}: {name}: by {grown} KiB");
             drop((client, host));

