@@ -16,7 +16,8 @@ use crate::template::Values;
 use crate::upstream::Upstream;
 use crate::wait::{PATIENCE, poll_for};
 
-/// How long counters and log lines may trail behind the last byte on the wire.
+/// How long Envoy's counters and log lines are waited for: no longer, as some cases have none. What Envoy has shown is waited
+/// for as anything is.
 const SETTLING_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a log stands still until no further line is expected; some flush intervals.
 const STANDSTILL: Duration = Duration::from_millis(400);
@@ -137,22 +138,25 @@ impl Rig {
         if let Some(expected) = expected {
             // A copy goes its own way, so nothing else tells when it has come.
             let arrived = || (lines_of(mirror) >= expected.mirror.lines().count()).then_some(());
-            let _compared_anyway = poll_for(SETTLING_PATIENCE, arrived);
+            let _compared_anyway = poll_for(PATIENCE, arrived);
         } else if case.uses_mirror() {
             std::thread::sleep(MIRROR_PAUSE);
         }
         mirror.settle();
         self.wait_until_idle(case, transcript.local_ports.len() as u64);
+        self.wait_for_ends(case, upstream);
         let ports = self.port_names(index, case, &transcript);
         let normal = |text: &str| normalize::ports(text, &ports);
-        let lines = self.stat(case, "downstream_rq_total") * case.lines_per_request();
-        let log = self.log_lines(&format!("{}.log", case.name), lines);
+        let expected_lines =
+            |of: fn(&Observation) -> &str| expected.map(|expected| of(expected).lines().count());
+        let log = self.log_lines(case, "log", expected_lines(|expected| &expected.log));
+        let details = self.log_lines(case, "details", expected_lines(|expected| &expected.details));
         let observation = Observation {
             client: normalize::headers(&normal(&transcript.text)),
             upstream: normalize::headers(&normal(&upstream.transcript())),
             mirror: normalize::headers(&normal(&mirror.transcript())),
             log: log.lines().map(|line| log_line(case, &normal(line))).collect(),
-            details: normal(&self.log_lines(&format!("{}.details", case.name), lines)),
+            details: normal(&details),
             own_logs: normal(&self.own_logs(case, expected)),
             stats: self.settled_stats(case, expected),
         };
@@ -178,6 +182,18 @@ impl Rig {
         );
     }
 
+    /// Waits until the proxy has noticed which connections its upstream has ended.
+    fn wait_for_ends(&self, case: &Case, upstream: &Upstream) {
+        let active = format!("cluster.{}_cluster.upstream_cx_active", case.name);
+        let noticed = poll_for(PATIENCE, || {
+            let connections = upstream.connections();
+            let open = connections.iter().filter(|connection| connection.end.is_none()).count();
+            (self.proxy.admin().stat(&active) <= open as u64).then_some(())
+        });
+        let name = case.name;
+        assert!(noticed.is_some(), "{name}: the proxy keeps a connection that its upstream closed");
+    }
+
     fn stat(&self, case: &Case, leaf: &str) -> u64 {
         self.proxy.admin().stat(&format!("http.{}.{leaf}", case.name))
     }
@@ -189,7 +205,7 @@ impl Rig {
     /// The stats once they are the expected ones, or, with nothing to expect, stand still.
     fn settled_stats(&self, case: &Case, expected: Option<&Observation>) -> Stats {
         let mut last = self.stats(case);
-        let settled = poll_for(SETTLING_PATIENCE, || {
+        let settled = poll_for(patience(expected), || {
             let previous = std::mem::replace(&mut last, self.stats(case));
             let settled = expected.map_or(last == previous, |expected| last == expected.stats);
             settled.then(|| last.clone())
@@ -206,7 +222,7 @@ impl Rig {
         let read = || ["text", "json"].map(|end| self.proxy.file(&format!("{}.{end}", case.name)));
         let mut last = read().concat();
         let mut changed = Instant::now();
-        let settled = poll_for(SETTLING_PATIENCE, || {
+        let settled = poll_for(patience(expected), || {
             let previous = std::mem::replace(&mut last, read().concat());
             if last != previous {
                 changed = Instant::now();
@@ -221,13 +237,17 @@ impl Rig {
         settled.unwrap_or(last)
     }
 
-    /// A log file once it holds a line for each request; what it holds when that never comes.
-    fn log_lines(&self, file: &str, count: u64) -> String {
-        let complete = poll_for(SETTLING_PATIENCE, || {
-            let text = self.proxy.file(file);
+    /// A log file once it holds as many lines as expected, or, with nothing to expect, one for each request; what it holds
+    /// when that never comes.
+    fn log_lines(&self, case: &Case, end: &str, expected: Option<usize>) -> String {
+        let requests = || self.stat(case, "downstream_rq_total") * case.lines_per_request();
+        let count = expected.map_or_else(requests, |count| count as u64);
+        let file = format!("{}.{end}", case.name);
+        let complete = poll_for(patience(expected), || {
+            let text = self.proxy.file(&file);
             (text.lines().count() as u64 >= count).then_some(text)
         });
-        complete.unwrap_or_else(|| self.proxy.file(file))
+        complete.unwrap_or_else(|| self.proxy.file(&file))
     }
 
     fn port_names<'a>(
@@ -246,6 +266,10 @@ impl Rig {
         names.extend(transcript.local_ports.iter().map(|port| (*port, "client")));
         names
     }
+}
+
+fn patience<T>(expected: Option<T>) -> Duration {
+    if expected.is_some() { PATIENCE } else { SETTLING_PATIENCE }
 }
 
 fn log_line(case: &Case, line: &str) -> String {
