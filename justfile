@@ -16,13 +16,13 @@ bench *ARGS:
 criterion:
     cargo bench -p ringmain-bench
 
-# A minute of each fuzz target, or as many seconds as told. Needs cargo-fuzz and a nightly toolchain.
-fuzz-short SECONDS="60":
+# A minute of each fuzz target, or as many seconds as told, or of one. Needs cargo-fuzz and a nightly toolchain.
+fuzz-short SECONDS="60" TARGET="*":
     #!/usr/bin/env bash
     set -euo pipefail
     # Optimised each as a whole program, the targets take an hour to build.
     export CARGO_PROFILE_RELEASE_LTO=false
-    for file in fuzz/fuzz_targets/*.rs; do
+    for file in fuzz/fuzz_targets/{{TARGET}}.rs; do
         target=$(basename $file .rs)
         # What is new goes beside the corpus, not into it; what fails goes into fuzz/artifacts.
         mkdir -p target/fuzz/$target
