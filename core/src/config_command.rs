@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use ringmain_config::{LoadOptions, decode, effective_yaml};
+use ringmain_config::{LoadOptions, effective_yaml};
+
+use crate::server::read_configuration;
 
 /// Say what a configuration comes to, without serving
 #[derive(Debug, Clone, Args)]
@@ -57,8 +59,7 @@ pub fn main(args: &ConfigArgs) -> ExitCode {
 /// Writes the configuration to `out`, and its warnings to the standard error.
 fn dump(args: &DumpArgs, out: &mut impl Write) -> Result<(), String> {
     let origin = args.config_path.display().to_string();
-    let bytes = std::fs::read(&args.config_path).map_err(|error| format!("{origin}: {error}"))?;
-    let text = decode(&origin, bytes).map_err(|error| error.rendered())?;
+    let text = read_configuration(&args.config_path).map_err(|error| error.to_string())?;
     let options = LoadOptions {
         allow_unsupported: args.allow_unsupported.clone(),
         allow_unknown_fields: args.allow_unknown_static_fields,

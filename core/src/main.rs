@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use ringmain::runtime::Allocator;
 use ringmain::server::args::{Args, Subcommand};
 use ringmain::server::startup;
@@ -12,7 +11,7 @@ use ringmain::{config_command, route_check};
 static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::of_process();
     match &args.command {
         Some(Subcommand::Config(args)) => return config_command::main(args),
         Some(Subcommand::RouteCheck(args)) => return route_check::main(args),

@@ -20,6 +20,7 @@ mod upkeep;
 mod worker;
 
 pub use compiled::{ClusterNames, Compiled, Dispatcher};
+pub use configuration::read_configuration;
 pub use control::{Boot, Control, ServerState};
 pub use descriptors::Descriptors;
 pub use drain::drain_listeners;

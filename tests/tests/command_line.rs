@@ -64,6 +64,18 @@ fn mistakes_are_named() {
 }
 
 #[test]
+fn a_file_alone_is_no_configuration() {
+    let path = workspace::scratch("alone").join("envoy.yaml");
+    std::fs::write(&path, sound()).expect("scratch is writable");
+    let path = path.to_str().expect("UTF-8");
+    for arguments in [&[path][..], &["--mode", "validate", path], &["--concurrency", "1", path]] {
+        let output = run_ringmain(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(&format!("'-c {path}'")), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn a_configuration_may_be_text() {
     let output = run_ringmain(&["--mode", "validate", "--config-yaml", &sound()]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

@@ -156,6 +156,20 @@ fn broken_yaml_has_its_place() {
 }
 
 #[test]
+fn what_yaml_begins_nothing_with_is_told() {
+    refused("    filter_chains", "\tfilter_chains", "\t", &["a tab cannot indent a line"]);
+    refused("name: backend", "name: @backend", "@backend", &["'@' cannot begin a value", "quotes"]);
+}
+
+#[test]
+fn a_text_that_is_no_mapping_is_told() {
+    for text in ["backend", "root:x:0\ndaemon:x:1", "\"a\\n\""] {
+        let said = stderr(&validate(text).1);
+        assert!(said.contains(":1:1: error: expected a mapping"), "{text}: {said}");
+    }
+}
+
+#[test]
 fn an_envoy_feature_that_ringmain_lacks_is_refused_by_name() {
     refused(
         "http_filters:\n",
@@ -169,7 +183,8 @@ fn an_envoy_feature_that_ringmain_lacks_is_refused_by_name() {
 fn a_missing_file_is_named() {
     let output = run_ringmain(&["-c", "/nonexistent/proxy.yaml"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("/nonexistent/proxy.yaml"), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.starts_with("cannot read '/nonexistent/proxy.yaml': "), "{said}");
 }
 
 #[test]

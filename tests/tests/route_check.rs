@@ -184,7 +184,7 @@ fn what_cannot_be_asked_ends_with_2() {
         (&["GET", "/items", "--listener", "front"], "'/items' names no host"),
         (&["GET", "http://a/", "--listener", "side"], "no listener 'side'; there are front, back"),
         (&["GET", "http://a/", "-H", "x"], "header 'x' has no colon"),
-        (&["--tests", "/no/such/file"], "/no/such/file: "),
+        (&["--tests", "/no/such/file"], "cannot read '/no/such/file': "),
     ] {
         let (code, said, errors) = run(&config, arguments);
         assert_eq!((code, said.as_str()), (Some(2), ""), "{arguments:?}");

@@ -7,6 +7,9 @@ use crate::report::Path;
 /// Nesting beyond which a text is refused, in words.
 pub(super) const TOO_DEEP: &str = "nested too deeply";
 
+/// What serde_yaml says of a whole text that is one scalar, where that is not written as it is meant.
+const TEXT_ALONE: &str = "invalid type: unit variant, expected newtype variant";
+
 /// A text that cannot be read.
 #[derive(Debug)]
 pub(crate) struct SyntaxError {
@@ -37,6 +40,10 @@ impl SyntaxError {
             error
         } else if let Some(error) = brackets_not_indented(&message, &lines) {
             error
+        } else if let Some(error) = begins_nothing(&message, &lines, place) {
+            error
+        } else if message == TEXT_ALONE {
+            Self::at(place, "expected a mapping, found text")
         } else {
             Self::at(place, message)
         }
@@ -66,5 +73,17 @@ fn brackets_not_indented(message: &str, lines: &Lines<'_>) -> Option<SyntaxError
     }
     let message = "a value in brackets must be indented more than its key";
     let help = "YAML 1.2 demands it, though Envoy does not; indent this line";
+    Some(SyntaxError { help: Some(help.to_owned()), ..SyntaxError::at(place, message) })
+}
+
+/// A tab where there is to be indentation, or a character that YAML keeps for itself.
+fn begins_nothing(message: &str, lines: &Lines<'_>, place: Place) -> Option<SyntaxError> {
+    if !message.starts_with("found character that cannot start any token") {
+        return None;
+    }
+    let (message, help) = match lines.line(place.line).chars().nth(place.column.checked_sub(1)?)? {
+        '\t' => ("a tab cannot indent a line".to_owned(), "write blanks"),
+        other => (format!("'{other}' cannot begin a value"), "put the value in quotes"),
+    };
     Some(SyntaxError { help: Some(help.to_owned()), ..SyntaxError::at(place, message) })
 }

@@ -95,7 +95,7 @@ impl Question {
             None if !named("host") => {
                 let url = &self.url;
                 return Err(CheckError(format!(
-                    "'{url}' names no host; write http://HOST{url}, or give the header 'host'"
+                    "'{url}' names no host; write a URL such as http://shop.example/items, or give the header 'host'"
                 )));
             }
             _ => {}

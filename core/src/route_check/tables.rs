@@ -7,7 +7,7 @@ use super::args::RouteCheckArgs;
 use crate::http::ConnectionManager;
 use crate::http::request_id::RequestIds;
 use crate::listener::{ConnectionInfo, Listener, TerminalFilter};
-use crate::server::Compiled;
+use crate::server::{Compiled, read_configuration};
 
 /// What answers.
 pub struct Tables {
@@ -21,8 +21,8 @@ impl Tables {
     /// Loads the file that `args` name.
     pub fn load(args: &RouteCheckArgs) -> Result<Self, CheckError> {
         let origin = args.config_path.display().to_string();
-        let text = std::fs::read_to_string(&args.config_path)
-            .map_err(|error| CheckError(format!("{origin}: {error}")))?;
+        let text =
+            read_configuration(&args.config_path).map_err(|error| CheckError(error.to_string()))?;
         let options = LoadOptions {
             allow_unsupported: args.allow_unsupported.clone(),
             allow_unknown_fields: args.allow_unknown_static_fields,

@@ -57,7 +57,8 @@ fn client() -> IpAddr {
 pub fn run(path: &Path, tables: &Tables, out: &mut impl Write) -> Result<Outcome, CheckError> {
     let origin = path.display();
     let named = |error: String| CheckError(format!("{origin}: {error}"));
-    let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CheckError(format!("cannot read '{origin}': {error}")))?;
     let tests: Vec<Test> = serde_yaml::from_str(&text).map_err(|error| named(error.to_string()))?;
     if tests.is_empty() {
         return Err(named("there is no test".into()));

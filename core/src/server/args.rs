@@ -1,8 +1,9 @@
 //! The command line: Envoy's options, so that an existing unit file keeps working, and ours.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::error::{ContextValue, ErrorKind};
 use clap::{Parser, ValueEnum};
 
 use crate::config_command::ConfigArgs;
@@ -291,7 +292,30 @@ impl std::str::FromStr for CpuList {
     }
 }
 
+/// A file that stands alone on the command line, which clap takes for a subcommand.
+fn file_alone(error: &clap::Error) -> Option<&str> {
+    let words = error.context().filter_map(|(_, value)| match value {
+        ContextValue::String(word) => Some(word.as_str()),
+        _ => None,
+    });
+    let is_refused = matches!(
+        error.kind(),
+        ErrorKind::InvalidSubcommand | ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument
+    );
+    words.filter(|word| is_refused && Path::new(word).is_file()).last()
+}
+
 impl Args {
+    /// Those that the process was started with. Wrong ones end it, with exit code 2 and what is wrong.
+    pub fn of_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let Some(file) = file_alone(&error) else { error.exit() };
+            let message =
+                format!("a configuration is given by '-c {file}', not by '{file}' alone\n");
+            clap::Error::raw(error.kind(), message).exit()
+        })
+    }
+
     /// `--drain-time-s`, default 600.
     pub fn drain_time(&self) -> Duration {
         Duration::from_secs(self.drain_time_s.unwrap_or(600))

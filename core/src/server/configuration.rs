@@ -1,5 +1,7 @@
 //! The configuration that the command line names, read and told about.
 
+use std::path::Path;
+
 use ringmain_config::bootstrap::{Bootstrap, Node};
 use ringmain_config::{Diagnostic, LoadError, LoadOptions};
 
@@ -36,15 +38,15 @@ impl Written {
     }
 }
 
+/// The text of a configuration file.
+pub fn read_configuration(path: &Path) -> Result<String, StartError> {
+    let bytes = std::fs::read(path).map_err(StartError::file("read", path))?;
+    Ok(ringmain_config::decode(&path.display().to_string(), bytes)?)
+}
+
 fn text(args: &Args) -> Result<(String, String), StartError> {
     match (&args.config_path, &args.config_yaml) {
-        (Some(path), _) => {
-            let name = path.display().to_string();
-            match std::fs::read(path) {
-                Ok(bytes) => Ok((name.clone(), ringmain_config::decode(&name, bytes)?)),
-                Err(source) => Err(StartError::File { path: name, source }),
-            }
-        }
+        (Some(path), _) => Ok((path.display().to_string(), read_configuration(path)?)),
         (None, Some(yaml)) => Ok(("--config-yaml".into(), yaml.clone())),
         (None, None) => Ok(("the embedded demo".into(), demo::CONFIG.into())),
     }

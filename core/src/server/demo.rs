@@ -1,8 +1,10 @@
 //! The embedded default: what `ringmain` serves when it is given no configuration.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
+
+use super::startup::StartError;
 
 /// Two routes to two upstreams, and admin.
 pub const CONFIG: &str = include_str!("demo.yaml");
@@ -26,20 +28,26 @@ const UPSTREAMS: [(&str, u16); 2] = [("blue", 10001), ("green", 10002)];
 const CONNECTIONS_MAX: usize = 64;
 
 /// Starts two tiny HTTP servers inside the process.
-pub fn start_upstreams() -> io::Result<()> {
+pub fn start_upstreams() -> Result<(), StartError> {
     for (name, port) in UPSTREAMS {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-        for _ in 0..CONNECTIONS_MAX {
-            let listener = listener.try_clone()?;
-            thread::Builder::new().name(format!("demo-{name}")).stack_size(64 * 1024).spawn(
-                move || {
-                    for stream in listener.incoming().flatten() {
-                        // A peer that fails has its connection closed; the next is served.
-                        let _failed = serve(stream, name);
-                    }
-                },
-            )?;
-        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        start_upstream(name, address).map_err(|source| StartError::Demo { address, source })?;
+    }
+    Ok(())
+}
+
+fn start_upstream(name: &'static str, address: SocketAddr) -> io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    for _ in 0..CONNECTIONS_MAX {
+        let listener = listener.try_clone()?;
+        thread::Builder::new().name(format!("demo-{name}")).stack_size(64 * 1024).spawn(
+            move || {
+                for stream in listener.incoming().flatten() {
+                    // A peer that fails has its connection closed; the next is served.
+                    let _failed = serve(stream, name);
+                }
+            },
+        )?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! From arguments to a serving process, and to its end.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,8 +40,10 @@ pub enum StartError {
     #[error("{}", .0.rendered())]
     Config(#[from] LoadError),
     /// A file of the command line cannot be used.
-    #[error("{path}: {source}")]
+    #[error("cannot {what} '{path}': {source}")]
     File {
+        /// What was to be done with it.
+        what: &'static str,
         /// The file.
         path: String,
         /// What the system said.
@@ -53,6 +56,16 @@ pub enum StartError {
         name: String,
         /// Its address.
         address: Address,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A port of the embedded demo cannot be used.
+    #[error(
+        "the embedded demo cannot listen on {address}: {source}; it needs the ports 9901 and 10000 to 10002"
+    )]
+    Demo {
+        /// Its address.
+        address: SocketAddr,
         /// What the system said.
         source: io::Error,
     },
@@ -99,16 +112,21 @@ pub enum StartError {
     Forced(u64),
 }
 
+impl StartError {
+    /// For what the system says of the file at `path`.
+    pub(super) fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File { what, path: path.display().to_string(), source }
+    }
+}
+
 fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
     move |source| StartError::System { what, source }
 }
 
 /// The whole program.
 pub fn main(args: &Args) -> Result<(), StartError> {
-    let log_levels = log::start(args).map_err(|source| StartError::File {
-        path: args.log_path.as_deref().unwrap_or(Path::new("log")).display().to_string(),
-        source,
-    })?;
+    let log_path = args.log_path.as_deref().unwrap_or(Path::new("log"));
+    let log_levels = log::start(args).map_err(StartError::file("write", log_path))?;
     if let Some(epoch) = args.restart_epoch.filter(|epoch| *epoch > 0) {
         return Err(StartError::RestartEpoch(epoch));
     }
@@ -125,7 +143,7 @@ pub fn main(args: &Args) -> Result<(), StartError> {
     name_node(&mut bootstrap.node, args);
     descriptors::raise_limit();
     if is_demo {
-        demo::start_upstreams().map_err(system("cannot start the demo upstreams"))?;
+        demo::start_upstreams()?;
     }
     let server = Server::prepare(args, &bootstrap)?;
     // The schema and the messages of the file are gone; what they took was many times what is left.
@@ -417,8 +435,7 @@ async fn first_discovery(control: &Arc<Control>) {
 
 fn write_admin_address(args: &Args, address: &Address) -> Result<(), StartError> {
     let Some(path) = &args.admin_address_path else { return Ok(()) };
-    std::fs::write(path, address.to_string())
-        .map_err(|source| StartError::File { path: path.display().to_string(), source })
+    std::fs::write(path, address.to_string()).map_err(StartError::file("write", path))
 }
 
 /// The cores for the workers, in order; empty where the system does not say.
