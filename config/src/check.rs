@@ -14,7 +14,7 @@ use crate::text::Opened;
 pub(crate) fn check(
     message: &DynamicMessage,
     opened: &Opened,
-    gate: Gate<'_>,
+    gate: &Gate<'_>,
     at: &At<'_>,
 ) -> Vec<Path> {
     let mut check = Check { rules: RuleBook::default(), opened, gate, ignored: Vec::new() };
@@ -28,7 +28,7 @@ const MAY_BE_EMPTY: &str = "envoy.config.route.v3.FilterConfig.config";
 struct Check<'a> {
     rules: RuleBook,
     opened: &'a Opened,
-    gate: Gate<'a>,
+    gate: &'a Gate<'a>,
     ignored: Vec<Path>,
 }
 

@@ -8,7 +8,7 @@ use crate::dump::dump;
 use crate::effective::effective;
 use crate::error::{Diagnostic, Excerpt, LoadError, Severity};
 use crate::place::{Lines, Located, Place, locate};
-use crate::report::{Anchor, ERRORS_LISTED_MAX, Finding, Path, Report, Step};
+use crate::report::{Anchor, ERRORS_LISTED_MAX, Finding, Note, Path, Report, Step};
 use crate::schema;
 use crate::support::Gate;
 use crate::text::{Document, Opened, SyntaxError};
@@ -145,9 +145,13 @@ fn read_checked<'a>(
     }
 
     let report = Report::default();
-    let gate = Gate { allow_unsupported: &options.allow_unsupported };
-    for path in check(&message, &opened, gate, &report.root()) {
+    let gate = Gate::new(&options.allow_unsupported);
+    for path in check(&message, &opened, &gate, &report.root()) {
         wire::clear(&mut message, &path.0);
+    }
+    for path in gate.unused() {
+        let note = Note::from(format!("--allow-unsupported: nothing is refused at '{path}'"));
+        report.root().warn(note.help("remove it from the command line"));
     }
     loading.take(report, &sources);
     loading.stop_on_errors()?;

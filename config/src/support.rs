@@ -9,7 +9,8 @@ mod table;
 /// What the full names of our own messages begin with.
 const OUR_PACKAGES: &str = "ringmain.";
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use envoy_types::pb::google::protobuf::Any;
@@ -106,11 +107,26 @@ pub(crate) enum Verdict {
 }
 
 /// The gate, with what the user lets pass.
+#[derive(Default)]
 pub(crate) struct Gate<'a> {
-    pub(crate) allow_unsupported: &'a [String],
+    allow_unsupported: &'a [String],
+    /// Those of them that something was refused for, by index.
+    used: RefCell<BTreeSet<usize>>,
 }
 
-impl Gate<'_> {
+impl<'a> Gate<'a> {
+    /// A gate that lets pass what is at these paths or below.
+    pub(crate) fn new(allow_unsupported: &'a [String]) -> Self {
+        Self { allow_unsupported, used: RefCell::default() }
+    }
+
+    /// The paths at which nothing was there to be let pass.
+    pub(crate) fn unused(&self) -> impl Iterator<Item = &'a str> {
+        let paths = self.allow_unsupported.iter().enumerate();
+        let unused = paths.filter(|(index, _)| !self.used.borrow().contains(index));
+        unused.map(|(_, path)| path.as_str())
+    }
+
     /// Judges `field`, set to `value`, in a message that stands in the field `holder`.
     pub(crate) fn field(
         &self,
@@ -170,7 +186,10 @@ impl Gate<'_> {
         let path = at.path().to_string();
         let note =
             |end| Note::from(format!("{what} is known to Envoy, not supported by ringmain{end}"));
-        if self.allow_unsupported.iter().any(|allowed| covers(allowed, &path)) {
+        let all = self.allow_unsupported.iter().enumerate();
+        let mut allowing = all.filter(|(_, allowed)| covers(allowed, &path)).peekable();
+        if allowing.peek().is_some() {
+            self.used.borrow_mut().extend(allowing.map(|(index, _)| index));
             at.warn(note(", and ignored as you allowed"));
             return Verdict::Ignored;
         }

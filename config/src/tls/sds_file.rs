@@ -165,7 +165,7 @@ fn parse(
         return Err(report.text_of(Severity::Error));
     }
     let report = Report::default();
-    check(&message, &opened, Gate { allow_unsupported: &[] }, &report.root());
+    check(&message, &opened, &Gate::default(), &report.root());
     if report.errors() > 0 {
         return Err(report.text_of(Severity::Error));
     }

@@ -45,6 +45,17 @@ fn an_allowed_path_covers_what_is_below_it_and_nothing_beside_it() {
 }
 
 #[test]
+fn an_allowed_path_without_need_is_told() {
+    assert_eq!(
+        told_with("hcm", "codec_type: HTTP2", &allowing("{listener}.name")),
+        with_paths(
+            "envoy.yaml:1:1: warning: --allow-unsupported: nothing is refused at '{listener}.name'; \
+             remove it from the command line"
+        )
+    );
+}
+
+#[test]
 fn an_allowed_http_filter_is_left_out() {
     let filters = "- name: lua\n  typed_config: {\"@type\": \
                    type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua}\n\
