@@ -2,30 +2,52 @@
 //!
 //! They come from below the kernel's usual ephemeral range (32768 and up), so that no outgoing
 //! connection of a neighbouring test takes one between the moment it is found free and the moment
-//! the proxy binds it.
+//! the proxy binds it. Nor does another test process: each has a block of its own.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-const FIRST: u32 = 12_000;
-const COUNT: u32 = 20_000;
+const FIRST: u16 = 12_000;
+const BLOCK_PORTS: u16 = 1000;
+const BLOCKS: u16 = 20;
 
-/// A loopback port that nobody listens on and that this process never hands out twice in a row.
+/// The ports of this process, of which no other test process of the machine takes one.
+struct Block {
+    first: u16,
+    /// Holds the block's name as long as the process lives, however it ends.
+    _held: UnixListener,
+}
+
+impl Block {
+    fn take() -> Self {
+        let take = |number: u16| {
+            let name = format!("ringmain-tests/ports/{number}");
+            let name = UnixAddress::from_abstract_name(name).expect("a short name");
+            let held = UnixListener::bind_addr(&name).ok()?;
+            Some(Self { first: FIRST + number * BLOCK_PORTS, _held: held })
+        };
+        (0..BLOCKS).find_map(take).expect("fewer test processes at once than there are blocks")
+    }
+}
+
+/// A loopback port that nobody listens on and that this process has not handed out for long.
 pub fn free() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Processes that run side by side start at different places.
-    let start = std::process::id().wrapping_mul(997);
-    for _ in 0..COUNT {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = (FIRST + start.wrapping_add(step) % COUNT) as u16;
+    static BLOCK: LazyLock<Block> = LazyLock::new(Block::take);
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    for _ in 0..BLOCK_PORTS {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % BLOCK_PORTS;
+        let port = BLOCK.first + step;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return port;
         }
     }
-    panic!("no free port between {FIRST} and {}", FIRST + COUNT);
+    panic!("no free port of the {BLOCK_PORTS} from {}", BLOCK.first);
 }
 
 /// A port that refuses connections for as long as this value lives: bound, never listened on.
