@@ -132,3 +132,22 @@ fn a_zone_in_a_proxy_header_is_refused() {
         assert!(answered(program, FILTERS, say).is_empty(), "{program}");
     }
 }
+
+/// Requests that were sent without waiting are answered one after the other, however many there are. Envoy ends
+/// the connection where more than a few that it answers itself come at once.
+#[test]
+fn requests_in_a_row_that_the_proxy_answers_are_all_answered() {
+    const COUNT: usize = 10;
+    let mut requests = b"GET / HTTP/1.1\r\nhost: a.example\r\n\r\n".repeat(COUNT - 1);
+    requests.extend_from_slice(b"GET / HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n");
+    let say = |client: &mut TcpStream| client.write_all(&requests).expect("room");
+    let answers = |program| {
+        let answer = answered(program, "", say);
+        String::from_utf8_lossy(&answer).matches("HTTP/1.1 204 No Content\r\n").count()
+    };
+    let of_envoy = answers(Program::Envoy);
+    assert!(of_envoy < COUNT, "{of_envoy}");
+    for program in Program::ringmains() {
+        assert_eq!(answers(program), COUNT, "{program}");
+    }
+}
