@@ -4,10 +4,10 @@
 //! sends as fast as we read would so keep its task running for ever: no other connection would be
 //! served and no deadline would fire.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
@@ -20,12 +20,17 @@ const AT_ONCE_MAX: u32 = 64;
 thread_local! {
     /// When this worker's clock ticked last.
     static TICKED: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// Who waits for its next tick.
+    static WAITING: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
 
 /// Notes that this worker's clock has ticked; when that is.
 pub(super) fn note_tick() -> Instant {
     let now = Instant::now();
     TICKED.set(Some(now));
+    if let Some(waker) = WAITING.take() {
+        waker.wake();
+    }
     now
 }
 
@@ -121,12 +126,29 @@ impl<F: Future> Future for Counted<'_, F> {
 /// Lets the event loop look at the other sockets. It looks at its timers only when no task can run,
 /// so where the clock is late this one does not run either.
 async fn give_way() {
-    let is_late = TICKED.get().is_some_and(|ticked| ticked.elapsed() > TICK * 2);
-    if is_late {
+    if is_late_by(TICK) {
         sleep(Duration::from_millis(1)).await;
     } else {
         yield_now().await;
     }
+}
+
+/// For the one that tells tasks that they can run: where the clock is late, nobody is told of more until it has
+/// ticked. So under full load no single task has to give way for it, which would be late by that.
+pub(super) async fn let_clock_tick() {
+    let before = TICKED.get();
+    poll_fn(|context| {
+        if !is_late_by(TICK / 2) || TICKED.get() != before {
+            return Poll::Ready(());
+        }
+        WAITING.replace(Some(context.waker().clone()));
+        Poll::Pending
+    })
+    .await;
+}
+
+fn is_late_by(time: Duration) -> bool {
+    TICKED.get().is_some_and(|ticked| ticked.elapsed() > TICK + time)
 }
 
 async fn yield_now() {
@@ -146,7 +168,6 @@ async fn yield_now() {
 mod tests {
     use std::future::ready;
     use std::pin::pin;
-    use std::task::Waker;
 
     use super::*;
 
@@ -180,6 +201,17 @@ mod tests {
             assert!(waits.as_mut().poll(&mut context).is_pending());
             assert!(waits.poll(&mut context).is_ready());
         }
+    }
+
+    #[test]
+    fn nobody_is_told_of_more_while_the_clock_is_late() {
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(pin!(let_clock_tick()).poll(&mut context).is_ready(), "no clock, no wait");
+        TICKED.set(Instant::now().checked_sub(TICK * 2));
+        let mut waits = pin!(let_clock_tick());
+        assert!(waits.as_mut().poll(&mut context).is_pending());
+        note_tick();
+        assert!(waits.poll(&mut context).is_ready());
     }
 
     #[test]

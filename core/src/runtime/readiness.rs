@@ -24,6 +24,7 @@ use rustix::net::AddressFamily;
 use rustix::net::sockopt::socket_domain;
 use slab::Slab;
 
+use super::fairness::let_clock_tick;
 use super::{Stream, TICK, sleep, spawn};
 
 /// How many sockets may be told of in a row. More are told of after the tasks of these have run.
@@ -76,6 +77,7 @@ impl Table {
                 sleep(TICK).await;
             }
             self.take_events(&mut events);
+            let_clock_tick().await;
         }
     }
 
