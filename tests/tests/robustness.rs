@@ -1,7 +1,7 @@
 //! Peers that misbehave: whatever they do, the proxy serves the next client and forgets the last.
 
-use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{ErrorKind, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Instant;
 
@@ -192,25 +192,24 @@ fn many_clients_at_once() {
     });
 }
 
-/// A request that the proxy cannot pass on, of a size that no socket's buffers hold.
-fn send_endlessly(client: &mut Client) {
-    const MIB: usize = 1024 * 1024;
-    client.send(format!(
-        "POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: {}\r\n\r\n",
-        64 * MIB
-    ));
-    client.send(vec![b'x'; 64 * MIB]);
-}
-
 #[test]
 fn upstreams_that_do_not_read() {
+    // No socket's buffers hold so much.
+    const LENGTH: usize = 64 * 1024 * 1024;
+    let head = format!("POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: {LENGTH}\r\n\r\n");
     for program in Program::ringmains() {
         let upstream = Upstream::start(vec![vec![Act::AwaitRelease, Act::Close]]);
         let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
         let limits = "stream_idle_timeout: 0.5s\ndelayed_close_timeout: 0.2s";
         let proxy = Proxy::start(program, &front_proxy(limits, "", ""), &values);
-        let mut client = connect(&proxy);
-        send_endlessly(&mut client);
+        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port("listener")))
+            .expect("the proxy listens");
+        client.set_write_timeout(Some(PATIENCE)).expect("SO_SNDTIMEO");
+        client.write_all(head.as_bytes()).expect("room");
+        // Who waits for room is told that there will be none.
+        let error = client.write_all(&vec![b'x'; LENGTH]).expect_err("nobody takes it");
+        let is_told = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+        assert!(is_told, "{program}: {error}");
         drop(client);
         let admin = proxy.admin();
         admin.wait_for_stat("http.ingress.downstream_rq_idle_timeout", 1);

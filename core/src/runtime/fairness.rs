@@ -134,7 +134,7 @@ async fn give_way() {
 }
 
 /// For the one that tells tasks that they can run: where the clock is late, nobody is told of more until it has
-/// ticked. So under full load no single task has to give way for it, which would be late by that.
+/// ticked, once. So under full load no single task has to give way for it, which would be late by that.
 pub(super) async fn let_clock_tick() {
     let before = TICKED.get();
     poll_fn(|context| {

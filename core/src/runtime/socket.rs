@@ -366,6 +366,11 @@ impl Stream {
         }
     }
 
+    /// Whether one of the two sides has not ended yet: for who cannot find out by reading.
+    pub fn is_connected(&self) -> bool {
+        rustix::net::getpeername(self).is_ok()
+    }
+
     /// Whether the peer has closed its side.
     pub fn is_peer_gone(&self) -> bool {
         let mut polled = [PollFd::new(self, PollFlags::RDHUP)];

@@ -1,5 +1,6 @@
 //! The downstream side of HTTP/1.1: one task a connection, one request after the other.
 
+mod closing;
 mod first_bytes;
 mod request_body;
 mod response;
@@ -30,6 +31,7 @@ use crate::runtime::{Buffer, Deadline, Interrupt, Patience, Stream};
 use crate::server::Worker;
 use crate::stats::scopes::HttpStats;
 use crate::transport_socket::Transport;
+use closing::Receiving;
 use response::ResponsePlan;
 use waiting::Waited;
 pub use waiting::{Arrived, ParkedConnection};
@@ -57,6 +59,7 @@ pub struct Connection {
     sent: Cell<u64>,
     /// Its client has said that nothing follows it.
     is_clients_last: Cell<bool>,
+    receiving: Cell<Receiving>,
 }
 
 /// What came instead of a request.
@@ -157,6 +160,7 @@ impl Connection {
             body_wire_bytes: Cell::new(0),
             sent: Cell::new(0),
             is_clients_last: Cell::new(false),
+            receiving: Cell::default(),
         }
     }
 
@@ -394,26 +398,5 @@ impl Connection {
         let is_complete = exchange.info.request_received.is_some();
         let says_so = self.is_clients_last.get() && !exchange.leaves_http();
         says_so && is_complete && self.input.borrow().is_empty()
-    }
-
-    /// After a response that ends the connection: says so, then waits a little for the client to
-    /// close first, so that what it still sends does not destroy the response on its way
-    /// (RFC 9112 §9.6).
-    async fn delayed_close(&self) {
-        self.transport.end_writing();
-        let Some(limit) = self.record.manager.config.delayed_close_timeout else { return };
-        self.read_deadline.arm(Some(limit));
-        loop {
-            let mut input = self.input.take();
-            input.clear();
-            let (count, input) = self.read(input).await;
-            self.input.replace(input);
-            if count == 0 {
-                break;
-            }
-        }
-        if self.read_deadline.fired() {
-            self.stats().downstream_cx_delayed_close_timeout.inc();
-        }
     }
 }

@@ -1,7 +1,5 @@
 //! The request's body as HTTP/1 brings it: its framing taken off.
 
-use std::net::Shutdown;
-
 use ringmain_proto_codec::{ChunkError, HeaderMap};
 
 use super::Connection;
@@ -61,18 +59,5 @@ impl Connection {
     /// Bytes of the body as they came since the last call.
     pub fn take_wire_bytes(&self) -> u64 {
         self.body_wire_bytes.take()
-    }
-
-    /// The connection ends, as the body is not over, but slowly where the client has a response to
-    /// read (RFC 9112 §9.6).
-    pub fn stop_receiving(&self, answered: bool) {
-        match self.record.manager.config.delayed_close_timeout {
-            Some(limit) if answered => {
-                self.transport.end_writing();
-                self.read_deadline.arm(Some(limit));
-            }
-            None if answered => self.stream().shutdown(Shutdown::Both),
-            _ => self.stream().shutdown(Shutdown::Read),
-        }
     }
 }
