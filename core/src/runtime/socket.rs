@@ -366,7 +366,8 @@ impl Stream {
         }
     }
 
-    /// Whether one of the two sides has not ended yet: for who cannot find out by reading.
+    /// Whether one of the two sides has not ended yet: for who cannot find out by reading. A Unix socket's end is
+    /// not seen so.
     pub fn is_connected(&self) -> bool {
         rustix::net::getpeername(self).is_ok()
     }

@@ -20,11 +20,18 @@ const ADDRESSES: [&str; 6] =
 const WORDS: [&str; 5] = ["", "a", "ab", "abc", "b"];
 const ACTIONS: [Action; 3] = [Action::Allow, Action::Deny, Action::Log];
 
+fn one_of<T: Clone>(rng: &mut SmallRng, list: &[T]) -> T {
+    list.choose(rng).expect("no list is empty").clone()
+}
+
+fn address(rng: &mut SmallRng) -> IpAddr {
+    one_of(rng, &ADDRESSES).parse().expect("an address")
+}
+
 fn range(rng: &mut SmallRng) -> CidrRange {
-    let address: IpAddr = ADDRESSES.choose(rng).unwrap().parse().unwrap();
-    match address {
+    match address(rng) {
         IpAddr::V4(address) => {
-            let prefix_len = *[0, 8, 16, 24, 32].choose(rng).unwrap();
+            let prefix_len = one_of(rng, &[0, 8, 16, 24, 32]);
             let mask = u32::MAX.checked_shl(32 - u32::from(prefix_len)).unwrap_or(0);
             let address_prefix = IpAddr::V4((u32::from(address) & mask).into());
             CidrRange { address_prefix, prefix_len }
@@ -34,7 +41,7 @@ fn range(rng: &mut SmallRng) -> CidrRange {
 }
 
 fn string_matcher(rng: &mut SmallRng) -> StringMatcher {
-    let word = (*WORDS.choose(rng).unwrap()).to_owned();
+    let word = one_of(rng, &WORDS).to_owned();
     StringMatcher::new(match rng.random_range(0..3) {
         0 => StringTest::Exact(word),
         1 => StringTest::Prefix(word),
@@ -56,7 +63,7 @@ fn input(rng: &mut SmallRng) -> MatchInput {
         MatchInput::RequestHeader("x".into()),
         MatchInput::Subject,
     ];
-    inputs.choose(rng).unwrap().clone()
+    one_of(rng, &inputs)
 }
 
 fn predicate(rng: &mut SmallRng, depth: u32) -> Predicate {
@@ -75,13 +82,13 @@ fn on_match(rng: &mut SmallRng, depth: u32) -> OnMatch {
     }
     OnMatch::Action(MatchAction {
         name: rng.random_range(0..4).to_string(),
-        action: *ACTIONS.choose(rng).unwrap(),
+        action: one_of(rng, &ACTIONS),
     })
 }
 
 fn tree(rng: &mut SmallRng, depth: u32) -> MatchTree {
     let next = |rng: &mut SmallRng| on_match(rng, depth);
-    let entry = |rng: &mut SmallRng| ((*WORDS.choose(rng).unwrap()).to_owned(), next(rng));
+    let entry = |rng: &mut SmallRng| (one_of(rng, &WORDS).to_owned(), next(rng));
     let matcher = |rng: &mut SmallRng| RangeMatcher {
         ranges: some(rng, range),
         on_match: next(rng),
@@ -108,17 +115,16 @@ struct Asked {
 
 impl Asked {
     fn new(rng: &mut SmallRng) -> Self {
-        let address = |rng: &mut SmallRng| ADDRESSES.choose(rng).unwrap().parse().unwrap();
         let mut headers = HeaderMap::new();
         for _ in 0..rng.random_range(0..3) {
-            headers.append(b"x", WORDS.choose(rng).unwrap().as_bytes());
+            headers.append(b"x", one_of(rng, &WORDS).as_bytes());
         }
         Self {
             headers,
             direct_remote: address(rng),
             remote: SocketAddr::new(address(rng), 7),
             local: SocketAddr::new(address(rng), rng.random_range(80..82)),
-            server_name: WORDS.choose(rng).unwrap(),
+            server_name: one_of(rng, &WORDS),
         }
     }
 
@@ -240,7 +246,9 @@ fn followed(branches: &Branches, value: &str) -> Vec<OnMatch> {
 /// What the compiled form says: whether it is allowed, and by which policy.
 fn decided(engine: &Engine, asked: &Asked) -> (bool, Option<String>) {
     let decision = engine.decide(&asked.subject());
-    let name = decision.policy.map(|at| engine.policy_names().nth(at).unwrap().to_owned());
+    let name = decision
+        .policy
+        .map(|at| engine.policy_names().nth(at).expect("a policy of its").to_owned());
     (decision.allowed, name)
 }
 
