@@ -8,12 +8,12 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion};
 use ringmain::load_balancer::{Balancer, Health, Hosts, LbStats, Member, Pick, Plan, PlanContext};
 use ringmain::random::Random;
-use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{
     ConsistentHashing, HashFunction, LbPolicy, LeastRequest, LoadAssignment, LoadBalancing, Maglev,
     RingHash,
 };
 use ringmain_config::fraction::Fraction;
+use ringmain_config::locality::Locality;
 
 #[derive(Default)]
 struct Idle(Random);

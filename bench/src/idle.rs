@@ -8,8 +8,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::measure::mib;
-use crate::metric::Metric;
+use crate::metric::{Metric, mib};
 use crate::proxy::Proxy;
 use crate::scenario::Scenario;
 use crate::setup::Downstream;

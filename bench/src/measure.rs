@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::check;
 use crate::cpu::{self, Cores};
 use crate::loaded::Loaded;
-use crate::metric::Metric;
+use crate::metric::{Metric, mib};
 use crate::proxy::Proxy;
 use crate::scenario::{Load, Protocol, Scenario};
 use crate::summary::Sample;
@@ -110,9 +110,4 @@ impl Stand<'_> {
         let others_percent = 100.0 * by_others.as_secs_f64() / elapsed.as_secs_f64();
         Ok((loaded, Cost { cpu: used, others_percent }))
     }
-}
-
-/// Mebibytes of `kib`.
-pub fn mib(kib: u64) -> f64 {
-    kib as f64 / 1024.0
 }

@@ -33,6 +33,11 @@ pub enum Metric {
     OthersPercent,
 }
 
+/// Mebibytes of `kib`, in which the system tells memory.
+pub fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
 /// A column of the table.
 #[derive(Debug)]
 pub struct Column {

@@ -13,9 +13,6 @@ use crate::setup::{Downstream, Upstream};
 use crate::template::{self, Places};
 use crate::{envoy_venv, program, workspace};
 
-/// What lets nginx proxy bytes, where Debian puts it.
-pub const NGINX_STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
-
 /// A kind of proxy to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -126,7 +123,7 @@ impl Side {
             Self::Nginx if setup.upstream == Upstream::H2c => Some("speaks no HTTP/2 upstream"),
             Self::Nginx
                 if setup.downstream == Downstream::Tcp
-                    && !Path::new(NGINX_STREAM_MODULE).is_file() =>
+                    && !Path::new(template::NGINX_STREAM_MODULE).is_file() =>
             {
                 Some("lacks its stream module (Debian: apt-get install libnginx-mod-stream)")
             }

@@ -5,10 +5,11 @@ use std::path::Path;
 use minijinja::{Environment, UndefinedBehavior, context};
 
 use crate::setup::Setup;
-use crate::side;
 use crate::tls::Credentials;
 
 /// What Envoy and ringmain read.
+/// What lets nginx proxy bytes, where Debian puts it.
+pub const NGINX_STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 pub const ENVOY: &str = include_str!("../configs/envoy.yaml");
 /// What nginx reads.
 pub const NGINX: &str = include_str!("../configs/nginx.conf");
@@ -55,7 +56,7 @@ impl Places<'_> {
             certificate => self.credentials.certificate.display().to_string(),
             key => self.credentials.key.display().to_string(),
             bundle => self.credentials.bundle.display().to_string(),
-            nginx_stream_module => side::NGINX_STREAM_MODULE,
+            nginx_stream_module => NGINX_STREAM_MODULE,
         };
         environment.render_str(template, values).map_err(|error| error.to_string())
     }

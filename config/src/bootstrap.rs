@@ -7,9 +7,11 @@ use envoy_types::pb::envoy::config::bootstrap::v3 as wire;
 use envoy_types::pb::envoy::config::core::v3 as core;
 
 use crate::address::{Address, pipe_mode};
-use crate::cluster::{BindConfig, Cluster, ClusterNames};
+use crate::cluster::{BindConfig, Cluster};
+use crate::cluster_names::ClusterNames;
 use crate::duration;
 use crate::listener::{self, Listener};
+use crate::locality::Locality;
 use crate::overload::OverloadManager;
 use crate::report::{At, Note};
 use crate::runtime::Runtime;
@@ -55,17 +57,6 @@ pub struct Node {
     pub cluster: String,
     /// `locality`.
     pub locality: Locality,
-}
-
-/// Where something runs (`envoy.config.core.v3.Locality`).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Locality {
-    /// `region`.
-    pub region: String,
-    /// `zone`.
-    pub zone: String,
-    /// `sub_zone`.
-    pub sub_zone: String,
 }
 
 /// The admin listener (`envoy.config.bootstrap.v3.Admin`).

@@ -11,7 +11,7 @@ use prost_reflect::{
 };
 use regex::Regex;
 
-use crate::header_mutation::no_header_name;
+use crate::header_name::no_header_name;
 use crate::report::{At, Note};
 
 /// `validate.KnownRegex.HTTP_HEADER_NAME`; the other one is HTTP_HEADER_VALUE.
@@ -376,7 +376,7 @@ fn is_header_name(text: &str, strict: bool) -> bool {
         return is_single_line(text);
     }
     let name = text.strip_prefix(':').unwrap_or(text);
-    !name.is_empty() && name.bytes().all(crate::header_mutation::is_token_byte)
+    !name.is_empty() && name.bytes().all(crate::header_name::is_token_byte)
 }
 
 /// RFC 9110 §5.5, or anything without NUL and line breaks where the rule is not strict.

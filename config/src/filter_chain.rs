@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::listener::v3 as wire;
 
-use crate::cluster::ClusterNames;
+use crate::cluster_names::ClusterNames;
 use crate::duration;
 use crate::filter_chain_match::{FilterChainMatch, report_overlaps};
 use crate::metadata::Metadata;

@@ -3,6 +3,7 @@
 use envoy_types::pb::envoy::config::core::v3 as wire;
 use wire::header_value_option::HeaderAppendAction;
 
+use crate::header_name::{is_token_byte, no_header_name};
 use crate::report::{At, Note};
 use crate::substitution_format::SubstitutionFormat;
 
@@ -131,15 +132,4 @@ pub(crate) fn mutable_name(name: &str, done: &str, at: &At<'_>) -> Option<String
         return None;
     }
     Some(name)
-}
-
-/// What to say of a `name` that no header can have.
-pub(crate) fn no_header_name(name: &str) -> Note {
-    Note::from(format!("'{}' is no valid header name", name.escape_debug()))
-        .help("a name has letters, digits and any of !#$%&'*+-.^_`|~")
-}
-
-/// Whether a byte may stand in a header name (RFC 9110 §5.6.2, `tchar`).
-pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

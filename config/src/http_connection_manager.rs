@@ -21,7 +21,7 @@ use wire::http_filter::ConfigType;
 
 use crate::access_log::AccessLog;
 use crate::address::CidrRange;
-use crate::cluster::ClusterNames;
+use crate::cluster_names::ClusterNames;
 use crate::duration;
 use crate::fraction::Fraction;
 use crate::http_filter::{HttpFilter, Mutation, warn_of_filters_without_effect};

@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::core::v3::TrafficDirection as WireDirection;
 use envoy_types::pb::envoy::config::listener::v3 as wire;
 
 use crate::access_log::AccessLog;
-use crate::cluster::ClusterNames;
+use crate::cluster_names::ClusterNames;
 use crate::duration;
 use crate::filter_chain::FilterChains;
 use crate::listen_socket::ListenSocket;

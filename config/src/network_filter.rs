@@ -16,7 +16,7 @@ pub use self::connection_limit::ConnectionLimit;
 pub use self::local_ratelimit::LocalRateLimit;
 pub use self::rbac::RbacFilter;
 pub use self::terminal::TerminalFilter;
-use crate::cluster::ClusterNames;
+use crate::cluster_names::ClusterNames;
 use crate::report::{At, Note};
 use crate::wire::unpack;
 

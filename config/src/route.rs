@@ -6,7 +6,7 @@ use std::iter::once;
 use envoy_types::pb::envoy::config::route::v3 as wire;
 use envoy_types::pb::google::protobuf::{Any, UInt32Value, UInt64Value};
 
-use crate::cluster::ClusterNames;
+use crate::cluster_names::ClusterNames;
 use crate::header_mutation::HeaderMutations;
 use crate::http_filter::{self, HttpFilter, PerFilterConfigs};
 use crate::report::At;

@@ -10,7 +10,7 @@ use wire::tcp_proxy::{ClusterSpecifier as WireSpecifier, WeightedCluster as Wire
 
 pub use self::tunneling_config::TunnelingConfig;
 use crate::access_log::AccessLog;
-use crate::cluster::ClusterNames;
+use crate::cluster_names::ClusterNames;
 use crate::duration;
 use crate::match_criteria::MatchCriteria;
 use crate::report::{At, Note};

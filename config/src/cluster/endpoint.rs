@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::{EndpointHealthCheckConfig, SocketLabels};
 use crate::address::{Address, EndpointAddress};
-use crate::bootstrap::Locality;
 use crate::fraction::Fraction;
+use crate::locality::Locality;
 use crate::metadata::lb_metadata;
 use crate::report::{At, Note};
 

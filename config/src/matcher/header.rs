@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::config::route::v3 as wire;
 use wire::header_matcher::HeaderMatchSpecifier as Specifier;
 
 use super::{FullRegex, StringMatcher, StringTest};
-use crate::header_mutation::{is_token_byte, no_header_name};
+use crate::header_name::{is_token_byte, no_header_name};
 use crate::report::At;
 
 /// What a header is held against.

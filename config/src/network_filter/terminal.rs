@@ -9,7 +9,7 @@ use extensions::http_connection_manager::v3::HttpConnectionManager as WireManage
 use extensions::tcp_proxy::v3::TcpProxy as WireTcpProxy;
 
 use super::typed_config;
-use crate::cluster::ClusterNames;
+use crate::cluster_names::ClusterNames;
 use crate::data_source;
 use crate::http_connection_manager::HttpConnectionManager;
 use crate::report::{At, Note};

@@ -5,7 +5,7 @@ use wire::route_action::ClusterSpecifier as WireSpecifier;
 
 use super::Scope;
 use super::weighted_clusters::WeightedClusters;
-use crate::header_mutation::{is_token_byte, no_header_name};
+use crate::header_name::{is_token_byte, no_header_name};
 use crate::match_criteria::MatchCriteria;
 use crate::report::At;
 

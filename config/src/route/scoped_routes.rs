@@ -11,7 +11,7 @@ use wire::scoped_routes::scope_key_builder::fragment_builder::Type;
 use wire::scoped_routes::scope_key_builder::fragment_builder::header_value_extractor::ExtractType;
 
 use super::{RouteConfiguration, TakenFromHosts};
-use crate::cluster::ClusterNames;
+use crate::cluster_names::ClusterNames;
 use crate::http_filter::HttpFilter;
 use crate::matcher::looked_up_name;
 use crate::report::{At, Note};

@@ -10,7 +10,7 @@ use super::plain_operator::{PlainOperator, absent_operator, is_envoys_alone};
 use super::time_format::TimeFormat;
 use super::tls_operator::TlsOperator;
 use super::{FormatPart, Formatters};
-use crate::header_mutation::is_token_byte;
+use crate::header_name::is_token_byte;
 use crate::report::did_you_mean;
 
 /// Operators that take something in parentheses.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::RoutingPriority;
+use ringmain_config::locality::Locality;
 use serde_json::{Value, json};
 
 use super::address::address_json;

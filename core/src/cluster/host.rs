@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use ringmain_config::address::Address;
-use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{EndpointHealthCheckConfig, HealthStatus, SocketLabels};
+use ringmain_config::locality::Locality;
 use serde_json::Value;
 use tokio::sync::Notify;
 

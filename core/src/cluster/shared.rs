@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{self as config, UpstreamProtocol};
+use ringmain_config::locality::Locality;
 use ringmain_config::proxy_protocol::UpstreamProxyProtocol;
 use ringmain_config::transport_socket::UpstreamTransportSocket;
 

@@ -13,8 +13,8 @@ mod sample;
 use std::sync::Arc;
 
 use ringmain_config::address::EndpointAddress;
-use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{DnsOptions, LbEndpoint};
+use ringmain_config::locality::Locality;
 use tokio::sync::mpsc;
 
 use self::name::{Answer, Found, Looked, Name};

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::HealthStatus;
+use ringmain_config::locality::Locality;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

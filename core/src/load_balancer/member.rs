@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ringmain_config::bootstrap::Locality;
+use ringmain_config::locality::Locality;
 use serde_json::Value;
 
 /// Whether a host takes requests.

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::{LbPolicy, LoadBalancing, LocalityLbConfig};
+use ringmain_config::locality::Locality;
 
 use super::LbStats;
 use super::hash_table::{HashTable, TableSizes, WeightedHost};

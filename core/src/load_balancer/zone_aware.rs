@@ -1,8 +1,8 @@
 //! Zone-aware routing: requests stay in the zone of this proxy as far as its upstream hosts suffice
 //! there, given how many proxies are in each zone (`zone_aware_lb_config`).
 
-use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::ZoneAwareLbConfig;
+use ringmain_config::locality::Locality;
 
 use super::LbStats;
 use super::priority_load::LevelCounts;

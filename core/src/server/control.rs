@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use ringmain_config::bootstrap::{Locality, Node};
+use ringmain_config::bootstrap::Node;
+use ringmain_config::locality::Locality;
 use ringmain_config::overload::OverloadManager;
 use ringmain_config::runtime::Runtime;
 use ringmain_config::tls::{CommonTlsContext, UpstreamTlsContext};

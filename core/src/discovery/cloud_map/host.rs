@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ringmain_config::bootstrap::Locality;
 use ringmain_config::cloud_map_cluster::{CloudMapCluster, CloudMapHealth};
 use ringmain_config::cluster::HealthStatus;
+use ringmain_config::locality::Locality;
 use serde_json::Value;
 
 use super::client::Instance;

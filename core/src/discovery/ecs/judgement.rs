@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use ringmain_config::bootstrap::Locality;
 use ringmain_config::cluster::HealthStatus;
 use ringmain_config::ecs_cluster::{EcsCluster, TasksOf, UnknownHealth};
+use ringmain_config::locality::Locality;
 use serde_json::Value;
 
 use super::address::{self, Unreachable};
