@@ -15,10 +15,10 @@ use tokio::time::sleep;
 
 use self::client::{CloudMapClient, Instance};
 use super::aws::{ApiError, ErrorKind, SharedBudget};
-use super::ecs::{unix_now, wait_for_first};
+use super::ecs::wait_for_first;
 use super::membership::{Answer, owner};
 use super::publish::Published;
-use super::report::{ClusterReport, PollerReport, TaskReport};
+use super::report::{ClusterReport, PollerReport, TaskReport, unix_now};
 use super::schedule::{Pace, Setback};
 use crate::cluster::Cluster;
 use crate::server::Control;

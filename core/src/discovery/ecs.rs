@@ -28,7 +28,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::client::EcsClient;
 use self::poller::Poller;
-pub use self::poller::unix_now;
 use self::round::Asker;
 use self::view::View;
 use super::aws::SharedBudget;

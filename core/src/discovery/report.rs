@@ -1,8 +1,15 @@
 //! What admin `/ecs` shows of discovery by AWS APIs: each poller as it stands after a poll.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde::Serialize;
 
 use crate::cluster::HostDescription;
+
+/// Seconds since 1970, as reports and snapshots tell times.
+pub fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
 
 /// A poller.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ringmain_config::cluster::HealthStatus;
 use ringmain_config::locality::Locality;
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::cluster::HostDescription;
+use crate::discovery::report::unix_now;
 
 /// Of the file's form; another one is not read.
 const VERSION: u32 = 1;
@@ -37,11 +37,10 @@ struct SavedHost {
 
 /// Writes the hosts of `cluster`, whole or not at all.
 pub fn save(path: &Path, cluster: &str, hosts: &[HostDescription]) -> io::Result<()> {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let file = File {
         version: VERSION,
         cluster: cluster.to_owned(),
-        saved_unix: since_epoch.as_secs(),
+        saved_unix: unix_now(),
         hosts: hosts.iter().filter_map(SavedHost::new).collect(),
     };
     let text = serde_json::to_vec_pretty(&file)?;

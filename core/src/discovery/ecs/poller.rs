@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use ringmain_config::ecs_cluster::TasksOf;
 use tokio::time::sleep;
@@ -12,7 +12,7 @@ use super::deployment;
 use super::round::{Asker, Outcome};
 use super::view::View;
 use crate::discovery::aws::ErrorKind;
-use crate::discovery::report::PollerReport;
+use crate::discovery::report::{PollerReport, unix_now};
 use crate::discovery::schedule::Pace;
 use crate::server::Control;
 
@@ -215,9 +215,4 @@ fn count(view: &View, outcome: &Outcome, complete: bool) {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Seconds since 1970.
-pub fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

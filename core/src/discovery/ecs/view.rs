@@ -10,11 +10,10 @@ use tokio::sync::oneshot;
 
 use super::inventory::Inventory;
 use super::judgement::{Judgement, judge, task_id};
-use super::poller::unix_now;
 use crate::cluster::Cluster;
 use crate::discovery::membership::owner;
 use crate::discovery::publish::Published;
-use crate::discovery::report::{ClusterReport, TaskReport};
+use crate::discovery::report::{ClusterReport, TaskReport, unix_now};
 use crate::server::Control;
 use crate::stats::scopes::AwsStats;
 
