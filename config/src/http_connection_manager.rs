@@ -6,17 +6,12 @@ mod options;
 
 use std::time::Duration;
 
-use core::http_protocol_options::HeadersWithUnderscoresAction as WireUnderscores;
 use core::scheme_header_transformation::Transformation;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3 as router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as wire;
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3 as early;
-use wire::http_connection_manager::{
-    CodecType as WireCodec, ForwardClientCertDetails as WireForward,
-    PathWithEscapedSlashesAction as WireSlashes, RouteSpecifier as WireRoutes,
-    ServerHeaderTransformation as WireTransformation,
-};
+use wire::http_connection_manager::RouteSpecifier as WireRoutes;
 use wire::http_filter::ConfigType;
 
 use crate::access_log::AccessLog;
@@ -191,7 +186,9 @@ impl HttpConnectionManager {
     ) -> Option<Self> {
         let common = wire.common_http_protocol_options.unwrap_or_default();
         let common_at = at.field("common_http_protocol_options");
-        let off = |duration, name| duration::or_off(duration, None, at, name);
+        let or_off = |duration, default, name| duration::or_off(duration, default, at, name);
+        let common_or_off =
+            |duration, default, name| duration::or_off(duration, default, &common_at, name);
         let router = router_from_wire(&wire.http_filters, at);
         let http_filters =
             HttpFilter::list_from_wire(&wire.http_filters, &at.field("http_filters"));
@@ -208,58 +205,38 @@ impl HttpConnectionManager {
         }
         Some(Self {
             stat_prefix: wire.stat_prefix.clone(),
-            codec_type: match wire.codec_type() {
-                WireCodec::Http1 => CodecType::Http1,
-                WireCodec::Http2 => CodecType::Http2,
-                _ => CodecType::Auto,
-            },
+            codec_type: CodecType::from_wire(wire.codec_type()),
             routes: routes?,
             normalize_path: wire.normalize_path.is_some_and(|normalize| normalize.value),
             merge_slashes: wire.merge_slashes,
-            path_with_escaped_slashes_action: match wire.path_with_escaped_slashes_action() {
-                WireSlashes::ImplementationSpecificDefault | WireSlashes::KeepUnchanged => {
-                    PathWithEscapedSlashesAction::KeepUnchanged
-                }
-                WireSlashes::RejectRequest => PathWithEscapedSlashesAction::RejectRequest,
-                WireSlashes::UnescapeAndRedirect => {
-                    PathWithEscapedSlashesAction::UnescapeAndRedirect
-                }
-                WireSlashes::UnescapeAndForward => PathWithEscapedSlashesAction::UnescapeAndForward,
-            },
+            path_with_escaped_slashes_action: PathWithEscapedSlashesAction::from_wire(
+                wire.path_with_escaped_slashes_action(),
+            ),
             strip_host_port,
             strip_trailing_host_dot: wire.strip_trailing_host_dot,
             http_filters,
             router: router?,
             server_name: non_empty(&wire.server_name).unwrap_or_else(|| "envoy".to_owned()),
-            forward_client_cert_details: match wire.forward_client_cert_details() {
-                WireForward::Sanitize => ForwardClientCertDetails::Sanitize,
-                WireForward::ForwardOnly => ForwardClientCertDetails::ForwardOnly,
-                WireForward::AppendForward => ForwardClientCertDetails::AppendForward,
-                WireForward::SanitizeSet => ForwardClientCertDetails::SanitizeSet,
-                WireForward::AlwaysForwardOnly => ForwardClientCertDetails::AlwaysForwardOnly,
-            },
+            forward_client_cert_details: ForwardClientCertDetails::from_wire(
+                wire.forward_client_cert_details(),
+            ),
             set_current_client_cert_details: ClientCertDetails::from_wire(wire),
-            server_header_transformation: match wire.server_header_transformation() {
-                WireTransformation::Overwrite => ServerHeaderTransformation::Overwrite,
-                WireTransformation::AppendIfAbsent => ServerHeaderTransformation::AppendIfAbsent,
-                WireTransformation::PassThrough => ServerHeaderTransformation::PassThrough,
-            },
-            idle_timeout: duration::or_off(
+            server_header_transformation: ServerHeaderTransformation::from_wire(
+                wire.server_header_transformation(),
+            ),
+            idle_timeout: common_or_off(
                 common.idle_timeout.as_ref(),
                 Some(IDLE_TIMEOUT),
-                &common_at,
                 "idle_timeout",
             ),
-            max_connection_duration: duration::or_off(
+            max_connection_duration: common_or_off(
                 common.max_connection_duration.as_ref(),
                 None,
-                &common_at,
                 "max_connection_duration",
             ),
-            max_stream_duration: duration::or_off(
+            max_stream_duration: common_or_off(
                 common.max_stream_duration.as_ref(),
                 None,
-                &common_at,
                 "max_stream_duration",
             ),
             max_headers_count: common.max_headers_count.map_or(MAX_HEADERS_COUNT, |max| max.value),
@@ -267,22 +244,20 @@ impl HttpConnectionManager {
                 .max_requests_per_connection
                 .map(|max| max.value)
                 .filter(|max| *max > 0),
-            headers_with_underscores_action: match common.headers_with_underscores_action() {
-                WireUnderscores::Allow => HeadersWithUnderscoresAction::Allow,
-                WireUnderscores::RejectRequest => HeadersWithUnderscoresAction::RejectRequest,
-                WireUnderscores::DropHeader => HeadersWithUnderscoresAction::DropHeader,
-            },
+            headers_with_underscores_action: HeadersWithUnderscoresAction::from_wire(
+                common.headers_with_underscores_action(),
+            ),
             max_request_headers_bytes: 1024
                 * wire.max_request_headers_kb.map_or(MAX_REQUEST_HEADERS_KB, |max| max.value),
-            stream_idle_timeout: duration::or_off(
+            stream_idle_timeout: or_off(
                 wire.stream_idle_timeout.as_ref(),
                 Some(STREAM_IDLE_TIMEOUT),
-                at,
                 "stream_idle_timeout",
             ),
-            request_timeout: off(wire.request_timeout.as_ref(), "request_timeout"),
-            request_headers_timeout: off(
+            request_timeout: or_off(wire.request_timeout.as_ref(), None, "request_timeout"),
+            request_headers_timeout: or_off(
                 wire.request_headers_timeout.as_ref(),
+                None,
                 "request_headers_timeout",
             ),
             drain_timeout: duration::or(
@@ -291,10 +266,9 @@ impl HttpConnectionManager {
                 at,
                 "drain_timeout",
             ),
-            delayed_close_timeout: duration::or_off(
+            delayed_close_timeout: or_off(
                 wire.delayed_close_timeout.as_ref(),
                 Some(DELAYED_CLOSE_TIMEOUT),
-                at,
                 "delayed_close_timeout",
             ),
             use_remote_address: wire.use_remote_address.is_some_and(|used| used.value),

@@ -1,8 +1,13 @@
 //! What single fields of the connection manager may say.
 
+use core::http_protocol_options::HeadersWithUnderscoresAction as WireUnderscores;
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as wire;
-use wire::http_connection_manager::StripPortMode;
+use wire::http_connection_manager::{
+    CodecType as WireCodec, ForwardClientCertDetails as WireForward,
+    PathWithEscapedSlashesAction as WireSlashes, ServerHeaderTransformation as WireTransformation,
+    StripPortMode,
+};
 
 use super::non_empty;
 use crate::header_key_format::HeaderKeyFormat;
@@ -110,6 +115,61 @@ pub struct Http1ProtocolOptions {
     pub enable_trailers: bool,
     /// `header_key_format`, default lower case.
     pub header_key_format: HeaderKeyFormat,
+}
+
+impl PathWithEscapedSlashesAction {
+    pub(super) fn from_wire(wire: WireSlashes) -> Self {
+        match wire {
+            WireSlashes::ImplementationSpecificDefault | WireSlashes::KeepUnchanged => {
+                Self::KeepUnchanged
+            }
+            WireSlashes::RejectRequest => Self::RejectRequest,
+            WireSlashes::UnescapeAndRedirect => Self::UnescapeAndRedirect,
+            WireSlashes::UnescapeAndForward => Self::UnescapeAndForward,
+        }
+    }
+}
+
+impl CodecType {
+    pub(super) fn from_wire(wire: WireCodec) -> Self {
+        match wire {
+            WireCodec::Http1 => Self::Http1,
+            WireCodec::Http2 => Self::Http2,
+            _ => Self::Auto,
+        }
+    }
+}
+
+impl ForwardClientCertDetails {
+    pub(super) fn from_wire(wire: WireForward) -> Self {
+        match wire {
+            WireForward::Sanitize => Self::Sanitize,
+            WireForward::ForwardOnly => Self::ForwardOnly,
+            WireForward::AppendForward => Self::AppendForward,
+            WireForward::SanitizeSet => Self::SanitizeSet,
+            WireForward::AlwaysForwardOnly => Self::AlwaysForwardOnly,
+        }
+    }
+}
+
+impl ServerHeaderTransformation {
+    pub(super) fn from_wire(wire: WireTransformation) -> Self {
+        match wire {
+            WireTransformation::Overwrite => Self::Overwrite,
+            WireTransformation::AppendIfAbsent => Self::AppendIfAbsent,
+            WireTransformation::PassThrough => Self::PassThrough,
+        }
+    }
+}
+
+impl HeadersWithUnderscoresAction {
+    pub(super) fn from_wire(wire: WireUnderscores) -> Self {
+        match wire {
+            WireUnderscores::Allow => Self::Allow,
+            WireUnderscores::RejectRequest => Self::RejectRequest,
+            WireUnderscores::DropHeader => Self::DropHeader,
+        }
+    }
 }
 
 impl StripHostPort {

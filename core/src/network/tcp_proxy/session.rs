@@ -378,6 +378,11 @@ impl Session<'_> {
             end
         };
         let (client, host) = join(from_client, from_host).await;
+        self.tell_ends(client, host, host_is_last.get(), upstream);
+    }
+
+    /// Tells log and counters by whom the connection has ended.
+    fn tell_ends(&self, client: End, host: End, host_is_last: bool, upstream: &TcpConnection) {
         let client_reset = client == End::Reset || host == End::ReceiverReset;
         let host_reset = host == End::Reset || client == End::ReceiverReset;
         let cut = self.has_expired() || client_reset || upstream.is_cut();
@@ -385,7 +390,7 @@ impl Session<'_> {
             self.flag(ResponseFlag::UpstreamRemoteReset);
         }
         let host_has_ended = matches!(host, End::Finished | End::Truncated);
-        if !cut && (host_reset || (host_has_ended && host_is_last.get())) {
+        if !cut && (host_reset || (host_has_ended && host_is_last)) {
             upstream.note_remote_close();
         }
     }
