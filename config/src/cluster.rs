@@ -173,48 +173,10 @@ impl Cluster {
         let options = HttpOptions::from_wire(wire, at);
         let discovery = DiscoveryType::from_wire(wire, at);
         let dns = matches!(discovery, DiscoveryType::Dns(_));
-        if discovery.aws_limits().is_some() && wire.load_assignment.is_some() {
-            at.field("load_assignment").error_at_key(
-                Note::from("the hosts are found by 'cluster_type'").help(
-                    "remove 'load_assignment', or find its hosts by 'type: STATIC' or 'STRICT_DNS'",
-                ),
-            );
-        }
-        if let DiscoveryType::Dns(options) = &discovery
-            && options.is_logical
-            && !has_one_endpoint(wire.load_assignment.as_ref())
-        {
-            let note = Note::from(
-                "LOGICAL_DNS clusters must have a single locality_lb_endpoint \
-                 and a single lb_endpoint",
-            )
-            .help("for several names, set 'type: STRICT_DNS'");
-            at.field("load_assignment").error_at_key(note);
-        }
         let load_balancing = LoadBalancing::from_wire(wire, at);
-        if discovery.aws_limits().is_some() && load_balancing.is_locality_weighted() {
-            at.error_at_key(
-                Note::from("the localities of hosts found by 'cluster_type' have no weights")
-                    .help("remove 'locality_weighted_lb_config'"),
-            );
-        }
         let connect_timeout = wire.connect_timeout.as_ref();
         let common_lb = wire.common_lb_config.as_ref();
         let (transport_sockets, proxy_protocol) = TransportSockets::from_wire(wire, at);
-        if proxy_protocol.is_some() && !wire.health_checks.is_empty() {
-            let note = Note::from(
-                "health checks through the PROXY protocol are known to Envoy, \
-                 not supported by ringmain",
-            )
-            .help("remove 'health_checks', or the PROXY protocol");
-            at.field("health_checks").error_at_key(note);
-        }
-        let is_raw = |socket| matches!(socket, &UpstreamTransportSocket::RawBuffer);
-        if matches!(options.upstream_protocol, UpstreamProtocol::Auto(_))
-            && transport_sockets.iter().any(is_raw)
-        {
-            http_options::refuse_auto_config(at);
-        }
         let cluster = Self {
             name: wire.name.clone(),
             metadata: Metadata::from_wire(wire.metadata.as_ref()),
@@ -261,8 +223,51 @@ impl Cluster {
             auto_sni: options.auto_sni,
             circuit_breakers: CircuitBreakers::from_wire(wire, at),
         };
+        cluster.refuse_contradictions(wire, at);
         warn_of_pipes(&cluster, at);
         cluster
+    }
+
+    /// Refuses fields that do not go together.
+    fn refuse_contradictions(&self, wire: &wire::Cluster, at: &At<'_>) {
+        if self.discovery.aws_limits().is_some() && wire.load_assignment.is_some() {
+            at.field("load_assignment").error_at_key(
+                Note::from("the hosts are found by 'cluster_type'").help(
+                    "remove 'load_assignment', or find its hosts by 'type: STATIC' or 'STRICT_DNS'",
+                ),
+            );
+        }
+        if let DiscoveryType::Dns(options) = &self.discovery
+            && options.is_logical
+            && !has_one_endpoint(wire.load_assignment.as_ref())
+        {
+            let note = Note::from(
+                "LOGICAL_DNS clusters must have a single locality_lb_endpoint \
+                 and a single lb_endpoint",
+            )
+            .help("for several names, set 'type: STRICT_DNS'");
+            at.field("load_assignment").error_at_key(note);
+        }
+        if self.discovery.aws_limits().is_some() && self.load_balancing.is_locality_weighted() {
+            at.error_at_key(
+                Note::from("the localities of hosts found by 'cluster_type' have no weights")
+                    .help("remove 'locality_weighted_lb_config'"),
+            );
+        }
+        if self.proxy_protocol.is_some() && !wire.health_checks.is_empty() {
+            let note = Note::from(
+                "health checks through the PROXY protocol are known to Envoy, \
+                 not supported by ringmain",
+            )
+            .help("remove 'health_checks', or the PROXY protocol");
+            at.field("health_checks").error_at_key(note);
+        }
+        let is_raw = |socket| matches!(socket, &UpstreamTransportSocket::RawBuffer);
+        if matches!(self.upstream_protocol, UpstreamProtocol::Auto(_))
+            && self.transport_sockets.iter().any(is_raw)
+        {
+            http_options::refuse_auto_config(at);
+        }
     }
 }
 
