@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
-    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, PKCS_ECDSA_P256_SHA256,
-    PKCS_ED25519, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, OtherNameValue,
+    PKCS_ECDSA_P256_SHA256, PKCS_ED25519, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -38,6 +38,10 @@ pub struct Subject {
     pub dns: Vec<&'static str>,
     /// Names that are URIs.
     pub uris: Vec<&'static str>,
+    /// Attributes behind the common name: their types and values.
+    pub attributes: Vec<(&'static [u64], &'static str)>,
+    /// Names of a kind that nobody knows.
+    pub others: Vec<&'static str>,
     /// Whether it was valid long ago only.
     pub expired: bool,
     /// Whether it has been valid for some years only.
@@ -179,6 +183,13 @@ fn params(subject: &Subject) -> CertificateParams {
     }
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, subject.name);
+    for (kind, value) in &subject.attributes {
+        params.distinguished_name.push(DnType::CustomDnType(kind.to_vec()), *value);
+    }
+    for name in &subject.others {
+        let value = OtherNameValue::Utf8String((*name).to_owned());
+        params.subject_alt_names.push(SanType::OtherName((vec![1, 2, 3, 4], value)));
+    }
     if subject.must_staple {
         let status_request = vec![0x30, 3, 2, 1, 5];
         let extension = CustomExtension::from_oid_content(&TLS_FEATURE, status_request);

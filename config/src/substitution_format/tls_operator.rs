@@ -56,6 +56,8 @@ pub enum CertificateValue {
     EmailSans,
     /// Names that are addresses.
     IpSans,
+    /// Names of kinds that their makers have defined.
+    OtherSans,
     /// When it begins to be valid.
     ValidFrom,
     /// When it has expired.
@@ -74,10 +76,11 @@ use CertificateValue as V;
 use TlsConnection::{Downstream, Upstream};
 use TlsValue::{Local, Peer};
 
-const ALL: [(&str, TlsConnection, TlsValue); 36] = [
+const ALL: [(&str, TlsConnection, TlsValue); 38] = [
     ("DOWNSTREAM_LOCAL_DNS_SAN", Downstream, Local(V::DnsSans)),
     ("DOWNSTREAM_LOCAL_EMAIL_SAN", Downstream, Local(V::EmailSans)),
     ("DOWNSTREAM_LOCAL_IP_SAN", Downstream, Local(V::IpSans)),
+    ("DOWNSTREAM_LOCAL_OTHERNAME_SAN", Downstream, Local(V::OtherSans)),
     ("DOWNSTREAM_LOCAL_SUBJECT", Downstream, Local(V::Subject)),
     ("DOWNSTREAM_LOCAL_URI_SAN", Downstream, Local(V::UriSans)),
     ("DOWNSTREAM_PEER_CERT", Downstream, Peer(V::Pem)),
@@ -92,6 +95,7 @@ const ALL: [(&str, TlsConnection, TlsValue); 36] = [
     ("DOWNSTREAM_PEER_FINGERPRINT_256", Downstream, Peer(V::Fingerprint256)),
     ("DOWNSTREAM_PEER_IP_SAN", Downstream, Peer(V::IpSans)),
     ("DOWNSTREAM_PEER_ISSUER", Downstream, Peer(V::Issuer)),
+    ("DOWNSTREAM_PEER_OTHERNAME_SAN", Downstream, Peer(V::OtherSans)),
     ("DOWNSTREAM_PEER_SERIAL", Downstream, Peer(V::Serial)),
     ("DOWNSTREAM_PEER_SUBJECT", Downstream, Peer(V::Subject)),
     ("DOWNSTREAM_PEER_URI_SAN", Downstream, Peer(V::UriSans)),

@@ -71,6 +71,7 @@ fn of_certificate(
         V::UriSans => told(&certificate.uri_sans.join(","), out),
         V::EmailSans => told(&certificate.email_sans.join(","), out),
         V::IpSans => told(&certificate.ip_sans.join(","), out),
+        V::OtherSans => told(&certificate.other_sans.join(","), out),
         V::ValidFrom => moment(certificate.not_before, format, out),
         V::ValidUntil => moment(certificate.not_after, format, out),
         V::Pem => told(certificate.url_encoded_pem(), out),

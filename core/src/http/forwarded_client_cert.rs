@@ -1,5 +1,7 @@
 //! `x-forwarded-client-cert`: what the next hop is told of the client's certificate.
 
+use std::borrow::Cow;
+
 use ringmain_config::http_connection_manager::{
     ClientCertDetails, ForwardClientCertDetails, HttpConnectionManager,
 };
@@ -39,7 +41,7 @@ fn element(tls: &TlsInfo, details: ClientCertDetails) -> String {
     let mut pairs: Vec<String> = Vec::new();
     let mut push = |key: &str, value: &str| pairs.push(format!("{key}={value}"));
     if let Some(local) = tls.local() {
-        local.uri_sans.iter().for_each(|uri| push("By", uri));
+        local.uri_sans.iter().for_each(|uri| push("By", &on_one_line(uri)));
     }
     let Some(peer) = tls.peer() else { return String::new() };
     push("Hash", &hex(&peer.sha256));
@@ -57,15 +59,39 @@ fn element(tls: &TlsInfo, details: ClientCertDetails) -> String {
     if details.uri {
         match &peer.uri_sans[..] {
             [] => push("URI", ""),
-            uris => uris.iter().for_each(|uri| push("URI", uri)),
+            uris => uris.iter().for_each(|uri| push("URI", &on_one_line(uri))),
         }
     }
     if details.dns {
-        peer.dns_sans.iter().for_each(|name| push("DNS", name));
+        peer.dns_sans.iter().for_each(|name| push("DNS", &on_one_line(name)));
     }
     pairs.join(";")
 }
 
+/// A name whose control characters are percent-encoded: who has made the certificate may have put the end of a
+/// line into it, and all that the next hop would take for another header or another request.
+fn on_one_line(name: &str) -> Cow<'_, str> {
+    if !name.bytes().any(|byte| byte.is_ascii_control()) {
+        return Cow::Borrowed(name);
+    }
+    let encoded = name.chars().map(|character| match character.is_ascii_control() {
+        true => format!("%{:02X}", u32::from(character)),
+        false => character.to_string(),
+    });
+    Cow::Owned(encoded.collect())
+}
+
 fn quoted(value: &str) -> String {
     format!("\"{value}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_ends_the_line() {
+        assert_eq!(on_one_line("spiffe://td/a;b,c\"d"), "spiffe://td/a;b,c\"d");
+        assert_eq!(on_one_line("a\r\nx: 1\0\u{7f}\u{fc}"), "a%0D%0Ax: 1%00%7F\u{fc}");
+    }
 }

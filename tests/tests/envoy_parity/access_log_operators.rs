@@ -158,7 +158,7 @@ fn the_way_of_a_request() {
         "TRACE_ID",
         "SPAN_ID",
         "ROUNDTRIP_DURATION",
-        "DOWNSTREAM_HANDSHAKE_DURATION",
+        "DOWNSTREAM_PEER_OTHERNAME_SAN",
         "DOWNSTREAM_TLS_VERSION",
         "DOWNSTREAM_PEER_CERT_V_START(%s)",
         "UPSTREAM_PEER_SUBJECT",

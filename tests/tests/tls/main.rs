@@ -7,6 +7,7 @@ mod downstream;
 mod examples;
 mod faults;
 mod hellos;
+mod names;
 mod ocsp;
 mod reload;
 mod rig;

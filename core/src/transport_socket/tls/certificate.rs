@@ -12,7 +12,9 @@ use rustls::pki_types::CertificateDer;
 use webpki::CertRevocationList;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{ParsedExtension, X509Certificate};
-use x509_parser::x509::X509Name;
+
+use super::distinguished_name::rfc2253;
+use super::other_name::other_name;
 
 /// A certificate's facts. Of one that cannot be read they are empty.
 #[derive(Debug, Default)]
@@ -37,6 +39,8 @@ pub struct Certificate {
     pub email_sans: Vec<String>,
     /// Names that are IP addresses.
     pub ip_sans: Vec<String>,
+    /// Names of kinds that their makers have defined.
+    pub other_sans: Vec<String>,
     /// The last common name of the subject.
     pub common_name: Option<String>,
     /// Seconds since 1970 from which on it is valid.
@@ -92,6 +96,10 @@ impl Certificate {
                     Some(text) => (&mut self.ip_sans, text),
                     None => continue,
                 },
+                GeneralName::OtherName(_, value) => {
+                    self.other_sans.extend(other_name(value));
+                    continue;
+                }
                 _ => continue,
             };
             kind.push(name.clone());
@@ -186,36 +194,6 @@ fn ip_text(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// RFC 2253: parts from the most particular on, special characters behind a backslash.
-fn rfc2253(name: &X509Name<'_>) -> String {
-    let parts: Vec<String> = name
-        .iter_attributes()
-        .map(|attribute| {
-            let kind = x509_parser::objects::oid2abbrev(
-                attribute.attr_type(),
-                x509_parser::objects::oid_registry(),
-            );
-            let kind = kind.map_or_else(|_| attribute.attr_type().to_id_string(), str::to_owned);
-            format!("{kind}={}", escaped(attribute.as_str().unwrap_or_default()))
-        })
-        .collect();
-    parts.into_iter().rev().collect::<Vec<_>>().join(",")
-}
-
-fn escaped(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    let last = value.chars().count().saturating_sub(1);
-    for (index, character) in value.chars().enumerate() {
-        let at_edge =
-            (index == 0 && matches!(character, ' ' | '#')) || (index == last && character == ' ');
-        if at_edge || matches!(character, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
-            text.push('\\');
-        }
-        text.push(character);
-    }
-    text
-}
-
 fn pem(der: &[u8]) -> String {
     let base64 = STANDARD.encode(der);
     let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
@@ -256,12 +234,5 @@ mod tests {
         assert!(!dns_name_matches("*.a.example", "c.b.a.example"));
         assert!(!dns_name_matches("*.a.example", ".a.example"));
         assert!(dns_name_matches("a.example", "A.EXAMPLE"));
-    }
-
-    #[test]
-    fn special_characters_of_a_name_are_escaped() {
-        assert_eq!(escaped("Acme, Inc"), "Acme\\, Inc");
-        assert_eq!(escaped(" #a "), "\\ #a\\ ");
-        assert_eq!(escaped("#a"), "\\#a");
     }
 }
