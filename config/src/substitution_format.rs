@@ -25,7 +25,8 @@ pub use format_string::{FormatBody, SubstitutionFormatString};
 pub use json_format::JsonFormat;
 pub use operator::{
     AddressOperator, AddressPart, Clock, FilterStateForm, GrpcStatusForm, HeaderOperand,
-    HeaderSource, MetadataPath, MetadataSource, Operator, PathForm, PathSource, ServerName, Zone,
+    HeaderSource, HostName, MetadataPath, MetadataSource, Operator, PathForm, PathSource,
+    ServerName, Zone,
 };
 pub use plain_operator::PlainOperator;
 pub use time_format::{Padding, TimeFormat, TimePart, TimeUnit};

@@ -3,8 +3,8 @@
 use super::common_duration::CommonDuration;
 use super::operator::{
     AddressOperator, AddressPart, Clock, FilterStateForm, GRPC_STATS_KEY, GrpcStatusForm,
-    HeaderOperand, HeaderSource, MetadataPath, MetadataSource, Operator, PathForm, PathSource,
-    ServerName, Zone,
+    HeaderOperand, HeaderSource, HostName, MetadataPath, MetadataSource, Operator, PathForm,
+    PathSource, ServerName, Zone,
 };
 use super::plain_operator::{PlainOperator, absent_operator, is_envoys_alone};
 use super::time_format::TimeFormat;
@@ -239,9 +239,10 @@ impl<'t> Command<'t> {
     /// `SNI_ONLY|SNI_FIRST|HOST_FIRST:ORIG_OR_HOST|HOST|ORIG`.
     fn server_name(&self) -> Result<Operator, String> {
         let mut options = self.parameter.unwrap_or_default().split(':');
-        let from_host = match options.next().unwrap_or_default() {
-            "" | "SNI_ONLY" => false,
-            "SNI_FIRST" | "HOST_FIRST" => true,
+        let in_order: fn(HostName) -> ServerName = match options.next().unwrap_or_default() {
+            "" | "SNI_ONLY" => |_| ServerName::SniOnly,
+            "SNI_FIRST" => ServerName::SniFirst,
+            "HOST_FIRST" => ServerName::HostFirst,
             other => {
                 return Err(format!(
                     "invalid REQUESTED_SERVER_NAME option '{other}', only SNI_ONLY, SNI_FIRST and \
@@ -250,9 +251,9 @@ impl<'t> Command<'t> {
             }
         };
         let host = match options.next().unwrap_or_default() {
-            "" | "ORIG_OR_HOST" => ServerName::OriginalOrHost,
-            "ORIG" => ServerName::Original,
-            "HOST" => ServerName::Host,
+            "" | "ORIG_OR_HOST" => HostName::OriginalOrHost,
+            "ORIG" => HostName::Original,
+            "HOST" => HostName::Host,
             other => {
                 return Err(format!(
                     "invalid REQUESTED_SERVER_NAME option '{other}', only ORIG_OR_HOST, HOST and \
@@ -260,11 +261,7 @@ impl<'t> Command<'t> {
                 ));
             }
         };
-        self.without_length(Operator::RequestedServerName(if from_host {
-            host
-        } else {
-            ServerName::SniOnly
-        }))
+        self.without_length(Operator::RequestedServerName(in_order(host)))
     }
 
     /// `TYPE:namespace:key:...`.

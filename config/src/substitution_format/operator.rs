@@ -241,17 +241,36 @@ pub enum PathSource {
     OriginalOrPath,
 }
 
-/// Where the server's name comes from; without TLS there is no SNI.
+/// Where the server's name comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerName {
     /// `SNI_ONLY`.
     SniOnly,
+    /// `SNI_FIRST`: the other one where the client has sent no SNI.
+    SniFirst(HostName),
+    /// `HOST_FIRST`: the SNI where there is no such header.
+    HostFirst(HostName),
+}
+
+/// Which header names the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostName {
     /// `ORIG`: `x-envoy-original-host`.
     Original,
     /// `HOST`: `:authority`.
     Host,
     /// `ORIG_OR_HOST`.
     OriginalOrHost,
+}
+
+impl HostName {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Original => "ORIG",
+            Self::Host => "HOST",
+            Self::OriginalOrHost => "ORIG_OR_HOST",
+        }
+    }
 }
 
 /// Whose metadata.
@@ -343,12 +362,15 @@ impl Display for Operator {
             Self::Path(form, source) => write_path(*form, *source, f),
             Self::QueryParameter(name) => write!(f, "QUERY_PARAM({name})"),
             Self::QueryParameters => f.write_str("QUERY_PARAMS"),
-            Self::RequestedServerName(name) => f.write_str(match name {
-                ServerName::SniOnly => "REQUESTED_SERVER_NAME",
-                ServerName::Original => "REQUESTED_SERVER_NAME(SNI_FIRST:ORIG)",
-                ServerName::Host => "REQUESTED_SERVER_NAME(SNI_FIRST:HOST)",
-                ServerName::OriginalOrHost => "REQUESTED_SERVER_NAME(SNI_FIRST)",
-            }),
+            Self::RequestedServerName(name) => match name {
+                ServerName::SniOnly => f.write_str("REQUESTED_SERVER_NAME"),
+                ServerName::SniFirst(host) => {
+                    write!(f, "REQUESTED_SERVER_NAME(SNI_FIRST:{})", host.name())
+                }
+                ServerName::HostFirst(host) => {
+                    write!(f, "REQUESTED_SERVER_NAME(HOST_FIRST:{})", host.name())
+                }
+            },
             Self::Environment { name, .. } => write!(f, "ENVIRONMENT({name})"),
             Self::Metadata(source, path) => {
                 let source = match source {

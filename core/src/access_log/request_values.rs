@@ -1,7 +1,7 @@
 //! What operators say of heads: headers, path, query, host.
 
 use ringmain_config::substitution_format::{
-    HeaderOperand, HeaderSource, PathForm, PathSource, ServerName,
+    HeaderOperand, HeaderSource, HostName, PathForm, PathSource, ServerName,
 };
 use ringmain_proto_codec::{HeaderMap, KnownHeader};
 
@@ -68,20 +68,24 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn server_name(&self, name: ServerName, out: &mut Vec<u8>) -> Option<Kind> {
-        if name == ServerName::SniOnly {
-            let name = self.exchange.info.requested_server_name.as_deref()?;
-            return text(name.as_bytes(), out);
-        }
+        let sni = || self.exchange.info.requested_server_name.as_deref().map(str::as_bytes);
+        let value = match name {
+            ServerName::SniOnly => sni(),
+            ServerName::SniFirst(host) => sni().or_else(|| self.host_name(host)),
+            ServerName::HostFirst(host) => self.host_name(host).or_else(sni),
+        };
+        text(value?, out)
+    }
+
+    fn host_name(&self, name: HostName) -> Option<&[u8]> {
         let headers = self.request()?;
         let original = || headers.get(KnownHeader::XEnvoyOriginalHost);
         let host = || headers.get(KnownHeader::Authority);
-        let value = match name {
-            ServerName::SniOnly => None,
-            ServerName::Original => original(),
-            ServerName::Host => host(),
-            ServerName::OriginalOrHost => original().or_else(host),
-        };
-        text(value?, out)
+        match name {
+            HostName::Original => original(),
+            HostName::Host => host(),
+            HostName::OriginalOrHost => original().or_else(host),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is told of the names in certificates, which may hold anything.
+//! What is told of names: those in certificates, which may hold anything, and the one that was asked for.
 
 use ringmain_tests::proxy::Program;
 use ringmain_tests::tls::{Authority, Handshake, Subject};
@@ -73,4 +73,46 @@ fn names_that_would_end_a_line_are_told_on_one() {
         assert!(told.ends_with(expected), "{program}: {told}");
         assert!(answer.starts_with("HTTP/1.1 200 "), "{program}: {answer}");
     }
+}
+
+/// By SNI, by a header, and each where the other one is missing.
+#[test]
+fn the_server_name_comes_from_where_it_is_found_first() {
+    let options = ["SNI_ONLY", "SNI_FIRST", "HOST_FIRST"].into_iter().flat_map(|order| {
+        ["", ":ORIG", ":HOST", ":ORIG_OR_HOST"]
+            .map(|host| format!("%REQUESTED_SERVER_NAME({order}{host})%"))
+    });
+    let format = options.collect::<Vec<_>>().join(" ");
+    let header =
+        format!("response_headers_to_add: [{{ header: {{ key: x-names, value: '{format}' }} }}]");
+    let front = tls_front(SERVER, "", "", "")
+        .replace("virtual_hosts:", &format!("{header}\n            virtual_hosts:"));
+    let inspector = "    listener_filters:
+    - name: tls_inspector
+      typed_config: { '@type': type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector }
+    filter_chains:
+";
+    let template = front.replacen("    filter_chains:\n", inspector, 1);
+    let requests = [
+        "GET / HTTP/1.1\r\nhost: host.example\r\nconnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: host.example\r\nx-envoy-original-host: original.example\r\n\
+         connection: close\r\n\r\n",
+    ];
+    let authority = authority();
+    let dns = vec!["server.example", "127.0.0.1"];
+    authority.issue("server", &Subject { name: "server", dns, ..Subject::default() });
+    assert_alike(|program| {
+        let rig = Rig::start(program, &authority, &template);
+        // An address is no name for SNI.
+        let names = ["server.example", "127.0.0.1"].map(|name| {
+            requests.map(|request| {
+                let handshake = Handshake::new(&authority, name, &[&TLS13]).forgetful();
+                let answer = handshake.connect(rig.port()).ask(request).expect("an answer");
+                let line = answer.lines().find(|line| line.starts_with("x-names:"));
+                line.expect("the header").to_owned()
+            })
+        });
+        assert!(names[1][0].contains("host.example"), "{program}: {names:?}");
+        names
+    });
 }
