@@ -7,8 +7,8 @@ use std::io;
 
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 
-use super::readiness;
 use super::turns::Main;
+use super::{readiness, spare_pieces};
 
 /// What the user asked for (`--io-engine`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -164,6 +164,7 @@ pub(super) fn is_epoll() -> bool {
 /// that makes it, so this must be called on the worker's own thread.
 pub fn run<F: Future>(plan: &EnginePlan, main: F) -> io::Result<F::Output> {
     ENGINE.set(Some(plan.engine));
+    let _kept = spare_pieces::keep_here();
     let main = Main::new(async {
         readiness::open()?;
         Ok(main.await)

@@ -232,6 +232,7 @@ impl Worker {
                 self.buffers.shrink();
                 self.pipes.shrink();
                 runtime::shrink_rooms();
+                runtime::shrink_pieces();
             }
         })
         .await;
