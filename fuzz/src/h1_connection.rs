@@ -96,7 +96,7 @@ impl Connection {
         if self.head.upgrade || !path.starts_with(b"/") {
             return self.close();
         }
-        remove_hop_by_hop(headers);
+        remove_hop_by_hop(headers, false);
         let host = headers.get(KnownHeader::Authority).unwrap_or_default().to_vec();
         let chunked = self.head.body == BodyLength::Chunked;
         encode_request(headers, chunked, KeyFormat::LowerCase, &mut self.forwarded.bytes);

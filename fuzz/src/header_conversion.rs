@@ -50,9 +50,7 @@ pub fn check(bytes: &[u8]) {
     let options = RequestOptions { limits: LIMITS, ..Default::default() };
     let parsed = request.parse(bytes, &mut HeadProgress::default(), &options);
     let Ok(Some(end)) = parsed else { return };
-    if !request.upgrade {
-        remove_hop_by_hop(&mut request.headers);
-    }
+    remove_hop_by_hop(&mut request.headers, request.upgrade);
     request.headers.set(KnownHeader::Scheme, b"http");
     let Some(converted) = Converted::new(&request.headers) else { return };
     let Some((mut pair, incoming)) = Pair::with_request(converted) else { return };
@@ -64,7 +62,7 @@ pub fn check(bytes: &[u8]) {
     if !matches!(parsed, Ok(Some(_))) || response.status < 200 {
         return;
     }
-    remove_hop_by_hop(&mut response.headers);
+    remove_hop_by_hop(&mut response.headers, false);
     if let Some(received) = pair.answer(incoming, &response) {
         check_response(&response, &received);
     }

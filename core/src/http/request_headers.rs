@@ -51,12 +51,7 @@ pub fn prepare_request(
 ) -> Result<(), LocalReply> {
     let config = &manager.config;
     let headers = &mut head.headers;
-    if head.upgrade {
-        // As in Envoy what asks for another protocol goes on as it is.
-        headers.remove(KnownHeader::TransferEncoding);
-    } else {
-        remove_hop_by_hop(headers);
-    }
+    remove_hop_by_hop(headers, head.upgrade);
     fold_lists(headers);
     if headers.get(KnownHeader::Referer).is_some_and(|referer| !referer::is_valid(referer)) {
         headers.remove(KnownHeader::Referer);
@@ -195,19 +190,20 @@ pub fn fold_lists(headers: &mut HeaderMap) {
 }
 
 /// Removes what concerns the one connection it came on (RFC 9110 §7.6.1): the fields that
-/// `connection` names and the fields of framing. `te` may say `trailers`.
-pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    remove_nominated(headers);
-    for name in [
-        KnownHeader::Connection,
-        KnownHeader::KeepAlive,
-        KnownHeader::ProxyConnection,
-        KnownHeader::TransferEncoding,
-        KnownHeader::Upgrade,
-    ] {
+/// `connection` names and the fields of framing. `te` may say `trailers`. As in Envoy what asks for another protocol
+/// by an `upgrade` goes on as it is.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap, upgrade: bool) {
+    if !upgrade {
+        remove_nominated(headers);
+        headers.remove(KnownHeader::Connection);
+        headers.remove(KnownHeader::Upgrade);
+        keep_trailers_of_te(headers);
+    }
+    for name in
+        [KnownHeader::KeepAlive, KnownHeader::ProxyConnection, KnownHeader::TransferEncoding]
+    {
         headers.remove(name);
     }
-    keep_trailers_of_te(headers);
 }
 
 /// Of `te` only `trailers` may pass (RFC 9110 §10.1.4).

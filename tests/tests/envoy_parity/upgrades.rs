@@ -38,6 +38,14 @@ fn websocket() {
             .step(Step::ReadHead)
             .step(Step::ReadBytes(5))
             .shows("early"),
+        case("what_belongs_to_a_connection")
+            .hcm(ON)
+            .upstream(answering(SWITCH, &[Act::Echo]))
+            .send(WEBSOCKET.replace(
+                "sec-",
+                "keep-alive: 5\r\nproxy-connection: keep-alive\r\nte: gzip\r\nsec-",
+            ))
+            .step(Step::ReadHead),
         asking("data_with_the_switch")
             .upstream(answering(&format!("{SWITCH}hi"), &[Act::Echo]))
             .step(Step::ReadBytes(2)),
