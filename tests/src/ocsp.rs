@@ -10,7 +10,7 @@ const OCTET_STRING: u8 = 0x04;
 const OID: u8 = 0x06;
 const ENUMERATED: u8 = 0x0a;
 const GENERALIZED_TIME: u8 = 0x18;
-const SEQUENCE: u8 = 0x30;
+pub(crate) const SEQUENCE: u8 = 0x30;
 const GOOD: u8 = 0x80;
 const EXPLICIT_0: u8 = 0xa0;
 const KEY_HASH: u8 = 0xa2;
@@ -88,7 +88,8 @@ fn serial_number(certificate: &CertificateDer<'_>) -> Vec<u8> {
     certificate.raw_serial().to_vec()
 }
 
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+/// A value of DER.
+pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len()).expect("a short answer");
     let mut bytes = vec![tag];
     match length {

@@ -20,6 +20,7 @@ use rustls::{
     SignatureScheme, StreamOwned, SupportedProtocolVersion,
 };
 
+use crate::ocsp::{SEQUENCE, element};
 use crate::wait::PATIENCE;
 use crate::workspace;
 
@@ -82,6 +83,21 @@ impl Authority {
         let key = KeyPair::generate_for(algorithm).expect("a key");
         let certificate = params(subject).signed_by(&key, &self.issuer).expect("a certificate");
         self.put(file, &certificate.pem(), &key.serialize_pem());
+    }
+
+    /// The certificate in `<file>.crt` as one of X.509 version 1, with a signature that is worth nothing.
+    pub fn as_version_1(&self, file: &str) -> CertificateDer<'static> {
+        let der = self.certificate(file);
+        let (_, certificate) = x509_parser::parse_x509_certificate(&der).expect("a certificate");
+        let facts = certificate.tbs_certificate.as_ref();
+        // From behind the version, which is five bytes, to the key: there are no extensions.
+        let key = certificate.public_key().raw;
+        let before = facts.windows(key.len()).position(|bytes| bytes == key).expect("the key");
+        let behind = |bytes: &[u8]| usize::from(bytes[1] & 0x7f) * usize::from(bytes[1] > 0x7f) + 2;
+        let inside = &facts[behind(facts) + 5..before + key.len()];
+        let old = element(SEQUENCE, inside);
+        let rest = &der[behind(&der) + facts.len()..];
+        element(SEQUENCE, &[&old, rest].concat()).into()
     }
 
     /// An authority that this one vouches for: its own certificate is `<file>.crt` in the same folder.

@@ -12,6 +12,7 @@ mod info;
 mod names;
 mod observed;
 mod other_name;
+mod possession;
 mod presented;
 mod server_context;
 mod session;

@@ -11,7 +11,9 @@ use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy, indented};
 use ringmain_tests::tls::{Authority, Subject};
 use ringmain_tests::wait::eventually;
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::rig::{GET, assert_alike, authority};
@@ -53,7 +55,18 @@ impl TlsUpstream {
         asks_for_certificate: bool,
         answer: Answer,
     ) -> Self {
-        let chain = vec![authority.certificate(file)];
+        let certificate = authority.certificate(file);
+        Self::showing(certificate, authority, file, asks_for_certificate, answer)
+    }
+
+    /// Shows `certificate`, whose key is in `<file>.key`.
+    fn showing(
+        certificate: CertificateDer<'static>,
+        authority: &Authority,
+        file: &str,
+        asks_for_certificate: bool,
+        answer: Answer,
+    ) -> Self {
         let builder = ServerConfig::builder();
         let builder = if asks_for_certificate {
             let mut roots = RootCertStore::empty();
@@ -63,8 +76,10 @@ impl TlsUpstream {
         } else {
             builder.with_no_client_auth()
         };
-        let config = builder.with_single_cert(chain, authority.key(file)).expect("a pair");
-        let config = Arc::new(config);
+        let keys = builder.crypto_provider().key_provider;
+        let key = keys.load_private_key(authority.key(file)).expect("a key");
+        let pair = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key));
+        let config = Arc::new(builder.with_cert_resolver(Arc::new(pair)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind on loopback");
         let port = listener.local_addr().expect("bound").port();
         thread::spawn(move || {
@@ -203,6 +218,32 @@ fn one_that_is_not_accepted_is_told_as_by_envoy() {
     let pinned =
         format!("validation_context: {{ verify_certificate_hash: ['{}'] }}\n", "00".repeat(32));
     compare("up", false, "", &pinned);
+}
+
+/// webpki reads no certificates of X.509 version 1; who asks for no chain takes them all the same, in either version of
+/// TLS. With a chain asked for, Envoy takes them too, and ringmain does not.
+#[test]
+fn one_of_version_1_is_taken_where_no_chain_is_asked_for() {
+    let authority = authority();
+    let stranger = Authority::named("other authority");
+    stranger.issue("old", &Subject { name: "old", ..Subject::default() });
+    let certificate = stranger.as_version_1("old");
+    let upstream = TlsUpstream::showing(certificate, &stranger, "old", false, Answer::Whole);
+    for version in ["TLSv1_2", "TLSv1_3"] {
+        let parameters = format!(
+            "tls_params: {{ tls_minimum_protocol_version: {version}, tls_maximum_protocol_version: {version} }}\n"
+        );
+        let untrusted = format!("{TRUSTING}  trust_chain_verification: ACCEPT_UNTRUSTED\n");
+        for rules in ["", &untrusted] {
+            let common = format!("{parameters}{rules}");
+            assert_alike(|program| {
+                let proxy = start(program, &authority, "", &common, upstream.port);
+                let (answer, log, stats) = observe(&proxy);
+                assert!(answer.starts_with("HTTP/1.1 200 OK"), "{program}, {common}: {log}");
+                (log, stats)
+            });
+        }
+    }
 }
 
 #[test]

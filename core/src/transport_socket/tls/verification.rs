@@ -10,9 +10,7 @@ use ringmain_config::tls::{
     CertificateValidationContext, SanType, SubjectAltNameMatcher, TrustChainVerification,
 };
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
@@ -25,6 +23,7 @@ use webpki::{
 
 use super::certificate::Certificate;
 use super::observed::note;
+use super::possession;
 use super::presented::Presented;
 
 /// Why a certificate is refused.
@@ -255,11 +254,11 @@ impl Verifier {
 
     fn check_signature(
         &self,
-        verified: Result<HandshakeSignatureValid, Error>,
+        verified: Result<(), Error>,
         scheme: SignatureScheme,
     ) -> Result<HandshakeSignatureValid, Error> {
         note(|observed| observed.signature = Some(scheme));
-        verified
+        verified.map(|()| HandshakeSignatureValid::assertion())
     }
 }
 
@@ -332,7 +331,7 @@ impl ClientCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let verified = verify_tls12_signature(message, certificate, signed, &self.algorithms);
+        let verified = possession::verify_tls12(message, certificate, signed, &self.algorithms);
         self.check_signature(verified, signed.scheme)
     }
 
@@ -342,7 +341,7 @@ impl ClientCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let verified = verify_tls13_signature(message, certificate, signed, &self.algorithms);
+        let verified = possession::verify_tls13(message, certificate, signed, &self.algorithms);
         self.check_signature(verified, signed.scheme)
     }
 
