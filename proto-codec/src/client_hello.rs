@@ -5,8 +5,10 @@
 //! them is looked at once, in however many records the message arrives. What follows the message is
 //! left alone, and so are all bytes: TLS itself reads them again.
 
+mod examined;
 mod offer;
 
+pub use self::examined::{Examined, Flaw, Server};
 pub use self::offer::{Ja4, Offer};
 
 /// Handshake records (RFC 8446 §5.1).
@@ -24,7 +26,6 @@ const EMPTY_RECORDS_MAX: u32 = 32;
 
 const SERVER_NAME: u16 = 0;
 const HOST_NAME: u8 = 0;
-const STATUS_REQUEST: u16 = 5;
 const ALPN: u16 = 16;
 
 /// What a client asks for.
@@ -35,21 +36,19 @@ pub struct ClientHello {
     /// `application_layer_protocol_negotiation` (RFC 7301 §3.1), in the client's order. Names that are
     /// not text are left out: nobody can ask for them.
     pub application_protocols: Vec<Box<str>>,
-    /// Whether it asks for what the certificate's authority says of it (`status_request`, RFC 6066 §8).
-    pub requests_status: bool,
     /// All of it, where that was asked for.
     pub offer: Option<Box<Offer>>,
 }
 
-/// What the bytes received so far are.
+/// What the bytes received so far are, and what is read of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
+pub enum Progress<T = ClientHello> {
     /// The beginning of a ClientHello, or nothing yet.
     Incomplete,
     /// Something else, whatever follows.
     NotTls,
     /// A ClientHello.
-    Complete(ClientHello),
+    Complete(T),
 }
 
 /// Reads one connection's ClientHello.
@@ -60,35 +59,24 @@ pub struct ClientHelloReader {
     /// The message as far as its records have come; empty while the first one holds all of it.
     message: Vec<u8>,
     empty_records: u32,
-    wanted: Wanted,
-}
-
-/// How much of a ClientHello is told.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Wanted {
-    /// `requests_status`.
-    Status,
-    /// Names, too.
-    #[default]
-    Names,
-    /// All of it.
-    Offer,
+    takes_offer: bool,
 }
 
 impl ClientHelloReader {
     /// A reader that tells all that is offered, too.
     pub fn taking_offer() -> Self {
-        Self { wanted: Wanted::Offer, ..Self::default() }
-    }
-
-    /// A reader that tells [`ClientHello::requests_status`] only, and copies nothing for that.
-    pub fn of_status() -> Self {
-        Self { wanted: Wanted::Status, ..Self::default() }
+        Self { takes_offer: true, ..Self::default() }
     }
 
     /// Goes on with `bytes`, which begin with those of the last call.
     pub fn read(&mut self, bytes: &[u8]) -> Progress {
-        self.read_records(bytes).unwrap_or(Progress::NotTls)
+        let takes_offer = self.takes_offer;
+        self.read_with(bytes, |body| parse(body, takes_offer))
+    }
+
+    /// Does so, and has `read` read the message's body; `None` where that is broken.
+    fn read_with<T>(&mut self, bytes: &[u8], read: impl Fn(&[u8]) -> Option<T>) -> Progress<T> {
+        self.read_records(bytes, read).unwrap_or(Progress::NotTls)
     }
 
     /// How many bytes have been looked at.
@@ -97,7 +85,11 @@ impl ClientHelloReader {
     }
 
     /// `None` where this is no ClientHello.
-    fn read_records(&mut self, bytes: &[u8]) -> Option<Progress> {
+    fn read_records<T>(
+        &mut self,
+        bytes: &[u8],
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Option<Progress<T>> {
         loop {
             let rest = bytes.get(self.next_record..).unwrap_or_default();
             let Some((header, rest)) = rest.split_first_chunk::<RECORD_HEADER_BYTES>() else {
@@ -118,22 +110,26 @@ impl ClientHelloReader {
                     return None;
                 }
             }
-            if let Some(hello) = self.take_fragment(fragment)? {
+            if let Some(hello) = self.take_fragment(fragment, &read)? {
                 return Some(Progress::Complete(hello));
             }
         }
     }
 
     /// The message, once it is whole.
-    fn take_fragment(&mut self, fragment: &[u8]) -> Option<Option<ClientHello>> {
+    fn take_fragment<T>(
+        &mut self,
+        fragment: &[u8],
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Option<Option<T>> {
         if self.message.is_empty()
             && let Some(body) = message_body(fragment)?
         {
-            return parse(body, self.wanted).map(Some);
+            return read(body).map(Some);
         }
         self.message.extend_from_slice(fragment);
         match message_body(&self.message)? {
-            Some(body) => parse(body, self.wanted).map(Some),
+            Some(body) => read(body).map(Some),
             None => Some(None),
         }
     }
@@ -160,41 +156,51 @@ fn message_body(message: &[u8]) -> Option<Option<&[u8]>> {
 }
 
 /// `None` where the message breaks off its form.
-fn parse(body: &[u8], wanted: Wanted) -> Option<ClientHello> {
-    let mut fields = Fields(body);
-    let version = fields.take_u16()?;
-    let _random = fields.take(32)?;
-    let session_id = fields.take_vector8()?;
-    let cipher_suites = fields.take_vector16()?;
-    let compression_methods = fields.take_vector8()?;
-    let suites_are_none = cipher_suites.0.is_empty() || !cipher_suites.0.len().is_multiple_of(2);
-    if session_id.0.len() > 32 || suites_are_none || compression_methods.0.is_empty() {
-        return None;
-    }
-    let offer = (wanted == Wanted::Offer).then(|| Box::new(Offer::new(version, cipher_suites.0)));
+fn parse(body: &[u8], takes_offer: bool) -> Option<ClientHello> {
+    let head = Head::read(body)?;
+    let offer = takes_offer.then(|| Box::new(Offer::new(head.version, head.cipher_suites)));
     let mut hello = ClientHello { offer, ..ClientHello::default() };
-    if fields.0.is_empty() {
-        return Some(hello);
-    }
-    let mut extensions = fields.take_vector16()?;
-    if !fields.0.is_empty() {
-        return None;
-    }
-    while !extensions.0.is_empty() {
-        let kind = extensions.take_u16()?;
-        let content = extensions.take_vector16()?;
+    let mut extensions = head.extensions;
+    while let Some((kind, content)) = extensions.take_extension()? {
         if let Some(offer) = &mut hello.offer {
             offer.add_extension(kind, content.0);
         }
         match kind {
-            STATUS_REQUEST => hello.requests_status = true,
-            _ if wanted == Wanted::Status => {}
             SERVER_NAME => hello.server_name = server_name(content)?,
             ALPN => hello.application_protocols = application_protocols(content)?,
             _ => {}
         }
     }
     Some(hello)
+}
+
+/// A ClientHello down to its extensions.
+struct Head<'a> {
+    /// `legacy_version`.
+    version: u16,
+    cipher_suites: &'a [u8],
+    extensions: Fields<'a>,
+}
+
+impl<'a> Head<'a> {
+    fn read(body: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields(body);
+        let version = fields.take_u16()?;
+        let _random = fields.take(32)?;
+        let session_id = fields.take_vector8()?;
+        let cipher_suites = fields.take_vector16()?;
+        let compression_methods = fields.take_vector8()?;
+        let suites_are_none =
+            cipher_suites.0.is_empty() || !cipher_suites.0.len().is_multiple_of(2);
+        if session_id.0.len() > 32 || suites_are_none || compression_methods.0.is_empty() {
+            return None;
+        }
+        let mut extensions = Fields(&[]);
+        if !fields.0.is_empty() {
+            extensions = fields.take_vector16()?;
+        }
+        fields.0.is_empty().then_some(Self { version, cipher_suites: cipher_suites.0, extensions })
+    }
 }
 
 /// The list holds one name of the only kind there is.
@@ -226,6 +232,7 @@ fn application_protocols(mut content: Fields<'_>) -> Option<Vec<Box<str>>> {
 }
 
 /// Bytes still to be read.
+#[derive(Clone, Copy)]
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -250,6 +257,14 @@ impl<'a> Fields<'a> {
     fn take_vector16(&mut self) -> Option<Self> {
         let length = self.take_u16()?;
         self.take(length.into()).map(Self)
+    }
+
+    /// The next extension's type and content; `Some(None)` behind the last.
+    fn take_extension(&mut self) -> Option<Option<(u16, Self)>> {
+        if self.0.is_empty() {
+            return Some(None);
+        }
+        Some(Some((self.take_u16()?, self.take_vector16()?)))
     }
 }
 

@@ -47,7 +47,6 @@ fn asked() -> ClientHello {
     ClientHello {
         server_name: Some("a.example".into()),
         application_protocols: vec!["h2".into(), "http/1.1".into()],
-        requests_status: false,
         offer: None,
     }
 }
@@ -106,14 +105,98 @@ fn other_bytes_are_not_tls() {
     }
 }
 
+fn examined(extensions: &[(u16, Vec<u8>)], server: &Server<'_>) -> Examined {
+    match ClientHelloReader::default().examine(&records(&message(extensions), 1000), server) {
+        Progress::Complete(examined) => examined,
+        other => panic!("it is one: {other:?}"),
+    }
+}
+
+/// What is wrong for a server of both versions that knows `h2`, where the client offers TLS 1.3 and where not.
+fn flaws(extension: (u16, &[u8])) -> [Option<Flaw>; 2] {
+    let protocols = [b"h2".to_vec()];
+    let server = Server { has_1_2: true, has_1_3: true, protocols: &protocols };
+    let extension = (extension.0, extension.1.to_vec());
+    let of_1_3 = [(43, vec![2, 3, 4]), extension.clone()];
+    [examined(&of_1_3, &server).flaw, examined(&[extension], &server).flaw]
+}
+
+#[test]
+fn what_is_wrong_with_an_extension_is_told_as_by_boringssl() {
+    let in_both = |flaw| [Some(flaw); 2];
+    let in_1_3 = |flaw| [Some(flaw), None];
+    let in_1_2 = |flaw| [None, Some(flaw)];
+    let whole_key = b"\x00\x07\x00\x01a\x00\x00\x00\x00";
+    let binders = |bytes: &[u8]| [whole_key, bytes].concat();
+    for (kind, content, flaws_of_it) in [
+        (0, &[][..], in_both(Flaw::ServerName)),
+        (0, b"\x00\x04\x00\x00\x01a\x00", in_both(Flaw::ServerName)),
+        (0, b"\x00\x03\x00\x00\x00", in_both(Flaw::NotAName)),
+        (0, b"\x00\x04\x01\x00\x01a", in_both(Flaw::NotAName)),
+        (0, b"\x00\x04\x00\x00\x01\x00", in_both(Flaw::NotAName)),
+        (0, b"\x00\x04\x00\x00\x01a", [None; 2]),
+        (10, &[0, 3, 0, 29, 0], in_both(Flaw::HalfNumber)),
+        (10, &[0, 2, 0, 29, 0], in_both(Flaw::Extension)),
+        (11, &[1, 1], in_1_2(Flaw::Points)),
+        (11, &[1], in_1_2(Flaw::Extension)),
+        (13, &[0, 0], in_both(Flaw::Extension)),
+        (16, &[0, 1, 0], in_both(Flaw::Protocols)),
+        (16, &[0, 2, 1, b'x'], [None; 2]),
+        (18, &[0], in_both(Flaw::Extension)),
+        (34, &[0, 1, 4], in_1_3(Flaw::HalfNumber)),
+        (41, &[], in_1_3(Flaw::Keys)),
+        (41, &binders(&[0, 2, 1, 7]), [None; 2]),
+        (41, &binders(&[0, 4, 1, 7, 1, 7]), in_1_3(Flaw::Binders)),
+        (41, &binders(&[0, 3, 1, 7, 1]), in_1_3(Flaw::Binders)),
+        (41, &binders(&[0, 2, 2, 7]), in_1_3(Flaw::Keys)),
+        (47, &[0, 0], in_both(Flaw::Extension)),
+        (47, &[0, 1], in_both(Flaw::Authorities)),
+        (47, &[0, 3, 0, 2, 7], in_both(Flaw::Authority)),
+        (51, &[0, 4, 0, 29, 0, 0], in_1_3(Flaw::Keys)),
+        (57, &[], in_both(Flaw::Quic)),
+        (13172, &[0], in_1_2(Flaw::Extension)),
+        (0xfe0d, &[0, 1], in_both(Flaw::FirstExtensions)),
+        (0xff01, &[], in_1_2(Flaw::RenegotiationInfo)),
+        (0xff01, &[1, 7], in_1_2(Flaw::Renegotiation)),
+    ] {
+        assert_eq!(flaws((kind, content)), flaws_of_it, "{kind} {content:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_first_is_told() {
+    let (key, quic) = ((41, vec![]), (57, vec![]));
+    let (versions, half) = ((43, vec![2, 3, 4]), (43, vec![1, 3]));
+    let server = Server { has_1_2: true, has_1_3: true, protocols: &[] };
+    let flaw = |extensions: &[_]| examined(extensions, &server).flaw;
+    assert_eq!(flaw(&[quic.clone(), quic.clone()]), Some(Flaw::Repeated));
+    assert_eq!(flaw(&[quic.clone(), half.clone()]), Some(Flaw::FirstExtensions));
+    assert_eq!(flaw(&[half, (SERVER_NAME, vec![])]), Some(Flaw::ServerName));
+    assert_eq!(flaw(&[key.clone(), versions.clone(), quic.clone()]), Some(Flaw::Quic));
+    assert_eq!(flaw(&[key.clone(), versions.clone()]), Some(Flaw::KeyNotLast));
+    // Without protocols nobody looks at what is offered.
+    assert_eq!(flaw(&[(ALPN, vec![])]), None);
+    // No version in common is up to who looks at it next.
+    let old = Server { has_1_3: false, ..server };
+    assert_eq!(examined(&[versions, quic], &old).flaw, None);
+}
+
+#[test]
+fn a_client_that_shares_no_protocol_is_noted() {
+    let ours = [b"h2".to_vec()];
+    let shares_none = |offered: &[&str], ours: &[Vec<u8>]| {
+        let server = Server { has_1_2: true, has_1_3: true, protocols: ours };
+        examined(&[protocols(offered)], &server).shares_no_protocol
+    };
+    assert!(shares_none(&["h3", "http/1.1"], &ours));
+    assert!(!shares_none(&["h3", "h2"], &ours));
+    assert!(!shares_none(&["h3"], &[]));
+}
+
 #[test]
 fn who_asks_for_a_staple_is_noted() {
-    let status_request = (STATUS_REQUEST, vec![1, 0, 0, 0, 0]);
-    let bytes = records(&message(&[status_request]), 1000);
-    let expected =
-        Progress::Complete(ClientHello { requests_status: true, ..ClientHello::default() });
-    assert_eq!(read(&bytes), expected);
-    let status_request = (STATUS_REQUEST, vec![1, 0, 0, 0, 0]);
-    let bytes = records(&message(&[name("a.example"), status_request, protocols(&["h2"])]), 1000);
-    assert_eq!(ClientHelloReader::of_status().read(&bytes), expected);
+    let server = Server { has_1_2: true, has_1_3: true, protocols: &[] };
+    let asks = |extensions: &[_]| examined(extensions, &server).requests_status;
+    assert!(asks(&[name("a.example"), (5, vec![1, 0, 0, 0, 0])]));
+    assert!(!asks(&[name("a.example")]));
 }

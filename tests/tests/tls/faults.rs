@@ -2,8 +2,9 @@
 
 use crate::bad_peers::insult;
 use crate::hellos::{
-    AES_128_GCM_SHA256, ECDHE_ECDSA_AES_128_GCM, ECDSA_P256_SHA256, Extension, KEY_SHARE, P256,
-    TLS_1_3, X25519, compressing, hello, hello_1_2, hello_1_3, message, record,
+    AES_128_GCM_SHA256, CHANGE_CIPHER_SPEC, ECDHE_ECDSA_AES_128_GCM, ECDSA_P256_SHA256, Extension,
+    KEY_EXCHANGE, KEY_SHARE, P256, PSK, PSK_MODES, TLS_1_3, X25519, compressing, hello, hello_1_2,
+    hello_1_3, message, record,
 };
 use crate::rig::{Rig, SERVER, assert_alike, authority, connection_lines, logged, tls_front};
 
@@ -12,12 +13,9 @@ const ALERT: u8 = 21;
 const EMPTY: &[u8] = &[HANDSHAKE, 3, 1, 0, 0];
 /// The head of a message of 64 KiB and more, and some of that.
 const EXCESSIVE: &[u8] = &[16, 1, 0, 16, 0, 0, 0, 0];
-/// Offers to resume a session, for which two binders stand, and one.
+/// Offers to resume a session, for which two binders stand.
 const PSK_WITH_TWO_BINDERS: Extension<'_> =
     (41, b"\x00\x09\x00\x03abc\x00\x00\x00\x00\x00\x42\x20pppppppppppppppppppppppppppppppp\x20pppppppppppppppppppppppppppppppp");
-const PSK: Extension<'_> =
-    (41, b"\x00\x09\x00\x03abc\x00\x00\x00\x00\x00\x21\x20pppppppppppppppppppppppppppppppp");
-const PSK_MODES: Extension<'_> = (45, &[1, 1]);
 
 fn hello_with_key(share: &[u8]) -> Vec<u8> {
     hello(AES_128_GCM_SHA256, &[X25519, ECDSA_P256_SHA256, TLS_1_3, (51, share)])
@@ -85,11 +83,31 @@ fn faults() -> Vec<(&'static str, Vec<u8>, bool)> {
         ("a hello and some bytes in one record", with_rest, false),
         ("plain text behind a hello", behind(hello_1_2(), b"GET / HTTP/1.1\r\n"), false),
         ("a point by halves", behind(hello_1_2(), &message(16, b"\x41abc")), false),
+        ("a point of nothing", behind(hello_1_2(), &message(16, &[0])), false),
+        ("no point", behind(hello_1_2(), &message(16, &[])), false),
+        (
+            "40 changes of cipher and no point",
+            { behind(hello_1_2(), &CHANGE_CIPHER_SPEC.repeat(40)) },
+            false,
+        ),
+        ("another change of cipher", behind(with_key(), &record(20, &[2])), false),
+        ("a long change of cipher", behind(with_key(), &record(20, &[1, 1])), false),
+        ("two changes of cipher", behind(hello_1_3(&[]), &CHANGE_CIPHER_SPEC.repeat(2)), true),
+        ("ten warnings", behind(hello_1_2(), &record(ALERT, &[1, 90]).repeat(10)), false),
+        ("half an alert", behind(hello_1_2(), &record(ALERT, &[2])), false),
+        ("an alert and more", behind(hello_1_2(), &record(ALERT, &[2, 40, 0])), false),
+        ("an alert that nobody knows", behind(hello_1_2(), &record(ALERT, &[2, 200])), true),
+        ("a long alert first", record(ALERT, &[2, 40, 0]), false),
     ]
 }
 
+/// A client's first two flights in TLS 1.2, as far as anybody could say them.
+fn with_key() -> Vec<u8> {
+    [hello_1_2(), message(16, KEY_EXCHANGE)].concat()
+}
+
 /// The alert that `answer` ends with, where it can be read, and whether a session was begun.
-fn told(answer: &[u8]) -> (bool, Option<[u8; 7]>) {
+pub fn told(answer: &[u8]) -> (bool, Option<[u8; 7]>) {
     let alert = answer.last_chunk().filter(|alert: &&[u8; 7]| alert[0] == ALERT && alert[4] == 2);
     (answer.starts_with(&[HANDSHAKE]), alert.copied())
 }

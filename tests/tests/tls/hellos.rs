@@ -10,8 +10,18 @@ pub const TLS_1_3: Extension<'_> = (43, &[2, 3, 4]);
 /// A key of X25519.
 pub const KEY_SHARE: Extension<'_> =
     (51, b"\x00\x24\x00\x1d\x00\x200123456789abcdef0123456789abcdef");
+/// Offers to resume a session.
+pub const PSK: Extension<'_> =
+    (41, b"\x00\x09\x00\x03abc\x00\x00\x00\x00\x00\x21\x20pppppppppppppppppppppppppppppppp");
+pub const PSK_MODES: Extension<'_> = (45, &[1, 1]);
 pub const ECDHE_ECDSA_AES_128_GCM: &[u8] = &[0xc0, 0x2b];
 pub const AES_128_GCM_SHA256: &[u8] = &[0x13, 1];
+
+/// A client's key in TLS 1.2: the point of P-256 that all others are made of.
+pub const KEY_EXCHANGE: &[u8] = b"\x41\x04\x6b\x17\xd1\xf2\xe1\x2c\x42\x47\xf8\xbc\xe6\xe5\x63\xa4\x40\xf2\x77\x03\x7d\x81\x2d\xeb\x33\xa0\xf4\xa1\x39\x45\xd8\x98\xc2\x96\
+    \x4f\xe3\x42\xe2\xfe\x1a\x7f\x9b\x8e\xe7\xeb\x4a\x7c\x0f\x9e\x16\x2b\xce\x33\x57\x6b\x31\x5e\xce\xcb\xb6\x40\x68\x37\xbf\x51\xf5";
+/// A record of `change_cipher_spec`.
+pub const CHANGE_CIPHER_SPEC: &[u8] = &[20, 3, 3, 0, 1, 1];
 
 const RECORD_BYTES_MAX: usize = 16 * 1024;
 const HANDSHAKE: u8 = 22;

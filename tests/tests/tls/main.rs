@@ -7,6 +7,7 @@ mod downstream;
 mod examples;
 mod faults;
 mod hellos;
+mod malformed_hellos;
 mod names;
 mod ocsp;
 mod reload;

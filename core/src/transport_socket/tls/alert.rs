@@ -55,7 +55,7 @@ mod tests {
         opening: &[u8],
     ) -> Vec<u8> {
         let mut outgoing = before.to_vec();
-        let failed = Failed { error, refusal: None, version, opening, is_hello: false };
+        let failed = Failed { error, refusal: None, version, opening, is_hello: false, flaw: None };
         reword(&mut outgoing, &failed, version != Some(ProtocolVersion::TLSv1_3));
         outgoing
     }

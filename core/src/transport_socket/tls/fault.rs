@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use ringmain_proto_codec::client_hello::Flaw;
 use rustls::{
     AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible, PeerMisbehaved,
     ProtocolVersion,
@@ -26,6 +27,8 @@ pub(super) struct Failed<'a> {
     pub(super) opening: &'a [u8],
     /// Whether that is the form of a ClientHello, to its end.
     pub(super) is_hello: bool,
+    /// What is wrong with that, where rustls has not seen it.
+    pub(super) flaw: Option<Flaw>,
 }
 
 /// A number of BoringSSL's library of SSL routines, and what it stands for.
@@ -66,7 +69,9 @@ impl Fault {
 const SSL_LIBRARY: u32 = 0x1000_0000;
 
 const BAD_ALERT: (u32, &str) = (102, "BAD_ALERT");
+const BAD_POINT: (u32, &str) = (108, "BAD_ECPOINT");
 const CLIENT_HELLO_PARSE_FAILED: (u32, &str) = (131, "CLIENTHELLO_PARSE_FAILED");
+const DECODE_ERROR: (u32, &str) = (137, "DECODE_ERROR");
 const DATA_LENGTH_TOO_LONG: (u32, &str) = (136, "DATA_LENGTH_TOO_LONG");
 const ENCRYPTED_LENGTH_TOO_LONG: (u32, &str) = (146, "ENCRYPTED_LENGTH_TOO_LONG");
 const ERROR_PARSING_EXTENSION: (u32, &str) = (149, "ERROR_PARSING_EXTENSION");
@@ -101,6 +106,9 @@ impl Failed<'_> {
 
     /// What it comes to.
     pub(super) fn fault(&self) -> Fault {
+        if let Some(flaw) = self.flaw {
+            return of_flaw(flaw);
+        }
         match self.error {
             Error::InvalidMessage(invalid) => self.of_message(invalid),
             Error::PeerIncompatible(_) if is_of_old_version(self.opening) => of_version(),
@@ -117,6 +125,10 @@ impl Failed<'_> {
                     _ => fault,
                 }
             }
+            // No key of ours signs as the client wants it.
+            Error::General(_) if self.version == Some(ProtocolVersion::TLSv1_2) => {
+                Fault::of(&[NO_SHARED_CIPHER]).alert(AlertDescription::HandshakeFailure)
+            }
             Error::DecryptError => Fault::of(&[(139, "DECRYPTION_FAILED_OR_BAD_RECORD_MAC")]),
             Error::InappropriateHandshakeMessage { .. } => Fault::of(&[UNEXPECTED_MESSAGE]),
             Error::InappropriateMessage { .. } => Fault::of(&[UNEXPECTED_RECORD]),
@@ -128,6 +140,7 @@ impl Failed<'_> {
 
     fn of_message(&self, invalid: &InvalidMessage) -> Fault {
         let begins = self.version.is_none() && !self.opening.is_empty();
+        let is_1_2 = self.version == Some(ProtocolVersion::TLSv1_2);
         match invalid {
             // Behind the hello in its record, not the head of a message.
             InvalidMessage::HandshakePayloadTooLarge if begins && self.is_hello => of_excess(),
@@ -135,19 +148,26 @@ impl Failed<'_> {
                 let excessive = Fault::of(&[(150, "EXCESSIVE_MESSAGE_SIZE")]);
                 excessive.alert(AlertDescription::IllegalParameter)
             }
-            InvalidMessage::PreSharedKeyIsNotFinalExtension => {
-                let not_last = Fault::of(&[(267, "PRE_SHARED_KEY_MUST_BE_LAST")]);
-                not_last.alert(AlertDescription::IllegalParameter).with_version()
-            }
-            InvalidMessage::DuplicateExtension(_) if begins => {
-                Fault::of(&[CLIENT_HELLO_PARSE_FAILED]).alert(AlertDescription::DecodeError)
-            }
+            InvalidMessage::PreSharedKeyIsNotFinalExtension => of_flaw(Flaw::KeyNotLast),
+            InvalidMessage::DuplicateExtension(_) if begins => of_flaw(Flaw::Repeated),
             _ if begins && self.is_hello => of_extension(),
             _ if begins => no_hello(self.opening),
+            InvalidMessage::InvalidCcs
+            | InvalidMessage::TrailingData("ChangeCipherSpecPayload") => {
+                let bad = Fault::of(&[(103, "BAD_CHANGE_CIPHER_SPEC")]);
+                bad.alert(AlertDescription::IllegalParameter)
+            }
+            InvalidMessage::IllegalEmptyValue if is_1_2 => {
+                Fault::of(&[BAD_POINT]).alert(AlertDescription::IllegalParameter)
+            }
+            InvalidMessage::MissingData("AlertDescription")
+            | InvalidMessage::TrailingData("AlertMessagePayload") => {
+                Fault::of(&[BAD_ALERT]).alert(AlertDescription::DecodeError)
+            }
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion => {
                 Fault::of(&[WRONG_VERSION]).alert(AlertDescription::ProtocolVersion)
             }
-            _ => Fault::of(&[(137, "DECODE_ERROR")]).alert(AlertDescription::DecodeError),
+            _ => Fault::of(&[DECODE_ERROR]).alert(AlertDescription::DecodeError),
         }
     }
 
@@ -172,7 +192,7 @@ impl Failed<'_> {
                 let list = Fault::of(&[INVALID_COMPRESSION_LIST]).with_version();
                 list.alert(AlertDescription::IllegalParameter)
             }
-            PeerIncompatible::UncompressedEcPointsRequired => of_extension(),
+            PeerIncompatible::UncompressedEcPointsRequired => of_flaw(Flaw::Points),
             PeerIncompatible::KeyShareExtensionRequired => {
                 Fault::of(&[(258, "MISSING_KEY_SHARE")]).alert(AlertDescription::MissingExtension)
             }
@@ -199,20 +219,21 @@ impl Failed<'_> {
 
 fn of_misbehaviour(misbehaved: &PeerMisbehaved) -> Fault {
     match misbehaved {
-        PeerMisbehaved::InvalidKeyShare => Fault::of(&[(108, "BAD_ECPOINT")]),
+        PeerMisbehaved::InvalidKeyShare => Fault::of(&[BAD_POINT]),
         PeerMisbehaved::OfferedDuplicateKeyShares => Fault::of(&[(264, "DUPLICATE_KEY_SHARE")]),
         PeerMisbehaved::RefusedToFollowHelloRetryRequest => Fault::of(&[WRONG_CURVE]),
         PeerMisbehaved::MissingPskModesExtension => Fault::of(&[(164, "MISSING_EXTENSION")]),
-        PeerMisbehaved::PskExtensionWithMismatchedIdsAndBinders => {
-            Fault::of(&[(271, "PSK_IDENTITY_BINDER_COUNT_MISMATCH")])
-        }
+        PeerMisbehaved::PskExtensionWithMismatchedIdsAndBinders => of_flaw(Flaw::Binders),
         PeerMisbehaved::OfferedIncorrectCompressions => Fault::of(&[INVALID_COMPRESSION_LIST]),
-        PeerMisbehaved::ServerNameMustContainOneHostName => {
-            Fault::of(&[ERROR_PARSING_EXTENSION]).alert(AlertDescription::UnrecognisedName)
-        }
+        PeerMisbehaved::ServerNameMustContainOneHostName => of_flaw(Flaw::NotAName),
         PeerMisbehaved::KeyEpochWithPendingFragment => of_excess(),
-        PeerMisbehaved::TooManyEmptyFragments => {
+        PeerMisbehaved::TooManyEmptyFragments
+        | PeerMisbehaved::IllegalMiddleboxChangeCipherSpec => {
             let many = Fault::of(&[(219, "TOO_MANY_EMPTY_FRAGMENTS")]);
+            many.alert(AlertDescription::UnexpectedMessage)
+        }
+        PeerMisbehaved::TooManyWarningAlertsReceived => {
+            let many = Fault::of(&[(220, "TOO_MANY_WARNING_ALERTS")]);
             many.alert(AlertDescription::UnexpectedMessage)
         }
         _ => of_anything(),
@@ -229,6 +250,47 @@ fn of_excess() -> Fault {
 
 fn of_extension() -> Fault {
     Fault::of(&[ERROR_PARSING_EXTENSION, PARSE_TLSEXT]).with_version()
+}
+
+/// A malformed extension, and the cause beneath.
+fn of_extension_as(cause: u32, name: &'static str) -> Fault {
+    Fault::of(&[(cause, name), ERROR_PARSING_EXTENSION, PARSE_TLSEXT]).with_version()
+}
+
+/// All of them end in an alert of ours: rustls has not seen the hello.
+fn of_flaw(flaw: Flaw) -> Fault {
+    let (code, name) = DECODE_ERROR;
+    let (fault, alert) = match flaw {
+        Flaw::Repeated => (Fault::of(&[CLIENT_HELLO_PARSE_FAILED]), None),
+        Flaw::FirstExtensions => (Fault::of(&[DECODE_ERROR]), None),
+        Flaw::ServerName => (Fault::of(&[ERROR_PARSING_EXTENSION]), None),
+        Flaw::NotAName => {
+            let fault = Fault::of(&[ERROR_PARSING_EXTENSION]);
+            (fault, Some(AlertDescription::UnrecognisedName))
+        }
+        Flaw::Extension => (of_extension(), None),
+        Flaw::HalfNumber => (of_extension_as(code, name), None),
+        Flaw::Authorities => (of_extension_as(162, "LENGTH_MISMATCH"), None),
+        Flaw::Authority => (of_extension_as(123, "CA_DN_TOO_LONG"), None),
+        Flaw::RenegotiationInfo => (of_extension_as(201, "RENEGOTIATION_ENCODING_ERR"), None),
+        Flaw::Renegotiation => {
+            let fault = of_extension_as(202, "RENEGOTIATION_MISMATCH");
+            (fault, Some(AlertDescription::HandshakeFailure))
+        }
+        Flaw::Points => (of_extension(), Some(AlertDescription::IllegalParameter)),
+        Flaw::Quic => (of_extension(), Some(AlertDescription::UnsupportedExtension)),
+        Flaw::KeyNotLast => {
+            let fault = Fault::of(&[(267, "PRE_SHARED_KEY_MUST_BE_LAST")]).with_version();
+            (fault, Some(AlertDescription::IllegalParameter))
+        }
+        Flaw::Keys => (Fault::of(&[DECODE_ERROR]).with_version(), None),
+        Flaw::Binders => {
+            let fault = Fault::of(&[(271, "PSK_IDENTITY_BINDER_COUNT_MISMATCH")]).with_version();
+            (fault, Some(AlertDescription::IllegalParameter))
+        }
+        Flaw::Protocols => (Fault::of(&[PARSE_TLSEXT]).with_version(), None),
+    };
+    fault.alert(alert.unwrap_or(AlertDescription::DecodeError))
 }
 
 fn of_version() -> Fault {
@@ -254,10 +316,10 @@ fn no_hello(received: &[u8]) -> Fault {
         [(0x80..), _, CLIENT_HELLO, 3, ..] => {
             (CLIENT_HELLO_PARSE_FAILED, AlertDescription::DecodeError)
         }
-        [ALERT, 3, _, _, _, _, alert, ..] => {
+        [ALERT, 3, _, 0, 2, _, alert, ..] => {
             return Fault::of_alert((*alert).into()).alert(AlertDescription::DecodeError);
         }
-        [ALERT, 3, _, 0, 0, ..] => (BAD_ALERT, AlertDescription::DecodeError),
+        [ALERT, 3, _, _, _, ..] => (BAD_ALERT, AlertDescription::DecodeError),
         [HANDSHAKE, 3, _, high, low, ..] if length(high, low) > RECORD_BYTES_MAX => {
             (ENCRYPTED_LENGTH_TOO_LONG, AlertDescription::RecordOverflow)
         }

@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use ringmain_proto_codec::client_hello::{ClientHelloReader, Progress};
+use ringmain_proto_codec::client_hello::{ClientHelloReader, Examined, Flaw, Progress};
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::server::UnbufferedServerConnection;
-use rustls::{Error, HandshakeKind, PeerMisbehaved, ProtocolVersion};
+use rustls::server::{ServerConfig, UnbufferedServerConnection};
+use rustls::{Error, HandshakeKind, InvalidMessage, PeerMisbehaved, ProtocolVersion};
 use smallvec::SmallVec;
 
 use super::alert;
@@ -44,10 +45,13 @@ pub async fn accept(
     buffers: &Rc<BufferPool>,
     stats: &SslStats,
 ) -> Result<TlsStream, HandshakeFailure> {
-    let connection = UnbufferedServerConnection::new(context.config.clone());
-    let side = connection.map(|it| Side::Server(Box::new(it)));
-    let hello = Some(ClientHelloReader::of_status());
-    shake_hands(stream, incoming, side, hello, buffers, stats).await
+    let hello = Some(Hello { reader: ClientHelloReader::default(), context });
+    shake_hands(stream, incoming, server_side(&context.config), hello, buffers, stats).await
+}
+
+fn server_side(config: &Arc<ServerConfig>) -> Result<Side, Error> {
+    let connection = UnbufferedServerConnection::new(config.clone())?;
+    Ok(Side::Server(Box::new(connection)))
 }
 
 /// Begins a handshake with an upstream, which is known as `name`.
@@ -67,7 +71,7 @@ async fn shake_hands(
     stream: Rc<Stream>,
     incoming: Buffer,
     side: Result<Side, Error>,
-    hello: Option<ClientHelloReader>,
+    hello: Option<Hello<'_>>,
     buffers: &Rc<BufferPool>,
     stats: &SslStats,
 ) -> Result<TlsStream, HandshakeFailure> {
@@ -98,8 +102,8 @@ struct Handshake<'a> {
     stream: Rc<Stream>,
     session: Session,
     is_server: bool,
-    /// Reads what rustls does not tell.
-    hello: Option<ClientHelloReader>,
+    /// Until there is a ClientHello.
+    hello: Option<Hello<'a>>,
     opening: Opening,
     observed: Observed,
     buffers: &'a Rc<BufferPool>,
@@ -117,10 +121,7 @@ impl Handshake<'_> {
         };
         let mut staple = None;
         loop {
-            if self.is_server {
-                self.note_hello();
-            }
-            let begun = std::mem::replace(&mut begun, Ok(()));
+            let begun = std::mem::replace(&mut begun, Ok(())).and_then(|()| self.examine_hello());
             let session = &mut self.session;
             let advanced =
                 begun.and_then(|()| observing(&mut self.observed, || session.handshake()));
@@ -182,20 +183,31 @@ impl Handshake<'_> {
         }
     }
 
-    /// Notes what rustls does not tell of a ClientHello.
-    fn note_hello(&mut self) {
+    /// Looks at a client's hello before rustls does, and chooses what it is served with.
+    fn examine_hello(&mut self) -> Result<(), Error> {
+        let Some(hello) = &mut self.hello else { return Ok(()) };
         let received = self.session.received();
         self.opening.note(received);
-        let Some(reader) = &mut self.hello else { return };
-        match reader.read(received) {
-            Progress::Incomplete => return,
-            Progress::Complete(read) => {
-                self.observed.requests_status = read.requests_status;
-                self.opening.is_hello = true;
-            }
-            Progress::NotTls => {}
-        }
+        let examined = match hello.reader.examine(received, &hello.context.server()) {
+            Progress::Incomplete => return Ok(()),
+            Progress::NotTls => None,
+            Progress::Complete(examined) => Some(examined),
+        };
+        let context = hello.context;
         self.hello = None;
+        let Some(Examined { requests_status, shares_no_protocol, flaw }) = examined else {
+            return Ok(());
+        };
+        self.opening.is_hello = true;
+        self.opening.flaw = flaw;
+        self.observed.requests_status = requests_status;
+        if shares_no_protocol {
+            self.session.restart(server_side(&context.without_protocols)?);
+        }
+        match flaw {
+            Some(_) => Err(InvalidMessage::MissingData("extension").into()),
+            None => Ok(()),
+        }
     }
 
     /// Tells the peer of `error` and counts it, as Envoy does: a certificate that was refused is no error of
@@ -208,6 +220,7 @@ impl Handshake<'_> {
             version: self.version(),
             opening: &self.opening.bytes,
             is_hello: self.opening.is_hello,
+            flaw: self.opening.flaw,
         };
         alert::reword(&mut outgoing, &failed, self.is_plain());
         let counters = &self.stats.fixed;
@@ -263,6 +276,12 @@ impl Handshake<'_> {
     }
 }
 
+/// Reads what a client begins with, for who serves it.
+struct Hello<'a> {
+    reader: ClientHelloReader,
+    context: &'a ServerContext,
+}
+
 /// What a client begins with.
 #[derive(Default)]
 struct Opening {
@@ -270,6 +289,8 @@ struct Opening {
     bytes: SmallVec<[u8; OPENING_BYTES]>,
     /// Whether it is a whole ClientHello.
     is_hello: bool,
+    /// What is wrong with that.
+    flaw: Option<Flaw>,
 }
 
 const OPENING_BYTES: usize = 11;

@@ -79,7 +79,19 @@ pub(super) fn alert_name(alert: AlertDescription) -> Cow<'static, str> {
         AlertDescription::UnrecognisedName => ("TLSV1", "UNRECOGNIZED_NAME"),
         AlertDescription::NoApplicationProtocol => ("TLSV1", "NO_APPLICATION_PROTOCOL"),
         AlertDescription::CertificateRequired => ("TLSV1", "CERTIFICATE_REQUIRED"),
-        other => return format!("TLSV1_ALERT_{}", u8::from(other)).into(),
+        AlertDescription::CloseNotify => ("SSLV3", "CLOSE_NOTIFY"),
+        AlertDescription::DecryptionFailed => ("TLSV1", "DECRYPTION_FAILED"),
+        AlertDescription::RecordOverflow => ("TLSV1", "RECORD_OVERFLOW"),
+        AlertDescription::DecompressionFailure => ("SSLV3", "DECOMPRESSION_FAILURE"),
+        AlertDescription::ExportRestriction => ("TLSV1", "EXPORT_RESTRICTION"),
+        AlertDescription::InappropriateFallback => ("TLSV1", "INAPPROPRIATE_FALLBACK"),
+        AlertDescription::CertificateUnobtainable => ("TLSV1", "CERTIFICATE_UNOBTAINABLE"),
+        AlertDescription::BadCertificateStatusResponse => {
+            ("TLSV1", "BAD_CERTIFICATE_STATUS_RESPONSE")
+        }
+        AlertDescription::BadCertificateHashValue => ("TLSV1", "BAD_CERTIFICATE_HASH_VALUE"),
+        AlertDescription::UnknownPSKIdentity => ("TLSV1", "UNKNOWN_PSK_IDENTITY"),
+        _ => return "unknown error".into(),
     };
     format!("{prefix}_ALERT_{name}").into()
 }

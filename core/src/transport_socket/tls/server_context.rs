@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringmain_config::tls::{DownstreamTlsContext, SessionTickets, TlsVersion};
+use ringmain_proto_codec::client_hello::Server;
 use rustls::ServerConfig;
 use rustls::server::NoServerSessionStorage;
 
@@ -15,6 +16,9 @@ use super::verification::Verifier;
 #[derive(Debug)]
 pub struct ServerContext {
     pub(super) config: Arc<ServerConfig>,
+    /// The same for clients that share no protocol with it: Envoy serves them as if they had not asked, where
+    /// rustls would refuse them.
+    pub(super) without_protocols: Arc<ServerConfig>,
     tickets: Arc<Tickets>,
     source: Arc<DownstreamTlsContext>,
 }
@@ -49,7 +53,22 @@ impl ServerContext {
             && parameters.tls_maximum_protocol_version == TlsVersion::V12;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = tickets.clone();
-        Self { config: Arc::new(config), tickets, source }
+        let config = Arc::new(config);
+        let mut without_protocols = config.clone();
+        if !config.alpn_protocols.is_empty() {
+            Arc::make_mut(&mut without_protocols).alpn_protocols.clear();
+        }
+        Self { config, without_protocols, tickets, source }
+    }
+
+    /// What it speaks.
+    pub(super) fn server(&self) -> Server<'_> {
+        let parameters = &self.source.common.tls_params;
+        Server {
+            has_1_2: parameters.tls_minimum_protocol_version <= TlsVersion::V12,
+            has_1_3: parameters.tls_maximum_protocol_version >= TlsVersion::V13,
+            protocols: &self.config.alpn_protocols,
+        }
     }
 
     /// What it was made of.

@@ -67,6 +67,11 @@ impl Session {
         Self { side, incoming, plain: Buffer::default(), outgoing: Vec::new(), end: None }
     }
 
+    /// Begins anew as `side`, which sees all of [`Session::received`]: no message has been used.
+    pub(super) fn restart(&mut self, side: Side) {
+        self.side = side;
+    }
+
     /// What the handshake has come to.
     pub(super) fn connection(&self) -> &rustls::CommonState {
         match &self.side {
