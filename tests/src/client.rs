@@ -81,6 +81,17 @@ impl Client {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
+    /// The same; whether the proxy's side still takes them.
+    pub fn is_taken(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// Waits until something can be read, and leaves it there.
+    pub fn wait_for_bytes(&self) {
+        let peeked = self.stream.peek(&mut [0]).expect("an answer");
+        assert_eq!(peeked, 1, "the proxy says something");
+    }
+
     /// Sends several pieces, each by itself.
     pub fn send_pieces(&mut self, pieces: &[impl AsRef<[u8]>]) {
         for piece in pieces {

@@ -194,8 +194,8 @@ fn many_clients_at_once() {
 
 #[test]
 fn upstreams_that_do_not_read() {
-    // No socket's buffers hold so much.
-    const LENGTH: usize = 64 * 1024 * 1024;
+    // More than anybody takes while the client has time for its response.
+    const LENGTH: u64 = 1 << 40;
     let head = format!("POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: {LENGTH}\r\n\r\n");
     for program in Program::ringmains() {
         let upstream = Upstream::start(vec![vec![Act::AwaitRelease, Act::Close]]);
@@ -206,8 +206,13 @@ fn upstreams_that_do_not_read() {
             .expect("the proxy listens");
         client.set_write_timeout(Some(PATIENCE)).expect("SO_SNDTIMEO");
         client.write_all(head.as_bytes()).expect("room");
-        // Who waits for room is told that there will be none.
-        let error = client.write_all(&vec![b'x'; LENGTH]).expect_err("nobody takes it");
+        // Who goes on for ever is told that nobody listens.
+        let piece = [b'x'; 64 * 1024];
+        let error = loop {
+            if let Err(error) = client.write_all(&piece) {
+                break error;
+            }
+        };
         let is_told = matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
         assert!(is_told, "{program}: {error}");
         drop(client);
@@ -318,6 +323,47 @@ fn clients_that_are_refused_are_waited_for() {
             client.send(GET);
             assert_eq!(proxy.admin().stat("http.ingress.downstream_cx_active"), 1, "{program}");
             drop(client);
+            proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
+        }
+    }
+}
+
+/// Why a client is answered before all of its body has come: fields of the connection manager, and what the host
+/// does.
+fn early_answers() -> [(u16, &'static str, Reply); 4] {
+    let early = b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 4\r\n\r\nbig!".to_vec();
+    [
+        (413, "", vec![Act::Send(early), Act::Stall]),
+        (503, "", vec![Act::ReadBytes(3), Act::Reset]),
+        (408, "request_timeout: 0.3s\n", vec![Act::Stall]),
+        (408, "stream_idle_timeout: 0.3s\n", vec![Act::Stall]),
+    ]
+}
+
+/// Its answer is not lost: nothing that it sends is answered by a reset (RFC 9112 §9.6).
+#[test]
+fn a_client_that_writes_on_can_read_its_answer() {
+    const PIECES: usize = 20;
+    let piece = [b'x'; 5000];
+    let head =
+        format!("POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: {}\r\n\r\nabc", 1 << 20);
+    for program in Program::ringmains() {
+        for (status, hcm, reply) in early_answers() {
+            let upstream = Upstream::start(vec![reply]);
+            let values = Values::from([("upstream".into(), upstream.address().port().to_string())]);
+            let template = front_proxy(&format!("{LONG_DELAY}{hcm}"), "", "");
+            let proxy = Proxy::start(program, &template, &values);
+            let mut client = connect(&proxy);
+            client.send(&head);
+            client.wait_for_bytes();
+            for _ in 0..PIECES {
+                assert!(client.is_taken(piece), "{program}, {status}: nobody resets it");
+            }
+            let response = client.read_response().expect("a response");
+            assert_eq!(response.status(), Some(status), "{program}");
+            client.half_close();
+            assert_eq!(client.read_to_end(), (Vec::new(), End::Closed), "{program}, {status}");
+            upstream.close_connections();
             proxy.admin().wait_for_stat("http.ingress.downstream_cx_active", 0);
         }
     }

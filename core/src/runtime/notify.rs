@@ -117,7 +117,7 @@ impl ReadCancel {
         self.wait.told.set(false);
     }
 
-    fn cancel(&self) {
+    pub(super) fn cancel(&self) {
         let canceller = self.operation.take();
         self.operation.replace(canceller.cancel());
         self.wait.notify();

@@ -218,6 +218,22 @@ impl Patience {
         self.deadline.disarm();
     }
 
+    /// Begins anew, and ends with [`Patience::deadline`] as that is armed, or by [`Patience::end`].
+    pub fn renew(&self) {
+        self.cancel.renew();
+        self.deadline.take_fired();
+    }
+
+    /// Ends now: no read begins until it is renewed, and one in flight is over.
+    pub fn end(&self) {
+        self.cancel.cancel();
+    }
+
+    /// When it ends.
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
     /// Whether it ended since it was armed, also while nothing was read.
     pub(super) fn has_ended(&self) -> bool {
         self.cancel.has_fired()

@@ -315,7 +315,7 @@ impl<'a> Downstream<'a> {
     /// Ends [`Downstream::receive`].
     pub fn request_deadline(&self) -> &'a Deadline {
         match self.codec {
-            Codec::Http1(connection) => &connection.read_deadline,
+            Codec::Http1(connection) => connection.request_deadline(),
             Codec::Http2(stream) => &stream.request_deadline,
         }
     }

@@ -14,6 +14,8 @@ pub(super) enum Receiving {
     Reads,
     /// It is thrown away, for as long as the client has to take its response.
     Discards,
+    /// Nothing reads it until the response is out; then it is thrown away.
+    Waits,
     /// The socket takes nothing more.
     Refuses,
 }
@@ -25,10 +27,17 @@ impl Connection {
         match self.record.manager.config.delayed_close_timeout {
             Some(limit) if answered => {
                 self.receiving.set(Receiving::Discards);
+                self.request_deadline().disarm();
                 self.transport.end_writing();
                 self.read_deadline.arm(Some(limit));
             }
             None if answered => self.stream().shutdown(Shutdown::Both),
+            // A response is still to come. Who sends more to a socket that refuses it is reset once we have ended
+            // our side, and may lose that response.
+            _ if !self.body.borrow().is_endless() => {
+                self.receiving.set(Receiving::Waits);
+                self.patience.end();
+            }
             _ => {
                 self.receiving.set(Receiving::Refuses);
                 self.stream().shutdown(Shutdown::Read);
@@ -43,9 +52,11 @@ impl Connection {
         self.transport.end_writing();
         let Some(limit) = self.record.manager.config.delayed_close_timeout else { return };
         let is_there = match (self.receiving.get(), self.read_deadline.fired()) {
-            (Receiving::Reads | Receiving::Discards, false) => self.discard_for(limit).await,
+            (Receiving::Refuses, _) | (Receiving::Reads | Receiving::Waits, true) => {
+                self.is_there_after(limit).await
+            }
+            (_, false) => self.discard_for(limit).await,
             (Receiving::Discards, true) => true,
-            (Receiving::Reads, true) | (Receiving::Refuses, _) => self.is_there_after(limit).await,
         };
         if is_there {
             self.stats().downstream_cx_delayed_close_timeout.inc();

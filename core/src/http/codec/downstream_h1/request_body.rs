@@ -3,8 +3,9 @@
 use ringmain_proto_codec::{ChunkError, HeaderMap};
 
 use super::Connection;
+use super::closing::Receiving;
 use crate::http::codec::downstream::{ReceiveError, Received};
-use crate::runtime::Buffer;
+use crate::runtime::{Buffer, Deadline};
 
 impl Connection {
     /// What of the body has come with the head.
@@ -24,12 +25,31 @@ impl Connection {
         let is_endless = self.body.borrow().is_endless();
         let read = match is_endless {
             true => self.read_lazily(buffer).await,
-            false => self.read(buffer).await,
+            false => self.read_body(buffer).await,
         };
         match read {
-            (0, _) if self.read_deadline.fired() => Err(ReceiveError::TimedOut),
+            (0, _) if self.request_deadline().fired() => Err(ReceiveError::TimedOut),
             (0, _) => Err(ReceiveError::Gone),
             (count, data) => self.take_framing(data, count).map_err(ReceiveError::Broken),
+        }
+    }
+
+    /// Ends [`Connection::receive`]. The socket still takes what the client sends, until its response is there.
+    pub fn request_deadline(&self) -> &Deadline {
+        match self.body.borrow().is_endless() {
+            true => &self.read_deadline,
+            false => self.patience.deadline(),
+        }
+    }
+
+    async fn read_body(&self, buffer: Buffer) -> (usize, Buffer) {
+        if self.receiving.get() == Receiving::Waits {
+            return (0, buffer);
+        }
+        self.patience.renew();
+        match self.transport.read_patiently(buffer, &self.patience).await {
+            (Some(read), buffer) => self.note_read(read, buffer),
+            (None, buffer) => (0, buffer),
         }
     }
 
