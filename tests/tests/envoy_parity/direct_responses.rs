@@ -1,8 +1,10 @@
 //! Direct responses: where their bodies come from, and which statuses bring a location.
 
+use ringmain_tests::client::Step;
 use ringmain_tests::parity::{Case, case, compare};
 
 use super::GET;
+use super::access_log_operators::logging;
 
 fn answering(name: &'static str, fields: &str) -> Case {
     case(name)
@@ -50,4 +52,33 @@ fn statuses() {
         status("unavailable", "503"),
         answering("moved_without_body", "status: 301").ask(GET),
     ]);
+}
+
+/// Nobody has received them, but they came.
+#[test]
+fn bodies_that_nobody_takes_count_as_bytes_of_the_wire_only() {
+    const ROUTES: &str = "- match: { prefix: /direct }
+  direct_response: { status: 403 }
+- match: { prefix: /redirect }
+  redirect: { host_redirect: b.example }";
+    let bodies = [
+        ("all", "content-length: 5\r\n\r\nhello"),
+        ("half", "content-length: 10\r\n\r\nhello"),
+        ("none", "content-length: 10\r\n\r\n"),
+        ("chunks", "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+        ("half_a_chunk", "transfer-encoding: chunked\r\n\r\na\r\nhello"),
+        ("no_chunk", "transfer-encoding: chunked\r\n\r\n\r\n"),
+    ];
+    let paths = ["/direct", "/redirect", "/nowhere"];
+    let asked = paths.iter().flat_map(|path| bodies.map(|(name, body)| (*path, name, body)));
+    let ask = |(path, name, body): (&str, &str, &str)| {
+        let name = format!("{}_{name}", &path[1..]).leak();
+        logging(name, &["BYTES_RECEIVED", "DOWNSTREAM_WIRE_BYTES_RECEIVED"])
+            .routes(ROUTES)
+            .send(format!("POST {path} HTTP/1.1\r\nhost: a.example\r\n{body}"))
+            .read()
+            .step(Step::ReadToEnd)
+            .shows("\n0 | ")
+    };
+    compare(asked.map(ask).collect());
 }

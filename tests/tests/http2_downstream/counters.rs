@@ -3,7 +3,7 @@
 use ringmain_tests::h2_client::{GET, H2Client, POST};
 use ringmain_tests::h2_frame::{END_STREAM, Frame, PREFACE, code, data, headers, kind, settings};
 use ringmain_tests::h2_upstream::{H2Upstream, HTTP2};
-use ringmain_tests::proxy::Proxy;
+use ringmain_tests::proxy::{Program, Proxy};
 use ringmain_tests::template::{Values, front_proxy};
 use ringmain_tests::upstream::ok;
 
@@ -96,5 +96,35 @@ fn wire_bytes_are_those_of_the_streams_frames() {
         let upstream_sent = bytes(&upstream.connections()[0], 1);
         let expected = format!("{} {sent} {upstream_sent} {}\n", request.len(), answer(1).len());
         assert_eq!(line, expected, "{program}");
+    }
+}
+
+/// A difference that is meant: Envoy looks at no more than the HEADERS of a request that it answers by itself.
+#[test]
+fn wire_bytes_are_also_those_of_a_body_that_nobody_takes() {
+    const REFUSES: &str = "path_with_escaped_slashes_action: REJECT_REQUEST";
+    let log = LOG.replace(
+        "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% \
+         %BYTES_RECEIVED% %BYTES_SENT%",
+        "%BYTES_RECEIVED% %DOWNSTREAM_WIRE_BYTES_RECEIVED%",
+    );
+    assert_ne!(log, LOG);
+    let mut fields = POST;
+    fields.iter_mut().filter(|(name, _)| *name == ":path").for_each(|(_, path)| *path = "/%2f");
+    for program in both() {
+        let template = front_proxy(&[&log, REFUSES].concat(), "", "");
+        let rig = Rig::with_template(program, vec![ok()], &template);
+        let mut client = H2Client::open(rig.port());
+        let (head, body) = (headers(1, &fields, 0), data(1, "body", END_STREAM));
+        client.send([&head[..], &body].concat());
+        assert_eq!(client.outcome(1).status(), Some(400), "{program}");
+        let line = ringmain_tests::wait::eventually("a log line", || {
+            Some(rig.proxy.file("access.log")).filter(|log| !log.is_empty())
+        });
+        let counted = match program {
+            Program::Envoy => head.len(),
+            _ => head.len() + body.len(),
+        };
+        assert_eq!(line, format!("0 {counted}\n"), "{program}");
     }
 }

@@ -249,6 +249,7 @@ impl Connection {
             }
         };
         exchange.info.downstream_bytes.sent = self.sent.take();
+        exchange.info.downstream_bytes.received += self.untaken_wire_bytes();
         self.downstream().finish(exchange);
         after
     }

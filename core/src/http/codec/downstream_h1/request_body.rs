@@ -71,6 +71,18 @@ impl Connection {
         Ok(Received { data, last: taken.complete })
     }
 
+    /// Bytes of a body that has come with its head, and that nobody has taken until the response was out. The
+    /// connection ends then.
+    pub(super) fn untaken_wire_bytes(&self) -> u64 {
+        if self.body.borrow().is_complete() || self.input.borrow().is_empty() {
+            return 0;
+        }
+        if let Ok(Received { data, .. }) = self.body_at_hand() {
+            self.record.worker.buffers.give_back(data);
+        }
+        self.take_wire_bytes()
+    }
+
     /// The trailers that have come and are passed on.
     pub fn take_trailers(&self) -> Option<Box<HeaderMap>> {
         self.body.borrow_mut().take_trailers()
