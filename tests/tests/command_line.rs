@@ -56,11 +56,24 @@ fn mistakes_are_named() {
         (&["--io-engine", "steam"], "steam"),
         (&["--concurrency", "many"], "many"),
         (&["--cpuset", "3-1"], "3-1"),
+        (&["--cpuset", "1024"], "1024"),
     ] {
         let output = run_ringmain(arguments);
         assert!(!output.status.success(), "{arguments:?}");
         assert!(stderr(&output).contains(named), "{arguments:?}: {}", stderr(&output));
     }
+}
+
+/// Who names cores wants those: workers that share others by mistake would only be slow.
+#[test]
+fn cores_that_are_not_there_are_named() {
+    let path = workspace::scratch("cores").join("envoy.yaml");
+    std::fs::write(&path, sound()).expect("scratch is writable");
+    let path = path.to_str().expect("UTF-8");
+    let output = run_ringmain(&["-c", path, "--cpuset", "0,1021-1023"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let expected = "--cpuset names cores that this process cannot run on: 1021-1023; it can on ";
+    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
 }
 
 #[test]

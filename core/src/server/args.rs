@@ -272,6 +272,25 @@ pub enum DrainStrategy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CpuList(pub Vec<usize>);
 
+/// The highest number of a core that the system's set of cores has room for.
+const CORE_MAX: usize = 1023;
+
+impl std::fmt::Display for CpuList {
+    /// As it may be given: `0-3,6`.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let runs = self.0.chunk_by(|one, next| one.checked_add(1) == Some(*next));
+        for (index, run) in runs.enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            match *run {
+                [first, .., last] => write!(out, "{comma}{first}-{last}")?,
+                [one] => write!(out, "{comma}{one}")?,
+                [] => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 impl std::str::FromStr for CpuList {
     type Err = String;
 
@@ -283,7 +302,7 @@ impl std::str::FromStr for CpuList {
                 text.trim().parse::<usize>().map_err(|_| format!("'{part}' is no core or range"))
             };
             let (first, last) = (number(first)?, number(last)?);
-            if first > last || last > 4095 {
+            if first > last || last > CORE_MAX {
                 return Err(format!("'{part}' is no range of cores"));
             }
             cores.extend(first..=last);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use core_affinity::CoreId;
 use ringmain_config::LoadError;
 use ringmain_config::address::Address;
 use ringmain_config::bootstrap::Bootstrap;
@@ -16,7 +17,7 @@ use tokio::sync::mpsc;
 
 pub use super::configuration::told;
 
-use super::args::{Args, Mode};
+use super::args::{Args, CpuList, Mode};
 use super::configuration::{Written, load, name_node};
 use super::control::{Boot, Control, ServerState};
 use super::descriptors::{self, Descriptors};
@@ -72,6 +73,14 @@ pub enum StartError {
     /// An access log cannot be used.
     #[error(transparent)]
     AccessLog(#[from] OpenError),
+    /// `--cpuset` names cores on which nothing may run here.
+    #[error("--cpuset names cores that this process cannot run on: {refused}; it can on {usable}")]
+    NoSuchCores {
+        /// Those.
+        refused: CpuList,
+        /// Those that it runs on where none are named.
+        usable: CpuList,
+    },
     /// The configuration needs a cargo feature that is off.
     #[error("{0}; build ringmain with the cargo feature 'aws'")]
     NotInThisBuild(String),
@@ -173,7 +182,7 @@ const MAILBOX_COMMANDS: usize = 1024;
 impl Server {
     fn prepare(args: &Args, bootstrap: &Bootstrap) -> Result<Self, StartError> {
         let plan = runtime::plan(args.io_engine).map_err(system("cannot use io_uring"))?;
-        let cores = cores(args);
+        let cores = cores(args)?;
         let workers = args.concurrency.map_or(cores.len().max(1), |count| count as usize);
         tracing::info!(workers, "I/O engine: {plan}");
         // First: a second process by mistake must end here, before its listening sockets take
@@ -438,11 +447,26 @@ fn write_admin_address(args: &Args, address: &Address) -> Result<(), StartError>
     std::fs::write(path, address.to_string()).map_err(StartError::file("write", path))
 }
 
-/// The cores for the workers, in order; empty where the system does not say.
-fn cores(args: &Args) -> Vec<core_affinity::CoreId> {
+/// The cores for the workers, in order; empty where the system does not say. Those that somebody has asked for
+/// must be there: workers that share a core by mistake would only be slow.
+fn cores(args: &Args) -> Result<Vec<CoreId>, StartError> {
     let usable = core_affinity::get_core_ids().unwrap_or_default();
-    match &args.cpuset {
-        Some(list) => list.0.iter().map(|id| core_affinity::CoreId { id: *id }).collect(),
-        None => usable,
+    let Some(CpuList(list)) = &args.cpuset else { return Ok(usable) };
+    let asked: Vec<CoreId> = list.iter().map(|id| CoreId { id: *id }).collect();
+    let refused = refused(asked.clone()).map_err(system("cannot start a thread"))?;
+    if refused.is_empty() {
+        return Ok(asked);
     }
+    let usable = usable.iter().map(|core| core.id).collect();
+    Err(StartError::NoSuchCores { refused: CpuList(refused), usable: CpuList(usable) })
+}
+
+/// Which of `cores` the system lets nobody run on. A core outside the process' own affinity may do, so a thread tries.
+fn refused(cores: Vec<CoreId>) -> io::Result<Vec<usize>> {
+    let try_all = move || {
+        let refused = cores.into_iter().filter(|core| !core_affinity::set_for_current(*core));
+        refused.map(|core| core.id).collect()
+    };
+    let thread = std::thread::Builder::new().name("cores".into()).spawn(try_all)?;
+    Ok(thread.join().expect("asking for a core does not panic"))
 }
