@@ -168,6 +168,10 @@ fn server_names(wire: &[String], at: &At<'_>) -> Option<Vec<ServerName>> {
         Some(suffix) if suffix.starts_with('.') && !suffix.contains('*') => {
             Some(ServerName::Suffix(suffix.to_ascii_lowercase()))
         }
+        // To Envoy, a name that begins with a dot is what is left of a wildcard.
+        None if name.starts_with('.') && !name.contains('*') => {
+            Some(ServerName::Suffix(name.to_ascii_lowercase()))
+        }
         None if !name.contains('*') => Some(ServerName::Exact(name.to_ascii_lowercase())),
         _ => {
             at.index(index)

@@ -5,6 +5,7 @@
 pub mod auto;
 pub mod client_hello;
 pub mod config_load;
+pub mod filter_chain_match;
 pub mod h1_chunked;
 pub mod h1_connection;
 pub mod h1_request;

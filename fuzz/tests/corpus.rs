@@ -75,6 +75,11 @@ fn h2_upstream() {
 }
 
 #[test]
+fn filter_chain_match() {
+    replay("filter_chain_match", ringmain_fuzz::filter_chain_match::check);
+}
+
+#[test]
 fn config_load() {
     replay_edited("config_load", ringmain_fuzz::config_load::check, CONFIGURATION_EDITS);
 }

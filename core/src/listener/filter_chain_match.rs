@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ringmain_config::address::{Address, CidrRange};
 use ringmain_config::filter_chain::FilterChains;
-use ringmain_config::filter_chain_match::{MatchPoint, ServerName, SourceType};
+use ringmain_config::filter_chain_match::{self as config, MatchPoint, ServerName, SourceType};
 
 use super::ConnectionInfo;
 
@@ -32,11 +32,15 @@ impl FilterChainMatch {
     /// Compiles the conditions of `chains`; indices are those of [`FilterChains::iter`].
     pub fn new(chains: &FilterChains) -> Self {
         let default = chains.default.as_ref().map(|_| chains.matched.len());
-        let mut compiled = Self { default, ..Self::default() };
-        for (index, chain) in chains.matched.iter().enumerate() {
-            for point in chain.filter_chain_match.points() {
-                compiled.insert(&point, index);
-            }
+        let matches = chains.matched.iter().map(|chain| &chain.filter_chain_match);
+        Self { default, ..Self::of(matches) }
+    }
+
+    /// Compiles `matches`, numbered in order. No combination of values may stand in two of them.
+    pub fn of<'a>(matches: impl Iterator<Item = &'a config::FilterChainMatch>) -> Self {
+        let mut compiled = Self::default();
+        for (index, chain) in matches.enumerate() {
+            chain.points().iter().for_each(|point| compiled.insert(point, index));
         }
         compiled
     }

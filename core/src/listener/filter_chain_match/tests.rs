@@ -1,16 +1,9 @@
 use std::net::SocketAddr;
 
-use ringmain_config::filter_chain_match as config;
-
 use super::*;
 
-/// A table of chains, numbered in order.
 fn table(chains: &[config::FilterChainMatch]) -> FilterChainMatch {
-    let mut table = FilterChainMatch::default();
-    for (index, chain) in chains.iter().enumerate() {
-        chain.points().iter().for_each(|point| table.insert(point, index));
-    }
-    table
+    FilterChainMatch::of(chains.iter())
 }
 
 fn connection(peer: &str, local: &str) -> ConnectionInfo {
