@@ -5,7 +5,7 @@ use rustls::pki_types::CertificateDer;
 
 /// Universal tags, and those of the context.
 const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
+pub(crate) const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
 const OID: u8 = 0x06;
 const ENUMERATED: u8 = 0x0a;

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension,
     DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, OtherNameValue,
-    PKCS_ECDSA_P256_SHA256, PKCS_ED25519, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    PKCS_ECDSA_P256_SHA256, PKCS_ED25519, RevokedCertParams, SanType, SerialNumber, SigningKey,
+    date_time_ymd,
 };
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -20,7 +21,7 @@ use rustls::{
     SignatureScheme, StreamOwned, SupportedProtocolVersion,
 };
 
-use crate::ocsp::{SEQUENCE, element};
+use crate::ocsp::{BIT_STRING, SEQUENCE, element};
 use crate::wait::PATIENCE;
 use crate::workspace;
 
@@ -85,7 +86,7 @@ impl Authority {
         self.put(file, &certificate.pem(), &key.serialize_pem());
     }
 
-    /// The certificate in `<file>.crt` as one of X.509 version 1, with a signature that is worth nothing.
+    /// The certificate in `<file>.crt` as one of X.509 version 1.
     pub fn as_version_1(&self, file: &str) -> CertificateDer<'static> {
         let der = self.certificate(file);
         let (_, certificate) = x509_parser::parse_x509_certificate(&der).expect("a certificate");
@@ -97,7 +98,10 @@ impl Authority {
         let inside = &facts[behind(facts) + 5..before + key.len()];
         let old = element(SEQUENCE, inside);
         let rest = &der[behind(&der) + facts.len()..];
-        element(SEQUENCE, &[&old, rest].concat()).into()
+        let signature = self.issuer.key().sign(&old).expect("a signature");
+        let signature = element(BIT_STRING, &[&[0], &signature[..]].concat());
+        let algorithm = &rest[..2 + usize::from(rest[1])];
+        element(SEQUENCE, &[&old, algorithm, &signature].concat()).into()
     }
 
     /// An authority that this one vouches for: its own certificate is `<file>.crt` in the same folder.

@@ -28,8 +28,8 @@ struct Case {
     ringmain: Vec<u8>,
 }
 
-/// BoringSSL stops at 16 KiB, knows RFC 7507, and takes SHA-1 where a client names no signatures. Of a hello
-/// with several faults each library sees another one first.
+/// BoringSSL stops at 16 KiB, knows RFC 7507, asks for the curve of its key, and takes SHA-1 where a client
+/// names no signatures. Of a hello with several faults each library sees another one first.
 #[test]
 fn hellos_that_only_one_side_takes_or_understands() {
     let padding = vec![0; 17_000];
@@ -54,6 +54,12 @@ fn hellos_that_only_one_side_takes_or_understands() {
             ringmain: fatal(3, 40),
         },
         Case {
+            name: "a curve that is not the key's",
+            hello: hello(ECDHE_ECDSA_AES_128_GCM, &[X25519, ECDSA_P256_SHA256]),
+            envoy: fatal(3, 40),
+            ringmain: SERVER_HELLO.to_vec(),
+        },
+        Case {
             name: "an unknown version, no signatures",
             hello: hello(&[0x13, 1], &[P256, (43, &[2, 0x7f, 0x1c])]),
             envoy: fatal(1, 70),
@@ -69,6 +75,23 @@ fn hellos_that_only_one_side_takes_or_understands() {
             let answer = insult(rig.port(), hello, true);
             assert!(answer.starts_with(expected), "{program}, {name}: {answer:?}");
         }
+    }
+}
+
+/// Of the groups that both know, Envoy takes the first of its own list, rustls the first of the client's.
+#[test]
+fn groups_go_by_the_clients_order() {
+    let groups = (10, &[0, 4, 0, 23, 0, 29][..]);
+    let sent = hello(ECDHE_ECDSA_AES_128_GCM, &[groups, ECDSA_P256_SHA256]);
+    let authority = authority();
+    let template = tls_front(SERVER, "", "", "");
+    for program in [Program::Envoy].into_iter().chain(Program::ringmains()) {
+        let rig = Rig::start(program, &authority, &template);
+        let answer = insult(rig.port(), &sent, true);
+        // A named curve and the length of the server's key on it.
+        let expected = if program == Program::Envoy { [3, 0, 29, 32] } else { [3, 0, 23, 65] };
+        let is_told = answer.windows(expected.len()).any(|bytes| bytes == expected);
+        assert!(is_told, "{program}: {answer:?}");
     }
 }
 

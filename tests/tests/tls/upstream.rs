@@ -221,7 +221,7 @@ fn one_that_is_not_accepted_is_told_as_by_envoy() {
 }
 
 /// webpki reads no certificates of X.509 version 1; who asks for no chain takes them all the same, in either version of
-/// TLS. With a chain asked for, Envoy takes them too, and ringmain does not.
+/// TLS.
 #[test]
 fn one_of_version_1_is_taken_where_no_chain_is_asked_for() {
     let authority = authority();
@@ -243,6 +243,21 @@ fn one_of_version_1_is_taken_where_no_chain_is_asked_for() {
                 (log, stats)
             });
         }
+    }
+}
+
+/// With a chain asked for, Envoy takes them too.
+#[test]
+fn one_of_version_1_is_not_taken_for_one_of_a_chain() {
+    let authority = authority();
+    authority.issue("old", &Subject { name: "old", ..Subject::default() });
+    let certificate = authority.as_version_1("old");
+    let upstream = TlsUpstream::showing(certificate, &authority, "old", false, Answer::Whole);
+    for program in [Program::Envoy].into_iter().chain(Program::ringmains()) {
+        let proxy = start(program, &authority, "", TRUSTING, upstream.port);
+        let (answer, log, _) = observe(&proxy);
+        let status = if program == Program::Envoy { "200" } else { "503" };
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{program}: {log}");
     }
 }
 
