@@ -66,5 +66,5 @@ mod wire;
 pub use crate::error::{Diagnostic, Excerpt, LoadError, Severity};
 pub use crate::load::{LoadOptions, Loaded, decode, effective_yaml, load, written_json};
 pub use crate::schema::{FieldShape, Schema};
-pub use crate::support::{Support, default_values, supported_fields};
+pub use crate::support::{Support, default_values, supported_fields, supported_messages};
 pub use crate::text_fault::TextFault;

@@ -67,6 +67,11 @@ pub fn supported_fields() -> Vec<(&'static str, &'static str, &'static Support)>
     all
 }
 
+/// The full names of all messages that are supported, those without a field too. Sorted.
+pub fn supported_messages() -> BTreeSet<&'static str> {
+    MESSAGES.keys().copied().collect()
+}
+
 /// What the table has a message under: the field that holds it, where it means less there, or its name.
 pub(crate) fn support_key<'a>(
     message: &'a MessageDescriptor,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
-use ringmain_config::{Schema, Support, default_values, supported_fields};
+use ringmain_config::{Schema, Support, default_values, supported_fields, supported_messages};
 
 /// What a mark begins with; the rest of its line is for the reader.
 const BEGIN: &str = "test config_docs` -->\n";
@@ -14,7 +14,8 @@ const END: &str = "<!-- end -->\n";
 fn supported_table() -> String {
     let schema = Schema::decode();
     let defaults = default_values();
-    let mut messages: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let messages = supported_messages().into_iter().map(|message| (message, Vec::new()));
+    let mut messages: BTreeMap<&str, Vec<String>> = messages.collect();
     for (message, field, support) in supported_fields() {
         let mut text = format!("`{field}`");
         let default = defaults.get(&(message.to_owned(), field.to_owned())).cloned();
@@ -34,7 +35,8 @@ fn supported_table() -> String {
     }
     let mut table = String::from("\n| message | fields |\n| --- | --- |\n");
     for (message, fields) in messages {
-        writeln!(table, "| `{message}` | {} |", fields.join(", ")).expect("memory");
+        let fields = if fields.is_empty() { "no fields".to_owned() } else { fields.join(", ") };
+        writeln!(table, "| `{message}` | {fields} |").expect("memory");
     }
     table.push('\n');
     table
@@ -43,7 +45,8 @@ fn supported_table() -> String {
 /// A row for each supported message of Envoy's of which something is refused.
 fn refused_fields() -> String {
     let schema = Schema::decode();
-    let mut supported: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let supported = supported_messages().into_iter().map(|message| (message, BTreeSet::new()));
+    let mut supported: BTreeMap<&str, BTreeSet<&str>> = supported.collect();
     for (message, field, _) in supported_fields() {
         supported.entry(message).or_default().insert(field);
     }
@@ -62,8 +65,7 @@ fn refused_fields() -> String {
 
 /// A row for each kind of extension: those of which no message is supported.
 fn refused_extensions() -> String {
-    let supported: BTreeSet<_> =
-        supported_fields().iter().filter_map(|(message, ..)| extension(message)).collect();
+    let supported: BTreeSet<_> = supported_messages().into_iter().filter_map(extension).collect();
     let mut kinds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for message in Schema::decode().messages() {
         if let Some((kind, name)) = extension(&message)
