@@ -42,6 +42,15 @@ fn tellings() -> Vec<Telling> {
             envoy: "\n16\n",
             ringmain: "\n-\n",
         },
+        // A parameter is decoded, and what is in it is no header of its own with either.
+        Telling {
+            case: case("line_break_from_an_operator")
+                .routes("- match: { prefix: / }\n  route: { cluster: '{{cluster}}' }\n  request_headers_to_add: [{ header: { key: x-q, value: '%QUERY_PARAM(q)%' } }]")
+                .upstream(reply("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"))
+                .ask("GET /?q=a%0d%0ax-evil:1 HTTP/1.1\r\nhost: a\r\n\r\n"),
+            envoy: "HTTP/1.1 503",
+            ringmain: "x-q: ax-evil:1",
+        },
         // A body of unknown length streams into one attempt.
         Telling {
             case: case("hedged_upload_in_chunks")
