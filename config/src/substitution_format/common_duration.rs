@@ -23,7 +23,7 @@ pub enum TimePoint {
     DownstreamRxEnd,
     /// `US_CX_BEG`: the upstream connection was begun.
     UpstreamConnectBegin,
-    /// `US_CX_END`: it was open.
+    /// `US_CX_END`: its socket was connected.
     UpstreamConnectEnd,
     /// `US_HS_END`: its TLS handshake was done. Never without TLS.
     UpstreamHandshakeEnd,

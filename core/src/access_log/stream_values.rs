@@ -214,10 +214,11 @@ impl Evaluator<'_> {
             TimePoint::UpstreamTxBegin => info.times.upstream_tx_begin,
             TimePoint::UpstreamTxEnd => info.times.upstream_tx_end,
             TimePoint::UpstreamRxBegin => info.response_started,
+            TimePoint::UpstreamHandshakeEnd => connection?.handshake_ended,
             TimePoint::UpstreamRxEnd => info.response_received,
             TimePoint::DownstreamTxBegin => info.times.downstream_tx_begin,
             TimePoint::DownstreamTxEnd => info.times.downstream_tx_end,
-            TimePoint::UpstreamHandshakeEnd | TimePoint::Custom(_) => None,
+            TimePoint::Custom(_) => None,
         }
     }
 

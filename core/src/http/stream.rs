@@ -52,8 +52,10 @@ pub struct UpstreamConnectionInfo {
     pub id: u64,
     /// When it was begun.
     pub connect_begun: Instant,
-    /// When it was open.
+    /// When its socket was connected.
     pub connected: Instant,
+    /// When its TLS handshake was done; absent without TLS.
+    pub handshake_ended: Option<Instant>,
     /// `%UPSTREAM_PROTOCOL%`; absent where the proxy only passes bytes.
     pub protocol: Option<&'static str>,
 }

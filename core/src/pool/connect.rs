@@ -12,7 +12,9 @@ use ringmain_proto_codec::auto::Protocol;
 use super::permit::ConnectionPermit;
 use super::{Acquire, AcquireFailure, UpstreamConnection, waiting};
 use crate::cluster::{WorkerCluster, WorkerHost};
+use crate::http::stream::{UpstreamConnectionInfo, millis};
 use crate::runtime::{self, Buffer, ConnectError, Deadline, Stream};
+use crate::server::connection_ids;
 use crate::transport_socket::tls;
 use crate::transport_socket::{Transport, TransportOptions};
 
@@ -149,7 +151,6 @@ pub(super) async fn connect(
 ) -> Result<Box<UpstreamConnection>, AcquireFailure> {
     let (cluster, host) = (permit.cluster.clone(), permit.host.clone());
     let stats = cluster.stats();
-    let begun = Instant::now();
     let opening = open(&cluster, &host, asked.options.as_deref());
     let opened = match runtime::run_unless(opening, asked.given_up).await {
         Ok(opened) => opened,
@@ -161,11 +162,9 @@ pub(super) async fn connect(
         }
     };
     match opened {
-        Ok(transport) => {
-            let connect_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
-            let protocol = wanted.on(&transport);
-            Ok(UpstreamConnection::opened(transport, protocol, begun, permit, asked))
+        Ok(opened) => {
+            let protocol = wanted.on(&opened.transport);
+            Ok(UpstreamConnection::opened(opened, protocol, permit, asked))
         }
         Err(failure) => {
             count_unopened(&cluster, &host, wanted);
@@ -176,15 +175,47 @@ pub(super) async fn connect(
     }
 }
 
+/// What [`open`] has opened.
+pub(super) struct Opened {
+    pub transport: Transport,
+    /// Before it was begun.
+    begun: Instant,
+    /// When the socket was connected.
+    connected: Instant,
+    /// When all was done.
+    pub at: Instant,
+}
+
+impl Opened {
+    /// Records how long it took.
+    pub fn record(&self, cluster: &WorkerCluster) {
+        let took = millis(self.at.saturating_duration_since(self.begun));
+        cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, took);
+    }
+
+    /// What is to be told of the connection, which has a number now.
+    pub fn info(&self, protocol: Option<&'static str>) -> UpstreamConnectionInfo {
+        UpstreamConnectionInfo {
+            id: connection_ids::next(),
+            connect_begun: self.begun,
+            connected: self.connected,
+            handshake_ended: self.transport.tls().map(|_| self.at),
+            protocol,
+        }
+    }
+}
+
 /// A socket to `host`, the PROXY header and the TLS session on it; all within `connect_timeout`.
 pub(super) async fn open(
     cluster: &WorkerCluster,
     host: &WorkerHost,
     options: Option<&TransportOptions>,
-) -> Result<Transport, ConnectFailure> {
+) -> Result<Opened, ConnectFailure> {
     let (address, limit) = (&host.shared.address, cluster.shared.config.connect_timeout);
     let begun = Instant::now();
     let stream = Rc::new(open_socket(cluster, address, begun + limit).await?);
+    let connected = Instant::now();
+    let opened = |transport| Opened { transport, begun, connected, at: Instant::now() };
     let deadline = Deadline::new(&cluster.timers, &stream, Shutdown::Both);
     deadline.arm_at(begun + limit);
     if let (Some(config), Some(options)) = (cluster.shared.proxy_protocol(&host.shared), options) {
@@ -196,13 +227,13 @@ pub(super) async fn open(
     }
     let place = cluster.shared.socket_place(&host.shared);
     let (Some(context), Some(stats)) = (cluster.client_context(place), &cluster.shared.ssl) else {
-        return Ok(Transport::Raw(stream));
+        return Ok(opened(Transport::Raw(stream)));
     };
     let own_name = options.and_then(TransportOptions::server_name);
     let name = context.server_name(own_name, &host.shared.hostname, address.ip());
     let stats = stats.of(cluster.worker);
     match tls::connect(stream, &context, name, &cluster.buffers, stats).await {
-        Ok(tls) => Ok(Transport::Tls(Box::new(tls))),
+        Ok(tls) => Ok(opened(Transport::Tls(Box::new(tls)))),
         Err(_) if deadline.fired() => Err(ConnectFailure::Timeout),
         Err(failure) => Err(ConnectFailure::Handshake(failure.reason)),
     }

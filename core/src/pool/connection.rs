@@ -10,13 +10,12 @@ use ringmain_config::address::Address;
 use ringmain_config::cluster::RoutingPriority;
 use ringmain_proto_codec::auto::Protocol;
 
-use super::connect::count_protocol;
+use super::connect::{Opened, count_protocol};
 use super::permit::ConnectionPermit;
 use super::{Acquire, waiting};
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::UpstreamConnectionInfo;
 use crate::runtime::{Buffer, Deadline, Patience, Stream};
-use crate::server::connection_ids;
 use crate::transport_socket::{Transport, TransportOptions};
 
 /// A connection to a host. Its end is counted when it is dropped. It lives in a box: it goes from hand to hand
@@ -57,30 +56,25 @@ enum End {
 impl UpstreamConnection {
     /// Counts a connection just opened.
     pub(super) fn opened(
-        transport: Transport,
+        opened: Opened,
         protocol: Protocol,
-        connect_begun: Instant,
         permit: ConnectionPermit,
         asked: &Acquire<'_>,
     ) -> Box<Self> {
         let (cluster, host) = (&permit.cluster, &permit.host);
         let stats = cluster.stats();
+        opened.record(cluster);
         stats.upstream_cx_total.inc();
         count_protocol(cluster, protocol);
         stats.upstream_cx_active.inc();
         host.stats().cx_total.inc();
         host.stats().cx_active.inc();
+        let info = opened.info(Some(match protocol {
+            Protocol::Http1 => "HTTP/1.1",
+            Protocol::Http2 => "HTTP/2",
+        }));
+        let Opened { transport, at, .. } = opened;
         let local = transport.stream().local_addr().ok();
-        let opened = Instant::now();
-        let info = UpstreamConnectionInfo {
-            id: connection_ids::next(),
-            connect_begun,
-            connected: opened,
-            protocol: Some(match protocol {
-                Protocol::Http1 => "HTTP/1.1",
-                Protocol::Http2 => "HTTP/2",
-            }),
-        };
         Box::new(Self {
             deadline: Deadline::new(&cluster.timers, transport.stream(), Shutdown::Both),
             transport,
@@ -89,7 +83,7 @@ impl UpstreamConnection {
             protocol,
             permit,
             options: asked.options.clone(),
-            opened,
+            opened: at,
             requests: Cell::new(0),
             claimed: false,
             sent: Cell::new(0),

@@ -9,14 +9,13 @@ use std::time::Instant;
 use ringmain_config::address::Address;
 use ringmain_config::cluster::RoutingPriority;
 
-use super::connect::open;
+use super::connect::{Opened, open};
 use super::permit::{ConnectionPermit, PendingRequest};
 use super::{AcquireFailure, ConnectFailure};
 use crate::cluster::{Resource, WorkerCluster, WorkerHost};
 use crate::http::stream::{UpstreamConnectionInfo, millis};
 use crate::outlier_detection::Outcome;
 use crate::runtime::{self, Interrupt};
-use crate::server::connection_ids;
 use crate::transport_socket::{Transport, TransportOptions};
 
 /// An open connection. Its end is counted when it is dropped.
@@ -25,6 +24,7 @@ pub struct TcpConnection {
     transport: Transport,
     local: Option<Address>,
     info: UpstreamConnectionInfo,
+    opened: Instant,
     permit: ConnectionPermit,
     is_request_counted: bool,
     /// Among those of the host that are closed when it fails.
@@ -68,15 +68,14 @@ pub async fn connect_tcp<G>(
         stats.upstream_cx_overflow.inc();
         TcpFailure::Overflow
     })?;
-    let begun = Instant::now();
     stats.upstream_cx_total.inc();
     host.stats().cx_total.inc();
     let connected = runtime::run_unless(open(cluster, host, options), given_up).await;
     drop(pending);
     match connected {
-        Ok(Ok(transport)) => {
+        Ok(Ok(opened)) => {
             cluster.note_outcome(host, Outcome::ConnectedFinally);
-            Ok(TcpConnection::opened(transport, begun, permit))
+            Ok(TcpConnection::opened(opened, permit))
         }
         Ok(Err(failure)) => {
             if failure.is_of_host() {
@@ -96,11 +95,10 @@ pub async fn connect_tcp<G>(
 }
 
 impl TcpConnection {
-    fn opened(transport: Transport, connect_begun: Instant, permit: ConnectionPermit) -> Self {
+    fn opened(opened: Opened, permit: ConnectionPermit) -> Self {
         let (cluster, host) = (&permit.cluster, &permit.host);
-        let connect_ms = millis(connect_begun.elapsed());
-        cluster.histograms.record(cluster.shared.histograms.upstream_cx_connect_ms, connect_ms);
         let stats = cluster.stats();
+        opened.record(cluster);
         stats.upstream_cx_active.inc();
         stats.upstream_rq_total.inc();
         stats.upstream_rq_active.inc();
@@ -112,7 +110,8 @@ impl TcpConnection {
         // budget of those.
         let is_request_counted =
             breakers.try_take(cluster.worker, permit.priority, Resource::Requests);
-        let connected = Instant::now();
+        let info = opened.info(None);
+        let Opened { transport, at, .. } = opened;
         let is_closed_on_failure = cluster.shared.config.close_connections_on_host_health_failure;
         let place = is_closed_on_failure
             .then(|| host.open_tcp().add(Interrupt::socket(transport.stream(), Shutdown::Both)));
@@ -120,12 +119,8 @@ impl TcpConnection {
             place,
             local: transport.stream().local_addr().ok(),
             transport,
-            info: UpstreamConnectionInfo {
-                id: connection_ids::next(),
-                connect_begun,
-                connected,
-                protocol: None,
-            },
+            info,
+            opened: at,
             permit,
             is_request_counted,
             closed_by_host: Cell::new(false),
@@ -188,7 +183,7 @@ impl Drop for TcpConnection {
             stats.upstream_cx_destroy_local.inc();
             stats.upstream_cx_destroy_local_with_active_rq.inc();
         }
-        let length_ms = millis(self.info.connected.elapsed());
+        let length_ms = millis(self.opened.elapsed());
         let histogram = cluster.shared.histograms.upstream_cx_length_ms;
         cluster.histograms.record(histogram, length_ms);
         if self.is_request_counted {

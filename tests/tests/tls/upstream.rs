@@ -191,6 +191,23 @@ fn compare(file: &str, asks_for_certificate: bool, context: &str, common: &str) 
     assert_alike(|program| observe(&start(program, &authority, context, common, upstream.port)));
 }
 
+/// Behind the connecting of the socket comes the handshake, never the other way round.
+#[test]
+fn logs_tell_how_long_the_handshake_took() {
+    let authority = authority();
+    let upstream = TlsUpstream::start(&authority, "server", false, Answer::Whole);
+    let values = Values::from([("upstream".into(), upstream.port.to_string())]);
+    let durations = "%COMMON_DURATION(US_CX_BEG:US_CX_END:ns)% %COMMON_DURATION(US_CX_END:US_HS_END:ns)% \
+                     %COMMON_DURATION(US_HS_END:US_TX_BEG:ns)% %COMMON_DURATION(US_HS_END:US_CX_END:ns)%";
+    let log = LOG.replace("%UPSTREAM_TRANSPORT_FAILURE_REASON%", durations);
+    assert_alike(|program| {
+        let proxy = Proxy::start(program, &front_proxy(&log, "", &tls_fields("", "")), &values);
+        let (_, log, _) = observe(&proxy);
+        let told = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+        log.split(' ').take(4).map(told).collect::<Vec<_>>()
+    });
+}
+
 #[test]
 fn an_upstream_that_is_known_is_as_with_envoy() {
     compare("up", false, "sni: up.example\n", TRUSTING);
