@@ -276,7 +276,7 @@ impl HostName {
 /// Whose metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetadataSource {
-    /// `DYNAMIC`: what filters found out; none does here.
+    /// `DYNAMIC`: what filters found out.
     Dynamic,
     /// `CLUSTER`.
     Cluster,

@@ -88,7 +88,7 @@ plain_operators! {
     ResponseTxDuration = "RESPONSE_TX_DURATION",
     /// `route.name`.
     RouteName = "ROUTE_NAME",
-    /// `x-request-id`.
+    /// `x-request-id`; of a connection that a TCP proxy serves, a UUID of its own.
     StreamId = "STREAM_ID",
     /// What the client offers in TLS, where `tls_inspector` takes that: by JA3.
     TlsJa3Fingerprint = "TLS_JA3_FINGERPRINT",

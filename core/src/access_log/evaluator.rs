@@ -213,10 +213,10 @@ fn write_object(object: &StreamObject, form: &FilterStateForm, out: &mut Vec<u8>
             out.extend_from_slice(&object.text);
             Some(Kind::Text)
         }
-        FilterStateForm::Typed => {
+        FilterStateForm::Typed if object.is_typed => {
             serde_json::to_writer(out, &String::from_utf8_lossy(&object.text)).ok()?;
             Some(Kind::Json)
         }
-        FilterStateForm::Field(_) => None,
+        FilterStateForm::Typed | FilterStateForm::Field(_) => None,
     }
 }

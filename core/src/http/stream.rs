@@ -11,6 +11,7 @@ use ringmain_config::address::Address;
 use super::ResponseFlags;
 use super::dynamic_metadata::DynamicMetadata;
 use super::filter::ConnectionBuckets;
+use super::request_id::UUID_BYTES;
 use super::stream_objects::StreamObjects;
 use crate::cluster::WorkerHost;
 use crate::listener::{ConnectionInfo, TlsFingerprints};
@@ -138,6 +139,8 @@ pub struct StreamInfo {
     pub tls_fingerprints: Option<Rc<TlsFingerprints>>,
     /// The downstream connection's number in the process.
     pub connection_id: u64,
+    /// `%STREAM_ID%` of a connection that a TCP proxy serves; requests have theirs in a header.
+    pub stream_id: Option<Box<[u8; UUID_BYTES]>>,
     /// What is known of the downstream connection's TLS, where it has any.
     pub downstream_tls: Option<Rc<TlsInfo>>,
     /// The same of the upstream connection, once there was one.
@@ -200,6 +203,7 @@ impl Default for StreamInfo {
             requested_server_name: None,
             tls_fingerprints: None,
             connection_id: 0,
+            stream_id: None,
             downstream_tls: None,
             connection_buckets: None,
             upstream_tls: None,
@@ -226,6 +230,7 @@ impl StreamInfo {
             direct_local: connection.direct_local.clone(),
             requested_server_name: connection.requested_server_name.clone(),
             tls_fingerprints: connection.tls_fingerprints.clone(),
+            objects: StreamObjects::of_connection(connection),
             ..Self::default()
         }
     }

@@ -9,6 +9,7 @@ use ringmain_config::metadata::Metadata;
 
 use super::ConnectionLog;
 use crate::http::stream::StreamInfo;
+use crate::http::stream_objects::StreamObjects;
 use crate::transport_socket::Tlvs;
 
 /// What tells clients of TLS apart by what they offer.
@@ -45,6 +46,8 @@ pub struct ConnectionInfo {
     pub dynamic_metadata: Option<Rc<Metadata>>,
     /// The name in the ClientHello, in lower case.
     pub requested_server_name: Option<Rc<str>>,
+    /// The cluster that a network filter has named (`envoy.tcp_proxy.cluster`).
+    pub cluster: Option<Rc<str>>,
     /// Fingerprints of the ClientHello, where some are taken.
     pub tls_fingerprints: Option<Rc<TlsFingerprints>>,
     /// Protocols that the ClientHello offers, or the one that the first bytes show.
@@ -70,6 +73,7 @@ impl ConnectionInfo {
             proxy_tlvs: None,
             dynamic_metadata: None,
             requested_server_name: None,
+            cluster: None,
             tls_fingerprints: None,
             requested_application_protocols: Vec::new(),
             transport_protocol: "raw_buffer",
@@ -88,6 +92,12 @@ impl ConnectionInfo {
         if let Some(log) = &self.log {
             log.note(change);
         }
+    }
+
+    /// Names the cluster after what the ClientHello asks for, also for its listener's access log.
+    pub fn name_cluster(&mut self) {
+        self.cluster.clone_from(&self.requested_server_name);
+        self.note(|record| record.objects = StreamObjects::of_connection(self));
     }
 
     /// Notes something in the dynamic metadata, also for its listener's access log.

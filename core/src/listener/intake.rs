@@ -180,7 +180,7 @@ impl Intake {
             Some(chain) => {
                 let counted = Counted::new(&self, chain, permit);
                 let transport = Transport::Raw(Rc::new(stream));
-                self.admit(NewConnection { transport, info, input, cluster: None }, counted);
+                self.admit(NewConnection { transport, info, input }, counted);
             }
             None => {
                 listener.stats.of(self.worker.id).no_filter_chain_match.inc();
@@ -279,7 +279,7 @@ impl Intake {
         let (worker, listener) = (&self.worker, self.listener());
         let tls = listener.filter_chains[chain].tls.as_ref()?;
         let ssl = listener.ssl.as_ref()?.of(worker.id);
-        let NewConnection { transport, info, input, cluster } = connection;
+        let NewConnection { transport, info, input } = connection;
         let stream = transport.stream().clone();
         let deadline = Deadline::new(&worker.timers, &stream, Shutdown::Both);
         deadline.arm(tls.connect_timeout);
@@ -291,7 +291,7 @@ impl Intake {
             Ok(tls) => {
                 info.note(|record| record.downstream_tls = Some(tls.info().clone()));
                 let transport = Transport::Tls(Box::new(tls));
-                return Some(NewConnection { transport, info, input: Buffer::default(), cluster });
+                return Some(NewConnection { transport, info, input: Buffer::default() });
             }
             Err(failure) => failure,
         };

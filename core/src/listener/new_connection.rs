@@ -1,7 +1,5 @@
 //! A connection as the last filter of its chain gets it.
 
-use std::rc::Rc;
-
 use super::ConnectionInfo;
 use crate::runtime::Buffer;
 use crate::transport_socket::Transport;
@@ -15,6 +13,4 @@ pub struct NewConnection {
     pub info: ConnectionInfo,
     /// What came while listener filters looked at it.
     pub input: Buffer,
-    /// The cluster that a network filter has named (`envoy.tcp_proxy.cluster`).
-    pub cluster: Option<Rc<str>>,
 }

@@ -102,7 +102,7 @@ pub fn admit(
             NetworkFilter::ConnectionLimit(filter) => held.extend(filter.count(worker)?),
             NetworkFilter::LocalRateLimit(filter) => filter.take_token(worker)?,
             NetworkFilter::SniCluster => {
-                connection.cluster.clone_from(&connection.info.requested_server_name);
+                connection.info.name_cluster();
             }
             NetworkFilter::Rbac(_) => {}
         }

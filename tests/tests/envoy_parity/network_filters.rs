@@ -281,6 +281,25 @@ fn the_filter_behind_counts_and_logs_who_was_refused() {
     }
 }
 
+/// Logs and policies find it.
+#[test]
+fn the_cluster_that_is_named_is_in_the_filter_state() {
+    let log = "access_log: [{ name: file, typed_config: { \"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: '{{scratch}}/log', log_format: { text_format_source: { inline_string: \"%FILTER_STATE(envoy.tcp_proxy.cluster:PLAIN)% %FILTER_STATE(envoy.tcp_proxy.cluster)% %FILTER_STATE(envoy.tcp_proxy.cluster:PLAIN):3% %DYNAMIC_METADATA(envoy.filters.network.rbac)%\\n\" } } } }]";
+    let tcp = format!("tcp_proxy.v3.TcpProxy, stat_prefix: tcp, cluster: other, {log}");
+    let named = "principals: [{ filter_state: { key: envoy.tcp_proxy.cluster, string_match: { exact: a.example } } }]";
+    let shadow =
+        NOBODY.replace("rules:", "shadow_rules:").replace("principals: [{ any: true }]", named);
+    let config = config(&["sni_cluster.v3.SniCluster", &shadow, &tcp], &cluster("a.example"));
+    same_with(&config, upstream, |proxy, upstream| {
+        let mut client = Client::connect(proxy.port("listener"));
+        client.send(HELLO);
+        upstream.wait_for_connections(1);
+        drop(client);
+        upstream.close_connections();
+        log_lines(proxy, "log", 1, &[])
+    });
+}
+
 /// Enforced policies leave a hint where they log, shadow policies what they would have done.
 #[test]
 fn decisions_are_noted() {

@@ -1,5 +1,6 @@
 //! Connections that are passed on as they are.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use ringmain_tests::client::Client;
@@ -328,6 +329,28 @@ fn weights_share_connections() {
             client.send(GET);
             *story += &client.read_response().expect("an answer").to_string();
         }
+    });
+}
+
+/// Each connection has an id of its own, which all its lines tell.
+#[test]
+fn connections_have_ids() {
+    let fields = "cluster: good\naccess_log_options: { flush_access_log_on_start: true }";
+    let config = config(fields).replace(FORMAT, "%STREAM_ID%");
+    let set_up = || {
+        let refused = RefusingPort::bind();
+        let port = refused.address().port().to_string();
+        let values = ["upstream", "refused", "silent"].map(|name| (name.into(), port.clone()));
+        (Values::from(values), refused)
+    };
+    same_with(&config, set_up, |proxy, _refused| {
+        for _ in 0..2 {
+            connect(proxy).read_to_end();
+        }
+        let lines = log_lines(proxy, "tcp.log", 4, &[]);
+        let ids: BTreeSet<&str> = lines.lines().collect();
+        let told = |id: &str| id.split('-').map(|part| part.len().to_string() + " ").collect();
+        ids.into_iter().map(told).collect::<Vec<String>>().join("\n")
     });
 }
 

@@ -38,5 +38,8 @@ fn put(value: &FilterStateValue, view: &mut FilterView<'_, '_>) {
         return;
     }
     let is_hashable = value.factory == ObjectFactory::HashableString;
-    view.exchange.info.objects.put(&value.object_key, StreamObject { text, is_hashable });
+    view.exchange
+        .info
+        .objects
+        .put(&value.object_key, StreamObject { text, is_hashable, is_typed: true });
 }

@@ -7,6 +7,7 @@ use ringmain_config::network_filter::RbacFilter as Config;
 use ringmain_proto_codec::HeaderMap;
 
 use super::Refused;
+use crate::http::stream_objects::StreamObjects;
 use crate::listener::NewConnection;
 use crate::rbac::{
     Decision, EnforcedRules, EnforcedStats, Engine, Note, NoteNames, NotedPolicies, ShadowStats,
@@ -80,6 +81,7 @@ fn decide(engine: &Engine, connection: &NewConnection) -> Decision {
     let info = &connection.info;
     // There is no request.
     let headers = HeaderMap::default();
+    let objects = StreamObjects::of_connection(info);
     engine.decide(&Subject {
         headers: &headers,
         direct_remote: info.direct_remote.ip(),
@@ -88,7 +90,7 @@ fn decide(engine: &Engine, connection: &NewConnection) -> Decision {
         server_name: info.requested_server_name.as_deref().unwrap_or_default().as_bytes(),
         tls: connection.transport.tls().map(|tls| &**tls),
         dynamic_metadata: info.dynamic_metadata.as_deref(),
-        objects: None,
+        objects: Some(&objects),
         route_metadata: None,
     })
 }

@@ -18,8 +18,9 @@ use crate::access_log::{AccessLogType, Evaluator};
 use crate::cluster::{Resource, WorkerCluster};
 use crate::http::ResponseFlag;
 use crate::http::exchange::Exchange;
+use crate::http::request_id::random_uuid;
 use crate::http::stream::{StreamInfo, WireBytes};
-use crate::listener::NewConnection;
+use crate::listener::{ConnectionInfo, NewConnection};
 use crate::load_balancer::Pick;
 use crate::network::Unserved;
 use crate::pool::{self, TcpConnection, TcpFailure};
@@ -31,9 +32,9 @@ use crate::transport_socket::{Transport, TransportOptions};
 
 /// Serves a connection until both sides have ended it.
 pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnection) {
-    let NewConnection { transport, info, input, cluster } = connection;
+    let NewConnection { transport, info, input } = connection;
     let mut exchange = worker.exchanges.take();
-    exchange.info = StreamInfo::of_connection(&info);
+    exchange.info = record(&info);
     exchange.info.downstream_tls = transport.tls().cloned();
     let deadline = || Deadline::new(&worker.timers, transport.stream(), Shutdown::Both);
     let session = Session {
@@ -44,7 +45,7 @@ pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnect
         until: Cell::default(),
         max_until: Cell::default(),
         downstream: transport,
-        named: cluster,
+        named: info.cluster.clone(),
         exchange: RefCell::new(exchange),
         received: Cell::new(0),
         sent: Cell::new(0),
@@ -56,11 +57,18 @@ pub async fn serve(worker: &Rc<Worker>, proxy: &TcpProxy, connection: NewConnect
     worker.exchanges.give_back(exchange);
 }
 
+/// The record of a connection, which has a stream's id here.
+fn record(connection: &ConnectionInfo) -> StreamInfo {
+    let mut record = StreamInfo::of_connection(connection);
+    record.stream_id = Some(Box::new(random_uuid()));
+    record
+}
+
 /// Counts and logs a connection that is not served.
 pub fn count_unserved(worker: &Worker, proxy: &TcpProxy, connection: &Unserved) {
     proxy.stats.of(worker.id).downstream_cx_total.inc();
     let mut exchange = worker.exchanges.take();
-    exchange.info = StreamInfo::of_connection(&connection.info);
+    exchange.info = record(&connection.info);
     connection.tell(&mut exchange.info);
     write_log(worker, proxy, &exchange, AccessLogType::TcpConnectionEnd);
     worker.exchanges.give_back(exchange);
