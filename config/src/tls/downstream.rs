@@ -26,7 +26,7 @@ pub struct DownstreamTlsContext {
     pub require_sni: bool,
     /// `session_ticket_keys` or `disable_stateless_session_resumption`.
     pub session_tickets: SessionTickets,
-    /// `session_timeout`, default 2 h.
+    /// `session_timeout`, default 2 h, which less than 1 s stands for too.
     pub session_timeout: Duration,
     /// `full_scan_certs_on_sni_mismatch`, default false: a name that no certificate has gets the
     /// first certificate; if set, the first with a key that the client takes.
@@ -84,12 +84,7 @@ impl DownstreamTlsContext {
             require_client_certificate: is_true(wire.require_client_certificate),
             require_sni: is_true(wire.require_sni),
             session_tickets,
-            session_timeout: duration::or(
-                wire.session_timeout.as_ref(),
-                SESSION_TIMEOUT,
-                at,
-                "session_timeout",
-            ),
+            session_timeout: session_timeout(wire, at),
             full_scan_certs_on_sni_mismatch: is_true(wire.full_scan_certs_on_sni_mismatch),
             prefer_client_ciphers: wire.prefer_client_ciphers,
             wire: wire.clone(),
@@ -132,6 +127,13 @@ fn check_staples(common: &CommonTlsContext, policy: OcspStaplePolicy, at: &At<'_
 
 fn is_true(wire: Option<envoy_types::pb::google::protobuf::BoolValue>) -> bool {
     wire.is_some_and(|wrapped| wrapped.value)
+}
+
+fn session_timeout(wire: &wire::DownstreamTlsContext, at: &At<'_>) -> Duration {
+    let timeout = wire.session_timeout.as_ref();
+    let timeout = duration::or(timeout, SESSION_TIMEOUT, at, "session_timeout");
+    // BoringSSL counts seconds, and takes none for its default.
+    if timeout.as_secs() == 0 { SESSION_TIMEOUT } else { timeout }
 }
 
 fn session_tickets(wire: &wire::DownstreamTlsContext, at: &At<'_>) -> SessionTickets {

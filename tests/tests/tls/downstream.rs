@@ -84,8 +84,11 @@ fn the_servers_order_chooses_the_protocol() {
 #[test]
 fn sessions_are_resumed_unless_tickets_are_off() {
     let authority = authority();
-    for (context, resumes) in [("", true), ("disable_stateless_session_resumption: true\n", false)]
-    {
+    for (context, resumes) in [
+        ("", true),
+        ("session_timeout: 0s\n", true),
+        ("disable_stateless_session_resumption: true\n", false),
+    ] {
         let template = tls_front(SERVER, context, "", "");
         for program in Program::ringmains() {
             let rig = Rig::start(program, &authority, &template);
