@@ -102,6 +102,7 @@ impl TcpProxy {
             );
             return None;
         };
+        warn_of_fields_without_effect(wire, at);
         let max_duration = wire.max_downstream_connection_duration.as_ref();
         Some(Self {
             stat_prefix: wire.stat_prefix.clone(),
@@ -141,6 +142,25 @@ impl TcpProxy {
             access_log: AccessLog::list_from_wire(&wire.access_log, at),
             access_log_options: TcpAccessLogOptions::from_wire(wire, at),
         })
+    }
+}
+
+/// Fields that say something of what others have turned off.
+fn warn_of_fields_without_effect(wire: &wire::TcpProxy, at: &At<'_>) {
+    const JITTER: &str = "max_downstream_connection_duration_jitter_percentage";
+    let jitters = wire.max_downstream_connection_duration_jitter_percentage.is_some();
+    if jitters && wire.max_downstream_connection_duration.is_none() {
+        at.field(JITTER).warn(
+            Note::from(format!("'{JITTER}' has no effect: connections may last for ever"))
+                .help("add 'max_downstream_connection_duration', or remove it"),
+        );
+    }
+    let attempts = wire.max_connect_attempts.map_or(MAX_CONNECT_ATTEMPTS, |max| max.value);
+    if wire.backoff_options.is_some() && attempts == 1 {
+        at.field("backoff_options").warn(
+            Note::from("'backoff_options' has no effect: there is one attempt")
+                .help("add 'max_connect_attempts', or remove it"),
+        );
     }
 }
 

@@ -42,6 +42,14 @@ impl UpstreamTlsContext {
                     .help("remove it"),
             );
         }
+        if common.validation_context.as_ref().is_some_and(|it| it.suppress_client_ca_list) {
+            at.warn(
+                Note::from(
+                    "'suppress_client_ca_list' has no effect: a client names no authorities",
+                )
+                .help("remove it"),
+            );
+        }
         if wire.sni.len() > SNI_BYTES_MAX {
             at.field("sni").error(format!("must have at most {SNI_BYTES_MAX} bytes"));
         }
