@@ -26,7 +26,7 @@ fn prefix(text: &str) -> Route {
 }
 
 fn regex(pattern: &str) -> Route {
-    of_path(PathMatch::Regex(FullRegex::new(pattern).unwrap()), true)
+    of_path(PathMatch::Regex(FullRegex::new(pattern).expect("a regex")), true)
 }
 
 /// The route that a GET of `target` with `fields` takes.
@@ -84,7 +84,7 @@ fn letter_case_matters_unless_said() {
 
 #[test]
 fn patterns_keep_their_place_in_the_list() {
-    let template = PathMatch::Template(UriTemplate::new("/t/{id}/x").unwrap());
+    let template = PathMatch::Template(UriTemplate::new("/t/{id}/x").expect("a template"));
     let routes =
         [regex("/t/[0-9]+"), of_path(template, true), regex(".*\\.css"), prefix("/t"), regex(".*")];
     assert_eq!(find(&routes, "/t/55"), Some(0));
